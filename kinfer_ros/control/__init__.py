@@ -1,0 +1,1 @@
+"""One tick: robot, sensors, command, guards, modes, timing. Pure Python, no ROS."""

@@ -1,0 +1,240 @@
+"""The robot as data: its joints, limits, gains, home pose and IMU, from one YAML.
+
+Everything that moves a joint looks here for what the joint can take. A wrong or forgotten number
+would show itself as a broken robot, so the file is read strictly and refused as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.errors import RobotError
+from kinfer_ros.share import share_dir
+from kinfer_ros.yaml_file import Section
+from kinfer_ros.yaml_file import YamlFile
+from kinfer_ros.yaml_file import did_you_mean
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What one joint is and can take; angles in rad, torques in Nm."""
+
+    name: str
+    lower: float
+    upper: float
+    home: float
+    """The pose the robot starts in."""
+    kp: float
+    """Default stiffness, Nm/rad; a policy's contract overrides it."""
+    kd: float
+    """Default damping, Nms/rad."""
+    kp_max: float
+    """What no contract may exceed."""
+    kd_max: float
+    torque_limit: float
+    velocity_limit: float
+    """rad/s; for ramps and guards."""
+    id: int | None = None
+    """Number of the actuator on the hardware's bus."""
+    offset: float = 0.0
+    """Added to a target on its way to the hardware, rad; applied in the bridge only."""
+    sign: int = 1
+    """-1 where the hardware turns the other way; applied in the bridge only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Robot:
+    """A robot's description; every array is in the order of `joint_names` and read-only."""
+
+    name: str
+    path: Path
+    """The YAML it came from."""
+    mjcf: Path | None
+    """The MuJoCo model; None where the robot has none."""
+    base_frame: str
+    imu_frame: str
+    imu_mounting: Float64Array
+    """Unit quaternion w x y z: orientation of the IMU frame in the base frame."""
+    joints: tuple[Joint, ...]
+    imu_site: str | None = None
+    """Site of the MJCF that stands for the IMU, where its name is not an obvious one."""
+
+    @cached_property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of all joints, in the order of the file."""
+        return tuple(joint.name for joint in self.joints)
+
+    @cached_property
+    def lower(self) -> Float64Array:
+        """Lower position limits, rad."""
+        return self._column('lower')
+
+    @cached_property
+    def upper(self) -> Float64Array:
+        """Upper position limits, rad."""
+        return self._column('upper')
+
+    @cached_property
+    def home(self) -> Float64Array:
+        """The home pose, rad."""
+        return self._column('home')
+
+    @cached_property
+    def kp(self) -> Float64Array:
+        """Default stiffness, Nm/rad."""
+        return self._column('kp')
+
+    @cached_property
+    def kd(self) -> Float64Array:
+        """Default damping, Nms/rad."""
+        return self._column('kd')
+
+    @cached_property
+    def kp_max(self) -> Float64Array:
+        """Hard limits of the stiffness, Nm/rad."""
+        return self._column('kp_max')
+
+    @cached_property
+    def kd_max(self) -> Float64Array:
+        """Hard limits of the damping, Nms/rad."""
+        return self._column('kd_max')
+
+    @cached_property
+    def torque_limit(self) -> Float64Array:
+        """Torque limits, Nm."""
+        return self._column('torque_limit')
+
+    @cached_property
+    def velocity_limit(self) -> Float64Array:
+        """Speed limits, rad/s."""
+        return self._column('velocity_limit')
+
+    def _column(self, field: str) -> Float64Array:
+        column = np.array([getattr(joint, field) for joint in self.joints], np.float64)
+        column.setflags(write=False)
+        return column
+
+
+def load_robot(name_or_path: str | Path) -> Robot:
+    """
+    Read a robot's YAML.
+
+    :param name_or_path: the name of a robot in config/robots, or the path of a YAML file
+        (anything with a folder or a YAML suffix).
+    :raises RobotError: when there is no such file, or with all its problems.
+    """
+    path = _find(str(name_or_path))
+    file = YamlFile(path, 'robot file', RobotError)
+    root = file.root
+    mjcf = root.string('mjcf') if root.has('mjcf') else None
+    imu_frame, mounting, imu_site = _read_imu(root)
+    robot = Robot(
+        name=root.string('name'),
+        path=path,
+        mjcf=(path.parent / mjcf).resolve() if mjcf else None,
+        base_frame=root.string('base_frame'),
+        imu_frame=imu_frame,
+        imu_mounting=mounting,
+        joints=_read_joints(root),
+        imu_site=imu_site,
+    )
+    file.finish()
+    return robot
+
+
+def _find(name: str) -> Path:
+    if '/' in name or name.endswith(('.yaml', '.yml')):
+        return Path(name).expanduser()
+    folder = share_dir() / 'config' / 'robots'
+    path = folder / f'{name}.yaml'
+    if path.is_file():
+        return path
+    known = sorted(entry.stem for entry in folder.glob('*.yaml'))
+    listed = ', '.join(known) or 'none'
+    raise RobotError(
+        f"no robot '{name}'{did_you_mean(name, known)}: found {listed} in {folder}; "
+        'expected one of these or the path of a robot YAML'
+    )
+
+
+def _read_imu(root: Section) -> tuple[str, Float64Array, str | None]:
+    section = root.section('imu')
+    mounting = np.array([1.0, 0.0, 0.0, 0.0])
+    if section is None:
+        return '', mounting, None
+    values = np.array(section.numbers('mounting', 4, 'quaternion w x y z'))
+    norm = float(np.linalg.norm(values))
+    if abs(norm - 1.0) < 0.01:
+        mounting = values / norm
+    elif math.isfinite(norm):
+        section.problem(f'found a norm of {norm:.4g}, expected a unit quaternion', 'mounting')
+    mounting.setflags(write=False)
+    site = section.string('site') if section.has('site') else None
+    return section.string('frame'), mounting, site
+
+
+def _read_joints(root: Section) -> tuple[Joint, ...]:
+    section = root.section('joints')
+    if section is None:
+        return ()
+    joints = tuple(_read_joint(name, entry) for name, entry in section.sections().items())
+    if not section.keys():
+        root.problem('found no joints, expected at least one', 'joints')
+    owners: dict[int, str] = {}
+    for joint in joints:
+        if joint.id is not None and owners.setdefault(joint.id, joint.name) != joint.name:
+            section.problem(f'id {joint.id} is that of {owners[joint.id]} as well', joint.name)
+    return joints
+
+
+def _read_joint(name: str, section: Section) -> Joint:
+    joint = Joint(
+        name=name,
+        lower=section.number('lower', 'rad'),
+        upper=section.number('upper', 'rad'),
+        home=section.number('home', 'rad'),
+        kp=section.number('kp', 'Nm/rad', 0.0),
+        kd=section.number('kd', 'Nms/rad', 0.0),
+        kp_max=section.number('kp_max', 'Nm/rad', 0.0),
+        kd_max=section.number('kd_max', 'Nms/rad', 0.0),
+        torque_limit=section.number('torque_limit', 'Nm', 0.0),
+        velocity_limit=section.number('velocity_limit', 'rad/s', 0.0),
+        id=section.integer('id', 0, 65535) if section.has('id') else None,
+        offset=section.number('offset', 'rad', default=0.0),
+        sign=_read_sign(section),
+    )
+    _check_joint(joint, section)
+    return joint
+
+
+def _read_sign(section: Section) -> int:
+    sign = section.integer('sign', -1, 1, default=1)
+    if sign == 0:
+        section.problem('found 0, expected 1 or -1', 'sign')
+    return sign
+
+
+def _check_joint(joint: Joint, section: Section) -> None:
+    """Check what holds between keys; a NaN stands for a problem that is noted already."""
+    if joint.lower >= joint.upper:
+        section.problem(
+            f'found {joint.lower:g}, expected less than upper {joint.upper:g}', 'lower'
+        )
+    elif joint.home < joint.lower or joint.home > joint.upper:
+        limits = f'{joint.lower:g} to {joint.upper:g}'
+        section.problem(f'found {joint.home:g}, expected within the limits {limits}', 'home')
+    for key, limit in (('kp', joint.kp_max), ('kd', joint.kd_max)):
+        value = getattr(joint, key)
+        if value > limit:
+            section.problem(f'found {value:g}, expected at most {key}_max {limit:g}', key)
+    for key in ('torque_limit', 'velocity_limit'):
+        if getattr(joint, key) == 0.0:
+            section.problem('found 0, expected more', key)

@@ -1,0 +1,147 @@
+"""The newest sensor sample, in the robot's joint order and the base frame.
+
+Without this module joints would be matched by position (which breaks silently when a driver
+reorders them) and the IMU would be read in whatever frame it happens to be mounted in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.control.robot import Robot
+from kinfer_ros.errors import ContractError
+
+GRAVITY = 9.81
+"""m/s^2; kinfer scales `projected_gravity` by this, see docs/policies.md."""
+
+Float64 = NDArray[np.float64]
+
+
+class SensorFrame:
+    """
+    One sample of joints and IMU, preallocated.
+
+    :ivar position: [N] rad, robot joint order.
+    :ivar velocity: [N] rad/s.
+    :ivar quaternion: [4] w x y z, the base in the world.
+    :ivar gyro: [3] rad/s, base frame.
+    :ivar accel: [3] specific force, m/s^2, base frame (+9.81 on z at rest, upright).
+    :ivar gravity: [3] gravity in the base frame, m/s^2: R^-1 (0, 0, -9.81).
+    :ivar joint_stamp_ns: stamp of the joint sample; 0 before the first.
+    :ivar imu_stamp_ns: stamp of the IMU sample; 0 before the first.
+    :ivar joint_problem: why the newest joint sample cannot be used, or ''.
+    :ivar imu_problem: why the newest IMU sample cannot be used, or '' (an absent orientation).
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        n = len(robot.joint_names)
+        self.joint_names = robot.joint_names
+        self.position = np.zeros(n)
+        self.velocity = np.zeros(n)
+        self.quaternion = np.array([1.0, 0.0, 0.0, 0.0])
+        self.gyro = np.zeros(3)
+        self.accel = np.zeros(3)
+        self.gravity = np.array([0.0, 0.0, -GRAVITY])
+        self.joint_stamp_ns = 0
+        self.imu_stamp_ns = 0
+        self.joint_problem = ''
+        self.imu_problem = ''
+        self._base_from_imu = rotation_matrix(robot.imu_mounting)
+        w, x, y, z = (float(v) for v in robot.imu_mounting)
+        self._imu_to_base = (w, -x, -y, -z)  # conjugate: undoes the mounting
+        self._names: Sequence[str] | None = None
+        self._index = np.zeros(n, dtype=np.intp)
+
+    def update_joints(
+        self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
+    ) -> None:
+        """
+        Take over one joint sample; names are matched only when they differ from the last ones.
+
+        :raises ContractError: a joint of the robot is not in `names`, or the lengths differ.
+        """
+        if names != self._names:
+            self._index = joint_index(self.joint_names, names, 'joint_states')
+            self._names = list(names)
+        if len(position) != len(names) or len(velocity) != len(names):
+            raise ContractError(
+                f'joint_states: found {len(names)} names with {len(position)} positions and '
+                f'{len(velocity)} velocities, expected as many of each: the driver has to publish '
+                'position and velocity of every joint'
+            )
+        np.take(position, self._index, out=self.position)
+        np.take(velocity, self._index, out=self.velocity)
+        self.joint_stamp_ns = stamp_ns
+
+    def update_imu(
+        self,
+        quaternion: tuple[float, float, float, float],
+        gyro: tuple[float, float, float],
+        accel: tuple[float, float, float],
+        stamp_ns: int,
+    ) -> None:
+        """Take over one IMU sample, given in the IMU's own frame (quaternion w x y z)."""
+        w, x, y, z = multiply(quaternion, self._imu_to_base)
+        self.quaternion[:] = (w, x, y, z)
+        # Third row of the rotation matrix of a unit quaternion: the world's z axis in the base.
+        self.gravity[0] = -GRAVITY * 2.0 * (x * z - w * y)
+        self.gravity[1] = -GRAVITY * 2.0 * (y * z + w * x)
+        self.gravity[2] = -GRAVITY * (1.0 - 2.0 * (x * x + y * y))
+        np.dot(self._base_from_imu, gyro, out=self.gyro)
+        np.dot(self._base_from_imu, accel, out=self.accel)
+        self.imu_stamp_ns = stamp_ns
+
+    @property
+    def yaw(self) -> float:
+        """Heading of the base in the world, rad, -pi..pi."""
+        w, x, y, z = self.quaternion
+        return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
+
+
+def joint_index(
+    wanted: Sequence[str], found: Sequence[str], where: str
+) -> NDArray[np.intp]:
+    """
+    Positions of `wanted` in `found`, by name.
+
+    :raises ContractError: a name is missing or stands there twice; the text has both lists.
+    """
+    missing = [name for name in wanted if name not in found]
+    twice = sorted({name for name in found if list(found).count(name) > 1})
+    if missing or twice:
+        what = f'lacks {missing}' if missing else f'names {twice} twice'
+        raise ContractError(
+            f'{where} {what}: found joints {list(found)}, expected {list(wanted)}; '
+            'check the robot YAML and what the driver publishes'
+        )
+    place = {name: i for i, name in enumerate(found)}
+    return np.array([place[name] for name in wanted], dtype=np.intp)
+
+
+def rotation_matrix(quaternion: Float64) -> Float64:
+    """Rotation matrix [3, 3] of a unit quaternion w x y z: v_parent = R v_child."""
+    w, x, y, z = (float(v) for v in quaternion)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def multiply(
+    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    """Hamilton product of two quaternions w x y z: first b, then a."""
+    aw, ax, ay, az = a
+    bw, bx, by, bz = b
+    return (
+        aw * bw - ax * bx - ay * by - az * bz,
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+    )

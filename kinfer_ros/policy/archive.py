@@ -1,0 +1,251 @@
+"""Reads and writes policy files: kinfer archives, and bare ONNX files.
+
+A `.kinfer` file is a gzip tar of exactly `init_fn.onnx`, `step_fn.onnx` and `metadata.json`; all
+three are required, as kinfer's own loader requires them, also where the policy keeps no state. A
+policy file comes from somewhere else and is not trusted: sizes are bounded before anything is
+unpacked, nothing is written to disk, and whatever is wrong is one ModelError. Without this a
+damaged download would be found by onnxruntime, or by the robot.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import secrets
+import stat
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.tar import TarError
+from kinfer_ros.policy.tar import tar_entries
+
+INIT_FN = 'init_fn.onnx'
+STEP_FN = 'step_fn.onnx'
+METADATA = 'metadata.json'
+ENTRIES = (INIT_FN, STEP_FN, METADATA)
+
+MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_UNPACKED_BYTES = 512 * 1024 * 1024
+MAX_METADATA_BYTES = 1024 * 1024
+_GZIP_MAGIC = b'\x1f\x8b'
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The parts of a policy file, as bytes; nothing in them has been run or checked yet."""
+
+    path: Path
+    sha256: str
+    """Of the whole file, hexadecimal."""
+    init_fn: bytes | None
+    """None for a bare ONNX file only."""
+    step_fn: bytes
+    metadata: dict[str, Any]
+    """metadata.json; empty for a bare ONNX file, whose metadata lies inside the graph."""
+
+
+def read_archive(path: str | os.PathLike[str]) -> Archive:
+    """
+    Read a `.kinfer` archive or a bare `.onnx` file into memory.
+
+    What starts like gzip is an archive, whatever its name; anything else has to be called `.onnx`.
+
+    :raises ModelError: naming the file, what was found in it and what was expected.
+    """
+    path = Path(path)
+    return parse_archive(_read_bounded(path), path)
+
+
+def parse_archive(data: bytes, path: Path) -> Archive:
+    """
+    Take apart the bytes of a policy file.
+
+    :param path: what to call the file in errors, and how to tell a bare ONNX file; not opened.
+    :raises ModelError: as read_archive.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    if data.startswith(_GZIP_MAGIC):
+        parts = _unpack(data, path)
+        metadata = _parse_metadata(parts[METADATA], path)
+        return Archive(path, sha256, parts[INIT_FN], parts[STEP_FN], metadata)
+    if path.suffix.lower() == '.onnx':
+        return Archive(path, sha256, None, data, {})
+    raise ModelError(
+        f'{path}: not a gzip file (it starts with {data[:4].hex(" ")}); expected a kinfer archive:'
+        f' a gzip tar of {", ".join(ENTRIES)}. Files of kinfer before 0.4 are bare ONNX files with'
+        ' other inputs and cannot be run; a bare ONNX file has to be called .onnx'
+    )
+
+
+def _read_bounded(path: Path) -> bytes:
+    try:
+        # Looked at before it is opened: opening a FIFO would wait for its other end.
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ModelError(f'{path}: is a directory; expected a .kinfer or .onnx file')
+        if not stat.S_ISREG(mode):
+            raise ModelError(f'{path}: is not a regular file; expected a .kinfer or .onnx file')
+        with path.open('rb') as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise ModelError(f'{path}: no such file; expected a .kinfer or .onnx file') from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise ModelError(f'{path}: cannot be read: {reason}') from None
+    if len(data) > MAX_FILE_BYTES:
+        raise ModelError(f'{path}: too large: at most {MAX_FILE_BYTES} bytes are read')
+    if not data:
+        raise ModelError(f'{path}: is empty; expected a .kinfer or .onnx file')
+    return data
+
+
+def _decompress(data: bytes, path: Path) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            unpacked = file.read(MAX_UNPACKED_BYTES + 1)
+    except EOFError:
+        raise ModelError(
+            f'{path}: truncated: the gzip data end too early; expected a complete kinfer archive'
+        ) from None
+    except (OSError, zlib.error) as error:
+        raise ModelError(
+            f'{path}: damaged gzip data ({error}); expected a kinfer archive'
+        ) from None
+    if len(unpacked) > MAX_UNPACKED_BYTES:
+        raise ModelError(
+            f'{path}: too large: unpacks to more than the {MAX_UNPACKED_BYTES} bytes allowed'
+        )
+    return unpacked
+
+
+def _unpack(data: bytes, path: Path) -> dict[str, bytes]:
+    """The three entries, each there exactly once."""
+    parts: dict[str, bytes] = {}
+    expected = f'expected exactly {", ".join(ENTRIES)}'
+    try:
+        for entry in tar_entries(_decompress(data, path)):
+            if entry.name not in ENTRIES:
+                raise ModelError(f'{path}: unexpected entry {entry.name!r}; {expected}')
+            if entry.kind != 'file':
+                raise ModelError(f'{path}: {entry.name} is a {entry.kind}; expected regular files')
+            if entry.name in parts:
+                raise ModelError(f'{path}: duplicate entry {entry.name!r}; {expected}')
+            parts[entry.name] = entry.body
+    except TarError as error:
+        raise ModelError(f'{path}: damaged archive: {error}; expected a kinfer archive') from None
+    missing = [name for name in ENTRIES if name not in parts]
+    if missing:
+        found = ', '.join(parts) or 'nothing'
+        raise ModelError(f'{path}: missing {", ".join(missing)} (found {found}); {expected}')
+    for name, body in parts.items():
+        if not body:
+            raise ModelError(f'{path}: {name} is empty')
+    return parts
+
+
+def _parse_metadata(data: bytes, path: Path) -> dict[str, Any]:
+    where = f'{path}: {METADATA}'
+    if len(data) > MAX_METADATA_BYTES:
+        raise ModelError(f'{where}: too large: {len(data)} bytes, at most {MAX_METADATA_BYTES}')
+    return parse_json_object(data, where)
+
+
+def parse_json_object(data: bytes | str, where: str) -> dict[str, Any]:
+    """
+    Parse strict JSON (no NaN, no key twice) that has to be an object.
+
+    :raises ModelError: naming `where` and what was found.
+    """
+    try:
+        text = data.decode('utf-8') if isinstance(data, bytes) else data
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except RecursionError:
+        raise ModelError(f'{where}: not JSON that can be read: nested too deeply') from None
+    except ValueError as error:
+        raise ModelError(f'{where}: not JSON: {error}; expected a JSON object') from None
+    if not isinstance(value, dict):
+        raise ModelError(f'{where}: found a JSON {type(value).__name__}; expected a JSON object')
+    return value
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f'key {key!r} appears twice')
+    return result
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f'{name} is not a JSON number')
+
+
+def archive_bytes(init_fn: bytes, step_fn: bytes, metadata: Mapping[str, Any]) -> bytes:
+    """
+    Make the bytes of a `.kinfer` archive: the same parts always give the same bytes.
+
+    No time, owner or file name gets in; metadata keys keep their order. (The compressed bytes are
+    those of this machine's zlib.)
+
+    :raises ModelError: when metadata cannot be written as JSON.
+    """
+    try:
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ModelError(f'{METADATA} cannot be written as JSON: {error}') from None
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(filename='', fileobj=buffer, mode='wb', compresslevel=9, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode='w', format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name, body in zip(ENTRIES, (init_fn, step_fn, text), strict=True):
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    return buffer.getvalue()
+
+
+def write_archive(
+    path: str | os.PathLike[str],
+    init_fn: bytes,
+    step_fn: bytes,
+    metadata: Mapping[str, Any],
+) -> None:
+    """
+    Write a `.kinfer` archive; the name appears, or is replaced, only once the file is complete.
+
+    :raises ModelError: when the metadata is not JSON or the file cannot be written.
+    """
+    write_atomically(Path(path), archive_bytes(init_fn, step_fn, metadata), overwrite=True)
+
+
+def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """
+    Write a file beside its final name and move it there, so that nobody sees half of it.
+
+    :raises ModelError: when it exists and may not be overwritten, or cannot be written.
+    """
+    try:
+        if not overwrite and path.exists():
+            raise ModelError(f'{path}: exists already; expected a free name')
+        partial = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.partial')
+        try:
+            with partial.open('xb') as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise ModelError(f'{path}: cannot be written: {reason}') from None

@@ -1,0 +1,295 @@
+"""What a policy takes and gives, as data, checked against its graph.
+
+Everything that can be wrong with a model is found here, before a motor is live: an unknown or
+misspelt input, a shape that does not fit the joints or the commands, a carry whose shapes
+disagree. All of it is reported in one error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.archive import METADATA
+from kinfer_ros.policy.archive import Archive
+from kinfer_ros.policy.archive import parse_json_object
+from kinfer_ros.policy.metadata import MAX_NAMES
+from kinfer_ros.policy.metadata import Metadata
+from kinfer_ros.policy.metadata import Problems
+from kinfer_ros.policy.metadata import default_command_names
+from kinfer_ros.policy.metadata import parse_metadata
+from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.session import Tensor
+
+CARRY = 'carry'
+MAX_CARRY = 64 * 1024 * 1024
+_FLOAT32 = 'tensor(float)'
+_JOINTS = 'joints'
+_COMMANDS = 'commands'
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a policy, without the carry."""
+
+    name: str
+    shape: tuple[int, ...]
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a policy takes and gives. Sequences are in joint_names order."""
+
+    path: Path
+    sha256: str
+    """Of the whole file."""
+    kind: str
+    """'kinfer' or 'onnx'."""
+    joint_names: tuple[str, ...]
+    """Of the action: absolute position targets, rad."""
+    command_names: tuple[str, ...]
+    """Of the input `command`; empty where the policy has none."""
+    inputs: tuple[Input, ...]
+    """In the graph's order, without the carry."""
+    carry_shape: tuple[int, ...] | None
+    """None where the policy keeps no state."""
+    control_rate_hz: float | None
+    """What the policy was trained at, where the file says so."""
+    joint_biases: tuple[float, ...] | None
+    """Home pose, rad."""
+    joint_kp: tuple[float, ...] | None
+    """Position gains the policy was trained with, Nm/rad."""
+    joint_kd: tuple[float, ...] | None
+    """Velocity gains, Nm s/rad."""
+    joint_torque_limits: tuple[float, ...] | None
+    """Nm."""
+    command_ranges: dict[str, tuple[float, float]]
+    """Lowest and highest value the policy was trained for, by command name."""
+    provenance: dict[str, Any]
+    """How the policy was made, as its file tells it."""
+    metadata: dict[str, Any]
+    """The whole metadata, also what nothing here reads."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    size: int | str
+    """A fixed length, or what is counted."""
+    unit: str
+    meaning: str
+
+
+KNOWN_INPUTS = {
+    'joint_angles': _Known(_JOINTS, 'rad', 'joint positions, in joint_names order'),
+    'joint_angular_velocities': _Known(_JOINTS, 'rad/s', 'joint velocities, in joint_names order'),
+    'projected_gravity': _Known(
+        3, 'm/s^2', 'gravity in the policy frame; (0, 0, -9.81) when upright, no unit vector'
+    ),
+    'accelerometer': _Known(
+        3, 'm/s^2', 'specific force in the policy frame; +9.81 on z when upright and at rest'
+    ),
+    'gyroscope': _Known(3, 'rad/s', 'angular velocity in the policy frame'),
+    'command': _Known(_COMMANDS, 'of each entry', 'the command, in command_names order'),
+    'time': _Known(1, 's', 'time since the policy started'),
+    'quaternion': _Known(4, '1', 'orientation of the policy frame in the world, w x y z'),
+    'initial_heading': _Known(1, 'rad', 'yaw when the policy started'),
+}
+
+
+def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metadata]:
+    """
+    The metadata of a policy file, raw and typed, wherever the file keeps it.
+
+    A bare ONNX file has it in its custom metadata: as JSON in the key `kinfer_metadata`, or at
+    least the key `joint_names` (a JSON list, or names with commas between them).
+
+    :raises ModelError: when it is not there or wrong.
+    """
+    if archive.init_fn is not None:
+        return archive.metadata, parse_metadata(archive.metadata, f'{archive.path}: {METADATA}')
+    where = f'{archive.path}: custom metadata'
+    raw: dict[str, Any] = {}
+    if 'kinfer_metadata' in step.metadata:
+        raw = parse_json_object(step.metadata['kinfer_metadata'], f'{where}: kinfer_metadata')
+    elif 'joint_names' in step.metadata:
+        raw = {
+            key: _name_list(step.metadata[key], f'{where}: {key}')
+            for key in ('joint_names', 'command_names')
+            if key in step.metadata
+        }
+    else:
+        found = ', '.join(sorted(step.metadata)) or 'nothing'
+        raise ModelError(
+            f'{where}: found {found}; expected the key kinfer_metadata (JSON) or joint_names. A'
+            f' bare ONNX file without joint names (inputs: {_list(step.inputs)}) needs a policy'
+            ' spec that names them'
+        )
+    return raw, parse_metadata(raw, where)
+
+
+def build_contract(
+    archive: Archive,
+    step: Graph,
+    raw: dict[str, Any],
+    metadata: Metadata,
+    initial_carry_shape: tuple[int, ...] | None,
+) -> Contract:
+    """
+    Hold the graph against its metadata.
+
+    :param initial_carry_shape: shape of what init_fn gives; None for a bare ONNX file.
+    :raises ModelError: naming every input, output or key that does not fit.
+    """
+    problems = Problems(str(step.where))
+    commands = _command_names(step, metadata, problems)
+    inputs = _check_inputs(step, len(metadata.joint_names), len(commands), problems)
+    _check_outputs(step, len(metadata.joint_names), archive, problems)
+    carry_shape = _check_carry(step, metadata, initial_carry_shape, problems)
+    _check_ranges(metadata, commands, problems)
+    problems.raise_if_any()
+    return Contract(
+        path=archive.path,
+        sha256=archive.sha256,
+        kind='onnx' if archive.init_fn is None else 'kinfer',
+        joint_names=metadata.joint_names,
+        command_names=commands,
+        inputs=inputs,
+        carry_shape=carry_shape,
+        control_rate_hz=metadata.control_rate_hz,
+        joint_biases=metadata.joint_biases,
+        joint_kp=metadata.joint_kp,
+        joint_kd=metadata.joint_kd,
+        joint_torque_limits=metadata.joint_torque_limits,
+        command_ranges=metadata.command_ranges,
+        provenance=metadata.provenance,
+        metadata=raw,
+    )
+
+
+def _name_list(text: str, where: str) -> list[Any]:
+    if text.lstrip().startswith('['):
+        names = parse_json_object(f'{{"names": {text}}}', where)['names']
+        return list(names)
+    return [name.strip() for name in text.split(',')]
+
+
+def _command_names(step: Graph, metadata: Metadata, problems: Problems) -> tuple[str, ...]:
+    """The names the file gives, else those that its number of commands stands for."""
+    node = _find(step.inputs, 'command')
+    if node is None:
+        return ()
+    if metadata.command_names is not None:
+        return metadata.command_names
+    count: int | str | None = metadata.num_commands
+    if count is None and len(node.shape) == 1:
+        count = node.shape[0]
+    if isinstance(count, int) and 0 <= count <= MAX_NAMES:
+        return default_command_names(count)
+    problems.add('input command', f'shape {_shape(node.shape)}', 'a vector of fixed length')
+    return ()
+
+
+def _check_inputs(
+    step: Graph, joints: int, commands: int, problems: Problems
+) -> tuple[Input, ...]:
+    sizes = {_JOINTS: (joints, ', one a joint'), _COMMANDS: (commands, ', one a command')}
+    inputs = []
+    for node in step.inputs:
+        known = KNOWN_INPUTS.get(node.name)
+        if node.name == CARRY:
+            continue
+        if known is None:
+            problems.add(f'input {node.name!r}', 'an unknown name', _known_names(node.name))
+            continue
+        size, why = (known.size, '') if isinstance(known.size, int) else sizes[known.size]
+        _check_tensor(f'input {node.name}', node, (size,), why, problems)
+        inputs.append(Input(node.name, (size,), known.unit, known.meaning))
+    return tuple(inputs)
+
+
+def _check_outputs(step: Graph, joints: int, archive: Archive, problems: Problems) -> None:
+    count = len(step.outputs)
+    has_carry = _find(step.inputs, CARRY) is not None
+    if archive.init_fn is not None and count != 2:
+        problems.add('outputs', _list(step.outputs), 'exactly two: the action, the next carry')
+    elif count > 2 or count < 1 + has_carry:
+        problems.add('outputs', _list(step.outputs), 'the action, and the carry if it has one')
+    if step.outputs:
+        action = step.outputs[0]
+        _check_tensor(
+            f'first output {action.name!r} (the action)',
+            action,
+            (joints,),
+            ', one a joint',
+            problems,
+        )
+
+
+def _check_carry(
+    step: Graph,
+    metadata: Metadata,
+    initial: tuple[int, ...] | None,
+    problems: Problems,
+) -> tuple[int, ...] | None:
+    """Shape of the carry: init_fn, the input, the output and carry_size have to agree on it."""
+    source = 'as init_fn gives it'
+    node = _find(step.inputs, CARRY)
+    if initial is None:
+        if node is None:
+            return None
+        source = 'as the input carry has it'
+        initial = tuple(size for size in node.shape if isinstance(size, int) and size >= 0)
+    if math.prod(initial) > MAX_CARRY:
+        problems.add('carry', f'shape {_shape(initial)}', f'at most {MAX_CARRY} numbers')
+    if node is not None:
+        fixed = 'fixed sizes' if len(initial) != len(node.shape) else ''
+        _check_tensor('input carry', node, initial, f', {fixed or source}', problems)
+    if len(step.outputs) > 1:
+        output = step.outputs[1]
+        what = f'second output {output.name!r} (the next carry)'
+        _check_tensor(what, output, initial, f', {source}', problems)
+    if metadata.carry_size is not None and metadata.carry_size != initial:
+        found = f'carry_size {list(metadata.carry_size)}'
+        problems.add(METADATA, found, f'{list(initial)}, {source}')
+    return initial if node is not None else None
+
+
+def _check_tensor(
+    what: str, node: Tensor, shape: tuple[int, ...], why: str, problems: Problems
+) -> None:
+    if node.dtype != _FLOAT32:
+        problems.add(what, node.dtype, f'{_FLOAT32} (float32)')
+    if node.shape != shape:
+        problems.add(what, f'shape {_shape(node.shape)}', f'{_shape(shape)}{why}')
+
+
+def _check_ranges(metadata: Metadata, commands: tuple[str, ...], problems: Problems) -> None:
+    for name in metadata.command_ranges:
+        if name not in commands:
+            expected = f'one of the command names: {", ".join(commands) or "none"}'
+            problems.add(f'command_ranges.{name}', 'an unknown command', expected)
+
+
+def _known_names(name: str) -> str:
+    names = [*KNOWN_INPUTS, CARRY]
+    close = difflib.get_close_matches(name, names, 1)
+    hint = f' (did you mean {close[0]}?)' if close else ''
+    return f'one of {", ".join(names)}{hint}; a model with other inputs needs a policy spec'
+
+
+def _find(nodes: tuple[Tensor, ...], name: str) -> Tensor | None:
+    return next((node for node in nodes if node.name == name), None)
+
+
+def _list(nodes: tuple[Tensor, ...]) -> str:
+    return ', '.join(f'{node.name}{_shape(node.shape)}' for node in nodes) or 'none'
+
+
+def _shape(shape: tuple[int | str | None, ...]) -> str:
+    return f'({", ".join("?" if size is None else str(size) for size in shape)})'

@@ -1,0 +1,256 @@
+"""The policy: a file, turned into step().
+
+`step` is the whole contract in one call: it takes named arrays, refuses whatever is not what the
+model was trained on, runs the model, refuses what is not finite, and only then lets the carry
+advance. The lower half (inputs, infer, accept) is what a controller's tick uses: the same model
+on the same buffers, without a mapping and without allocating.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import ModelError
+from kinfer_ros.errors import NonFiniteError
+from kinfer_ros.policy.archive import INIT_FN
+from kinfer_ros.policy.archive import STEP_FN
+from kinfer_ros.policy.archive import Archive
+from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.contract import build_contract
+from kinfer_ros.policy.contract import read_metadata
+from kinfer_ros.policy.session import BoundSession
+from kinfer_ros.policy.session import Graph
+
+Array = npt.NDArray[np.float32]
+
+_REAL = 'fiu'  # numpy's kinds of numbers that a float32 can stand for; no bool, no complex
+# A robot that stands still, for the inputs where zeros are no possible measurement.
+_AT_REST = {
+    'projected_gravity': (0.0, 0.0, -9.81),
+    'accelerometer': (0.0, 0.0, 9.81),
+    'quaternion': (1.0, 0.0, 0.0, 0.0),
+}
+
+
+def load_model(path: str | os.PathLike[str]) -> Policy:
+    """
+    Load a `.kinfer` archive or a bare `.onnx` file with the same named inputs.
+
+    The model has been checked and run once when this returns.
+
+    :raises ModelError: naming the file, what was found and what was expected.
+    """
+    return policy_from_archive(read_archive(path))
+
+
+def policy_from_archive(archive: Archive) -> Policy:
+    """
+    Make a policy of an archive that is in memory.
+
+    :raises ModelError: naming the file, what was found and what was expected.
+    """
+    is_bare = archive.init_fn is None
+    step = Graph(archive.step_fn, str(archive.path) if is_bare else f'{archive.path}: {STEP_FN}')
+    raw, metadata = read_metadata(archive, step)
+    initial = None
+    if archive.init_fn is not None:
+        initial = _initial_carry(Graph(archive.init_fn, f'{archive.path}: {INIT_FN}'))
+    shape = None if initial is None else initial.shape
+    contract = build_contract(archive, step, raw, metadata, shape)
+    if contract.carry_shape is None:
+        initial = None
+    elif initial is None:
+        initial = np.zeros(contract.carry_shape, np.float32)
+    inputs = [(each.name, each.shape) for each in contract.inputs]
+    session = BoundSession(step, inputs, len(contract.joint_names), contract.carry_shape)
+    return Policy(contract, session, initial)
+
+
+def _initial_carry(init: Graph) -> Array:
+    """What init_fn gives. Run once: every reset starts from the same carry."""
+    found = f'{len(init.inputs)} inputs and {len(init.outputs)} outputs'
+    if init.inputs or len(init.outputs) != 1:
+        raise ModelError(f'{init.where}: found {found}; expected no inputs, one output: the carry')
+    if init.outputs[0].dtype != 'tensor(float)':
+        raise ModelError(
+            f'{init.where}: output {init.outputs[0].name!r}: found {init.outputs[0].dtype};'
+            ' expected tensor(float) (float32)'
+        )
+    carry: Array = init.evaluate()[0]
+    if not np.isfinite(carry).all():
+        raise ModelError(f'{init.where}: the initial carry is not finite: {_first_bad(carry)}')
+    return carry
+
+
+class Policy:
+    """A policy that can be stepped; for one thread at a time. Made by load_model."""
+
+    def __init__(self, contract: Contract, session: BoundSession, carry: Array | None) -> None:
+        self.contract = contract
+        self._session = session
+        self._initial_carry = np.zeros(0, np.float32) if carry is None else carry
+        self.inputs: Mapping[str, Array] = MappingProxyType(session.inputs)
+        self._slots = tuple((name, array, array.shape) for name, array in session.inputs.items())
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Run once, so that the first step is as fast as the others and surely works."""
+        for name, array in self.inputs.items():
+            array[:] = _AT_REST.get(name, 0.0)
+        if 'joint_angles' in self.inputs and self.contract.joint_biases is not None:
+            self.inputs['joint_angles'][:] = self.contract.joint_biases
+        self.reset()
+        self.infer()
+        if not self._session.outputs_finite():
+            raise ModelError(
+                f'{self.contract.path}: for a robot that stands still the model gives'
+                f' {self._bad_output()}; expected finite numbers'
+            )
+        # An input that is never filled must not pass for a robot that stands still.
+        for array in self.inputs.values():
+            array[:] = np.nan
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew, from the carry that init_fn gave when the model was loaded."""
+        self._session.set_carry(self._initial_carry)
+
+    def step(self, obs: Mapping[str, npt.ArrayLike]) -> Array:
+        """
+        One step of the policy: checked inputs in, checked action out, the carry advanced.
+
+        Whatever is refused leaves the carry as it was.
+
+        :param obs: every input of `contract.inputs` by name, nothing else; shapes and units as
+            there.
+        :return: absolute joint position targets, rad, in `contract.joint_names` order: a new
+            array of shape (N,).
+        :raises ContractError: for a missing, extra or wrongly shaped input.
+        :raises NonFiniteError: for a NaN or infinity in an input, the action or the next carry.
+        """
+        try:
+            get = obs.get
+        except AttributeError:
+            raise self._no_mapping(obs) from None
+        for name, array, shape in self._slots:
+            value: Any = get(name)
+            if (
+                value.__class__ is not np.ndarray
+                or value.shape != shape
+                or value.dtype.kind not in _REAL
+            ):
+                value = self._converted(obs, name)
+            array[:] = value
+        if len(obs) != len(self._slots):
+            raise self._misfit(obs)
+        if not self._session.inputs_finite():
+            raise NonFiniteError(f'{self.contract.path}: {self._bad_input()}; expected numbers')
+        action = self._session.run()
+        if not self._session.outputs_finite():
+            raise NonFiniteError(
+                f'{self.contract.path}: the model gives {self._bad_output()}; the step is refused'
+                ' and the carry stays as it was'
+            )
+        self._session.advance()
+        return action.copy()
+
+    @property
+    def carry(self) -> Array:
+        """The carry that the next infer() reads: a read-only view, empty where there is none."""
+        return self._session.carry
+
+    def set_carry(self, carry: npt.ArrayLike) -> None:
+        """
+        Continue from another carry, as a replay does.
+
+        :raises ContractError: when its shape is not the policy's.
+        :raises NonFiniteError: when it is not finite.
+        """
+        array = np.asarray(carry, np.float32)
+        if array.shape != self._session.carry.shape:
+            raise ContractError(
+                f'{self.contract.path}: carry: found shape {array.shape};'
+                f' expected {self._session.carry.shape}'
+            )
+        if not np.isfinite(array).all():
+            raise NonFiniteError(f'{self.contract.path}: carry: found {_first_bad(array)}')
+        self._session.set_carry(array)
+
+    def infer(self) -> Array:
+        """
+        Run the model on `inputs` and the current carry, unchecked; the carry does not advance.
+
+        `inputs` are NaN until they are first filled.
+
+        :return: the action, rad: a read-only view that the next infer() overwrites.
+        :raises ModelError: when onnxruntime fails.
+        """
+        return self._session.run()
+
+    def inputs_finite(self) -> bool:
+        """Whether every number in `inputs` is finite; takes a microsecond."""
+        return self._session.inputs_finite()
+
+    def outputs_finite(self) -> bool:
+        """Whether the action and the carry of the last infer() are; takes a microsecond."""
+        return self._session.outputs_finite()
+
+    def accept(self) -> None:
+        """Let the carry of the last infer() be the current one; once an infer()."""
+        self._session.advance()
+
+    def _converted(self, obs: Mapping[str, npt.ArrayLike], name: str) -> npt.NDArray[Any]:
+        """An input that is no array of the right shape yet, or the reason why it cannot be."""
+        if name not in obs:
+            raise self._misfit(obs)
+        try:
+            array = np.asarray(obs[name])
+        except ValueError as error:
+            raise ContractError(f'{self.contract.path}: input {name}: {error}') from None
+        expected = self.inputs[name].shape
+        if array.dtype.kind not in _REAL or array.shape != expected:
+            raise ContractError(
+                f'{self.contract.path}: input {name}: found {array.dtype} of shape {array.shape};'
+                f' expected real numbers of shape {expected}'
+            )
+        return array
+
+    def _no_mapping(self, obs: object) -> ContractError:
+        return ContractError(
+            f'{self.contract.path}: inputs: found a {type(obs).__name__}; expected a mapping with'
+            f' the arrays {", ".join(self.inputs)}'
+        )
+
+    def _misfit(self, obs: Mapping[str, npt.ArrayLike]) -> ContractError:
+        missing = [name for name in self.inputs if name not in obs]
+        extra = [str(name) for name in obs if name not in self.inputs]
+        hint = '; the policy keeps its carry itself' if 'carry' in extra else ''
+        return ContractError(
+            f'{self.contract.path}: inputs: missing {", ".join(missing) or "none"},'
+            f' unknown {", ".join(extra) or "none"};'
+            f' expected {", ".join(self.inputs) or "none"}{hint}'
+        )
+
+    def _bad_input(self) -> str:
+        bad = [name for name, array in self.inputs.items() if not np.isfinite(array).all()]
+        return ', '.join(f'input {name}: found {_first_bad(self.inputs[name])}' for name in bad)
+
+    def _bad_output(self) -> str:
+        parts = {'action': self._session.action, 'next carry': self._session.next_carry()}
+        bad = [name for name, array in parts.items() if not np.isfinite(array).all()]
+        return ', '.join(f'{name} with {_first_bad(parts[name])}' for name in bad)
+
+
+def _first_bad(array: Array) -> str:
+    """The first number of an array that is not finite, and how many there are."""
+    where = np.argwhere(~np.isfinite(array))
+    index = tuple(int(at) for at in where[0])
+    return f'{array[index]} at {list(index)} ({len(where)} of {array.size} not finite)'

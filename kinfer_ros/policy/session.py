@@ -1,0 +1,288 @@
+"""Runs one ONNX graph on buffers that are bound once.
+
+onnxruntime's ordinary `run` allocates and copies every input and output at every call. Here the
+graph reads and writes arrays that stay where they are: inputs lie side by side in one buffer, the
+carry is read from one place and written to another, and the two change roles at each step, so
+that no carry is ever copied and a refused step leaves the current carry untouched.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from kinfer_ros.errors import ModelError
+
+Array = npt.NDArray[np.float32]
+
+_SILENT = 4  # onnxruntime's severity "fatal": its errors reach us as exceptions instead
+_ALIGNMENT = 16  # floats: one cache line
+_DOT_CHUNK = 8192  # OpenBLAS starts threads for longer dot products
+# No file can exist below this: what onnxruntime looks for here it does not find.
+_NOWHERE = os.path.join(os.devnull, 'no_external_data')  # noqa: PTH118
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a graph as the graph declares it."""
+
+    name: str
+    shape: tuple[int | str | None, ...]
+    """A string or None stands for a size that is not fixed."""
+    dtype: str
+    """As onnxruntime spells it; float32 is 'tensor(float)'."""
+
+
+class Graph:
+    """An ONNX graph that onnxruntime has accepted."""
+
+    def __init__(self, model: bytes, where: str) -> None:
+        """
+        Load a graph from memory: one thread, no spinning, no external data.
+
+        :param where: the file and entry, for errors.
+        :raises ModelError: when onnxruntime refuses it; the text is short, stderr stays silent.
+        """
+        self.where = where
+        try:
+            self.session = ort.InferenceSession(
+                model, _session_options(), providers=['CPUExecutionProvider']
+            )
+        # onnxruntime has a dozen exceptions of its own; Exception is all they have in common.
+        except Exception as error:
+            raise ModelError(f'{where}: {_load_failure(error)}') from None
+        self.inputs = tuple(_tensor(node) for node in self.session.get_inputs())
+        self.outputs = tuple(_tensor(node) for node in self.session.get_outputs())
+        self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+
+    def evaluate(self) -> list[Any]:
+        """
+        Run a graph that takes no inputs.
+
+        :raises ModelError: when onnxruntime fails.
+        """
+        try:
+            return list(self.session.run(None, {}, _run_options()))
+        except Exception as error:
+            raise ModelError(f'{self.where}: cannot be run: {_short(error)}') from None
+
+
+class FiniteCheck:
+    """
+    Tells whether a float32 vector is finite, in a microsecond and without allocating.
+
+    x * 0 is 0 for every finite x and NaN for all others; unlike a sum it cannot overflow.
+    """
+
+    def __init__(self, vector: Array) -> None:
+        chunks = [vector[at : at + _DOT_CHUNK] for at in range(0, vector.size, _DOT_CHUNK)]
+        zeros = np.zeros(_DOT_CHUNK, np.float32)
+        self._dots = tuple((chunk.dot, zeros[: chunk.size]) for chunk in chunks)
+
+    def __call__(self) -> bool:
+        """:return: False when any element is NaN or infinite."""
+        for dot, zeros in self._dots:  # noqa: SIM110 - all() with a generator takes longer
+            if dot(zeros) != 0:
+                return False
+        return True
+
+
+class BoundSession:
+    """A step graph with its buffers; not for more than one thread at a time."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        inputs: Sequence[tuple[str, tuple[int, ...]]],
+        joints: int,
+        carry_shape: tuple[int, ...] | None,
+    ) -> None:
+        """
+        Allocate and bind; nothing is run.
+
+        :param inputs: name and shape of every input but the carry, as the graph has them.
+        :param joints: length of the first output.
+        :param carry_shape: of the input `carry` and the second output; None where it has none.
+        """
+        self._graph = graph
+        self.inputs, flat = _side_by_side(inputs)
+        self.inputs_finite = FiniteCheck(flat)
+        # carry | action | carry: whichever carry is written, it and the action are neighbours,
+        # and one check covers both.
+        shapes: list[tuple[str, tuple[int, ...]]] = [('0', (0,)), ('a', (joints,)), ('1', (0,))]
+        if carry_shape is not None:
+            shapes = [('0', carry_shape), ('a', (joints,)), ('1', carry_shape)]
+        views, flat = _side_by_side(shapes)
+        self._action = views['a']
+        self._carries = (views['0'], views['1'])
+        room = _room(self._carries[0].size)
+        self._checks = (FiniteCheck(flat[room:]), FiniteCheck(flat[: flat.size - room]))
+        self.action = _read_only(self._action)
+        self._carry_views = tuple(_read_only(carry) for carry in self._carries)
+        self._current = 0
+        self._has_run = False
+        self._bind(carry_shape is not None)
+
+    def _bind(self, has_carry: bool) -> None:
+        bindings = []
+        copies = []
+        outputs = [node.name for node in self._graph.outputs]
+        for current in (0, 1):
+            sources = dict(self.inputs)
+            targets = {outputs[0]: self._action}
+            if has_carry:
+                sources['carry'] = self._carries[current]
+                targets[outputs[1]] = self._carries[1 - current]
+            bindings.append(_binding(self._graph.session, sources, targets))
+            # An output that is an input by name is handed through by onnxruntime, not written.
+            copies.append(
+                tuple((target, sources[n]) for n, target in targets.items() if n in sources)
+            )
+        self._copies = tuple(copies)
+        self._bindings = tuple(bindings)
+        self._run, self._raw_bindings = _direct_call(self._graph.session, self._bindings)
+        self._options = _run_options()
+
+    @property
+    def carry(self) -> Array:
+        """The carry that the next run reads: a read-only view."""
+        return self._carry_views[self._current]
+
+    def set_carry(self, carry: Array) -> None:
+        """Overwrite the current carry, and forget a run that was not accepted."""
+        self._carries[self._current][...] = carry
+        self._has_run = False
+
+    def run(self) -> Array:
+        """
+        Run the graph on the buffers.
+
+        :return: the action buffer, a read-only view that the next run overwrites.
+        :raises ModelError: when onnxruntime fails.
+        """
+        current = self._current
+        try:
+            self._run(self._raw_bindings[current], self._options)
+        except Exception as error:
+            self._has_run = False
+            raise ModelError(f'{self._graph.where}: cannot be run: {_short(error)}') from None
+        for target, source in self._copies[current]:
+            target[...] = source
+        self._has_run = True
+        return self.action
+
+    def outputs_finite(self) -> bool:
+        """Whether the action and the carry of the last run are finite."""
+        return self._checks[self._current]()
+
+    def next_carry(self) -> Array:
+        """The carry that the last run wrote: a read-only view."""
+        return self._carry_views[1 - self._current]
+
+    def advance(self) -> None:
+        """Make the carry of the last run the current one; once a run."""
+        if not self._has_run:
+            raise RuntimeError('accept() without an infer() before it')
+        self._has_run = False
+        self._current = 1 - self._current
+
+
+def _session_options() -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _SILENT
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.add_session_config_entry('session.load_model_format', 'ONNX')
+    options.add_session_config_entry(
+        'session.model_external_initializers_file_folder_path', _NOWHERE
+    )
+    return options
+
+
+def _run_options() -> Any:
+    options = ort.RunOptions()
+    options.log_severity_level = _SILENT
+    return options
+
+
+def _binding(session: Any, sources: Mapping[str, Array], targets: Mapping[str, Array]) -> Any:
+    """A binding over our arrays; it keeps them alive, and onnxruntime copies none of them."""
+    binding = session.io_binding()
+    for name, array in sources.items():
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
+    for name, array in targets.items():
+        binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
+    return binding
+
+
+def _direct_call(session: Any, bindings: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """
+    The call behind `session.run_with_iobinding`, and the bindings as it takes them.
+
+    The public wrapper makes new RunOptions and asks about WebGPU at every call: 3 of the 15
+    microseconds of a small policy. An onnxruntime without these private names gets the wrapper.
+    """
+    try:
+        return session._sess.run_with_iobinding, tuple(each._iobinding for each in bindings)
+    except AttributeError:
+        return session.run_with_iobinding, bindings
+
+
+def _side_by_side(
+    parts: Sequence[tuple[str, tuple[int, ...]]],
+) -> tuple[dict[str, Array], Array]:
+    """Zeroed arrays in one buffer, each on a cache line of its own; the gaps stay zero."""
+    sizes = [math.prod(shape) for _, shape in parts]
+    total = sum(map(_room, sizes))
+    memory = np.zeros(total + _ALIGNMENT, np.float32)
+    skip = (-memory.ctypes.data // memory.itemsize) % _ALIGNMENT
+    flat = memory[skip : skip + total]
+    views = {}
+    start = 0
+    for (name, shape), size in zip(parts, sizes, strict=True):
+        views[name] = flat[start : start + size].reshape(shape)
+        start += _room(size)
+    return views, flat
+
+
+def _room(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _tensor(node: Any) -> Tensor:
+    return Tensor(node.name, tuple(node.shape), node.type)
+
+
+def _load_failure(error: Exception) -> str:
+    text = str(error)
+    if 'external data' in text.lower() or 'ORT_MEM_ADDR' in text:
+        return (
+            'its weights lie in external files, which are never read; expected a graph saved'
+            ' with its weights inside'
+        )
+    return f'onnxruntime cannot load it: {_short(error)}'
+
+
+def _short(error: Exception) -> str:
+    """The telling part of an onnxruntime error: no status code, no source position, one line."""
+    text = re.sub(r'^\[ONNXRuntimeError\] : \d+ : \w+ : ', '', str(error))
+    text = re.sub(r'^(Exception during initialization: )?/\S+:\d+ [^)]*\) ?', '', text)
+    text = ' '.join(text.split()) or type(error).__name__
+    return text if len(text) <= 240 else f'{text[:237]}...'

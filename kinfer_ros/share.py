@@ -1,0 +1,30 @@
+"""Finds the files that ship beside the code: config/, launch/, robots/.
+
+Without this a command would work from a checkout but not from an installed package, or the other
+way round.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PACKAGE = 'kinfer_ros'
+
+
+def share_dir() -> Path:
+    """
+    Folder that holds config/, launch/ and robots/.
+
+    :return: the source tree when this code runs from one, else `share/kinfer_ros` of the first
+        prefix in AMENT_PREFIX_PATH that has the package.
+    """
+    source = Path(__file__).resolve().parents[1]
+    if (source / 'package.xml').is_file():
+        return source
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        share = Path(prefix) / 'share' / PACKAGE
+        if prefix and (share / 'package.xml').is_file():
+            return share
+    # lib/pythonX.Y/site-packages/kinfer_ros -> the install prefix, when nothing was sourced.
+    return Path(__file__).resolve().parents[4] / 'share' / PACKAGE

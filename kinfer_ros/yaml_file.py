@@ -1,0 +1,342 @@
+"""Reads a YAML file strictly: every problem, with its line, in one message.
+
+A plain YAML loader takes a misspelt key for an absent one, keeps the last of two equal keys, and
+reads `1e3` as text; a robot would then run with a default where its owner wrote a number. Here a
+reader asks a `Section` for each key that it knows, with the type it needs, and `finish` reports
+whatever was missing, wrong, or never asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import KinferRosError
+
+SIZE_LIMIT = 1 << 20
+"""Bytes; a hand-written file is far below, and more would be a mistake or an attack."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the nearest of `known`, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ''
+
+
+class YamlFile:
+    """
+    One YAML file that is being read; `root` is its top level.
+
+    :param path: the file.
+    :param what: what the file is, for messages (`robot file`).
+    :param error: the class of the errors raised from it.
+    :raises KinferRosError: of that class, when the file cannot be read as one YAML mapping.
+    """
+
+    def __init__(self, path: Path, what: str, error: type[KinferRosError] = ConfigError) -> None:
+        self.path = path
+        self._what = what
+        self._error = error
+        self._problems: list[tuple[int, str]] = []
+        self._sections: list[Section] = []
+        self.root = Section(self, '', self._compose())
+
+    def problem(self, line: int, text: str) -> None:
+        """Note a problem; `line` counts from 1."""
+        self._problems.append((line, text))
+
+    def finish(self) -> None:
+        """
+        End the reading: keys that nobody asked for are problems as well.
+
+        :raises KinferRosError: one error with all problems, in the order of their lines.
+        """
+        for section in self._sections:
+            section.report_unknown()
+        if not self._problems:
+            return
+        found = sorted(set(self._problems))
+        lines = [f'line {line}: {text}' for line, text in found]
+        if len(lines) == 1:
+            raise self._error(f'{self._what} {self.path}, {lines[0]}')
+        listed = '\n  '.join(lines)
+        raise self._error(f'{self._what} {self.path}: {len(lines)} problems\n  {listed}')
+
+    def register(self, section: Section) -> None:
+        """Remember a section, to look for unknown keys in it at the end."""
+        self._sections.append(section)
+
+    def _compose(self) -> yaml.MappingNode:
+        text = self._text()
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f', line {mark.line + 1}, column {mark.column + 1}' if mark else ''
+            raise self._fail(f'not YAML: {error.problem or error.context}', where) from None
+        except (yaml.YAMLError, RecursionError) as error:
+            raise self._fail(f'not YAML: {error}') from None
+        if not isinstance(node, yaml.MappingNode):
+            found = 'nothing' if node is None else describe(node)
+            raise self._fail(f'found {found} at the top, expected `key: value` lines')
+        return node
+
+    def _text(self) -> str:
+        try:
+            with self.path.open('rb') as stream:
+                data = stream.read(SIZE_LIMIT + 1)
+        except OSError as error:
+            raise self._fail(f'cannot be read: {error.strerror}') from None
+        if len(data) > SIZE_LIMIT:
+            raise self._fail(f'is larger than {SIZE_LIMIT} bytes')
+        try:
+            return data.decode('utf-8')
+        except UnicodeDecodeError as error:
+            raise self._fail(f'is not UTF-8 text (byte {error.start})') from None
+
+    def _fail(self, text: str, where: str = '') -> KinferRosError:
+        separator = ' ' if text.startswith(('is ', 'cannot ')) else ': '
+        return self._error(f'{self._what} {self.path}{where}{separator}{text}')
+
+
+class Section:
+    """
+    One mapping of the file; each getter names a key, its type and its bounds.
+
+    A getter whose key is missing or wrong notes the problem and returns a harmless value of the
+    right type, so that the reading goes on and finds the rest.
+    """
+
+    def __init__(self, file: YamlFile, name: str, node: yaml.MappingNode) -> None:
+        self._file = file
+        self._name = name
+        self._asked: set[str] = set()
+        self._nodes: dict[str, yaml.Node] = {}
+        self._key_lines: dict[str, int] = {}
+        self.line = node.start_mark.line + 1
+        self._read_keys(node)
+        file.register(self)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys that are there, in the order of the file."""
+        return tuple(self._nodes)
+
+    def has(self, key: str) -> bool:
+        """Tell whether an optional key is there."""
+        self._asked.add(key)
+        return key in self._nodes
+
+    def problem(self, text: str, key: str = '') -> None:
+        """Note a problem with a key, or with the whole section."""
+        node = self._nodes.get(key)
+        line = node.start_mark.line + 1 if node else self.line
+        place = self._place(key)
+        self._file.problem(line, f'{place}: {text}' if place else text)
+
+    def string(self, key: str, default: str | None = None) -> str:
+        """Return a text that is not empty."""
+
+        def check(value: Any) -> bool:
+            return isinstance(value, str) and bool(value.strip())
+
+        return str(self._value(key, 'a text', check, default, ''))
+
+    def boolean(self, key: str, default: bool | None = None) -> bool:
+        """Return true or false."""
+        return bool(
+            self._value(key, 'true or false', lambda v: isinstance(v, bool), default, False)
+        )
+
+    def integer(self, key: str, minimum: int, maximum: int, default: int | None = None) -> int:
+        """Return a whole number within the bounds, ends included."""
+
+        def check(value: Any) -> bool:
+            return (
+                isinstance(value, int)
+                and not isinstance(value, bool)
+                and minimum <= value <= maximum
+            )
+
+        wanted = f'a whole number from {minimum} to {maximum}'
+        return int(self._value(key, wanted, check, default, minimum))
+
+    def number(
+        self,
+        key: str,
+        unit: str,
+        minimum: float = -math.inf,
+        maximum: float = math.inf,
+        default: float | None = None,
+    ) -> float:
+        """Return a finite number within the bounds, ends included."""
+
+        def check(value: Any) -> bool:
+            return is_number(value) and minimum <= value <= maximum
+
+        wanted = f'a number{_bounds(minimum, maximum)} ({unit})'
+        return float(self._value(key, wanted, check, default, math.nan))
+
+    def numbers(
+        self, key: str, length: int, unit: str, default: tuple[float, ...] | None = None
+    ) -> tuple[float, ...]:
+        """Return a list of `length` finite numbers."""
+
+        def check(value: Any) -> bool:
+            return isinstance(value, list) and len(value) == length and all(map(is_number, value))
+
+        wanted = f'a list of {length} numbers ({unit})'
+        value = self._value(key, wanted, check, default, (math.nan,) * length)
+        return tuple(float(entry) for entry in value)
+
+    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        """Return one of the given words."""
+        wanted = 'one of ' + ', '.join(choices)
+        value = self._value(key, wanted, lambda v: v in choices, default, choices[0])
+        return str(value)
+
+    def section(self, key: str) -> Section | None:
+        """Return the mapping under `key`; None, with the problem noted, where there is none."""
+        node = self._node(key, required=True)
+        if node is None:
+            return None
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(f'found {describe(node)}, expected keys of its own', key)
+            return None
+        return Section(self._file, self._place(key), node)
+
+    def sections(self) -> dict[str, Section]:
+        """Return all keys of this section as mappings: for keys that are free names."""
+        found = {key: self.section(key) for key in self._nodes}
+        return {key: section for key, section in found.items() if section is not None}
+
+    def report_unknown(self) -> None:
+        """Note every key that nobody asked for."""
+        missing = self._asked - self._nodes.keys()
+        for key, line in self._key_lines.items():
+            if key in self._asked:
+                continue
+            # A misspelt key most likely stands for one that is missing.
+            hint = did_you_mean(key, missing) or did_you_mean(key, self._asked)
+            place = f'{self._name}: ' if self._name else ''
+            known = '' if hint else f'; known are {", ".join(sorted(self._asked))}'
+            self._file.problem(line, f"{place}unknown key '{key}'{hint}{known}")
+
+    def _value(
+        self,
+        key: str,
+        wanted: str,
+        check: Callable[[Any], bool],
+        default: Any,
+        placeholder: Any,
+    ) -> Any:
+        """Return a checked value; the default or, with a problem noted, the placeholder."""
+        node = self._node(key, required=default is None)
+        if node is None:
+            return placeholder if default is None else default
+        value = _construct(node)
+        if check(value):
+            return value
+        self.problem(f'found {describe(node)}, expected {wanted}', key)
+        return placeholder
+
+    def _node(self, key: str, required: bool) -> yaml.Node | None:
+        self._asked.add(key)
+        node = self._nodes.get(key)
+        if node is None and required:
+            self.problem(f"missing key '{key}'")
+        return node
+
+    def _place(self, key: str) -> str:
+        return '.'.join(part for part in (self._name, key) if part)
+
+    def _read_keys(self, node: yaml.MappingNode) -> None:
+        first: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._file.problem(line, f'found {describe(key_node)} as a key, expected a name')
+            elif key_node.value in first:
+                place = self._place(key_node.value)
+                self._file.problem(line, f'{place}: the key stands here a second time')
+            else:
+                first[key_node.value] = (key_node, value_node)
+        node.value = list(first.values())
+        self._merge(node)
+        for key_node, value_node in node.value:
+            self._nodes[key_node.value] = value_node
+            self._key_lines[key_node.value] = key_node.start_mark.line + 1
+
+    def _merge(self, node: yaml.MappingNode) -> None:
+        """Resolve `<<: *anchor`, the one way to write a thing once in YAML."""
+        try:
+            yaml.constructor.SafeConstructor().flatten_mapping(node)
+        except (yaml.YAMLError, RecursionError) as error:
+            text = getattr(error, 'problem', None) or str(error)
+            self._file.problem(self.line, f'{self._place("<<")}: {text}')
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number (a truth value is none)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
+
+
+def describe(node: yaml.Node) -> str:
+    """Say in words what a YAML node holds."""
+    if isinstance(node, yaml.MappingNode):
+        return f'a mapping of {len(node.value)} keys'
+    if isinstance(node, yaml.SequenceNode):
+        value = _construct(node)
+        if isinstance(value, list) and len(value) <= 8 and not _nested(node):
+            return f'the list {value}'
+        return f'a list of {len(node.value)}'
+    value = _construct(node)
+    if value is None:
+        return 'nothing'
+    if isinstance(value, str):
+        return f"the text '{value[:60]}'{_number_hint(value)}"
+    return f'{value}'
+
+
+def _nested(node: yaml.SequenceNode) -> bool:
+    return any(not isinstance(entry, yaml.ScalarNode) for entry in node.value)
+
+
+def _number_hint(text: str) -> str:
+    """YAML 1.1 takes 1e3 for text; say so, rather than leave the reader to wonder."""
+    try:
+        float(text)
+    except ValueError:
+        return ''
+    return ' (YAML wants a decimal point and no quotes: 1.0e-3)'
+
+
+def _bounds(minimum: float, maximum: float) -> str:
+    if math.isfinite(minimum) and math.isfinite(maximum):
+        return f' from {minimum:g} to {maximum:g}'
+    if math.isfinite(minimum):
+        return f' of at least {minimum:g}'
+    return f' of at most {maximum:g}' if math.isfinite(maximum) else ''
+
+
+def _construct(node: yaml.Node) -> Any:
+    """Build the plain value of a scalar or a list of scalars; others stay what they are."""
+    if isinstance(node, yaml.SequenceNode) and _nested(node):
+        return node
+    if isinstance(node, yaml.MappingNode):
+        return node
+    try:
+        return yaml.constructor.SafeConstructor().construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return node

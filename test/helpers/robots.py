@@ -1,0 +1,116 @@
+"""Small robots for tests, and a controller on one of them with a clock that tests advance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from helpers.models import COMMANDS_3
+from helpers.models import init_fn
+from helpers.models import leaky_step
+from helpers.models import metadata
+from helpers.models import sqrt_step
+from helpers.models import write_kinfer
+
+from kinfer_ros.control.assembly import Limits
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.robot import Robot
+from kinfer_ros.control.robot import load_robot
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import load_model
+
+PERIOD_NS = 20_000_000
+START_NS = 5_000_000_000
+
+
+def small_robot(
+    folder: Path, joints: tuple[str, ...] = ('joint_0', 'joint_1'), home: float = 0.1
+) -> Robot:
+    """Write and load a robot YAML without an MJCF; limits are -1..1 rad."""
+    entries = '\n'.join(
+        f'  {name}: {{lower: -1.0, upper: 1.0, home: {home}, kp: 20.0, kd: 1.0, kp_max: 40.0,'
+        f' kd_max: 4.0, torque_limit: 10.0, velocity_limit: 8.0}}'
+        for name in joints
+    )
+    path = folder / 'small.yaml'
+    path.write_text(
+        'name: small\nbase_frame: base_link\n'
+        'imu: {frame: imu_link, mounting: [1, 0, 0, 0]}\n'
+        f'joints:\n{entries}\n'
+    )
+    return load_robot(path)
+
+
+def leaky_policy(folder: Path, **more: object) -> Policy:
+    """A policy of two joints whose carry matters: see models.leaky_step."""
+    meta = metadata(2, COMMANDS_3, carry_size=[2], **more)
+    return load_model(write_kinfer(folder / 'leaky.kinfer', init_fn([0, 0]), leaky_step(), meta))
+
+
+def sqrt_policy(folder: Path) -> Policy:
+    """A policy that gives NaN for a negative command: see models.sqrt_step."""
+    meta = metadata(2, COMMANDS_3, carry_size=[1])
+    return load_model(write_kinfer(folder / 'sqrt.kinfer', init_fn([0]), sqrt_step(), meta))
+
+
+class Rig:
+    """A controller whose clock and sensors the test moves; sensors are fresh by default."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        robot: Robot,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.controller: Controller = assemble(
+            policy, robot, settings or Settings(period_ns=PERIOD_NS), limits or Limits()
+        )
+        self.frame = self.controller.parts.frame
+        self.now = START_NS
+        self.set_pose(0.0)
+        self.sense()
+
+    def set_pose(self, angle: float) -> None:
+        """Put every joint at an angle, rad, upright."""
+        self.frame.position[:] = angle
+
+    def sense(self) -> None:
+        """A fresh sample, stamped now."""
+        self.frame.joint_stamp_ns = self.now
+        self.frame.imu_stamp_ns = self.now
+
+    def activate(self) -> None:
+        """Start the session now."""
+        self.controller.activate(self.now)
+
+    def tick(self, count: int = 1, *, fresh: bool = True) -> Mode:
+        """Let periods pass, a tick each; :return: the mode after the last."""
+        for _ in range(count):
+            self.now += PERIOD_NS
+            if fresh:
+                self.sense()
+            self.controller.tick(self.now, self.now)
+        return self.controller.mode
+
+    def run(self) -> None:
+        """Activate and go on to mode run."""
+        self.activate()
+        for _ in range(200):
+            if self.tick() is Mode.HOLD:
+                break
+        assert self.controller.request_run() == ''
+        assert self.tick() is Mode.RUN
+
+    def tilt(self, angle: float) -> None:
+        """Tilt the base around x by an angle, rad."""
+        half = angle / 2
+        self.frame.update_imu(
+            (float(np.cos(half)), float(np.sin(half)), 0.0, 0.0),
+            (0.0, 0.0, 0.0),
+            (0.0, 0.0, 9.81),
+            self.now,
+        )
