@@ -109,10 +109,10 @@ class Policy:
             self.inputs['joint_angles'][:] = self.contract.joint_biases
         self.reset()
         self.infer()
-        if not self._session.outputs_finite():
+        if not self.outputs_finite():
             raise ModelError(
-                f'{self.contract.path}: for a robot that stands still the model gives'
-                f' {self._bad_output()}; expected finite numbers'
+                f'{self.contract.path}: for a robot that stands still: {self.non_finite()};'
+                ' expected finite numbers'
             )
         # An input that is never filled must not pass for a robot that stands still.
         for array in self.inputs.values():
@@ -151,15 +151,17 @@ class Policy:
             array[:] = value
         if len(obs) != len(self._slots):
             raise self._misfit(obs)
-        if not self._session.inputs_finite():
-            raise NonFiniteError(f'{self.contract.path}: {self._bad_input()}; expected numbers')
-        action = self._session.run()
-        if not self._session.outputs_finite():
-            raise NonFiniteError(
-                f'{self.contract.path}: the model gives {self._bad_output()}; the step is refused'
-                ' and the carry stays as it was'
-            )
-        self._session.advance()
+        session = self._session
+        try:
+            action = session.run()
+        except ModelError:
+            self._refuse(_non_finite(self.inputs, 'input '))
+            raise
+        # One look at inputs and outputs together, afterwards: a second one would cost more than
+        # the model of a small policy does to compute something that is then thrown away.
+        if not session.finite():
+            self._refuse(self.non_finite())
+        session.advance()
         return action.copy()
 
     @property
@@ -200,8 +202,13 @@ class Policy:
         return self._session.inputs_finite()
 
     def outputs_finite(self) -> bool:
-        """Whether the action and the carry of the last infer() are; takes a microsecond."""
+        """Whether the action and the next carry of the last infer() are finite; as cheap."""
         return self._session.outputs_finite()
+
+    def non_finite(self) -> str:
+        """What is not finite: in `inputs`, or else in the action and carry of the last infer()."""
+        outputs = {'action': self._session.action, 'next carry': self._session.next_carry()}
+        return _non_finite(self.inputs, 'input ') or _non_finite(outputs, 'model output ')
 
     def accept(self) -> None:
         """Let the carry of the last infer() be the current one; once an infer()."""
@@ -239,14 +246,18 @@ class Policy:
             f' expected {", ".join(self.inputs) or "none"}{hint}'
         )
 
-    def _bad_input(self) -> str:
-        bad = [name for name, array in self.inputs.items() if not np.isfinite(array).all()]
-        return ', '.join(f'input {name}: found {_first_bad(self.inputs[name])}' for name in bad)
+    def _refuse(self, non_finite: str) -> None:
+        if non_finite:
+            raise NonFiniteError(
+                f'{self.contract.path}: {non_finite}; expected finite numbers; the step is refused'
+                ' and the carry stays as it was'
+            )
 
-    def _bad_output(self) -> str:
-        parts = {'action': self._session.action, 'next carry': self._session.next_carry()}
-        bad = [name for name, array in parts.items() if not np.isfinite(array).all()]
-        return ', '.join(f'{name} with {_first_bad(parts[name])}' for name in bad)
+
+def _non_finite(arrays: Mapping[str, Array], prefix: str) -> str:
+    """What is not finite in named arrays; empty when all is well."""
+    bad = [(name, array) for name, array in arrays.items() if not np.isfinite(array).all()]
+    return ', '.join(f'{prefix}{name}: found {_first_bad(array)}' for name, array in bad)
 
 
 def _first_bad(array: Array) -> str:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ Array = npt.NDArray[np.float32]
 _SILENT = 4  # onnxruntime's severity "fatal": its errors reach us as exceptions instead
 _ALIGNMENT = 16  # floats: one cache line
 _DOT_CHUNK = 8192  # OpenBLAS starts threads for longer dot products
+_LARGEST = float(np.finfo(np.float32).max)
 # No file can exist below this: what onnxruntime looks for here it does not find.
 _NOWHERE = os.path.join(os.devnull, 'no_external_data')  # noqa: PTH118
 
@@ -80,19 +82,20 @@ class FiniteCheck:
     """
     Tells whether a float32 vector is finite, in a microsecond and without allocating.
 
-    x * 0 is 0 for every finite x and NaN for all others; unlike a sum it cannot overflow.
+    x·x is finite only if x is; where it is not, x may still be finite but huge, and is looked at
+    number by number.
     """
 
     def __init__(self, vector: Array) -> None:
+        self._vector = vector
         chunks = [vector[at : at + _DOT_CHUNK] for at in range(0, vector.size, _DOT_CHUNK)]
-        zeros = np.zeros(_DOT_CHUNK, np.float32)
-        self._dots = tuple((chunk.dot, zeros[: chunk.size]) for chunk in chunks)
+        self._dots = tuple((chunk.dot, chunk) for chunk in chunks)
 
     def __call__(self) -> bool:
         """:return: False when any element is NaN or infinite."""
-        for dot, zeros in self._dots:  # noqa: SIM110 - all() with a generator takes longer
-            if dot(zeros) != 0:
-                return False
+        for dot, chunk in self._dots:
+            if not dot(chunk) < _LARGEST:
+                return bool(np.isfinite(self._vector).all())
         return True
 
 
@@ -113,19 +116,22 @@ class BoundSession:
         :param joints: length of the first output.
         :param carry_shape: of the input `carry` and the second output; None where it has none.
         """
-        self._graph = graph
-        self.inputs, flat = _side_by_side(inputs)
-        self.inputs_finite = FiniteCheck(flat)
-        # carry | action | carry: whichever carry is written, it and the action are neighbours,
-        # and one check covers both.
-        shapes: list[tuple[str, tuple[int, ...]]] = [('0', (0,)), ('a', (joints,)), ('1', (0,))]
-        if carry_shape is not None:
-            shapes = [('0', carry_shape), ('a', (joints,)), ('1', carry_shape)]
-        views, flat = _side_by_side(shapes)
-        self._action = views['a']
-        self._carries = (views['0'], views['1'])
-        room = _room(self._carries[0].size)
-        self._checks = (FiniteCheck(flat[room:]), FiniteCheck(flat[: flat.size - room]))
+        self.graph = graph
+        carry = (0,) if carry_shape is None else carry_shape
+        # inputs | carry | action | carry: whichever carry is written, it and the action are
+        # neighbours, and one check covers both.
+        views, flat, starts = _side_by_side([*(s for _, s in inputs), carry, (joints,), carry])
+        self.inputs = {name: view for (name, _), view in zip(inputs, views[:-3], strict=True)}
+        first, self._action, second = views[-3:]
+        self._carries = (first, second)
+        self.inputs_finite = FiniteCheck(flat[: starts[-3]])
+        without_second = flat[: starts[-1]]
+        self._outputs = (
+            FiniteCheck(flat[starts[-2] :]),
+            FiniteCheck(without_second[starts[-3] :]),
+        )
+        # In one go with the inputs. The first of these looks at the current carry as well.
+        self._all = (FiniteCheck(flat), FiniteCheck(without_second))
         self.action = _read_only(self._action)
         self._carry_views = tuple(_read_only(carry) for carry in self._carries)
         self._current = 0
@@ -135,21 +141,21 @@ class BoundSession:
     def _bind(self, has_carry: bool) -> None:
         bindings = []
         copies = []
-        outputs = [node.name for node in self._graph.outputs]
+        outputs = [node.name for node in self.graph.outputs]
         for current in (0, 1):
             sources = dict(self.inputs)
             targets = {outputs[0]: self._action}
             if has_carry:
                 sources['carry'] = self._carries[current]
                 targets[outputs[1]] = self._carries[1 - current]
-            bindings.append(_binding(self._graph.session, sources, targets))
+            bindings.append(_binding(self.graph.session, sources, targets))
             # An output that is an input by name is handed through by onnxruntime, not written.
             copies.append(
                 tuple((target, sources[n]) for n, target in targets.items() if n in sources)
             )
         self._copies = tuple(copies)
         self._bindings = tuple(bindings)
-        self._run, self._raw_bindings = _direct_call(self._graph.session, self._bindings)
+        self._run, self._raw_bindings = _direct_call(self.graph.session, self._bindings)
         self._options = _run_options()
 
     @property
@@ -174,7 +180,7 @@ class BoundSession:
             self._run(self._raw_bindings[current], self._options)
         except Exception as error:
             self._has_run = False
-            raise ModelError(f'{self._graph.where}: cannot be run: {_short(error)}') from None
+            raise ModelError(f'{self.graph.where}: cannot be run: {_short(error)}') from None
         for target, source in self._copies[current]:
             target[...] = source
         self._has_run = True
@@ -182,7 +188,11 @@ class BoundSession:
 
     def outputs_finite(self) -> bool:
         """Whether the action and the carry of the last run are finite."""
-        return self._checks[self._current]()
+        return self._outputs[self._current]()
+
+    def finite(self) -> bool:
+        """Whether the inputs, the action and the carry of the last run are all finite."""
+        return self._all[self._current]()
 
     def next_carry(self) -> Array:
         """The carry that the last run wrote: a read-only view."""
@@ -240,24 +250,21 @@ def _direct_call(session: Any, bindings: tuple[Any, ...]) -> tuple[Any, tuple[An
 
 
 def _side_by_side(
-    parts: Sequence[tuple[str, tuple[int, ...]]],
-) -> tuple[dict[str, Array], Array]:
-    """Zeroed arrays in one buffer, each on a cache line of its own; the gaps stay zero."""
-    sizes = [math.prod(shape) for _, shape in parts]
-    total = sum(map(_room, sizes))
-    memory = np.zeros(total + _ALIGNMENT, np.float32)
+    shapes: Sequence[tuple[int, ...]],
+) -> tuple[list[Array], Array, list[int]]:
+    """
+    Zeroed arrays in one buffer, each on a cache line of its own; the gaps stay zero.
+
+    :return: the arrays, the buffer, and where in it each array starts.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    starts = [0, *accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)]
+    memory = np.zeros(starts[-1] + _ALIGNMENT, np.float32)
     skip = (-memory.ctypes.data // memory.itemsize) % _ALIGNMENT
-    flat = memory[skip : skip + total]
-    views = {}
-    start = 0
-    for (name, shape), size in zip(parts, sizes, strict=True):
-        views[name] = flat[start : start + size].reshape(shape)
-        start += _room(size)
-    return views, flat
-
-
-def _room(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+    flat = memory[skip : skip + starts.pop()]
+    places = zip(shapes, sizes, starts, strict=True)
+    views = [flat[start : start + size].reshape(shape) for shape, size, start in places]
+    return views, flat, starts
 
 
 def _read_only(array: Array) -> Array:

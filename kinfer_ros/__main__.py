@@ -1,0 +1,94 @@
+"""`python -m kinfer_ros COMMAND`: the one door to every command.
+
+Nothing that a ROS package installs is on PATH by itself, so without this a user would have to know
+where colcon put the scripts. A command's module is imported only when it is called: `pack` works
+on a machine that has no ROS.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from kinfer_ros import __version__
+from kinfer_ros.errors import KinferRosError
+
+COMMANDS: dict[str, str] = {
+    'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
+}
+"""Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""
+
+PROGRAM = 'python -m kinfer_ros'
+
+
+def usage() -> str:
+    """
+    Give the list of commands.
+
+    :return: the text of --help, without a newline at its end.
+    """
+    width = max(len(name) for name in COMMANDS)
+    lines = [f'usage: {PROGRAM} COMMAND [ARGUMENTS]', '', 'commands:']
+    lines += [f'  {name:<{width}}  {line}' for name, line in sorted(COMMANDS.items())]
+    lines += ['', f'{PROGRAM} COMMAND --help tells what a command takes; --version the version.']
+    return '\n'.join(lines)
+
+
+def refuse(text: str) -> int:
+    """
+    Tell the user what is wrong.
+
+    :return: 2, the exit code of every user's mistake.
+    """
+    print(f'{PROGRAM}: error: {text}', file=sys.stderr)
+    return 2
+
+
+def unknown(name: str) -> int:
+    """
+    Refuse a word that is no command, naming the ones there are and the one that is nearest.
+
+    :return: 2.
+    """
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f' Did you mean {near[0]!r}?' if near else ''
+    return refuse(f'there is no command {name!r}.{hint}\n\n{usage()}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    :param argv: what stands after the program's name; sys.argv when left out.
+    :return: the exit code: the command's own, 0 for help and version, 2 for a user's mistake.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        return refuse(f'which command?\n\n{usage()}')
+    name, rest = words[0], words[1:]
+    if name in ('-h', '--help', 'help'):
+        print(usage())
+        return 0
+    if name in ('-V', '--version'):
+        print(f'kinfer_ros {__version__}')
+        return 0
+    if name not in COMMANDS:
+        return unknown(name)
+    try:
+        return int(importlib.import_module(f'kinfer_ros.cli.{name}').main(rest))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split('.')[0] == 'kinfer_ros':
+            raise  # a bug of ours, not something the user has to install
+        return refuse(
+            f'{name} needs the Python module {error.name!r}, which {sys.executable} does not have.'
+            ' Run `make walk` once, or source a ROS 2 installation and this workspace.'
+        )
+    except KinferRosError as error:
+        return refuse(str(error))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""What all commands share: a user's mistake is one line and exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from kinfer_ros.errors import KinferRosError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+Arguments = TypeVar('Arguments')
+
+
+def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
+    """
+    Run a command, and turn what a user can cause into an exit code.
+
+    :param function: takes the arguments and gives the exit code.
+    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C.
+        Anything else that is raised is a bug of ours and propagates.
+    """
+    try:
+        return function(argv)
+    except KinferRosError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED

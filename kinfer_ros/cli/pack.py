@@ -1,0 +1,102 @@
+"""`python -m kinfer_ros pack`: two ONNX files and metadata in, one `.kinfer` archive out.
+
+The archive is loaded and run once, from the very bytes that are then written, so that no file
+comes into being that cannot be used. `command_names` and `carry_size` are filled in where they
+are missing: kinfer 0.6 requires both.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.archive import INIT_FN
+from kinfer_ros.policy.archive import MAX_FILE_BYTES
+from kinfer_ros.policy.archive import archive_bytes
+from kinfer_ros.policy.archive import parse_archive
+from kinfer_ros.policy.archive import parse_json_object
+from kinfer_ros.policy.archive import write_atomically
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import policy_from_archive
+from kinfer_ros.policy.session import Graph
+
+NOT_IN_KINFER_0_6 = ('quaternion', 'initial_heading')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
+    return run_command(_pack, argv)
+
+
+def _pack(argv: Sequence[str] | None) -> int:
+    arguments = _parser().parse_args(argv)
+    out: Path = arguments.output
+    if out.exists() and not arguments.force:
+        raise ModelError(f'{out}: exists already; expected a free name (--force overwrites it)')
+    init, step = _read(arguments.init), _read(arguments.step)
+    given = parse_json_object(_read(arguments.metadata), str(arguments.metadata))
+    policy = policy_from_archive(parse_archive(archive_bytes(init, step, given), out))
+    data = archive_bytes(init, step, _complete(given, policy, init))
+    # Loaded once more: what is written has been loaded exactly as it stands.
+    policy = policy_from_archive(parse_archive(data, out))
+    write_atomically(out, data, overwrite=arguments.force)
+    _report(policy, len(data))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m kinfer_ros pack',
+        description='Make a .kinfer archive that kinfer 0.6 and kinfer_ros load. For kinfer 0.6.1,'
+        ' export with ONNX opset 21 or below (its onnxruntime is 1.20).',
+    )
+    add = parser.add_argument
+    add('--init', type=Path, required=True, help='ONNX file: no inputs, one output, the carry')
+    add('--step', type=Path, required=True, help='ONNX file: named inputs; action, next carry')
+    add('--metadata', type=Path, required=True, help='JSON file with at least joint_names')
+    add('-o', '--output', type=Path, required=True, help='the .kinfer file to make')
+    add('--force', action='store_true', help='overwrite the file if it is there')
+    return parser
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open('rb') as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise ModelError(f'{path}: cannot be read: {reason}') from None
+    if not 0 < len(data) <= MAX_FILE_BYTES:
+        raise ModelError(f'{path}: found {len(data)} bytes; expected 1 to {MAX_FILE_BYTES}')
+    return data
+
+
+def _complete(given: dict[str, Any], policy: Policy, init: bytes) -> dict[str, Any]:
+    """The metadata with the keys that kinfer 0.6 requires, in front."""
+    commands = given.get('command_names')
+    required = {
+        'joint_names': list(policy.contract.joint_names),
+        'command_names': list(policy.contract.command_names) if commands is None else commands,
+        # Of init_fn: kinfer wants the shape also of a carry that the policy never reads.
+        'carry_size': list(Graph(init, INIT_FN).evaluate()[0].shape),
+    }
+    return required | {key: value for key, value in given.items() if key not in required}
+
+
+def _report(policy: Policy, size: int) -> None:
+    contract = policy.contract
+    print(f'{contract.path}')
+    print(f'  joints    {len(contract.joint_names)}: {", ".join(contract.joint_names)}')
+    commands = ', '.join(contract.command_names) or 'none'
+    print(f'  commands  {len(contract.command_names)}: {commands}')
+    print(f'  inputs    {", ".join(each.name for each in contract.inputs)}')
+    print(f'  carry     {contract.carry_shape or "none"}')
+    print(f'  size      {size} bytes')
+    print(f'  sha256    {contract.sha256}')
+    for each in contract.inputs:
+        if each.name in NOT_IN_KINFER_0_6:
+            print(f'  note      kinfer 0.6 refuses this file: it does not know {each.name}')

@@ -1,0 +1,37 @@
+"""The clocks a node lives by.
+
+Without this module a wall clock that is set would stretch a control period, or a simulated robot
+would be judged by the time of the machine it runs on.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.clock import Clock
+from rclpy.clock import ClockType
+from rclpy.node import Node
+
+
+class Clocks:
+    """
+    Control clock and stamp clock of a node.
+
+    :ivar sim_time: the node lives on /clock.
+    :ivar steady: the steady clock, for timers that must go on without /clock.
+    :ivar timer: the clock that the control timer runs on.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.sim_time = bool(node.get_parameter('use_sim_time').value)
+        self.steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._node_clock = node.get_clock()
+        self.timer = self._node_clock if self.sim_time else self.steady
+
+    def control_now(self) -> int:
+        """Control clock, ns: steady on hardware, the node's clock under use_sim_time."""
+        return self.stamp_now() if self.sim_time else time.monotonic_ns()
+
+    def stamp_now(self) -> int:
+        """Clock of the message stamps, ns."""
+        return int(self._node_clock.now().nanoseconds)

@@ -1,0 +1,100 @@
+"""What the policy node says of itself on /diagnostics, once a second and on every change of mode.
+
+Without this module a monitoring tool could not tell a walking robot from a faulted one.
+"""
+
+from __future__ import annotations
+
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
+from rclpy.node import Node
+
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.timing import Schedule
+from kinfer_ros.nodes.run_session import Loaded
+from kinfer_ros.nodes.run_session import RunSession
+
+PERIOD = 1.0
+
+LEVELS = {Mode.FAULT: DiagnosticStatus.ERROR, Mode.DAMP: DiagnosticStatus.WARN}
+
+
+class DiagnosticsPublisher:
+    """
+    Publishes one DiagnosticStatus of a policy node.
+
+    :ivar rate: ticks a second over the last period.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._next = 0.0
+        self._said: object = None
+        self._counted = (0.0, 0)
+        self.rate = 0.0
+
+    def update(
+        self,
+        state: str,
+        loaded: Loaded | None,
+        session: RunSession | None,
+        schedule: Schedule | None,
+    ) -> None:
+        """Publish if a second has gone by or the mode is another; cheap otherwise."""
+        now = time.monotonic()
+        mode = loaded.controller.mode if loaded else None
+        if now < self._next and (state, mode) == self._said:
+            return
+        self._said = (state, mode)
+        if now >= self._next:
+            self._next = now + PERIOD
+            self._measure_rate(now, session)
+        status = DiagnosticStatus(
+            level=LEVELS.get(mode, DiagnosticStatus.OK),
+            name=f'{self._node.get_fully_qualified_name()}: policy',
+            message=_message(state, loaded),
+            hardware_id=loaded.robot.name if loaded else '',
+        )
+        if loaded and session:
+            missed = schedule.missed if schedule else 0
+            status.values = self._values(loaded, session, missed)
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(array)
+
+    def _measure_rate(self, now: float, session: RunSession | None) -> None:
+        then, ticks = self._counted
+        counted = session.ticks if session else 0
+        if now - then > PERIOD / 2:
+            self.rate = max(0, counted - ticks) / (now - then)
+        self._counted = (now, counted)
+
+    def _values(self, loaded: Loaded, session: RunSession, missed: int) -> list[KeyValue]:
+        log = session.log.counters() if session.log else None
+        found = {
+            'run': session.path,
+            'model_sha256': loaded.policy.contract.sha256,
+            'rate_hz': f'{self.rate:.1f}',
+            'expected_rate_hz': f'{loaded.rate_hz:g}',
+            'ticks': session.ticks,
+            'missed_ticks': session.missed + missed,
+            'late_p50_us': session.late.quantile_ns(0.5) // 1000,
+            'late_p99_us': session.late.quantile_ns(0.99) // 1000,
+            'sample_age_p50_us': session.age.quantile_ns(0.5) // 1000,
+            'sample_age_p99_us': session.age.quantile_ns(0.99) // 1000,
+            **loaded.controller.counts,
+            'dropped_records': log['dropped'] if log else 0,
+            'log_error': (log['error'] or '') if log else '',
+        }
+        return [KeyValue(key=key, value=str(text)) for key, text in found.items()]
+
+
+def _message(state: str, loaded: Loaded | None) -> str:
+    if loaded is None or state != 'active':
+        return state
+    controller = loaded.controller
+    return f'{controller.mode}: {controller.reason}' if controller.reason else controller.mode

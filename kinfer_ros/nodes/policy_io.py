@@ -1,0 +1,194 @@
+"""The policy node's topics: what it takes from the graph and what it gives.
+
+| topic | type | |
+|---|---|---|
+| joint_states | sensor_msgs/JointState | in |
+| imu/data | sensor_msgs/Imu | in |
+| odom | nav_msgs/Odometry | in, only to say how far it went |
+| cmd_vel | geometry_msgs/Twist or TwistStamped | in |
+| policy_command | sensor_msgs/JointState | in: named values for any command entry |
+| joint_gains_in_force, bridge_state | sensor_msgs/JointState, std_msgs/String | in, latched |
+| joint_commands | sensor_msgs/JointState | out |
+| joint_gains | sensor_msgs/JointState | out, latched |
+| ~/mode, ~/run | std_msgs/String | out, latched |
+
+Nothing here is served by an executor: the node takes what waits when it wants it, inside its tick
+and inside lifecycle transitions, where callbacks do not run.
+"""
+
+from __future__ import annotations
+
+import math
+
+from geometry_msgs.msg import Twist
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.odometer import Odometer
+from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import ContractError
+from kinfer_ros.nodes.messages import read_imu
+from kinfer_ros.nodes.messages import read_joint_state
+from kinfer_ros.nodes.taking import Unserved
+from kinfer_ros.nodes.taking import ignore
+from kinfer_ros.nodes.taking import take_all
+from kinfer_ros.nodes.taking import take_newest
+
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
+
+
+class PolicyIO:
+    """
+    Subscriptions and publishers of a policy node, made at construction and kept.
+
+    :ivar gains_in_force: newest joint_gains_in_force, or None.
+    :ivar bridge_state: newest bridge_state, '' before the first.
+    """
+
+    def __init__(self, node: Node, *, lockstep: bool, cmd_vel_type: str) -> None:
+        """:raises ConfigError: `cmd_vel_type` is none of auto, twist, twist_stamped."""
+        if cmd_vel_type not in ('auto', *CMD_VEL_TYPES):
+            raise ConfigError(
+                f'parameter cmd_vel_type: found {cmd_vel_type!r}, '
+                f'expected auto, {" or ".join(CMD_VEL_TYPES)}'
+            )
+        self._node = node
+        self._group = Unserved()
+        self._auto_type = cmd_vel_type == 'auto'
+        sensors = RELIABLE if lockstep else BEST_EFFORT
+        self._joints = self._subscribe(JointState, 'joint_states', sensors)
+        self._imu = self._subscribe(Imu, 'imu/data', sensors)
+        self._odom = self._subscribe(Odometry, 'odom', BEST_EFFORT)
+        self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
+        self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
+        self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED)
+        self._cmd_vel = self._subscribe(
+            CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', RELIABLE
+        )
+        self.gains_in_force: JointState | None = None
+        self.bridge_state = ''
+        # Ordinary publishers: a lifecycle publisher is mute while inactive, and the last damping
+        # frames go out on the way there.
+        self._commands = self._publisher(JointState, 'joint_commands', RELIABLE)
+        self._gains = self._publisher(JointState, 'joint_gains', LATCHED)
+        self._mode = self._publisher(String, '~/mode', LATCHED)
+        self._run = self._publisher(String, '~/run', LATCHED)
+
+    def _subscribe(self, msg_type, topic: str, qos: QoSProfile):
+        return self._node.create_subscription(
+            msg_type,
+            topic,
+            ignore,
+            qos,
+            callback_group=self._group,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _publisher(self, msg_type, topic: str, qos: QoSProfile):
+        options = QoSOverridingOptions.with_default_policies()
+        return self._node.create_publisher(
+            msg_type, topic, qos, qos_overriding_options=options
+        )
+
+    # In ----------------------------------------------------------------------------------
+
+    def take_sensors(self, frame: SensorFrame) -> bool:
+        """
+        Take the newest joint and IMU samples; one that does not fit becomes a problem.
+
+        :return: whether a joint sample came.
+        """
+        joints = take_newest(self._joints)
+        if joints is not None:
+            try:
+                read_joint_state(joints, frame)
+                frame.joint_problem = ''
+            except ContractError as error:
+                frame.joint_problem = str(error)
+        imu = take_newest(self._imu)
+        if imu is not None:
+            read_imu(imu, frame)
+        return joints is not None
+
+    def take_commands(self, command: CommandVector, now_ns: int) -> None:
+        """Take what came on cmd_vel and policy_command; what is refused is said once a second."""
+        message = take_newest(self._cmd_vel)
+        if message is not None:
+            twist = message.twist if isinstance(message, TwistStamped) else message
+            if not command.set_twist(twist.linear.x, twist.linear.y, twist.angular.z, now_ns):
+                self._warn('cmd_vel holds a value that is not finite: refused')
+        for message in take_all(self._named):
+            refused = command.set_named(message.name, message.position, now_ns)
+            if refused:
+                self._warn(f'{refused}: refused')
+
+    def take_odometry(self, odometer: Odometer) -> None:
+        """Take the newest odometry, where somebody publishes it."""
+        message = take_newest(self._odom)
+        if message is not None:
+            p = message.pose.pose.position
+            q = message.pose.pose.orientation
+            yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
+            odometer.update(p.x, p.y, yaw)
+
+    def take_bridge(self) -> None:
+        """Take the bridge's state and the gains it has in force."""
+        gains = take_newest(self._gains_in_force)
+        if gains is not None:
+            self.gains_in_force = gains
+        state = take_newest(self._bridge_state)
+        if state is not None:
+            self.bridge_state = state.data
+
+    def follow_cmd_vel_type(self) -> None:
+        """
+        With `auto`: subscribe to cmd_vel as the type that is published there.
+
+        One process cannot subscribe to two types on one topic, so this looks at the graph.
+        """
+        if not self._auto_type:
+            return
+        topic = self._cmd_vel.topic_name
+        found = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+        names = {'geometry_msgs/msg/Twist': Twist, 'geometry_msgs/msg/TwistStamped': TwistStamped}
+        wanted = [names[name] for name in sorted(found) if name in names]
+        if wanted and self._cmd_vel.msg_type not in wanted:
+            self._node.destroy_subscription(self._cmd_vel)
+            self._cmd_vel = self._subscribe(wanted[0], 'cmd_vel', RELIABLE)
+
+    # Out ---------------------------------------------------------------------------------
+
+    def send_command(self, message: JointState) -> None:
+        """Publish a joint command."""
+        self._commands.publish(message)
+
+    def send_gains(self, message: JointState) -> None:
+        """Publish the gains asked for; latched."""
+        self._gains.publish(message)
+
+    def say_mode(self, text: str) -> None:
+        """Publish mode and reason; latched."""
+        self._mode.publish(String(data=text))
+
+    def say_run(self, path: str) -> None:
+        """Publish the run directory; latched. Empty when a run has ended."""
+        self._run.publish(String(data=path))
+
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(text, throttle_duration_sec=1.0)

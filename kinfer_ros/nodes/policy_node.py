@@ -1,0 +1,430 @@
+"""The policy in the graph: sensors in, joint commands out, once a tick of a timer.
+
+Topics: nodes/policy_io.py. Parameters: nodes/parameters.py. Services, all std_srvs/Trigger:
+~/start (hold to run), ~/stop (latched soft stop), ~/reset (fault to damp), ~/load_model.
+
+This file turns lifecycle transitions and services into requests; ticks are in nodes/ticker.py,
+and what is decided is decided in kinfer_ros.control. Without it there is a policy but no robot.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleState
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import NotReady
+from kinfer_ros.nodes.clocks import Clocks
+from kinfer_ros.nodes.diagnostics import DiagnosticsPublisher
+from kinfer_ros.nodes.messages import gains_differ
+from kinfer_ros.nodes.messages import gains_message
+from kinfer_ros.nodes.parameters import POLICY_PARAMETERS
+from kinfer_ros.nodes.parameters import declare
+from kinfer_ros.nodes.parameters import value
+from kinfer_ros.nodes.policy_io import PolicyIO
+from kinfer_ros.nodes.process import run_node
+from kinfer_ros.nodes.run_session import Loaded
+from kinfer_ros.nodes.run_session import RunSession
+from kinfer_ros.nodes.run_session import load
+from kinfer_ros.nodes.ticker import Ticker
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+
+SUPERVISE_PERIOD = 0.05
+
+
+class PolicyNode(LifecycleNode):
+    """
+    Runs one policy on one robot.
+
+    :ivar failure: the error of the last transition that failed, or None.
+    :ivar finished: the node has nothing more to do (its run ended, or it failed to start).
+    :ivar run_path: directory of the newest run, or None.
+    :ivar loaded: the policy on its robot, from configure to cleanup.
+    :ivar session: the run, from configure to cleanup.
+    """
+
+    def __init__(self, node_name: str = 'policy_node', **kwargs: Any) -> None:
+        """:raises ConfigError: a parameter has a value that cannot be used."""
+        super().__init__(node_name, **kwargs)
+        declare(self, POLICY_PARAMETERS)
+        self.failure: KinferRosError | None = None
+        self.finished = False
+        self.run_path: Path | None = None
+        self.loaded: Loaded | None = None
+        self.session: RunSession | None = None
+        self._lockstep = bool(value(self, 'lockstep'))
+        self._clocks = Clocks(self)
+        self._io = PolicyIO(
+            self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
+        )
+        self._ticker: Ticker | None = None
+        self._said_mode = ''
+        self._starting = bool(value(self, 'autostart'))
+        self._start_deadline: float | None = None
+        self._ending = ''
+        self._diagnostics = DiagnosticsPublisher(self)
+        for name, handler in (
+            ('~/start', self._on_start),
+            ('~/stop', self._on_stop),
+            ('~/reset', self._on_reset),
+            ('~/load_model', self._on_load_model),
+        ):
+            self.create_service(Trigger, name, _answering(handler))
+        # A steady timer: node-clock timers do not fire before the first /clock.
+        self.create_timer(SUPERVISE_PERIOD, self._supervise, clock=self._clocks.steady)
+        self._say_mode('inactive')
+
+    @property
+    def rate(self) -> float:
+        """Ticks a second, as measured over the last second."""
+        return self._diagnostics.rate
+
+    @property
+    def state(self) -> str:
+        """Where the lifecycle stands: unconfigured, inactive or active."""
+        if self._ticker is not None:
+            return 'active'
+        return 'unconfigured' if self.session is None else 'inactive'
+
+    # Lifecycle ---------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """
+        Load, wait for sensors, check, make the run directory.
+
+        :return: FAILURE with the reason logged when anything does not fit.
+        """
+        return self._guarded(self._configure, 'configure')
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """
+        Start the session: ramp to the start pose.
+
+        :return: FAILURE with the reason logged when the robot is not ready for it.
+        """
+        result = self._guarded(self._activate, 'activate')
+        return super().on_activate(state) if result is SUCCESS else result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """
+        Fade to damping, then fall silent.
+
+        :return: SUCCESS always: a robot is not kept moving by an error.
+        """
+        self._deactivate()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the run; :return: SUCCESS, or FAILURE if run.json could not be written."""
+        return self._guarded(lambda: self._close_run(self._ending or 'cleanup'), 'cleanup')
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End whatever goes on; :return: as on_cleanup."""
+        self._deactivate()
+        return self._guarded(lambda: self._close_run(self._ending or 'shutdown'), 'shutdown')
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Damp and close after a bug of ours; :return: SUCCESS, back to unconfigured."""
+        self._deactivate()
+        return self._guarded(lambda: self._close_run('error'), 'error')
+
+    def _guarded(self, action: Callable[[], None], what: str) -> TransitionCallbackReturn:
+        """Run a transition; a user's error is logged in words, our own with its traceback."""
+        try:
+            action()
+        except KinferRosError as error:
+            self.failure = error
+            if not self._starting:
+                self.get_logger().error(f'{what} refused: {error}')
+            return FAILURE
+        except Exception:
+            # rclpy would turn it into ERROR without a word.
+            self.get_logger().fatal(f'{what} failed:\n{traceback.format_exc()}')
+            self.failure = KinferRosError(f'{what} failed by a bug of kinfer_ros, see the log')
+            return TransitionCallbackReturn.ERROR
+        self.failure = None
+        return SUCCESS
+
+    def _configure(self) -> None:
+        loaded = self._load()
+        self._wait_for(self._sensors_problem)
+        self._open_run(loaded)
+
+    def _load(self) -> Loaded:
+        """Load once; a retried configure finds it loaded already."""
+        if self.loaded is None:
+            begin = time.monotonic()
+            self.loaded = load(self._values())
+            contract = self.loaded.policy.contract
+            self.get_logger().info(
+                f'loaded {contract.path} in {time.monotonic() - begin:.2f} s: '
+                f'{len(contract.joint_names)} joints, command {list(contract.command_names)}, '
+                f'{self.loaded.rate_hz:g} Hz'
+            )
+        return self.loaded
+
+    def _values(self) -> dict[str, Any]:
+        return {entry.name: value(self, entry.name) for entry in POLICY_PARAMETERS}
+
+    def _open_run(self, loaded: Loaded) -> None:
+        session = RunSession(loaded, self._values())
+        for warning in session.directory.warnings:
+            self.get_logger().warning(warning)
+        self.session = session
+        self.run_path = session.path
+        self._io.say_run(str(session.path))
+        self.get_logger().info(f'run directory {session.path}')
+        self._io.send_gains(_asked_gains(loaded))
+
+    def _wait_for(self, problem: Callable[[], str]) -> None:
+        """
+        Wait until `problem` is ''; under autostart look once, since the supervisor comes again.
+
+        :raises NotReady: with the problem.
+        """
+        deadline = time.monotonic() + value(self, 'sensor_timeout')
+        while reason := problem():
+            if self._starting or time.monotonic() > deadline:
+                raise NotReady(reason)
+            time.sleep(0.01)
+
+    def _sensors_problem(self) -> str:
+        """
+        What is missing of live sensors, or ''.
+
+        :raises ContractError: the joints published are not those of the robot.
+        """
+        frame = self._load().controller.parts.frame
+        self._io.take_sensors(frame)
+        if frame.joint_problem:
+            raise ContractError(frame.joint_problem)
+        stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
+        silent = [
+            f'{self.resolve_topic_name(topic)} ({self.count_publishers(topic)} publishers)'
+            for topic, stamp in stamps.items()
+            if not stamp
+        ]
+        return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+
+    def _activate(self) -> None:
+        loaded = self._load()
+        assert self.session is not None
+        self._wait_for(self._activation_problem)
+        self._check_pose(loaded)
+        self.session.activation += 1
+        ticker = Ticker(
+            self,
+            self._io,
+            self._clocks,
+            self.session,
+            lockstep=self._lockstep,
+            dry_run=value(self, 'dry_run'),
+            say_mode=self._say_mode,
+        )
+        # What is garbage now is collected now, not in some tick.
+        gc.collect()
+        ticker.start()
+        self._ticker = ticker
+
+    def _activation_problem(self) -> str:
+        """What activation has to wait for, or ''."""
+        loaded = self._load()
+        frame = loaded.controller.parts.frame
+        self._io.take_sensors(frame)
+        self._io.take_bridge()
+        if self._clocks.sim_time and self._clocks.stamp_now() == 0:
+            return 'the simulated clock stands at 0: is /clock published?'
+        stale = loaded.controller.parts.stale.check(self._clocks.stamp_now(), frame)
+        if stale or value(self, 'dry_run'):
+            return stale
+        if not self._io.bridge_state.startswith('enabled'):
+            state = self._io.bridge_state or 'silent'
+            return f'the bridge is {state}, expected enabled (call its ~/enable service)'
+        found = self._io.gains_in_force
+        if found is None:
+            return 'joint_gains_in_force is silent: the bridge has not echoed the gains'
+        differing = gains_differ(_asked_gains(loaded), found)
+        return f'the gains in force are not those asked for: {differing}' if differing else ''
+
+    def _check_pose(self, loaded: Loaded) -> None:
+        """:raises NotReady: not upright, not finite, or too far from the start pose."""
+        parts = loaded.controller.parts
+        reason = parts.finite.check(parts.frame) or parts.tilt.check(parts.frame)
+        if reason:
+            raise NotReady(reason)
+        away = np.abs(parts.frame.position - parts.start_pose)
+        worst = int(away.argmax())
+        most = value(self, 'max_ramp')
+        if away[worst] > most:
+            raise NotReady(
+                f'{loaded.robot.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
+                f'at most {most:g} rad (max_ramp): bring the robot nearer to it by hand'
+            )
+
+    def _deactivate(self) -> None:
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None:
+            ticker.stop()
+            if self.session is not None:
+                self.session.count_schedule(ticker.schedule)
+
+    def _close_run(self, reason: str) -> None:
+        session, self.session = self.session, None
+        self.loaded = None
+        if session is not None:
+            session.finish(reason)
+            self.get_logger().info(f'run closed: {session.path}')
+
+    # Between the ticks -------------------------------------------------------------------
+
+    def request_end(self, reason: str) -> None:
+        """End the run softly: fade, deactivate, close; `finished` is set when it is done."""
+        self._ending = reason
+        self._starting = False
+        if self._ticker is not None and self.loaded is not None:
+            self.loaded.controller.request_fade()
+
+    def stop(self) -> None:
+        """End everything, from outside the executor: fade, deactivate, close the run."""
+        self._starting = False
+        self._ending = self._ending or 'stopped by a signal'
+        if self.state == 'active':
+            self.trigger_deactivate()
+        self._finish()
+
+    def _supervise(self) -> None:
+        """Automatic start, the end of a run, lockstep's repeated command, diagnostics."""
+        if self.finished:
+            return
+        if self._starting:
+            self._try_to_start()
+        elif self._ticker is not None:
+            self._watch(self._ticker)
+        elif self._ending:
+            self._finish()
+        schedule = self._ticker.schedule if self._ticker else None
+        self._diagnostics.update(self.state, self.loaded, self.session, schedule)
+        self._io.follow_cmd_vel_type()
+
+    def _try_to_start(self) -> None:
+        if self._start_deadline is None:
+            self._start_deadline = time.monotonic() + value(self, 'sensor_timeout')
+        if self.state == 'unconfigured' and self.trigger_configure() is not SUCCESS:
+            self._not_started(self._start_deadline)
+        elif self.state == 'inactive' and self.trigger_activate() is not SUCCESS:
+            self._not_started(self._start_deadline)
+        elif self.state == 'active':
+            self._starting = False
+
+    def _not_started(self, deadline: float) -> None:
+        """Go on waiting for what may still come; give up on all else."""
+        if isinstance(self.failure, NotReady) and time.monotonic() < deadline:
+            self.get_logger().info(f'waiting: {self.failure}', throttle_duration_sec=2.0)
+            return
+        failure = self.failure
+        self._starting = False
+        self._ending = f'not started: {failure}'
+        self._finish()
+        self.failure = failure
+
+    def _watch(self, ticker: Ticker) -> None:
+        assert self.loaded is not None
+        if ticker.crash:
+            self.get_logger().fatal(f'a tick failed by a bug of kinfer_ros:\n{ticker.crash}')
+            self._ending = 'a tick failed by a bug of kinfer_ros, see the log'
+        if self._lockstep:
+            ticker.answer_repeated_sample()
+        controller = self.loaded.controller
+        if controller.mode is Mode.INACTIVE:
+            # The fade is over (duration reached, request_end): the lifecycle follows.
+            self._ending = self._ending or controller.reason or 'ended'
+            self.trigger_deactivate()
+            self._finish()
+            if ticker.crash:
+                self.failure = KinferRosError(self._ending)
+
+    def _finish(self) -> None:
+        if self.state == 'inactive':
+            self.trigger_cleanup()
+        self.finished = True
+
+    def _say_mode(self, text: str) -> None:
+        if text == self._said_mode:
+            return
+        self._said_mode = text
+        self._io.say_mode(text)
+        log = self.get_logger()
+        (log.error if text.startswith('fault') else log.info)(f'mode {text}')
+
+    # Services ----------------------------------------------------------------------------
+
+    def _on_start(self) -> str:
+        if self.loaded is None or self._ticker is None:
+            return f'start is refused while the node is {self.state}: activate it first'
+        return self.loaded.controller.request_run()
+
+    def _on_stop(self) -> str:
+        self._starting = False
+        if self.loaded is not None:
+            self.loaded.controller.request_stop('stop requested')
+        return ''
+
+    def _on_reset(self) -> str:
+        if self.loaded is None:
+            return 'nothing to reset: the node is not configured'
+        return self.loaded.controller.reset_fault()
+
+    def _on_load_model(self) -> str:
+        if self._ticker is not None:
+            return 'load_model is refused while active: deactivate first'
+        try:
+            self.loaded = load(self._values())
+            # A run is about one policy: the old one's is closed, a new one begins.
+            old, self.session = self.session, None
+            if old is not None:
+                old.finish('another model was loaded')
+                self._open_run(self.loaded)
+        except KinferRosError as error:
+            return str(error)
+        return ''
+
+
+def _answering(handler: Callable[[], str]) -> Callable[..., Trigger.Response]:
+    """Turn a handler that returns a refusal, or '', into a Trigger service callback."""
+
+    def answer(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = handler()
+        response.success = not refusal
+        response.message = refusal or 'done'
+        return response
+
+    return answer
+
+
+def _asked_gains(loaded: Loaded) -> JointState:
+    gains = loaded.gains
+    return gains_message(loaded.robot, gains.kp, gains.kd, gains.torque_limit)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the policy node in a process of its own."""
+    return run_node(PolicyNode, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

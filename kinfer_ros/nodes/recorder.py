@@ -1,0 +1,326 @@
+"""
+The recorder: a rosbag2 bag of every topic, beside the step log in the run directory.
+
+| direction | topic | type | what |
+|---|---|---|---|
+| in | every topic of the graph | any message that is installed | taken raw, written as it came |
+| in | `policy_node/run` (parameter run_topic), latched | std_msgs/String | the run directory |
+| out | `/diagnostics` | diagnostic_msgs/DiagnosticArray | counters, once a second |
+
+One thread looks at the graph, takes what waits at each subscription 20 times a second and writes
+it. No executor is involved, so that recording works in any composition, before and after a spin,
+and never delays a callback by more than one short slice. Without a recorder a run has its step log
+only: what the policy saw, but not what the robot and the user did.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
+from std_msgs.msg import String
+
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import RunError
+from kinfer_ros.nodes.capture import Capture
+from kinfer_ros.nodes.capture import Tap
+from kinfer_ros.nodes.parameters import Declared
+from kinfer_ros.nodes.parameters import declare
+from kinfer_ros.nodes.parameters import value
+from kinfer_ros.nodes.taking import Unserved
+from kinfer_ros.nodes.taking import ignore
+from kinfer_ros.nodes.taking import take_newest
+from kinfer_ros.telemetry.bag_sink import BagSink
+from kinfer_ros.telemetry.bag_types import MessageTypes
+from kinfer_ros.telemetry.versions import ros_distro
+
+PERIOD = 0.05
+"""s between two batches."""
+DISCOVERY_PERIOD = 0.5
+FLUSH_PERIOD = 1.0
+"""s between two flushes and diagnostics: a killed recorder loses no more."""
+
+# Messages taken and written in one go, about 25 us each, in which the interpreter's lock is held:
+# the tick of a policy node in the same process may be waiting for it.
+_SLICE = 8
+_PAUSE = 0.0003
+
+# At the end: how long to wait for publishers to leave, and how long after that for what is still
+# on its way. Every node of a robot has to be down within 4 s of a Ctrl-C.
+_LEAVE_TIMEOUT = 2.5
+_DRAIN = 1.0
+_QUIET = 0.2
+_CLOSE_TIMEOUT = 2.0
+
+# Topics that every node publishes, the recorder as well: they say nothing about a robot.
+_EVERY_NODE = ('/rosout', '/parameter_events', '/diagnostics')
+
+RECORDER_PARAMETERS = (
+    Declared(
+        'run_topic',
+        'policy_node/run',
+        'Latched topic that says the run directory; the bag is made in it.',
+        read_only=True,
+    ),
+    Declared(
+        'bag_path',
+        '',
+        'Directory of the bag; when set, run_topic is not followed.',
+        read_only=True,
+    ),
+    Declared(
+        'exclude',
+        [''],
+        'Topics left out: names or regular expressions that match a whole name.',
+        read_only=True,
+    ),
+)
+
+
+class Recorder(Node):
+    """Records every topic from its construction until stop()."""
+
+    def __init__(self, node_name: str = 'recorder', **kwargs: Any) -> None:
+        """
+        Start to record, into memory until a directory is known.
+
+        :raises ConfigError: a parameter has a value that cannot be used.
+        """
+        super().__init__(node_name, **kwargs)
+        declare(self, RECORDER_PARAMETERS)
+        self._capture = Capture(self, self._excluded(), self._offer, self.get_logger().warning)
+        self._sink = BagSink(MessageTypes(ros_distro()))
+        self._told: set[str] = set()
+        self._lost_told = 0
+        self._followed = ''
+        self._run_subscription = self.create_subscription(
+            String,
+            value(self, 'run_topic'),
+            ignore,
+            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+            callback_group=Unserved(),
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._stop = threading.Event()
+        if value(self, 'bag_path'):
+            self._open(Path(value(self, 'bag_path')).expanduser().absolute())
+        self._thread = threading.Thread(target=self._record, name='recorder', daemon=True)
+        self._thread.start()
+
+    def counters(self) -> dict[str, Any]:
+        """
+        Return what became of the messages so far.
+
+        :return: 'bag' (path or None), 'error' (why recording is off, or None), 'discarded' (held
+            messages that had to go before a bag was known), 'topics': {topic: {'messages', 'lost',
+            'type'}}; 'lost' is what a gap in a publisher's numbering shows.
+        """
+        return {
+            'bag': None if self._sink.path is None else str(self._sink.path),
+            'error': self._sink.error,
+            'discarded': self._sink.discarded,
+            'topics': {
+                tap.topic: {'messages': tap.taken, 'lost': tap.lost, 'type': tap.msgtype}
+                for tap in list(self._capture.taps.values())
+            },
+        }
+
+    @property
+    def failure(self) -> RunError | None:
+        """Why the last bag is not complete; None when it is. For the process's exit code."""
+        return None if self._sink.error is None else RunError(self._sink.error)
+
+    def stop(self) -> None:
+        """Record until the publishers have left and all is written, 3.5 s at most; then close."""
+        self._stop.set()
+        self._thread.join(_LEAVE_TIMEOUT + _DRAIN + _CLOSE_TIMEOUT)
+
+    def destroy_node(self) -> None:
+        """Stop recording before the subscriptions go."""
+        self.stop()
+        super().destroy_node()
+
+    def _excluded(self) -> list[str]:
+        patterns = [pattern for pattern in value(self, 'exclude') if pattern]
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ConfigError(
+                    f'parameter exclude: {pattern!r} is not a regular expression ({error})'
+                ) from error
+        return patterns
+
+    def _record(self) -> None:
+        """Body of the thread."""
+        try:
+            discovery = flush = 0.0
+            while not self._stop.wait(PERIOD):
+                now = time.monotonic()
+                self._batch()
+                self._follow_run()
+                if now >= discovery:
+                    discovery = now + DISCOVERY_PERIOD
+                    self._capture.discover()
+                if now >= flush:
+                    flush = now + FLUSH_PERIOD
+                    self._sink.flush()
+                    self._report()
+            self._drain()
+        except Exception as error:  # a context shut down under us, or a bug: never the robot's
+            if self.context.ok():
+                self.get_logger().error(f'recording stopped: {error!r}')
+        finally:
+            self._close()
+
+    def _batch(self) -> int:
+        """Take and write all that waits; return how many messages were about the robot."""
+        robots = 0
+        for count, (tap, stamp_ns, data) in enumerate(self._capture.take(), start=1):
+            self._sink.add(tap.topic, tap.msgtype, stamp_ns, data)
+            robots += tap.topic not in _EVERY_NODE
+            if count % _SLICE == 0:
+                time.sleep(_PAUSE)
+        return robots
+
+    def _drain(self) -> None:
+        """Go on until the publishers have left and nothing comes any more."""
+        begin = quiet_since = time.monotonic()
+        gone_since = None
+        while True:
+            now = time.monotonic()
+            if self._batch():
+                quiet_since = now
+            if gone_since is None and (self._alone() or now - begin > _LEAVE_TIMEOUT):
+                gone_since = now
+            if gone_since is not None and (
+                now - gone_since > _DRAIN or now - max(gone_since, quiet_since) > _QUIET
+            ):
+                return
+            time.sleep(PERIOD)
+
+    def _alone(self) -> bool:
+        """Whether no one publishes on any recorded topic but on those of every node."""
+        # A lifecycle node of this process keeps its transition_event until it is collected.
+        topics = [
+            topic
+            for topic in self._capture.taps
+            if topic not in _EVERY_NODE and not topic.endswith('/transition_event')
+        ]
+        return not any(self.count_publishers(topic) for topic in topics)
+
+    def _follow_run(self) -> None:
+        """Open the bag of a run that has just begun."""
+        if value(self, 'bag_path'):
+            return
+        message = take_newest(self._run_subscription)
+        if message is None or not message.data or message.data == self._followed:
+            return
+        self._followed = message.data
+        run = Path(message.data)
+        if not run.is_dir():
+            self.get_logger().error(
+                f'run directory {run} is not on this machine: this run is not recorded; '
+                'set bag_path, or start the recorder where the policy node runs'
+            )
+            return
+        self._open(_free(run / 'bag'))
+
+    def _open(self, path: Path) -> None:
+        if self._sink.path is not None:
+            self._log_end()
+        if self._sink.open(path):
+            self.get_logger().info(f'recording into {path}')
+        self._tell_error()
+
+    def _close(self) -> None:
+        if self._sink.path is not None:
+            self._log_end()
+        self._sink.close()
+        self._tell_error()
+
+    def _offer(self, tap: Tap) -> None:
+        # The last lines of the log are no state that a new bag would have to begin with.
+        latched = 0 if tap.topic == '/rosout' else tap.latched
+        self._sink.offer(tap.topic, tap.msgtype, reliable=tap.reliable, latched=latched)
+
+    def _log_end(self) -> None:
+        counters = self.counters()
+        topics = counters['topics'].values()
+        messages = sum(topic['messages'] for topic in topics)
+        lost = sum(topic['lost'] for topic in topics)
+        self.get_logger().info(
+            f'closing {counters["bag"]}: {messages} messages of {len(topics)} topics taken, '
+            f'{lost} lost'
+        )
+
+    def _tell_error(self) -> None:
+        error = self._sink.error
+        if error is not None and error not in self._told:
+            self._told.add(error)
+            self.get_logger().error(f'{error}. Recording is off; nothing else is affected')
+
+    def _report(self) -> None:
+        """Log what is new, and publish the counters."""
+        self._tell_error()
+        for topic, why in self._sink.refused().items():
+            if topic not in self._told:
+                self._told.add(topic)
+                self.get_logger().warning(f'{topic} is not recorded: {why}')
+        counters = self.counters()
+        lost = {t: c['lost'] for t, c in counters['topics'].items() if c['lost']}
+        if sum(lost.values()) > self._lost_told:
+            self._lost_told = sum(lost.values())
+            self.get_logger().warning(f'messages lost before they could be recorded: {lost}')
+        self._diagnostics.publish(self._array(counters, sum(lost.values())))
+
+    def _array(self, counters: dict[str, Any], lost: int) -> DiagnosticArray:
+        status = DiagnosticStatus(level=DiagnosticStatus.OK, message='recording')
+        status.name = f'{self.get_fully_qualified_name()}: bag'
+        if counters['error'] is not None:
+            status.level, status.message = DiagnosticStatus.ERROR, 'recording is off'
+        elif lost or counters['discarded']:
+            status.level, status.message = DiagnosticStatus.WARN, 'messages lost'
+        elif counters['bag'] is None:
+            status.message = 'waiting for a run directory'
+        facts = {
+            'bag': counters['bag'] or '',
+            'error': counters['error'] or '',
+            'topics': len(counters['topics']),
+            'messages': sum(t['messages'] for t in counters['topics'].values()),
+            'lost': lost,
+            'discarded': counters['discarded'],
+        }
+        status.values = [KeyValue(key=key, value=str(fact)) for key, fact in facts.items()]
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        return array
+
+
+def _free(path: Path) -> Path:
+    """Return the path, or the first of -2, -3 ... that does not exist: no bag is overwritten."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f'{path.name}-{number}')
+    return free
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the recorder as a process; return its exit code."""
+    from kinfer_ros.nodes.process import run_node
+
+    return run_node(Recorder, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

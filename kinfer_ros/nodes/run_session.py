@@ -1,0 +1,222 @@
+"""What exists from configure to cleanup: the loaded policy on its robot, its run, its figures.
+
+Without this module the node would hold a dozen fields that are None half of the time, and nobody
+would write run.json when a run ends early.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
+from kinfer_ros.control.assembly import Gains
+from kinfer_ros.control.assembly import Limits
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.assembly import gains
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.odometer import Odometer
+from kinfer_ros.control.robot import Robot
+from kinfer_ros.control.robot import load_robot
+from kinfer_ros.control.timing import Histogram
+from kinfer_ros.control.timing import Schedule
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.step_log import STAGES
+from kinfer_ros.nodes.step_log import StepLog
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.telemetry.run import RunDirectory
+from kinfer_ros.telemetry.run import iso_utc
+from kinfer_ros.telemetry.versions import host
+from kinfer_ros.telemetry.versions import versions
+
+Parameters = Mapping[str, Any]
+"""Values of the node's parameters (nodes/parameters.py), by name."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A policy on its robot, checked; nothing on disk yet."""
+
+    policy: Policy
+    robot: Robot
+    controller: Controller
+    gains: Gains
+    rate_hz: float
+
+    @property
+    def period_ns(self) -> int:
+        """Control period in ns."""
+        return round(1e9 / self.rate_hz)
+
+
+def load(parameters: Parameters) -> Loaded:
+    """
+    Load model and robot and hold one against the other; the model has run once after this.
+
+    :raises KinferRosError: a file is missing or wrong, or the two do not fit.
+    """
+    for name in ('model', 'robot'):
+        if not parameters[name]:
+            raise ConfigError(
+                f'parameter {name} is empty: set it before configure '
+                f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
+            )
+    policy = load_model(parameters['model'])
+    robot = load_robot(parameters['robot'])
+    rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
+    settings = Settings(
+        period_ns=round(1e9 / rate_hz),
+        ramp_speed=parameters['ramp_speed'],
+        fade_ns=round(parameters['fade_time'] * 1e9),
+        auto_run=parameters['auto_run'],
+        duration_ns=round(parameters['duration'] * 1e9),
+    )
+    limits = Limits(
+        stale=parameters['stale_timeout'],
+        tilt=parameters['max_tilt'],
+        command_timeout=parameters['command_timeout'],
+        default_command=_triple(parameters['default_command']),
+        command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
+    )
+    controller = assemble(policy, robot, settings, limits)
+    return Loaded(policy, robot, controller, gains(policy.contract, robot), rate_hz)
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    if len(values) != 3:
+        raise ConfigError(
+            f'parameter default_command: found {list(values)}, expected three numbers: '
+            'linear.x, linear.y, angular.z'
+        )
+    return (float(values[0]), float(values[1]), float(values[2]))
+
+
+class RunSession:
+    """
+    One run directory and the figures that go into its run.json.
+
+    :ivar activation: counts the activations in this run, from 1.
+    :ivar late: how late ticks ran, over the run.
+    :ivar age: how old the sensor sample was when its command was published.
+    """
+
+    def __init__(self, loaded: Loaded, parameters: Parameters) -> None:
+        """:raises RunError: the run directory or the log cannot be made."""
+        self.loaded = loaded
+        self.odometer = Odometer()
+        self.activation = 0
+        self.ticks = 0
+        self.missed = 0
+        self.late = Histogram()
+        self.age = Histogram()
+        self.tick_time = Histogram()
+        self.stages = {name: Histogram() for name in STAGES}
+        self.directory = RunDirectory.create(
+            Path(parameters['runs_dir']), Path(parameters['model'])
+        )
+        self.directory.write_run_json(self._facts(parameters))
+        self.log: StepLog | None = None
+        if parameters['record']:
+            self.log = StepLog(self.path, loaded.policy, parameters['carry_every'])
+
+    @property
+    def path(self) -> Path:
+        """The run directory, absolute."""
+        return self.directory.path
+
+    def _facts(self, parameters: Parameters) -> dict[str, Any]:
+        contract = self.loaded.policy.contract
+        robot = self.loaded.robot
+        return {
+            'started': iso_utc(datetime.now(UTC)),
+            'ended': None,
+            'reason': None,
+            'versions': versions(),
+            'host': host(),
+            'model': str(contract.path),
+            'model_sha256': contract.sha256,
+            'provenance': dict(contract.provenance or {}),
+            'robot': robot.name,
+            'robot_file': str(robot.path),
+            'control_rate_hz': self.loaded.rate_hz,
+            'joint_order': list(contract.joint_names),
+            'command_names': list(contract.command_names),
+            'gains': {
+                'kp': self.loaded.gains.kp,
+                'kd': self.loaded.gains.kd,
+                'torque_limit': self.loaded.gains.torque_limit,
+                'joints': list(robot.joint_names),
+            },
+            'parameters': dict(parameters),
+        }
+
+    def count_schedule(self, schedule: Schedule) -> None:
+        """Take over the missed ticks of an activation that ends."""
+        self.missed += schedule.missed
+
+    def count_tick(
+        self, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]
+    ) -> None:
+        """Count one tick into the figures and, where there is a log, into the log."""
+        self.ticks += 1
+        self.late.record(late_ns)
+        self.age.record(age_ns)
+        self.tick_time.record(sum(stage_ns))
+        for histogram, ns in zip(self.stages.values(), stage_ns, strict=True):
+            histogram.record(ns)
+        if self.log is not None:
+            self.log.add(
+                self.loaded.controller,
+                activation=self.activation,
+                late_ns=late_ns,
+                age_ns=age_ns,
+                stage_ns=stage_ns,
+            )
+
+    def figures(self, missed: int) -> dict[str, Any]:
+        """
+        Outcome so far, as run.json holds it.
+
+        :param missed: ticks missed in the activation that still goes on.
+        """
+        counts = self.loaded.controller.counts
+        return {
+            'falls': counts['falls'],
+            'distance_m': round(self.odometer.distance, 4),
+            'path_m': round(self.odometer.path, 4),
+            'turned_rad': round(self.odometer.heading, 4),
+            'run_s': round(self.loaded.controller.run_ns / 1e9, 3),
+            'activations': self.activation,
+            'counters': {
+                'ticks': self.ticks,
+                'missed_ticks': self.missed + missed,
+                **counts,
+                'log': self.log.counters() if self.log else None,
+            },
+            'timing': {
+                'late_us': self.late.summary_us(),
+                'sample_age_us': self.age.summary_us(),
+                'tick_us': self.tick_time.summary_us(),
+                **{f'{name}_us': h.summary_us() for name, h in self.stages.items()},
+            },
+        }
+
+    def finish(self, reason: str) -> None:
+        """
+        Close the log, then write run.json for the last time.
+
+        :raises RunError: run.json cannot be written.
+        """
+        begin = time.monotonic()
+        if self.log is not None:
+            self.log.close()
+        figures = self.figures(0)
+        figures['counters']['closing_s'] = round(time.monotonic() - begin, 3)
+        self.directory.finish(reason, figures)

@@ -1,0 +1,119 @@
+"""Writes what a tick saw and did into the ring of the step log.
+
+Without this module a run could not be replayed. It runs inside the tick: copies into memory that
+is already there, nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.controller import Send
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.telemetry.ndjson import LogCounters
+from kinfer_ros.telemetry.ndjson import NdjsonWriter
+from kinfer_ros.telemetry.ndjson import steps_path
+from kinfer_ros.telemetry.record import HAS_CARRY
+from kinfer_ros.telemetry.record import HAS_INPUTS
+from kinfer_ros.telemetry.record import HAS_OUTPUT
+from kinfer_ros.telemetry.record import HAS_SAMPLE
+from kinfer_ros.telemetry.record import HAS_TARGET
+from kinfer_ros.telemetry.record import RecordFormat
+
+STAGES = ('take', 'policy', 'control', 'publish')
+"""Timed parts of a tick: sensors taken, inference, the rest of the controller, command sent."""
+
+
+class StepLog:
+    """
+    The step log of one run; `step_id` counts its records and never restarts in it.
+
+    :ivar step_id: number of the next record.
+    """
+
+    def __init__(self, run_dir: Path, policy: Policy, carry_every: int) -> None:
+        """:raises RunError: the file cannot be opened."""
+        contract = policy.contract
+        layout = RecordFormat(
+            joint_names=contract.joint_names,
+            input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
+            carry_size=policy.carry.size,
+            stages=STAGES,
+        )
+        self._ring = layout.make_ring()
+        self._writer = NdjsonWriter(steps_path(run_dir), self._ring, layout)
+        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._target = np.zeros(len(contract.joint_names))
+        self._carry_every = carry_every
+        self._until_carry = 0
+        self.step_id = 0
+
+    def add(
+        self,
+        controller: Controller,
+        *,
+        activation: int,
+        late_ns: int,
+        age_ns: int,
+        stage_ns: tuple[int, int, int, int],
+    ) -> None:
+        """Add the record of the tick that `controller` just ran."""
+        ring = self._ring
+        slot = ring.claim()
+        step_id = self.step_id
+        self.step_id += 1
+        if slot < 0:
+            return
+        flags = HAS_INPUTS
+        for rows, buffer in self._inputs:
+            rows[slot] = buffer.ravel()
+        i64 = ring.i64
+        if controller.parts.frame.joint_stamp_ns:
+            flags |= HAS_SAMPLE
+            i64['stamp_ns'][slot] = controller.parts.frame.joint_stamp_ns
+            i64['age_us'][slot] = age_ns // 1000
+        if controller.send is Send.POSITION:
+            flags |= HAS_TARGET
+            np.take(controller.target, controller.parts.joints, out=self._target)
+            ring.f32['target'][slot] = self._target
+        if controller.ran:
+            flags |= HAS_OUTPUT
+            ring.f32['output'][slot] = controller.action
+        if self._carry_is_due(controller):
+            flags |= HAS_CARRY
+            ring.f32['carry'][slot] = controller.carry_in.ravel()
+        for i, ns in enumerate(stage_ns):
+            ring.f32['stage_us'][slot, i] = ns / 1000
+        i64['step_id'][slot] = step_id
+        i64['t_us'][slot] = time.time_ns() // 1000
+        i64['late_us'][slot] = late_ns // 1000
+        i64['activation'][slot] = activation
+        i64['flags'][slot] = flags
+        ring.obj['mode'][slot] = str(controller.mode)
+        if controller.events:
+            ring.obj['events'][slot] = controller.events
+        ring.publish()
+
+    def _carry_is_due(self, controller: Controller) -> bool:
+        """Whether this step's carry is recorded: the first of a run, then every n-th."""
+        if controller.mode is not Mode.RUN:
+            self._until_carry = 0
+            return False
+        if not controller.ran or self._until_carry:
+            self._until_carry -= controller.ran
+            return False
+        self._until_carry = self._carry_every - 1
+        return True
+
+    def counters(self) -> LogCounters:
+        """Records written and dropped so far."""
+        return self._writer.counters()
+
+    def close(self) -> LogCounters:
+        """Write what is left and close the file."""
+        return self._writer.close()

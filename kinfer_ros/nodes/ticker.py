@@ -1,0 +1,224 @@
+"""One activation: the timer, its ticks, and the fade at the end.
+
+Without this module nothing would be sent; with a callback a message in its place the policy would
+run late. A tick takes the newest sample itself, decides, publishes, and counts how long it took.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+
+from rclpy.node import Node
+from rclpy.timer import Timer
+from sensor_msgs.msg import JointState
+
+from kinfer_ros.control.controller import DAMPING_FRAMES
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.controller import Send
+from kinfer_ros.control.timing import Schedule
+from kinfer_ros.nodes.clocks import Clocks
+from kinfer_ros.nodes.messages import CommandMessages
+from kinfer_ros.nodes.messages import stamp_ns
+from kinfer_ros.nodes.policy_io import PolicyIO
+from kinfer_ros.nodes.run_session import RunSession
+
+LOCKSTEP_PATIENCE = 5.0
+"""s a tick waits for its sample in lockstep before it is a fault."""
+
+FADE_PATIENCE = 0.3
+"""s a fade tick waits for its sample in lockstep; the simulation may be gone by then."""
+
+ODOMETRY_HZ = 5.0
+
+
+class Ticker:
+    """
+    Ticks one activated controller.
+
+    :ivar schedule: what is late and missed in this activation.
+    :ivar crash: traceback of a bug of ours that ended it, or ''.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        io: PolicyIO,
+        clocks: Clocks,
+        session: RunSession,
+        *,
+        lockstep: bool,
+        dry_run: bool,
+        say_mode: Callable[[str], None],
+    ) -> None:
+        self._node = node
+        self._io = io
+        self._clocks = clocks
+        self._session = session
+        self._controller: Controller = session.loaded.controller
+        self._period_ns = session.loaded.period_ns
+        self._lockstep = lockstep
+        self._dry_run = dry_run
+        self._say_mode = say_mode
+        self._messages = CommandMessages(
+            session.loaded.robot.joint_names, uuid.uuid4().hex[:8], [str(mode) for mode in Mode]
+        )
+        self._last_sent: JointState | None = None
+        self._odometry_countdown = 0
+        self._timer: Timer | None = None
+        self.schedule = Schedule(0, self._period_ns)
+        self.crash = ''
+
+    def start(self) -> None:
+        """Activate the controller and start the timer."""
+        now = self._clocks.control_now()
+        self._controller.activate(now)
+        self._timer = self._node.create_timer(
+            self._period_ns / 1e9, self._on_timer, clock=self._clocks.timer
+        )
+        if self._lockstep:
+            # The simulation waits for its first command: this tick lets its clock run.
+            self.schedule = Schedule(now, self._period_ns)
+            late = self.schedule.tick(now)
+            self._tick(now, now, late, time.perf_counter_ns())
+        else:
+            first = self._clocks.control_now() + self._timer.time_until_next_call()
+            self.schedule = Schedule(first, self._period_ns)
+
+    def stop(self) -> None:
+        """Fade, then fall silent; bounded in time, for use where no timer fires."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        controller = self._controller
+        if controller.mode is not Mode.INACTIVE:
+            controller.request_fade()
+        deadline = time.monotonic() + controller.settings.fade_ns / 1e9 + 0.5
+        try:
+            while controller.mode is not Mode.INACTIVE and time.monotonic() < deadline:
+                if not self._fade_tick():
+                    break
+        finally:
+            if controller.mode is not Mode.INACTIVE:
+                self._silence()
+
+    def answer_repeated_sample(self) -> None:
+        """
+        Lockstep: send the last command again when the simulation asks again for the same stamp.
+
+        The timer does not fire twice for one time, and the policy must not step twice.
+        """
+        if self._last_sent is None:
+            return
+        frame = self._controller.parts.frame
+        before = frame.joint_stamp_ns
+        seen = self._io.take_sensors(frame)
+        if seen and frame.joint_stamp_ns == before == stamp_ns(self._last_sent.header):
+            self._io.send_command(self._last_sent)
+
+    def _on_timer(self) -> None:
+        controller = self._controller
+        if controller.mode is Mode.INACTIVE:
+            return  # faded; the node deactivates in a moment
+        begin = time.perf_counter_ns()
+        now = self._clocks.control_now()
+        try:
+            late = self.schedule.tick(now)
+            if self._lockstep:
+                if not self._take_sample(now, LOCKSTEP_PATIENCE):
+                    controller.request_fault(f'no sample for the tick at {now} ns came', now)
+                stamp_now = now
+            else:
+                self._io.take_sensors(controller.parts.frame)
+                stamp_now = self._clocks.stamp_now()
+            self._tick(now, stamp_now, late, begin)
+        except Exception:
+            # A bug of ours must not leave the last target in force.
+            self.crash = traceback.format_exc()
+            self._silence()
+
+    def _take_sample(self, stamp: int, patience: float) -> bool:
+        """Lockstep: take sensors until both samples carry the tick's own stamp, bounded."""
+        frame = self._controller.parts.frame
+        deadline = time.monotonic() + patience
+        while True:
+            self._io.take_sensors(frame)
+            if frame.joint_stamp_ns >= stamp and frame.imu_stamp_ns >= stamp:
+                return frame.joint_stamp_ns == frame.imu_stamp_ns == stamp
+            if time.monotonic() > deadline:
+                return False
+            # Samples and clock come on two topics, in either order, microseconds apart.
+            time.sleep(20e-6)
+
+    def _tick(self, now: int, stamp_now: int, late: int, begin: int) -> None:
+        """Run the controller on the sample just taken, publish, count."""
+        controller, session = self._controller, self._session
+        self._io.take_commands(controller.parts.command, now)
+        taken = time.perf_counter_ns()
+        controller.tick(now, stamp_now)
+        decided = time.perf_counter_ns()
+        frame = controller.parts.frame
+        self._publish(frame.joint_stamp_ns)
+        sent = time.perf_counter_ns()
+        oldest = min(frame.joint_stamp_ns, frame.imu_stamp_ns)
+        # In lockstep simulated time stands still during the tick.
+        age = 0 if self._lockstep else self._clocks.stamp_now() - oldest
+        policy = controller.policy_ns
+        session.count_tick(
+            late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
+        )
+        if controller.mode is Mode.RUN:
+            self._follow_odometry()
+        if controller.events:
+            self._say_mode(described(controller))
+
+    def _publish(self, stamp: int) -> None:
+        controller = self._controller
+        if controller.send is Send.NOTHING or self._dry_run:
+            return
+        mode = str(controller.mode)
+        if controller.send is Send.POSITION:
+            self._last_sent = self._messages.for_position(controller.target, mode, stamp)
+        else:
+            self._last_sent = self._messages.for_damping(mode, stamp)
+        self._io.send_command(self._last_sent)
+
+    def _follow_odometry(self) -> None:
+        self._odometry_countdown -= 1
+        if self._odometry_countdown <= 0:
+            self._odometry_countdown = round(self._session.loaded.rate_hz / ODOMETRY_HZ)
+            self._io.take_odometry(self._session.odometer)
+
+    def _fade_tick(self) -> bool:
+        """One tick of a fade without a timer; False if the simulation has stopped."""
+        frame = self._controller.parts.frame
+        if self._lockstep:
+            begin = time.perf_counter_ns()
+            now = frame.joint_stamp_ns + self._period_ns
+            if not self._take_sample(now, FADE_PATIENCE):
+                return False
+            self._tick(now, now, 0, begin)
+            return True
+        time.sleep(self._period_ns / 1e9)
+        begin = time.perf_counter_ns()
+        self._io.take_sensors(frame)
+        self._tick(self._clocks.control_now(), self._clocks.stamp_now(), 0, begin)
+        return True
+
+    def _silence(self) -> None:
+        """Damping frames without a tick: the last resort of a session that cannot fade."""
+        stamp = self._controller.parts.frame.joint_stamp_ns
+        if not self._dry_run:
+            for _ in range(DAMPING_FRAMES):
+                self._io.send_command(self._messages.for_damping(str(Mode.INACTIVE), stamp))
+        self._controller.abandon()
+        self._say_mode('inactive: ended without a fade')
+
+
+def described(controller: Controller) -> str:
+    """Mode and reason, as ~/mode says them."""
+    mode = str(controller.mode)
+    return f'{mode}: {controller.reason}' if controller.reason else mode

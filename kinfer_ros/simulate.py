@@ -1,0 +1,102 @@
+"""A robot, its physics and its controller in one loop, without ROS: the lockstep run, directly.
+
+Without this module an evaluation would run at the speed of DDS, and nothing could tell whether
+the graph adds anything to the numbers: a lockstep run over ROS has to equal this loop to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.control.assembly import gains
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.controller import Send
+from kinfer_ros.control.odometer import Odometer
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.policy.contract import Contract
+
+
+class Simulation:
+    """
+    Steps a controller and a simulated robot in turn, one control period at a time.
+
+    As in lockstep over ROS, time starts at one control period (0 means "no time yet"), physics
+    stands still until the first command, and the base is held until the first tick of `run`.
+
+    :ivar now_ns: simulated time, ns.
+    :ivar odometer: the base's way since `run` began.
+    """
+
+    def __init__(self, controller: Controller, robot: MujocoRobot, contract: Contract) -> None:
+        """:raises BridgeError: the control period is no multiple of the physics step."""
+        period_ns = controller.settings.period_ns
+        if period_ns % robot.timestep_ns:
+            raise BridgeError(
+                f'control period {period_ns} ns is no multiple of the physics step '
+                f'{robot.timestep_ns} ns'
+            )
+        self.controller = controller
+        self.robot = robot
+        self.odometer = Odometer()
+        self.now_ns = period_ns
+        self._period_ns = period_ns
+        self._substeps = period_ns // robot.timestep_ns
+        asked = gains(contract, robot.robot)
+        robot.set_gains(asked.kp, asked.kd, asked.torque_limit)
+        n = len(robot.robot.joint_names)
+        self._position, self._velocity, self._effort = np.zeros(n), np.zeros(n), np.zeros(n)
+        self._quaternion, self._gyro, self._accel = np.zeros(4), np.zeros(3), np.zeros(3)
+        self._base, self._base_quaternion = np.zeros(3), np.zeros(4)
+        self._linear, self._angular = np.zeros(3), np.zeros(3)
+
+    def run(self, seconds: float, each_tick: Callable[[Simulation], None] | None = None) -> None:
+        """
+        Activate if need be, and go on for a simulated time or until the session ends.
+
+        :param each_tick: called after every tick, before physics goes on.
+        """
+        if self.controller.mode is Mode.INACTIVE:
+            self._sense()
+            self.controller.activate(self.now_ns)
+        for _ in range(round(seconds * 1e9 / self._period_ns)):
+            self.tick()
+            if each_tick is not None:
+                each_tick(self)
+            self._apply()
+            if self.controller.mode is Mode.INACTIVE:
+                return
+            self.robot.step(self._substeps)
+            self.now_ns += self._period_ns
+
+    def tick(self) -> None:
+        """Read the sensors and run the controller's tick; physics stands still."""
+        self._sense()
+        self.controller.tick(self.now_ns, self.now_ns)
+        if self.controller.mode is Mode.RUN:
+            self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
+            w, x, y, z = (float(v) for v in self._base_quaternion)
+            yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+            self.odometer.update(float(self._base[0]), float(self._base[1]), float(yaw))
+
+    def _sense(self) -> None:
+        frame = self.controller.parts.frame
+        self.robot.joint_state(self._position, self._velocity, self._effort)
+        frame.update_joints(frame.joint_names, self._position, self._velocity, self.now_ns)
+        self.robot.imu(self._quaternion, self._gyro, self._accel)
+        w, x, y, z = (float(v) for v in self._quaternion)
+        gx, gy, gz = (float(v) for v in self._gyro)
+        ax, ay, az = (float(v) for v in self._accel)
+        frame.update_imu((w, x, y, z), (gx, gy, gz), (ax, ay, az), self.now_ns)
+
+    def _apply(self) -> None:
+        send = self.controller.send
+        if send is Send.POSITION:
+            if self.controller.mode is Mode.RUN:
+                self.robot.hold_base(False)
+            self.robot.set_target(self.controller.target)
+        elif send is Send.DAMPING:
+            self.robot.damp()

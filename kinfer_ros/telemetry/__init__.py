@@ -1,0 +1,1 @@
+"""What is left of a run: its directory, step log and bag."""

@@ -1,0 +1,97 @@
+"""Message definitions for a bag: from the ROS distribution's known types, else from .msg files.
+
+A bag carries the definition of every type in it, so that it can be read years later on a machine
+that has none of the packages. Without this only standard messages could be recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from rosbags.typesys import Stores
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys import get_typestore
+
+from kinfer_ros.errors import RunError
+
+_TYPE = re.compile(r'([A-Za-z][A-Za-z0-9_]*)/msg/([A-Za-z][A-Za-z0-9_]*)')
+
+
+class MessageTypes:
+    """Definitions and hashes of message types, of one ROS distribution and what is installed."""
+
+    def __init__(self, distro: str | None) -> None:
+        """
+        Load the distribution's types.
+
+        :param distro: e.g. 'jazzy'; None or one that rosbags does not know means its latest.
+        """
+        name = f'ROS2_{(distro or "").upper()}'
+        self._store = get_typestore(Stores.__members__.get(name, Stores.LATEST))
+
+    def definition(self, msgtype: str) -> tuple[str, str]:
+        """
+        Return the full .msg text of a type, with the types inside it, and its RIHS01 hash.
+
+        :param msgtype: 'package/msg/Name'.
+        :raises RunError: the type, or one inside it, is known nowhere or cannot be parsed.
+        """
+        self._learn(msgtype)
+        try:
+            text, _ = self._store.generate_msgdef(msgtype, ros_version=2)
+            return text, self._store.hash_rihs01(msgtype)
+        except Exception as error:
+            raise RunError(f'{msgtype}: its definition cannot be used ({error})') from error
+
+    def _learn(self, msgtype: str) -> None:
+        """Register a type that the store lacks, and all that it is made of."""
+        found: dict[str, Any] = {}
+        todo = [msgtype]
+        while todo:
+            name = todo.pop()
+            if name in self._store.fielddefs or name in found:
+                continue
+            path = _find(name)
+            try:
+                found.update(get_types_from_msg(path.read_text(encoding='utf-8'), name))
+            except Exception as error:  # rosbags' parser has no one base for what it raises
+                raise RunError(f'{path}: cannot be used as {name} ({error})') from error
+            todo.extend(_inside(found[name]))
+        if found:
+            try:
+                self._store.register(found)
+            except Exception as error:
+                raise RunError(f'{msgtype}: its definition cannot be used ({error})') from error
+
+
+def _inside(definition: Any) -> list[str]:
+    """List the message types that a parsed definition names."""
+    _, fields = definition
+    names: list[str] = []
+    for _, (_, description) in fields:
+        # A type is a name; an array or sequence is (element type, length).
+        while isinstance(description, tuple) and isinstance(description[0], tuple):
+            description = description[0][1]
+        if isinstance(description, str) and _TYPE.fullmatch(description):
+            names.append(description)
+    return names
+
+
+def _find(msgtype: str) -> Path:
+    """Find the .msg file of a type below AMENT_PREFIX_PATH, or beside the Python of the wheels."""
+    match = _TYPE.fullmatch(msgtype)
+    if match is None:
+        raise RunError(f'{msgtype!r} is not a message type; expected package/msg/Name')
+    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    for prefix in (*prefixes, sys.prefix):
+        path = Path(prefix) / 'share' / match[1] / 'msg' / f'{match[2]}.msg'
+        if path.is_file():
+            return path
+    raise RunError(
+        f'{msgtype}: definition not found: neither a standard type, nor in a file '
+        f'share/{match[1]}/msg/{match[2]}.msg below AMENT_PREFIX_PATH; source its workspace'
+    )

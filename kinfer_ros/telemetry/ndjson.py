@@ -1,0 +1,224 @@
+"""Writes steps.ndjson on a thread of its own, and reads it back bit for bit.
+
+A record a tick, one line of JSON each, handed to the operating system every 50 ms: a killed
+process loses no more than that. The tick never waits for it: when the disk is slow the ring fills
+and records are dropped and counted; when the disk fails, recording ends with one error.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Iterator
+from collections.abc import Mapping
+from datetime import UTC
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from typing import TypedDict
+
+import orjson
+
+from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.record import RecordFormat
+from kinfer_ros.telemetry.record import restore
+from kinfer_ros.telemetry.ring import StepRing
+
+PERIOD = 0.05
+"""Seconds between two drains of the ring."""
+
+# Records formatted in one go. Formatting holds the interpreter's lock (about 40 us a record), and
+# the tick may be waiting for it: a short sleep after each slice lets it through.
+_SLICE = 4
+_PAUSE = 0.001
+
+
+class LogCounters(TypedDict):
+    """What became of the records of a run."""
+
+    written: int
+    dropped: int
+    error: str | None
+
+
+class NdjsonWriter:
+    """
+    The thread that empties a StepRing into a file.
+
+    `path` is the file, `offset` its size before this run's first record (a file named by
+    KINFER_LOG_UUID can hold several runs), `error` why recording ended early, or None.
+    """
+
+    def __init__(self, path: Path, ring: StepRing, record_format: RecordFormat) -> None:
+        """
+        Open the file to append to, and start the thread.
+
+        :raises RunError: the file cannot be opened.
+        """
+        self.path = path
+        self.written = 0
+        self.error: str | None = None
+        self._ring = ring
+        self._format = record_format
+        self._stop = threading.Event()
+        try:
+            # Unbuffered: each drain is one write to the operating system, which keeps what it got
+            # when this process is killed.
+            self._file = path.open('ab', buffering=0)
+            self.offset = _end_last_line(path)
+        except OSError as error:
+            raise RunError(
+                f'{path}: cannot be opened for the step log ({error.strerror}); '
+                'choose a runs_dir (or KINFER_LOG_PATH) that can be written'
+            ) from error
+        self._thread = threading.Thread(target=self._run, name='ndjson', daemon=True)
+        self._thread.start()
+
+    def counters(self) -> LogCounters:
+        """Return how many records were written and dropped so far, and the error if any."""
+        return {'written': self.written, 'dropped': self._ring.dropped, 'error': self.error}
+
+    def close(self, timeout: float = 5.0) -> LogCounters:
+        """
+        Write what is left, sync to the disk, close the file; safe to call again.
+
+        :param timeout: seconds to wait for a slow disk before giving up on the rest.
+        """
+        self._stop.set()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._ring.close()
+            left = len(self._ring)
+            self._fail(f'the disk did not take it all within {timeout:g} s; {left} records lost')
+        return self.counters()
+
+    def _run(self) -> None:
+        try:
+            stopping = False
+            while not stopping:
+                stopping = self._stop.wait(PERIOD)
+                self._drain()
+            # The producer has stopped by contract; whatever comes after this is counted.
+            self._ring.close()
+            self._drain()
+            _sync(self._file.fileno())
+        except OSError as error:
+            self._fail(f'writing failed ({error.strerror}); the step log ends here')
+        except Exception as error:
+            # A record that cannot be formatted is our bug, but must not stop a robot either.
+            self._fail(f'a record could not be written ({error!r}); the step log ends here')
+        finally:
+            self._ring.close()
+            self._file.close()
+
+    def _drain(self) -> None:
+        """Write all that waits, a slice at a time."""
+        while self._write_slice() == _SLICE:
+            time.sleep(_PAUSE)
+
+    def _write_slice(self) -> int:
+        lines: list[bytes] = []
+        ring = self._ring
+        while len(lines) < _SLICE and (slot := ring.first()) >= 0:
+            lines.append(self._format.to_json(ring, slot))
+            ring.release()
+        if lines:
+            self._write(b''.join(lines))
+            self.written += len(lines)
+        return len(lines)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def _fail(self, what: str) -> None:
+        if self.error is None:
+            self.error = f'{self.path}: {what}'
+
+
+def steps_path(
+    run_dir: Path, now: datetime | None = None, environ: Mapping[str, str] = os.environ
+) -> Path:
+    """
+    Say where the step log of a run goes; honours KINFER_LOG_PATH and KINFER_LOG_UUID as kinfer.
+
+    With KINFER_LOG_PATH the file is `<that directory>/<KINFER_LOG_UUID, else UTC time>.ndjson`,
+    because tools that collect kinfer's logs look there, and `<run_dir>/steps.ndjson` becomes a
+    link to it, so that everything else finds it in the run directory.
+
+    :param now: time zone aware time of the start, for the file's name; default the present.
+    :raises RunError: the directory or the link cannot be made, or the name is no file name.
+    """
+    inside = run_dir / 'steps.ndjson'
+    folder = environ.get('KINFER_LOG_PATH')
+    if not folder:
+        return inside
+    now = datetime.now(UTC) if now is None else now
+    stamp = now.astimezone(UTC).strftime('%Y-%m-%d_%H-%M-%S')
+    name = environ.get('KINFER_LOG_UUID') or stamp
+    if Path(name).name != name:
+        raise RunError(f'KINFER_LOG_UUID={name!r}: expected a plain file name, without folders')
+    outside = Path(folder).absolute() / f'{name}.ndjson'
+    try:
+        outside.parent.mkdir(parents=True, exist_ok=True)
+        inside.symlink_to(outside)
+    except OSError as error:
+        raise RunError(
+            f'KINFER_LOG_PATH={folder}: {error.filename2 or error.filename}: {error.strerror}; '
+            'set it to a directory that can be written, or unset it'
+        ) from error
+    return outside
+
+
+def read_steps(
+    path: Path, offset: int = 0, damaged: list[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield the records of a step log, ours or kinfer's, arrays as float32 with every bit restored.
+
+    A line that is no record (a killed process leaves its last line cut short) is passed over.
+
+    :param path: the file, or the run directory that holds it.
+    :param offset: byte to start at, a line's beginning (`steps_offset` in run.json).
+    :param damaged: when given, gets the number (from 1, counted from offset) of each line passed
+        over.
+    :raises RunError: the file cannot be read.
+    """
+    if path.is_dir():
+        path = path / 'steps.ndjson'
+    try:
+        with path.open('rb') as file:
+            file.seek(offset)
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield restore(orjson.loads(line))
+                except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+                    if damaged is not None:
+                        damaged.append(number)
+    except OSError as error:
+        raise RunError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def _end_last_line(path: Path) -> int:
+    """End a line that an earlier, killed writer left cut short; return the size of the file."""
+    with path.open('r+b', buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if not path.is_file() or size == 0:
+            return size
+        file.seek(size - 1)
+        if file.read(1) != b'\n':
+            file.write(b'\n')
+            size += 1
+        return size
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # A pipe or a device has nothing to sync.
+        if error.errno != errno.EINVAL:
+            raise

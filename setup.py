@@ -1,0 +1,66 @@
+"""Installs the package where ROS 2 looks for it; without this `ros2 run` finds nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages
+from setuptools import setup
+
+PACKAGE = 'kinfer_ros'
+SHARE = Path('share') / PACKAGE
+
+
+def tree(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
+    """
+    Data files of one folder, with its subfolders kept.
+
+    :return: (destination folder, source files) pairs for setuptools. Links that lead nowhere are
+        left out: a colcon build with --symlink-install keeps them after a file was removed.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted(Path(folder).rglob(pattern)):
+        if path.is_file() and not any(part.startswith(('.', '__')) for part in path.parts):
+            found.setdefault(str(SHARE / path.parent), []).append(str(path))
+    return list(found.items())
+
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (str(SHARE), ['package.xml']),
+        *tree('launch', '*launch.[pxy][yma]*'),
+        *tree('config', '*.yaml'),
+        *tree('robots', '*'),
+    ],
+    python_requires='>=3.11',
+    # What `import kinfer_ros` and the commands without ROS need. Exact versions stand in
+    # requirements/, rclpy and the messages come with ROS.
+    install_requires=['setuptools', 'numpy', 'onnxruntime', 'pyyaml', 'orjson'],
+    extras_require={
+        'sim': ['mujoco'],
+        'bag': ['rosbags'],
+        'video': ['imageio-ffmpeg'],
+        'test': ['pytest'],
+    },
+    zip_safe=False,
+    author='The kinfer_ros authors',
+    author_email='maintainers@kinfer-ros.example',
+    maintainer='The kinfer_ros authors',
+    maintainer_email='maintainers@kinfer-ros.example',
+    description='Runs a trained locomotion policy on a robot inside a ROS 2 graph.',
+    license='MIT',
+    entry_points={
+        'console_scripts': [
+            'mujoco_bridge = kinfer_ros.nodes.mujoco_bridge:main',
+            'pack = kinfer_ros.cli.pack:main',
+            'policy_node = kinfer_ros.nodes.policy_node:main',
+            'recorder = kinfer_ros.nodes.recorder:main',
+            'walk = kinfer_ros.cli.walk:main',
+        ],
+    },
+)

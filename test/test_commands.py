@@ -1,0 +1,97 @@
+"""`python -m kinfer_ros`: the list of commands and what it says to a mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kinfer_ros
+from kinfer_ros import __main__ as door
+from kinfer_ros.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_help_lists_every_command_there_is(capsys):
+    """A command that --help does not list does not exist for a user."""
+    assert door.main(['--help']) == 0
+    text = capsys.readouterr().out
+    modules = {path.stem for path in (ROOT / 'kinfer_ros' / 'cli').glob('[!_]*.py')}
+    assert set(door.COMMANDS) <= modules
+    for name, line in door.COMMANDS.items():
+        assert f'  {name}' in text
+        assert line in text
+
+
+def test_version(capsys):
+    """A bug report starts with it."""
+    assert door.main(['--version']) == 0
+    assert capsys.readouterr().out == f'kinfer_ros {kinfer_ros.__version__}\n'
+
+
+def test_no_command(capsys):
+    """Nothing asked is a mistake in a script: not exit code 0."""
+    assert door.main([]) == 2
+    assert 'which command?' in capsys.readouterr().err
+
+
+def test_unknown_command_names_the_near_one(capsys):
+    """A typing error should cost one look."""
+    assert door.main(['wlak']) == 2
+    text = capsys.readouterr().err
+    assert "there is no command 'wlak'. Did you mean 'walk'?" in text
+    assert 'commands:' in text
+
+
+class Module:
+    """Stands for a command's module whose main raises."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def main(self, argv):
+        """Fail as a command would."""
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ('error', 'said'),
+    [
+        (ConfigError('duration: found -1, expected a positive number'), 'found -1'),
+        (ModuleNotFoundError('gone', name='rclpy'), "needs the Python module 'rclpy'"),
+    ],
+)
+def test_a_users_mistake_has_no_traceback(monkeypatch, capsys, error, said):
+    """One clear line and exit code 2, whatever the command forgot to catch."""
+    monkeypatch.setattr(door.importlib, 'import_module', lambda name: Module(error))
+    assert door.main(['walk']) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_our_own_missing_module_is_a_bug(monkeypatch):
+    """A broken installation must not read like something that the user has to install."""
+    error = ModuleNotFoundError('gone', name='kinfer_ros.cli.walk')
+    monkeypatch.setattr(door.importlib, 'import_module', lambda name: Module(error))
+    with pytest.raises(ModuleNotFoundError):
+        door.main(['walk'])
+
+
+def test_pack_works_without_ros():
+    """Models are packed on training machines, which have no ROS."""
+    code = (
+        "import sys; sys.modules['rclpy'] = None; sys.modules['mujoco'] = None;"
+        "from kinfer_ros.__main__ import main; sys.exit(main(['pack', '--help']))"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'usage' in done.stdout
