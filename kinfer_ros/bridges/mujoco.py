@@ -74,6 +74,7 @@ class MujocoRobot:
         self._noise = imu_noise or ImuNoise()
         self._rng = np.random.default_rng(seed)
         self._steps = 0
+        self._inverse = np.empty(4)
         self._drive = JointDrive(robot, self.fitted, self.data)
         self.reset()
 
@@ -184,6 +185,9 @@ class MujocoRobot:
         quat_wxyz_out[:] = sensors[self.fitted.quat]
         gyro_out[:] = sensors[self.fitted.gyro]
         accel_out[:] = sensors[self.fitted.accel]
+        if self.fitted.imu_is_fixed:
+            mujoco.mju_negQuat(self._inverse, quat_wxyz_out)
+            mujoco.mju_rotVecQuat(accel_out, -self.model.opt.gravity, self._inverse)
         if noise.orientation > 0.0:
             mujoco.mju_quatIntegrate(
                 quat_wxyz_out, self._rng.normal(0.0, noise.orientation, 3), 1.0

@@ -59,6 +59,8 @@ class FittedModel:
     """Where the IMU's readings are in sensordata."""
     accel: slice
     quat: slice
+    imu_is_fixed: bool
+    """The IMU's body cannot move; MuJoCo's accelerometer reads zero there, a real one gravity."""
     home_key: int
     """Keyframe `home`, or -1."""
     unlisted: tuple[str, ...]
@@ -134,22 +136,20 @@ def _check_joints(robot: Robot, spec: Any, path: Path) -> None:
 
 def _base_body(robot: Robot, spec: Any, path: Path) -> Any:
     """Find the one body on which all of the robot's joints hang, directly below the world."""
-    roots: dict[int, Any] = {}
+    roots: dict[str, Any] = {}
     for name in robot.joint_names:
         body = spec.joint(name).parent
         while body.parent.parent is not None:
             body = body.parent
-        roots[body.id] = body
-    bodies = list(roots.values())
-    if len(bodies) > 1:
-        names = ', '.join(body.name or '(no name)' for body in bodies)
+        if not body.name:
+            body.name = f'{BASE}_{len(roots)}'
+        roots[body.name] = body
+    if len(roots) > 1:
         raise RobotError(
             f'MJCF {path}: the joints of {robot.path} hang on several bodies of the world: '
-            f'found {names}, expected one base'
+            f'found {", ".join(roots)}, expected one base'
         )
-    if not bodies[0].name:
-        bodies[0].name = BASE
-    return bodies[0]
+    return next(iter(roots.values()))
 
 
 def _add_imu(robot: Robot, spec: Any, base: Any, path: Path) -> str | None:
@@ -214,6 +214,7 @@ def _locate(robot: Robot, model: Any, base_name: str, free: bool, path: Path) ->
         gyro=_sensor(model, 'gyro'),
         accel=_sensor(model, 'accel'),
         quat=_sensor(model, 'quat'),
+        imu_is_fixed=_imu_is_fixed(model),
         home_key=mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_KEY, 'home'),
         unlisted=_unlisted(model, set(joints)),
     )
@@ -223,6 +224,11 @@ def _sensor(model: Any, suffix: str) -> slice:
     sensor = model.sensor(f'{IMU}_{suffix}').id
     start = int(model.sensor_adr[sensor])
     return slice(start, start + int(model.sensor_dim[sensor]))
+
+
+def _imu_is_fixed(model: Any) -> bool:
+    site = model.sensor(f'{IMU}_gyro').objid[0]
+    return bool(model.body_weldid[model.site_bodyid[site]] == 0)
 
 
 def _joint_actuators(model: Any) -> list[tuple[int, int]]:

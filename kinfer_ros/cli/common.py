@@ -11,7 +11,6 @@ from kinfer_ros.errors import KinferRosError
 USER_ERROR = 2
 INTERRUPTED = 130
 
-
 Arguments = TypeVar('Arguments')
 
 

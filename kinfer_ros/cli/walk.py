@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from typing import NoReturn
 
 import rclpy
 from rclpy.context import Context
@@ -35,13 +36,14 @@ USAGE = """\
 usage: python -m kinfer_ros walk [name:=value ...]
 
 Walks a robot: starts its bridge (MuJoCo), the policy node and the recorder in this process,
-shows a status line, and ends with a summary. Exit code 0: it stayed up and every file is closed;
-1: it fell, faulted or was stopped early; 2: a bad argument or file.
+shows a status line, and ends with a summary. Ctrl-C ends it softly. Exit code 0: the robot stayed
+up and every file is closed; 1: it fell or faulted, or a file is not closed; 2: a bad argument or
+file.
 
 arguments:"""
 
-DISCOVERY_S = 1.0
-"""How long to look for others that publish the robot's topics, before joining a graph."""
+DISCOVERY_S = 3.0
+"""How long to look for others that publish the robot's topics; DDS can take 2 s to find them."""
 
 ROBOT_TOPICS = ('joint_states', 'imu/data', 'joint_commands')
 STATUS_PERIOD = 0.5
@@ -69,7 +71,7 @@ def walk(argv: list[str]) -> int:
     specs = nodes(arguments)
     stopped = threading.Event()
     with _signals(stopped), _context() as context:
-        _refuse_a_taken_graph(context, arguments['namespace'])
+        _refuse_a_taken_graph(context, arguments, specs)
         graph = Composition(context, specs, arguments)
         try:
             graph.start()
@@ -104,25 +106,44 @@ def _context() -> Iterator[Context]:
         context.try_shutdown()
 
 
-def _refuse_a_taken_graph(context: Context, namespace: str) -> None:
+def _refuse_a_taken_graph(
+    context: Context, arguments: dict[str, str], specs: list[NodeSpec]
+) -> None:
     """:raises ConfigError: somebody publishes one of the robot's topics already."""
-    probe = Node('walk_probe', context=context, namespace=namespace, use_global_arguments=False)
+    # With bridge:=none the sensors are somebody else's, as they should be.
+    topics = ROBOT_TOPICS if arguments['bridge'] != 'none' else ('joint_commands',)
+    probe = Node(
+        'walk_probe',
+        context=context,
+        namespace=arguments['namespace'],
+        use_global_arguments=False,
+        start_parameter_services=False,
+    )
     try:
         deadline = time.monotonic() + DISCOVERY_S
+        for spec in specs:
+            _node_class(spec.executable)  # imports take a second, while the probe listens
         while time.monotonic() < deadline:
-            for topic in ROBOT_TOPICS:
-                publishers = probe.get_publishers_info_by_topic(topic)
-                if publishers:
-                    names = sorted({f'{p.node_namespace}/{p.node_name}' for p in publishers})
-                    raise ConfigError(
-                        f'{probe.resolve_topic_name(topic)} is published already by '
-                        f'{", ".join(name.replace("//", "/") for name in names)}: two robots on '
-                        "one topic would get each other's commands. Stop the other graph, or "
-                        'use another namespace:= or ROS_DOMAIN_ID'
-                    )
+            for topic in topics:
+                if probe.count_publishers(topic):
+                    _refuse(probe, topic)
             time.sleep(0.05)
     finally:
         probe.destroy_node()
+
+
+def _refuse(probe: Node, topic: str) -> NoReturn:
+    """:raises ConfigError: always, with the names of those who publish."""
+    time.sleep(0.3)  # the names of nodes are found a little later than their publishers
+    names = sorted(
+        f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+        for info in probe.get_publishers_info_by_topic(topic)
+    )
+    raise ConfigError(
+        f'{probe.resolve_topic_name(topic)} is published already by {", ".join(names)}: two '
+        "robots on one topic would get each other's commands. Stop the other graph, or use "
+        'another namespace:= or ROS_DOMAIN_ID'
+    )
 
 
 class Composition:
@@ -182,7 +203,7 @@ class Composition:
     def stop(self) -> None:
         """Stop the policy first, then the bridge, the recorder last; raise what crashed."""
         if not self.policy.finished:
-            self.policy.request_end('stopped')
+            self.policy.request_end('stopped by a signal')
             deadline = time.monotonic() + STOP_PATIENCE
             while not self.ended and self._threads and time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -274,7 +295,7 @@ def _problems(graph: Composition, run: Path, facts: dict[str, Any]) -> list[str]
         problems.append(f'the robot fell ({facts["reason"]})')
     elif facts['counters']['faults']:
         problems.append(str(facts['reason']))
-    if not facts['run_s']:
+    if not facts['counters']['run_ticks']:
         problems.append(f'the policy never ran ({facts["reason"]})')
     log = facts['counters']['log']
     if log and (log['error'] or log['dropped']):

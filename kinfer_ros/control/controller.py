@@ -146,7 +146,13 @@ class Controller:
         self.action: Float32 = np.zeros(len(parts.joints), dtype=np.float32)
         self.carry_in: Float32 = parts.policy.carry
         self.events: list[str] = []
-        self.counts = {'faults': 0, 'falls': 0, 'limited_ticks': 0, 'command_limited_ticks': 0}
+        self.counts = {
+            'run_ticks': 0,
+            'faults': 0,
+            'falls': 0,
+            'limited_ticks': 0,
+            'command_limited_ticks': 0,
+        }
         self.policy_ns = 0
         self.run_ns = 0
         self._stage_clock = stage_clock
@@ -317,6 +323,7 @@ class Controller:
         parts.policy.accept()
         self.action = action
         self.ran = True
+        self.counts['run_ticks'] += 1
         self.target[parts.joints] = action
         if parts.limits.apply(self.target):
             self.counts['limited_ticks'] += 1

@@ -61,7 +61,7 @@ class Capture:
     """
     Follows the graph: a tap for each topic that has publishers and a type that can be imported.
 
-    `taps` by topic; `own` counts the publishers that the recorder's own node has on a topic.
+    `taps` holds them by topic.
     """
 
     def __init__(
@@ -134,6 +134,9 @@ class Capture:
     def _add(self, topic: str, msgtype: str, publishers: int) -> None:
         reliable, latched = self._offered(topic)
         subscription = self._subscribe(topic, msgtype, reliable, latched)
+        if subscription is None:
+            self._skipped.add(topic)
+            return
         self.taps[topic] = Tap(topic, msgtype, subscription, reliable, latched, publishers)
         self._offer(self.taps[topic])
 
@@ -148,9 +151,10 @@ class Capture:
             return
         if (reliable, latched > 0) != (tap.reliable, tap.latched > 0):
             # What waits at the old subscription is in the batch that was taken just before.
-            old = tap.subscription
-            tap.subscription = self._subscribe(tap.topic, tap.msgtype, reliable, latched)
-            self._node.destroy_subscription(old)
+            old, new = tap.subscription, self._subscribe(tap.topic, tap.msgtype, reliable, latched)
+            if new is not None:
+                tap.subscription = new
+                self._node.destroy_subscription(old)
         tap.reliable, tap.latched = reliable, latched
         self._offer(tap)
 
@@ -161,15 +165,22 @@ class Capture:
         latched = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles)
         return reliable, len(profiles) if latched else 0
 
-    def _subscribe(self, topic: str, msgtype: str, reliable: bool, latched: int) -> Subscription:
+    def _subscribe(
+        self, topic: str, msgtype: str, reliable: bool, latched: int
+    ) -> Subscription | None:
+        """Subscribe, or warn and return None: one odd topic must not cost the others."""
         profile = QoSProfile(
             depth=DEPTH,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
-        return self._node.create_subscription(
-            _import_type(msgtype), topic, ignore, profile, callback_group=self._group, raw=True
-        )
+        try:
+            return self._node.create_subscription(
+                _import_type(msgtype), topic, ignore, profile, callback_group=self._group, raw=True
+            )
+        except Exception as error:  # rclpy raises a family of types without a common base
+            self._warn(f'{topic} ({msgtype}) cannot be subscribed and is not recorded: {error}')
+            return None
 
 
 def _import_type(msgtype: str) -> Any:

@@ -154,6 +154,8 @@ class MujocoBridge(Node):
         self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=steady)
         self._resend_timer = self.create_timer(RESEND_NS / SECOND, self._on_resend, clock=steady)
         self.create_timer(1.0, self._say_diagnostics, clock=steady)
+        pace = 'lockstep' if self.bridge.in_lockstep else f'{SECOND / tick_ns:g} Hz'
+        self.get_logger().info(f'robot {self.bridge.robot.robot.name} is up in MuJoCo, {pace}')
         (self._tick_timer if self.bridge.in_lockstep else self._resend_timer).cancel()
 
     def stop(self) -> None:

@@ -15,6 +15,7 @@ only: what the policy saw, but not what the robot and the user did.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -53,10 +54,15 @@ FLUSH_PERIOD = 1.0
 # the tick of a policy node in the same process may be waiting for it.
 _SLICE = 8
 _PAUSE = 0.0003
+# A batch this large is a flood (a simulation much faster than real time): then nothing may be lost
+# first, and a pause comes less often.
+_FLOOD = 400
+_FLOOD_SLICE = 64
 
-# At the end: how long to wait for publishers to leave, and how long after that for what is still
-# on its way. Every node of a robot has to be down within 4 s of a Ctrl-C.
+# At the end: how long to wait for publishers to leave or fall silent, and how long after that for
+# what is still on its way. Every node of a robot has to be down within 4 s of a Ctrl-C.
 _LEAVE_TIMEOUT = 2.5
+_SILENCE = 1.0
 _DRAIN = 1.0
 _QUIET = 0.2
 _CLOSE_TIMEOUT = 2.0
@@ -100,6 +106,8 @@ class Recorder(Node):
         self._capture = Capture(self, self._excluded(), self._offer, self.get_logger().warning)
         self._sink = BagSink(MessageTypes(ros_distro()))
         self._told: set[str] = set()
+        self._bag: Path | None = None
+        self._lost_before: dict[str, int] = {}
         self._lost_told = 0
         self._followed = ''
         self._run_subscription = self.create_subscription(
@@ -120,12 +128,13 @@ class Recorder(Node):
         """
         Return what became of the messages so far.
 
-        :return: 'bag' (path or None), 'error' (why recording is off, or None), 'discarded' (held
-            messages that had to go before a bag was known), 'topics': {topic: {'messages', 'lost',
-            'type'}}; 'lost' is what a gap in a publisher's numbering shows.
+        :return: 'bag' (path of the last one opened, or None), 'error' (why recording is off, or
+            None), 'discarded' (held messages that had to go before a bag was known), 'topics':
+            {topic: {'messages', 'lost', 'type'}}; 'lost' is what a gap in a publisher's numbering
+            shows.
         """
         return {
-            'bag': None if self._sink.path is None else str(self._sink.path),
+            'bag': None if self._bag is None else str(self._bag),
             'error': self._sink.error,
             'discarded': self._sink.discarded,
             'topics': {
@@ -164,9 +173,10 @@ class Recorder(Node):
         """Body of the thread."""
         try:
             discovery = flush = 0.0
-            while not self._stop.wait(PERIOD):
+            flood = False
+            while not self._stop.wait(0.0 if flood else PERIOD):
                 now = time.monotonic()
-                self._batch()
+                flood = self._batch() > _FLOOD
                 self._follow_run()
                 if now >= discovery:
                     discovery = now + DISCOVERY_PERIOD
@@ -188,19 +198,20 @@ class Recorder(Node):
         for count, (tap, stamp_ns, data) in enumerate(self._capture.take(), start=1):
             self._sink.add(tap.topic, tap.msgtype, stamp_ns, data)
             robots += tap.topic not in _EVERY_NODE
-            if count % _SLICE == 0:
+            if count % (_SLICE if count < _FLOOD else _FLOOD_SLICE) == 0:
                 time.sleep(_PAUSE)
         return robots
 
     def _drain(self) -> None:
-        """Go on until the publishers have left and nothing comes any more."""
+        """Go on until the publishers have left, or fallen silent, and nothing comes any more."""
         begin = quiet_since = time.monotonic()
         gone_since = None
         while True:
             now = time.monotonic()
             if self._batch():
                 quiet_since = now
-            if gone_since is None and (self._alone() or now - begin > _LEAVE_TIMEOUT):
+            over = now - begin > _LEAVE_TIMEOUT or now - quiet_since > _SILENCE
+            if gone_since is None and (over or self._alone()):
                 gone_since = now
             if gone_since is not None and (
                 now - gone_since > _DRAIN or now - max(gone_since, quiet_since) > _QUIET
@@ -227,41 +238,46 @@ class Recorder(Node):
             return
         self._followed = message.data
         run = Path(message.data)
-        if not run.is_dir():
-            self.get_logger().error(
-                f'run directory {run} is not on this machine: this run is not recorded; '
-                'set bag_path, or start the recorder where the policy node runs'
-            )
+        try:
+            bag = _free(run / 'bag') if run.is_dir() else None
+        except OSError:  # not ours to look into
+            bag = None
+        if bag is not None:
+            self._open(bag)
             return
-        self._open(_free(run / 'bag'))
+        self.get_logger().error(
+            f'run directory {run} is not there, or not readable, on this machine: this run is '
+            'not recorded; set bag_path, or start the recorder where the policy node runs'
+        )
 
     def _open(self, path: Path) -> None:
-        if self._sink.path is not None:
-            self._log_end()
+        self._close()
         if self._sink.open(path):
+            self._bag = path
             self.get_logger().info(f'recording into {path}')
         self._tell_error()
 
     def _close(self) -> None:
-        if self._sink.path is not None:
-            self._log_end()
-        self._sink.close()
+        """Close the bag that is open, if one is; what it lacks stands in its metadata.yaml."""
+        lost = {
+            topic: tap.lost - self._lost_before.get(topic, 0)
+            for topic, tap in self._capture.taps.items()
+            if tap.lost > self._lost_before.get(topic, 0)
+        }
+        notes = {'lost': json.dumps(lost), 'discarded': str(self._sink.discarded)}
+        counts = self._sink.close(notes)
         self._tell_error()
+        if counts is not None and self._sink.error is None:
+            self._lost_before = {topic: tap.lost for topic, tap in self._capture.taps.items()}
+            self.get_logger().info(
+                f'closed {self._bag}: {sum(counts.values())} messages of {len(counts)} topics'
+                + (f', lost {lost}' if lost else '')
+            )
 
     def _offer(self, tap: Tap) -> None:
         # The last lines of the log are no state that a new bag would have to begin with.
         latched = 0 if tap.topic == '/rosout' else tap.latched
         self._sink.offer(tap.topic, tap.msgtype, reliable=tap.reliable, latched=latched)
-
-    def _log_end(self) -> None:
-        counters = self.counters()
-        topics = counters['topics'].values()
-        messages = sum(topic['messages'] for topic in topics)
-        lost = sum(topic['lost'] for topic in topics)
-        self.get_logger().info(
-            f'closing {counters["bag"]}: {messages} messages of {len(topics)} topics taken, '
-            f'{lost} lost'
-        )
 
     def _tell_error(self) -> None:
         error = self._sink.error

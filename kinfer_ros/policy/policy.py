@@ -135,6 +135,7 @@ class Policy:
             array of shape (N,).
         :raises ContractError: for a missing, extra or wrongly shaped input.
         :raises NonFiniteError: for a NaN or infinity in an input, the action or the next carry.
+        :raises ModelError: when onnxruntime fails.
         """
         try:
             get = obs.get
@@ -248,6 +249,7 @@ class Policy:
 
     def _refuse(self, non_finite: str) -> None:
         if non_finite:
+            self._session.discard()
             raise NonFiniteError(
                 f'{self.contract.path}: {non_finite}; expected finite numbers; the step is refused'
                 ' and the carry stays as it was'

@@ -57,14 +57,17 @@ class Graph:
         self.where = where
         try:
             self.session = ort.InferenceSession(
-                model, _session_options(), providers=['CPUExecutionProvider']
+                model,
+                _session_options(),
+                providers=['CPUExecutionProvider'],
+                enable_fallback=0,  # it would print, and try the same once more
             )
+            self.inputs = tuple(_tensor(node) for node in self.session.get_inputs())
+            self.outputs = tuple(_tensor(node) for node in self.session.get_outputs())
+            self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
         # onnxruntime has a dozen exceptions of its own; Exception is all they have in common.
         except Exception as error:
             raise ModelError(f'{where}: {_load_failure(error)}') from None
-        self.inputs = tuple(_tensor(node) for node in self.session.get_inputs())
-        self.outputs = tuple(_tensor(node) for node in self.session.get_outputs())
-        self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
 
     def evaluate(self) -> list[Any]:
         """
@@ -93,10 +96,17 @@ class FiniteCheck:
 
     def __call__(self) -> bool:
         """:return: False when any element is NaN or infinite."""
-        for dot, chunk in self._dots:
-            if not dot(chunk) < _LARGEST:
-                return bool(np.isfinite(self._vector).all())
+        try:
+            for dot, chunk in self._dots:
+                if not dot(chunk) < _LARGEST:
+                    return self._look()
+        except (FloatingPointError, RuntimeWarning):
+            # An overflow, in a process that has made errors of numpy's warnings.
+            return self._look()
         return True
+
+    def _look(self) -> bool:
+        return bool(np.isfinite(self._vector).all())
 
 
 class BoundSession:
@@ -198,6 +208,10 @@ class BoundSession:
         """The carry that the last run wrote: a read-only view."""
         return self._carry_views[1 - self._current]
 
+    def discard(self) -> None:
+        """Forget the last run: its carry can no longer become the current one."""
+        self._has_run = False
+
     def advance(self) -> None:
         """Make the carry of the last run the current one; once a run."""
         if not self._has_run:
@@ -279,7 +293,7 @@ def _tensor(node: Any) -> Tensor:
 
 def _load_failure(error: Exception) -> str:
     text = str(error)
-    if 'external data' in text.lower() or 'ORT_MEM_ADDR' in text:
+    if re.search('external ?data', text, re.IGNORECASE):
         return (
             'its weights lie in external files, which are never read; expected a graph saved'
             ' with its weights inside'

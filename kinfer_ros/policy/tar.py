@@ -53,6 +53,8 @@ def tar_entries(data: bytes) -> Iterator[TarEntry]:
     :raises TarError: on a damaged header, a body that runs past the end, data after the end mark,
         or a pax header that overrides a name or a size.
     """
+    if len(data) < BLOCK:
+        raise TarError(f'not a tar: only {len(data)} bytes')
     position = 0
     while position + BLOCK <= len(data):
         header = data[position : position + BLOCK]

@@ -9,6 +9,7 @@ the directory, although the chunks are there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,14 +117,17 @@ class BagWriter:
         if not self._ended:
             self._guarded(self._end_chunk)
 
-    def close(self) -> dict[str, int]:
+    def close(self, notes: Mapping[str, str] | None = None) -> dict[str, int]:
         """
         Write index and metadata.yaml; safe to call again.
 
+        :param notes: what else readers of metadata.yaml should know (its custom_data).
         :return: number of messages by topic.
         :raises RunError: the disk is full or gone.
         """
         if not self._ended:
+            for key, text in (notes or {}).items():
+                self._writer.set_custom_data(key, text)
             self._guarded(self._writer.close)
             self._ended = True
         return dict(self.counts)

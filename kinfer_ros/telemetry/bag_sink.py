@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from kinfer_ros.errors import RunError
@@ -18,8 +19,8 @@ from kinfer_ros.telemetry.bag_types import MessageTypes
 HOLD_BYTES = 16 * 2**20
 """Bound of what is held while no bag is open: the oldest messages go first, and are counted."""
 
-# Ending a chunk costs 1.5 us a message with the interpreter's lock held. Many messages a second are
-# flushed more often than flush() is called, so that no tick waits half a millisecond for it.
+# Ending a chunk costs 1.5 us a message with the interpreter's lock held. Where there are many
+# messages a chunk ends without flush(), so that no tick waits for half a millisecond.
 _FLUSH_MESSAGES = 256
 
 _Message = tuple[str, str, int, bytes]
@@ -118,13 +119,18 @@ class BagSink:
             except RunError as error:
                 self._fail(error)
 
-    def close(self) -> dict[str, int] | None:
-        """Close the bag; return its number of messages by topic, or None when none is open."""
+    def close(self, notes: Mapping[str, str] | None = None) -> dict[str, int] | None:
+        """
+        Close the bag.
+
+        :param notes: as BagWriter.close.
+        :return: its number of messages by topic, or None when none is open.
+        """
         bag, self._bag, self.path = self._bag, None, None
         if bag is None:
             return None
         try:
-            return bag.close()
+            return bag.close(notes)
         except RunError as error:
             self._fail(error)
             return dict(bag.counts)

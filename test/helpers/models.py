@@ -39,6 +39,14 @@ class Builder:
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
+    def add(self, node: Any) -> None:
+        """Add a node that was made elsewhere."""
+        self._nodes.append(node)
+
+    def add_constant(self, tensor: Any) -> None:
+        """Add a constant that was made elsewhere."""
+        self._constants.append(tensor)
+
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output; :return: the output's name."""
         name = f'{kind.lower()}_{len(self._nodes)}'

@@ -89,13 +89,14 @@ def test_metadata_is_what_ros2_bag_wants(tmp_path, types):
     bag.add_topic('/run', STRING, latched=True)
     bag.add('/run', STRING, 5, text('x'))
     bag.add('/joint_states', JOINT_STATE, 7, joint_state(0))
-    bag.close()
+    bag.close({'lost': '{"/a": 3}'})
     info = yaml.safe_load((tmp_path / 'bag' / 'metadata.yaml').read_text())
     info = info['rosbag2_bagfile_information']
     assert info['version'] == 9
     assert info['storage_identifier'] == 'mcap'
     assert info['relative_file_paths'] == ['bag.mcap']
     assert info['message_count'] == 2
+    assert info['custom_data'] == {'lost': '{"/a": 3}'}
     assert info['starting_time'] == {'nanoseconds_since_epoch': 5}
     offered = {
         t['topic_metadata']['name']: t['topic_metadata']['offered_qos_profiles'][0]['durability']

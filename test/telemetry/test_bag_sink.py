@@ -70,8 +70,8 @@ def test_next_bag_begins_with_the_latched_state(tmp_path, types):
     assert len(read(tmp_path / 'one')) == 5
     assert sorted(read(tmp_path / 'two')) == [
         ('/gains', 100, cdr('new')),
-        ('/tf_static', 100, cdr('camera')),
         ('/tf_static', 100, cdr('imu')),
+        ('/tf_static', 100, cdr('camera')),
     ]
 
 

@@ -1,0 +1,112 @@
+"""Nodes as processes on a DDS domain of their own, with bounds on every wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def domain_environment(**more: str) -> dict[str, str]:
+    """Environment of a graph that nobody else on this host is in."""
+    # Linux leaves 0..101 free of its ephemeral ports; the pid keeps two test runs apart.
+    return {
+        **os.environ,
+        'ROS_DOMAIN_ID': str(66 + os.getpid() % 32),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'PYTHONUNBUFFERED': '1',
+        **more,
+    }
+
+
+class Process:
+    """One process of ours, its output in a file; used as a context, it never outlives the test."""
+
+    def __init__(self, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.log = log
+        with log.open('wb') as out:
+            self._popen = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=REPOSITORY,
+                env=environment,
+            )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._popen.poll() is None:
+            self._popen.kill()
+            self._popen.wait(10)
+
+    @property
+    def output(self) -> str:
+        """Everything it has printed so far."""
+        return self.log.read_text(errors='replace')
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._popen.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._popen.send_signal(number)
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; :return: the exit code. Fails the test with its output if late."""
+        try:
+            return self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f'{self.log.name} did not end within {timeout:g} s:\n{self.output}')
+
+    def wait_for(self, text: str, timeout: float) -> None:
+        """Wait until it has printed a text; fails the test with its output if it does not."""
+        wait_until(lambda: text in self.output or not self.running, timeout)
+        if text not in self.output:
+            pytest.fail(f'{self.log.name} did not say {text!r}:\n{self.output}')
+
+
+def node(
+    name: str,
+    log_dir: Path,
+    environment: dict[str, str],
+    parameters: dict[str, object] | None = None,
+    *,
+    namespace: str = '',
+) -> Process:
+    """Start one of the package's nodes with parameters."""
+    words = ['-m', f'kinfer_ros.nodes.{name}', '--ros-args']
+    if namespace:
+        words += ['-r', f'__ns:=/{namespace}']
+    for key, entry in (parameters or {}).items():
+        text = str(entry).lower() if isinstance(entry, bool) else str(entry)
+        words += ['-p', f'{key}:={text}']
+    return Process(words, log_dir / f'{name}.log', environment)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Wait for a condition, bounded; :return: whether it came true."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,42 @@
+"""The robot that ships, walking in the loop without ROS: what the graph is compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.control.assembly import Limits
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.robot import load_robot
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.share import share_dir
+from kinfer_ros.simulate import Simulation
+
+MODEL = share_dir() / 'robots' / 'biped' / 'walk.kinfer'
+
+
+def walk(
+    seconds: float, command: tuple[float, float, float], seed: int = 0
+) -> tuple[Simulation, np.ndarray]:
+    """
+    Walk for some seconds of `run`.
+
+    :return: the simulation as it ends, and the targets [ticks, joints] of the run, float32.
+    """
+    robot = load_robot('biped')
+    policy = load_model(MODEL)
+    settings = Settings(
+        period_ns=20_000_000, auto_run=True, duration_ns=round(seconds * 1e9), ramp_speed=0.5
+    )
+    controller = assemble(policy, robot, settings, Limits(default_command=command))
+    simulation = Simulation(controller, MujocoRobot(robot, seed=seed), policy.contract)
+    targets: list[np.ndarray] = []
+
+    def keep(s: Simulation) -> None:
+        if s.controller.mode is Mode.RUN:
+            targets.append(s.controller.target[s.controller.parts.joints].astype(np.float32))
+
+    simulation.run(seconds + 5.0, keep)
+    return simulation, np.array(targets)

@@ -1,0 +1,151 @@
+"""Each kind of damaged, wrong or hostile policy file, and the words it is refused with."""
+
+from __future__ import annotations
+
+import gzip
+import os
+
+import pytest
+from helpers import models
+from helpers.cases import ENTRIES
+from helpers.cases import GOOD
+from helpers.cases import STEP
+from helpers.cases import refusal
+from helpers.cases import refusal_of_bytes
+
+from kinfer_ros.policy import archive as archive_module
+
+
+def test_missing_file(tmp_path):
+    """The most usual mistake."""
+    assert 'no such file; expected a .kinfer or .onnx file' in refusal(tmp_path / 'no.kinfer')
+
+
+def test_directory(tmp_path):
+    """A folder in place of the file in it."""
+    assert 'is a directory; expected a .kinfer or .onnx file' in refusal(tmp_path)
+
+
+def test_fifo_does_not_block(tmp_path):
+    """Opening a FIFO would hang until somebody writes to it."""
+    os.mkfifo(tmp_path / 'pipe.kinfer')
+    assert 'is not a regular file' in refusal(tmp_path / 'pipe.kinfer')
+
+
+def test_name_that_no_file_can_have():
+    """A NUL in a path is a ValueError of the standard library."""
+    assert 'cannot be read' in refusal('bad\0name.kinfer')
+
+
+def test_empty(tmp_path):
+    """A download that never began."""
+    assert 'is empty' in refusal_of_bytes(tmp_path, b'')
+
+
+@pytest.mark.parametrize('keep', [3, 12, 60, len(GOOD) // 2, len(GOOD) - 1])
+def test_truncated(tmp_path, keep):
+    """A download that stopped, anywhere."""
+    assert 'truncated: the gzip data end too early' in refusal_of_bytes(tmp_path, GOOD[:keep])
+
+
+def test_not_gzip(tmp_path):
+    """Something else altogether; the text says what it starts with."""
+    text = refusal_of_bytes(tmp_path, b'PK\x03\x04 a zip file')
+    assert 'not a gzip file (it starts with 50 4b 03 04)' in text
+    assert 'a gzip tar of init_fn.onnx, step_fn.onnx, metadata.json' in text
+
+
+def test_damaged_gzip(tmp_path):
+    """A flipped bit is found by the checksum, or before."""
+    data = bytearray(GOOD)
+    data[len(data) // 2] ^= 0x10
+    assert 'damaged' in refusal_of_bytes(tmp_path, bytes(data))
+
+
+def test_garbage_behind_the_gzip(tmp_path):
+    """What follows the archive is not part of it and should not be there."""
+    assert 'damaged gzip data' in refusal_of_bytes(tmp_path, GOOD + b'garbage')
+
+
+def test_gzip_of_something_else(tmp_path):
+    """A compressed ONNX file, say."""
+    assert 'damaged archive: not a tar' in refusal_of_bytes(tmp_path, gzip.compress(STEP))
+
+
+def test_unexpected_entry(tmp_path):
+    """The loader of kinfer refuses any other entry."""
+    text = refusal_of_bytes(tmp_path, models.raw_archive([*ENTRIES, ('README.md', b'hello')]))
+    assert "unexpected entry 'README.md'; expected exactly init_fn.onnx, step_fn.onnx," in text
+
+
+@pytest.mark.parametrize(
+    'name', ['./step_fn.onnx', '/step_fn.onnx', '../step_fn.onnx', 'a/b', '\x1b[31m', 'x' * 99]
+)
+def test_paths_are_refused_by_name(tmp_path, name):
+    """A path in an archive is never used, and never printed raw."""
+    text = refusal_of_bytes(tmp_path, models.raw_archive([(name, STEP)]))
+    assert f'unexpected entry {name!r}' in text
+
+
+def test_duplicate_entry(tmp_path):
+    """Which of two would have been meant?"""
+    text = refusal_of_bytes(tmp_path, models.raw_archive([*ENTRIES, ENTRIES[1]]))
+    assert "duplicate entry 'step_fn.onnx'" in text
+
+
+@pytest.mark.parametrize('missing', [0, 1, 2])
+def test_missing_entry(tmp_path, missing):
+    """All three are required, init_fn also of a policy without state, as kinfer requires them."""
+    rest = [entry for index, entry in enumerate(ENTRIES) if index != missing]
+    text = refusal_of_bytes(tmp_path, models.raw_archive(rest))
+    assert f'missing {ENTRIES[missing][0]} (found {rest[0][0]}, {rest[1][0]})' in text
+
+
+def test_empty_entry(tmp_path):
+    """An entry without content would reach onnxruntime as "no graph"."""
+    entries = [('init_fn.onnx', b''), *ENTRIES[1:]]
+    assert 'init_fn.onnx is empty' in refusal_of_bytes(tmp_path, models.raw_archive(entries))
+
+
+def test_too_large_file(tmp_path, monkeypatch):
+    """What is read has a bound before it is read."""
+    monkeypatch.setattr(archive_module, 'MAX_FILE_BYTES', len(GOOD) - 1)
+    text = refusal_of_bytes(tmp_path, GOOD)
+    assert f'too large: at most {len(GOOD) - 1} bytes are read' in text
+
+
+def test_gzip_bomb(tmp_path, monkeypatch):
+    """A small file that unpacks to a large one stops at the bound."""
+    monkeypatch.setattr(archive_module, 'MAX_UNPACKED_BYTES', 100_000)
+    data = gzip.compress(b'\0' * 10_000_000)
+    assert len(data) < 100_000
+    text = refusal_of_bytes(tmp_path, data)
+    assert 'too large: unpacks to more than the 100000 bytes allowed' in text
+
+
+def with_metadata(data: bytes) -> bytes:
+    return models.raw_archive([*ENTRIES[:2], ('metadata.json', data)])
+
+
+def test_too_large_metadata(tmp_path):
+    """JSON takes many times its size in memory."""
+    text = refusal_of_bytes(tmp_path, with_metadata(b' ' * 2_000_000))
+    assert 'metadata.json: too large: 2000000 bytes' in text
+
+
+@pytest.mark.parametrize(
+    ('data', 'words'),
+    [
+        (b'{"joint_names": [', 'metadata.json: not JSON: '),
+        (b'\xff\xfe', 'metadata.json: not JSON: '),
+        (b'{"joint_names": ["a"], "joint_kp": [NaN]}', 'not JSON: NaN is not a JSON number'),
+        (b'{"a": 1, "a": 2}', "not JSON: key 'a' appears twice"),
+        (b'[' * 100_000, 'nested too deeply'),
+        (b'["a"]', 'found a JSON list; expected a JSON object'),
+        (b'null', 'found a JSON NoneType; expected a JSON object'),
+        (b'{"a": ' + b'9' * 5000 + b'}', 'not JSON: '),
+    ],
+)
+def test_metadata_that_is_no_json_object(tmp_path, data, words):
+    """Every way in which the JSON itself can be wrong is told apart."""
+    assert words in refusal_of_bytes(tmp_path, with_metadata(data))

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# ruff over everything, mypy --strict over all that imports no ROS: what `make lint` runs.
+
+source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
+source tools/tested.sh
+
+prepare_tested
+"$python" -m ruff check .
+"$python" -m mypy

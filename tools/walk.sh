@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Walks the robot: what `make walk` runs. Arguments are handed on (viewer:=true, seed:=3, ...).
+
+source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
+
+arguments=("duration:=$DURATION" "vx:=$VX" "vy:=$VY" "wz:=$WZ")
+if sourced_ros; then
+  prepare ros
+else
+  prepare wheels
+fi
+if [ -n "${VIDEO:-}" ]; then
+  in_venv video.stamp 'Installing the video encoder (once)' requirements/video.txt
+  arguments+=("video:=$VIDEO")
+fi
+enter
+# exec, so that Ctrl-C and the exit code are the robot's own.
+if [ "$flavour" = ros ]; then
+  # ros2 with our Python, which sees ROS 2's packages and ours.
+  ros2=$(command -v ros2) || fail 'launch_ros can be imported, but there is no ros2 on PATH'
+  exec "$python" "$ros2" launch kinfer_ros walk.launch.py "${arguments[@]}" "$@"
+fi
+# -P: the installed package runs, not the folder that happens to be the current one.
+exec "$python" -P -m kinfer_ros walk "${arguments[@]}" "$@"
