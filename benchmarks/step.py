@@ -23,7 +23,6 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_ROOT), str(_ROOT / 'test')]
 
 from helpers import models  # noqa: E402
-
 from kinfer_ros import Policy  # noqa: E402
 from kinfer_ros import load_model  # noqa: E402
 from kinfer_ros.policy.archive import read_archive  # noqa: E402

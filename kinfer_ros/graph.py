@@ -31,17 +31,60 @@ class Argument:
 
 
 ARGUMENTS = (
-    Argument('model', '', 'Policy file (.kinfer or .onnx). Empty: the policy that ships with the robot.'),
+    Argument(
+        'model',
+        '',
+        'Policy file (.kinfer or .onnx). Empty: the policy that ships with the robot.',
+    ),
     Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
-    Argument('bridge', 'mujoco', 'The robot side to start: the MuJoCo robot, or none (yours runs already).', ('mujoco', 'none')),
+    Argument(
+        'bridge',
+        'mujoco',
+        'The robot side to start: the MuJoCo robot, or none (yours runs already).',
+        ('mujoco', 'none'),
+    ),
     Argument('namespace', '', 'Namespace of all nodes; topic names are relative to it.'),
-    Argument('params_file', '', 'YAML with node parameters, see config/policy.yaml. Arguments that are given win over it.'),
-    Argument('use_sim_time', 'false', 'Nodes live on /clock, which the MuJoCo bridge then publishes.', ('true', 'false')),
-    Argument('lockstep', 'false', 'The simulation waits for each command: bit-equal runs, faster than real time. Implies use_sim_time.', ('true', 'false')),
-    Argument('record', 'true', 'Write steps.ndjson and a rosbag into the run directory.', ('true', 'false')),
-    Argument('runs_dir', 'runs', 'Directory in which each run makes its own, with `latest` a link to it.'),
-    Argument('autostart', 'auto', 'Configure and activate without being asked; auto: for the simulated robot only.', ('auto', 'true', 'false')),
-    Argument('auto_run', 'auto', 'Go on from hold to run without ~/start; auto: for the simulated robot only.', ('auto', 'true', 'false')),
+    Argument(
+        'params_file',
+        '',
+        'YAML with node parameters, see config/policy.yaml. Arguments that are given win over it.',
+    ),
+    Argument(
+        'use_sim_time',
+        'false',
+        'Nodes live on /clock, which the MuJoCo bridge then publishes.',
+        ('true', 'false'),
+    ),
+    Argument(
+        'lockstep',
+        'false',
+        'The simulation waits for each command: bit-equal runs, faster than real time. '
+        'Implies use_sim_time.',
+        ('true', 'false'),
+    ),
+    Argument(
+        'record',
+        'true',
+        'Write steps.ndjson and a rosbag into the run directory.',
+        ('true', 'false'),
+    ),
+    Argument(
+        'runs_dir',
+        'runs',
+        'Directory in which each run makes its own, with `latest` a link to it.',
+    ),
+    Argument(
+        'autostart',
+        'auto',
+        'Configure and activate without being asked; auto: for the simulated robot only.',
+        ('auto', 'true', 'false'),
+    ),
+    Argument(
+        'auto_run',
+        'auto',
+        'Go on from hold to run without ~/start; auto: for the simulated robot only.',
+        ('auto', 'true', 'false'),
+    ),
     Argument('dry_run', 'false', 'Do everything but publish commands.', ('true', 'false')),
     Argument('duration', '0.0', 's of walking, then the run ends softly; 0: until Ctrl-C.'),
     Argument('vx', '0.0', 'm/s forward, while no cmd_vel is alive.'),
@@ -50,7 +93,7 @@ ARGUMENTS = (
     Argument('seed', '0', 'Seed of the simulation.'),
     Argument('viewer', 'false', 'Show the simulated robot in a window.', ('true', 'false')),
     Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +221,9 @@ def _number(arguments: Mapping[str, str], name: str) -> float:
     try:
         return float(arguments[name])
     except ValueError:
-        raise ConfigError(f'argument {name}: found {arguments[name]!r}, expected a number') from None
+        raise ConfigError(
+            f'argument {name}: found {arguments[name]!r}, expected a number'
+        ) from None
 
 
 def _whole(arguments: Mapping[str, str], name: str) -> int:

@@ -22,9 +22,6 @@ def generate_launch_description():
                 'robot', description='Robot: a name in config/robots, or the path of a YAML.'
             ),
             DeclareLaunchArgument(
-                'name', default_value='policy_node', description='Name of the node.'
-            ),
-            DeclareLaunchArgument(
                 'namespace', default_value='', description='Namespace of the node.'
             ),
             DeclareLaunchArgument(
@@ -43,7 +40,7 @@ def generate_launch_description():
             Node(
                 package='kinfer_ros',
                 executable='policy_node',
-                name=LaunchConfiguration('name'),
+                name='policy_node',
                 namespace=LaunchConfiguration('namespace'),
                 parameters=[
                     LaunchConfiguration('params_file'),

@@ -40,9 +40,7 @@ def start(context):
         actions.append(node)
         if spec.executable == 'policy_node':
             end = EmitEvent(event=Shutdown(reason='the policy node has ended'))
-            actions.append(
-                RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[end]))
-            )
+            actions.append(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[end])))
     return actions
 
 

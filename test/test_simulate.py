@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from helpers.models import COMMANDS_3
 from helpers.models import metadata
 from helpers.models import mlp_policy
 from helpers.models import write_kinfer
-
 from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble

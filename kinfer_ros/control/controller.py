@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from enum import StrEnum
@@ -145,7 +146,7 @@ class Controller:
         self.ran = False
         self.action: Float32 = np.zeros(len(parts.joints), dtype=np.float32)
         self.carry_in: Float32 = parts.policy.carry
-        self.events: list[str] = []
+        self.events: Sequence[str] = ()
         self.counts = {
             'run_ticks': 0,
             'faults': 0,
@@ -163,6 +164,8 @@ class Controller:
         self._want_run = False
         self._want_stop = ''
         self._want_fade = False
+        self._want_fault = ''
+        self._said: list[str] = []
 
     # Requests, obeyed by the next tick ---------------------------------------------------
 
@@ -170,7 +173,7 @@ class Controller:
         """Leave `inactive`: ramp from the pose measured now to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         self._want_run = self._want_fade = False
-        self._want_stop = ''
+        self._want_stop = self._want_fault = ''
         self._from[:] = self.parts.frame.position
         way = float(np.abs(self._from - self.parts.start_pose).max())
         self._ramp_ns = int(way / self.settings.ramp_speed * 1e9)
@@ -191,10 +194,9 @@ class Controller:
         """Ask for the soft end of the session."""
         self._want_fade = True
 
-    def request_fault(self, reason: str, now_ns: int) -> None:
-        """Fault at once, for a cause that only the shell around this core can see."""
-        if self.mode not in (Mode.INACTIVE, Mode.FAULT):
-            self._fault(reason, now_ns)
+    def request_fault(self, reason: str) -> None:
+        """Ask for a fault, for a cause that only the shell around this core can see."""
+        self._want_fault = reason
 
     def abandon(self) -> None:
         """End the session without another tick; the caller has seen to the damping frames."""
@@ -209,8 +211,7 @@ class Controller:
         cause = self.parts.finite.check(frame) or self.parts.tilt.check(frame)
         if cause:
             return f'the cause is still there: {cause}'
-        self.mode = Mode.DAMP
-        self.reason = 'reset'
+        self._enter(Mode.DAMP, self._since_ns, 'reset')
         return ''
 
     # The tick ----------------------------------------------------------------------------
@@ -222,8 +223,13 @@ class Controller:
         :param now_ns: the control clock (steady on hardware, simulated time in a simulation).
         :param stamp_now_ns: now on the clock of the sensor stamps.
         """
-        if self.events:
-            self.events = []
+        self._decide(now_ns, stamp_now_ns)
+        # A new list each time: the log keeps it beyond this tick.
+        self.events = ()
+        if self._said:
+            self.events, self._said = self._said, []
+
+    def _decide(self, now_ns: int, stamp_now_ns: int) -> None:
         self.ran = False
         self.policy_ns = 0
         if self.mode is Mode.INACTIVE:
@@ -244,6 +250,10 @@ class Controller:
         self._move(now_ns)
 
     def _obey_requests(self, now_ns: int) -> None:
+        if self._want_fault:
+            if self.mode not in (Mode.FAULT, Mode.FADE):
+                self._fault(self._want_fault, now_ns)
+            self._want_fault = ''
         if self._want_stop:
             if self.mode is Mode.FADE:
                 self._ramp_ns = 0  # the rest of the fade is damping
@@ -262,7 +272,7 @@ class Controller:
         parts.command.update(now_ns, self.settings.period_ns / 1e9)
         if parts.command.limited:
             self.counts['command_limited_ticks'] += 1
-            self.events.append(f'command limited: {", ".join(parts.command.limited)}')
+            self._said.append(f'command limited: {", ".join(parts.command.limited)}')
         if not running:
             parts.observation.reset()
         parts.observation.fill(self.run_ns / 1e9 if running else 0.0)
@@ -327,7 +337,7 @@ class Controller:
         self.target[parts.joints] = action
         if parts.limits.apply(self.target):
             self.counts['limited_ticks'] += 1
-            self.events.append('position limit')
+            self._said.append('position limit')
 
     # Modes -------------------------------------------------------------------------------
 
@@ -335,7 +345,7 @@ class Controller:
         self.mode = mode
         self.reason = reason
         self._since_ns = now_ns
-        self.events.append(f'mode {mode}: {reason}' if reason else f'mode {mode}')
+        self._said.append(f'mode {mode}: {reason}' if reason else f'mode {mode}')
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1

@@ -101,9 +101,7 @@ class SensorFrame:
         return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
 
 
-def joint_index(
-    wanted: Sequence[str], found: Sequence[str], where: str
-) -> NDArray[np.intp]:
+def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> NDArray[np.intp]:
     """
     Positions of `wanted` in `found`, by name.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.sensors import SensorFrame
@@ -19,12 +20,12 @@ from kinfer_ros.control.sensors import SensorFrame
 Float64 = NDArray[np.float64]
 
 
-def stamp_ns(header) -> int:
+def stamp_ns(header: Header) -> int:
     """Stamp of a message header in ns."""
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 
-def set_stamp(header, ns: int) -> None:
+def set_stamp(header: Header, ns: int) -> None:
     """Write a stamp given in ns."""
     header.stamp.sec, header.stamp.nanosec = divmod(ns, 1_000_000_000)
 
@@ -58,7 +59,9 @@ def read_imu(message: Imu, frame: SensorFrame) -> None:
         frame.imu_problem = (
             f'imu/data orientation ({q.x}, {q.y}, {q.z}, {q.w}) is not a unit quaternion x y z w'
         )
-    frame.update_imu((q.w, q.x, q.y, q.z), (g.x, g.y, g.z), (a.x, a.y, a.z), stamp_ns(message.header))
+    frame.update_imu(
+        (q.w, q.x, q.y, q.z), (g.x, g.y, g.z), (a.x, a.y, a.z), stamp_ns(message.header)
+    )
 
 
 class CommandMessages:
@@ -92,7 +95,7 @@ class CommandMessages:
 
 
 def gains_message(robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64) -> JointState:
-    """Named gains: position = kp (Nm/rad), velocity = kd (Nm s/rad), effort = torque limit (Nm)."""
+    """Named gains: position = kp Nm/rad, velocity = kd Nm s/rad, effort = torque limit Nm."""
     return JointState(
         name=list(robot.joint_names),
         position=array('d', kp),
@@ -104,7 +107,9 @@ def gains_message(robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64)
 def gains_differ(asked: JointState, found: JointState) -> list[str]:
     """Names of the joints whose gains in force are not the gains asked for."""
     in_force = dict(
-        zip(found.name, zip(found.position, found.velocity, found.effort, strict=True), strict=True)
+        zip(
+            found.name, zip(found.position, found.velocity, found.effort, strict=True), strict=True
+        )
     )
     wanted = zip(asked.name, asked.position, asked.velocity, asked.effort, strict=True)
     return [

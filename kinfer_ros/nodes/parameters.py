@@ -31,27 +31,122 @@ class Declared:
 
 POLICY_PARAMETERS = (
     Declared('model', '', 'Policy file, .kinfer or .onnx. Read at configure and ~/load_model.'),
-    Declared('robot', '', 'Robot: a name in config/robots, or the path of a YAML. Read at configure.'),
-    Declared('control_rate', 0.0, 'Hz. Ticks a second; 0 takes the rate of the policy file, else 50. Read at configure.', 0.0, 2000.0),
-    Declared('lockstep', False, 'Tick exactly once per control period of a simulation that waits for each command (needs use_sim_time).', read_only=True),
-    Declared('autostart', False, 'Configure and activate without being asked, retrying until sensor_timeout.', read_only=True),
-    Declared('auto_run', False, 'Go on from hold to run without waiting for ~/start. For simulated robots. Read at configure.'),
+    Declared(
+        'robot',
+        '',
+        'Robot: a name in config/robots, or the path of a YAML. Read at configure.',
+    ),
+    Declared(
+        'control_rate',
+        0.0,
+        'Hz. Ticks a second; 0 takes the rate of the policy file, else 50. Read at configure.',
+        0.0,
+        2000.0,
+    ),
+    Declared(
+        'lockstep',
+        False,
+        'Tick exactly once per control period of a simulation that waits for each command '
+        '(needs use_sim_time).',
+        read_only=True,
+    ),
+    Declared(
+        'autostart',
+        False,
+        'Configure and activate without being asked, retrying until sensor_timeout.',
+        read_only=True,
+    ),
+    Declared(
+        'auto_run',
+        False,
+        'Go on from hold to run without waiting for ~/start. For simulated robots. Read at '
+        'configure.',
+    ),
     Declared('dry_run', False, 'Do everything but publish commands. Read at configure.'),
     Declared('record', True, 'Write steps.ndjson into the run directory. Read at configure.'),
     Declared('runs_dir', 'runs', 'Directory in which each configure makes a run directory.'),
-    Declared('duration', 0.0, 's. End the run softly after this time in run; 0 never. Read at configure.', 0.0, 1e6),
-    Declared('default_command', [0.0, 0.0, 0.0], 'linear.x m/s, linear.y m/s, angular.z rad/s used while no cmd_vel is alive. Leave at zero on hardware. Read at configure.'),
-    Declared('cmd_vel_type', 'auto', 'Type of cmd_vel: twist, twist_stamped, or auto, which reads the graph.', read_only=True),
-    Declared('command_timeout', 0.5, 's. Age from which a command counts as lost. Read at configure.', 0.01, 60.0),
-    Declared('policy_command_entries', [''], 'Command entries of the policy, beyond the known names, that will come on policy_command. Read at configure.'),
-    Declared('sensor_timeout', 10.0, 's. How long to wait for sensors, gains and bridge at start.', 0.0, 600.0),
-    Declared('stale_timeout', 0.1, 's. Sensor samples older than this are a fault. Read at configure.', 0.001, 10.0),
-    Declared('max_tilt', 1.0, 'rad. The base tilted further than this from upright is a fault. Read at configure.', 0.0, 3.15),
-    Declared('max_ramp', 2.0, 'rad. Activation is refused if a joint is further than this from the start pose.', 0.0, 7.0),
-    Declared('ramp_speed', 0.5, 'rad/s. Fastest joint on the way to the start pose. Read at configure.', 0.001, 10.0),
-    Declared('fade_time', 1.0, 's. Time in which a deactivation takes the stiffness away. Read at configure.', 0.0, 10.0),
-    Declared('carry_every', 50, 'Ticks between two records that hold the carry. Read at configure.', 1, 100000),
-)  # fmt: skip
+    Declared(
+        'duration',
+        0.0,
+        's. End the run softly after this time in run; 0 never. Read at configure.',
+        0.0,
+        1e6,
+    ),
+    Declared(
+        'default_command',
+        [0.0, 0.0, 0.0],
+        'linear.x m/s, linear.y m/s, angular.z rad/s used while no cmd_vel is alive. Leave '
+        'at zero on hardware. Read at configure.',
+    ),
+    Declared(
+        'cmd_vel_type',
+        'auto',
+        'Type of cmd_vel: twist, twist_stamped, or auto, which reads the graph.',
+        read_only=True,
+    ),
+    Declared(
+        'command_timeout',
+        0.5,
+        's. Age from which a command counts as lost. Read at configure.',
+        0.01,
+        60.0,
+    ),
+    Declared(
+        'policy_command_entries',
+        [''],
+        'Command entries of the policy, beyond the known names, that will come on '
+        'policy_command. Read at configure.',
+    ),
+    Declared(
+        'sensor_timeout',
+        10.0,
+        's. How long to wait for sensors, gains and bridge at start.',
+        0.0,
+        600.0,
+    ),
+    Declared(
+        'stale_timeout',
+        0.1,
+        's. Sensor samples older than this are a fault. Read at configure.',
+        0.001,
+        10.0,
+    ),
+    Declared(
+        'max_tilt',
+        1.0,
+        'rad. The base tilted further than this from upright is a fault. Read at configure.',
+        0.0,
+        3.15,
+    ),
+    Declared(
+        'max_ramp',
+        2.0,
+        'rad. Activation is refused if a joint is further than this from the start pose.',
+        0.0,
+        7.0,
+    ),
+    Declared(
+        'ramp_speed',
+        0.5,
+        'rad/s. Fastest joint on the way to the start pose. Read at configure.',
+        0.001,
+        10.0,
+    ),
+    Declared(
+        'fade_time',
+        1.0,
+        's. Time in which a deactivation takes the stiffness away. Read at configure.',
+        0.0,
+        10.0,
+    ),
+    Declared(
+        'carry_every',
+        50,
+        'Ticks between two records that hold the carry. Read at configure.',
+        1,
+        100000,
+    ),
+)
 
 
 def declare(node: Node, parameters: tuple[Declared, ...]) -> None:

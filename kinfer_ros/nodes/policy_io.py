@@ -19,15 +19,18 @@ and inside lifecycle transitions, where callbacks do not run.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from geometry_msgs.msg import Twist
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -90,7 +93,7 @@ class PolicyIO:
         self._mode = self._publisher(String, '~/mode', LATCHED)
         self._run = self._publisher(String, '~/run', LATCHED)
 
-    def _subscribe(self, msg_type, topic: str, qos: QoSProfile):
+    def _subscribe(self, msg_type: Any, topic: str, qos: QoSProfile) -> Subscription:
         return self._node.create_subscription(
             msg_type,
             topic,
@@ -100,11 +103,9 @@ class PolicyIO:
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
-    def _publisher(self, msg_type, topic: str, qos: QoSProfile):
+    def _publisher(self, msg_type: Any, topic: str, qos: QoSProfile) -> Publisher:
         options = QoSOverridingOptions.with_default_policies()
-        return self._node.create_publisher(
-            msg_type, topic, qos, qos_overriding_options=options
-        )
+        return self._node.create_publisher(msg_type, topic, qos, qos_overriding_options=options)
 
     # In ----------------------------------------------------------------------------------
 

@@ -324,12 +324,10 @@ class PolicyNode(LifecycleNode):
     def _try_to_start(self) -> None:
         if self._start_deadline is None:
             self._start_deadline = time.monotonic() + value(self, 'sensor_timeout')
-        if self.state == 'unconfigured' and self.trigger_configure() is not SUCCESS:
+        step = self.trigger_configure if self.session is None else self.trigger_activate
+        if step() is not SUCCESS:
             self._not_started(self._start_deadline)
-        elif self.state == 'inactive' and self.trigger_activate() is not SUCCESS:
-            self._not_started(self._start_deadline)
-        elif self.state == 'active':
-            self._starting = False
+        self._starting = self._starting and self.state != 'active'
 
     def _not_started(self, deadline: float) -> None:
         """Go on waiting for what may still come; give up on all else."""

@@ -125,6 +125,7 @@ class RunSession:
         self.log: StepLog | None = None
         if parameters['record']:
             self.log = StepLog(self.path, loaded.policy, parameters['carry_every'])
+            self.directory.write_run_json({'steps_offset': self.log.offset})
 
     @property
     def path(self) -> Path:
@@ -161,9 +162,7 @@ class RunSession:
         """Take over the missed ticks of an activation that ends."""
         self.missed += schedule.missed
 
-    def count_tick(
-        self, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]
-    ) -> None:
+    def count_tick(self, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]) -> None:
         """Count one tick into the figures and, where there is a log, into the log."""
         self.ticks += 1
         self.late.record(late_ns)

@@ -110,6 +110,11 @@ class StepLog:
         self._until_carry = self._carry_every - 1
         return True
 
+    @property
+    def offset(self) -> int:
+        """Where in its file this run's records begin (KINFER_LOG_UUID can name an old file)."""
+        return self._writer.offset
+
     def counters(self) -> LogCounters:
         """Records written and dropped so far."""
         return self._writer.counters()

@@ -41,8 +41,8 @@ def take_all(subscription: Subscription) -> Iterator[Any]:
 def take_newest(subscription: Subscription) -> Any:
     """Return the newest message waiting at a subscription, or None."""
     newest = None
-    for newest in take_all(subscription):
-        pass
+    for message in take_all(subscription):
+        newest = message
     return newest
 
 

@@ -129,7 +129,7 @@ class Ticker:
             late = self.schedule.tick(now)
             if self._lockstep:
                 if not self._take_sample(now, LOCKSTEP_PATIENCE):
-                    controller.request_fault(f'no sample for the tick at {now} ns came', now)
+                    controller.request_fault(f'no sample for the tick at {now} ns came')
                 stamp_now = now
             else:
                 self._io.take_sensors(controller.parts.frame)

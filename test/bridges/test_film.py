@@ -61,5 +61,5 @@ def test_no_window_without_a_display(robot, monkeypatch):
     """On a server the window is the user's mistake, and there is another way."""
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
-    with pytest.raises(ConfigError, match='video:=FILE.mp4'):
+    with pytest.raises(ConfigError, match=r'video:=FILE\.mp4'):
         Window(robot)

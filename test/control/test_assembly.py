@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers.models import COMMANDS_3
 from helpers.models import EVERY_INPUT
 from helpers.models import concat_step
@@ -16,7 +17,6 @@ from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
-
 from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.assembly import gains

@@ -67,7 +67,7 @@ def test_what_was_not_trained_is_limited_and_said() -> None:
 
 
 def test_a_heading_command_is_the_yaw_rate_integrated() -> None:
-    """kinfer 0.5 policies take an absolute yaw in place of a rate."""
+    """Policies of kinfer 0.5 take an absolute yaw in place of a rate."""
     command = vector('xvel', 'yvel', 'yaw')
     command.set_twist(0.0, 0.0, 0.5, 0)
     for _ in range(50):

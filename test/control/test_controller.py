@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
 from helpers.robots import sqrt_policy
-
 from kinfer_ros.control.controller import DAMPING_FRAMES
 from kinfer_ros.control.controller import Mode
 from kinfer_ros.control.controller import Send
@@ -74,7 +74,7 @@ def test_start_is_refused_outside_hold(rig: Rig, mode: Mode) -> None:
 
 
 def test_the_policy_runs_with_a_carry_that_goes_on(rig: Rig) -> None:
-    """action = carry' = 0.5 carry + angles: three ticks tell that the carry is kept."""
+    """With action = carry' = 0.5 carry + angles, three ticks tell that the carry is kept."""
     rig.run()
     rig.set_pose(0.2)
     rig.controller.parts.policy.reset()
@@ -248,3 +248,26 @@ def test_a_faulted_robot_fades_without_position_commands(rig: Rig) -> None:
         rig.tick()
         assert rig.controller.send is Send.DAMPING
     assert rig.controller.mode is Mode.INACTIVE
+
+
+def test_a_fault_seen_by_the_shell_takes_effect_in_the_next_tick(rig: Rig) -> None:
+    """In lockstep a missing sample is one; it must not vanish between two ticks."""
+    rig.run()
+    rig.controller.request_fault('no sample came')
+    assert rig.tick() is Mode.FAULT
+    assert rig.controller.reason == 'no sample came'
+    assert rig.controller.send is Send.DAMPING
+
+
+def test_events_belong_to_one_tick_and_are_not_changed_afterwards(rig: Rig) -> None:
+    """The log keeps the list of a tick; a later event must not slip into it."""
+    rig.activate()
+    rig.tick()
+    first = rig.controller.events
+    assert first[0] == 'mode ramp'
+    rig.controller.request_stop('stop requested')
+    rig.tick()
+    assert 'mode damp: stop requested' in rig.controller.events
+    assert 'mode damp: stop requested' not in first
+    rig.tick()
+    assert not rig.controller.events

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.robots import small_robot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.robots import small_robot
 from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.sensors import joint_index
@@ -50,9 +50,7 @@ def test_a_state_without_velocities_is_refused(tmp_path: Path) -> None:
 
 
 @given(
-    st.tuples(*[st.floats(-1, 1) for _ in range(4)]).filter(
-        lambda q: sum(v * v for v in q) > 0.01
-    )
+    st.tuples(*[st.floats(-1, 1) for _ in range(4)]).filter(lambda q: sum(v * v for v in q) > 0.01)
 )
 def test_projected_gravity_is_gravity_rotated_into_the_base(q: tuple[float, ...]) -> None:
     """The closed form must be R^-1 (0, 0, -9.81) for every orientation."""

@@ -62,6 +62,11 @@ class Process:
         return self.log.read_text(errors='replace')
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
         return self._popen.poll() is None

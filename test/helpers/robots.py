@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from helpers.models import COMMANDS_3
 from helpers.models import init_fn
 from helpers.models import leaky_step
 from helpers.models import metadata
 from helpers.models import sqrt_step
 from helpers.models import write_kinfer
-
 from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Controller

@@ -40,9 +40,10 @@ LATCHED = QoSProfile(
 )
 
 
-def start_bridge(*parameters: str) -> subprocess.Popen[str]:
+def start_bridge(namespace: str, *parameters: str) -> subprocess.Popen[str]:
     """Start the bridge with `name:=value` parameters."""
-    arguments = [word for parameter in parameters for word in ('-p', parameter)]
+    arguments = ['-r', f'__ns:=/{namespace}']
+    arguments += [word for parameter in parameters for word in ('-p', parameter)]
     return subprocess.Popen(
         [sys.executable, '-m', 'kinfer_ros.nodes.mujoco_bridge', '--ros-args', *arguments],
         env={**os.environ, **ENVIRONMENT},
@@ -65,13 +66,13 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 class Client:
-    """Collects what the bridge publishes, and commands it."""
+    """Collects what the bridge in a namespace publishes, and commands it."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
         os.environ.update(ENVIRONMENT)
         self.context = Context()
         rclpy.init(context=self.context, domain_id=DOMAIN)
-        self.node = Node('client', context=self.context)
+        self.node = Node('client', namespace=namespace, context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.newest: dict[str, object] = {}
@@ -98,8 +99,11 @@ class Client:
 
     def _taker(self, topic: str):
         def take(message) -> None:
+            status = getattr(message, 'status', [])
+            if status and not status[0].name.startswith(f'{self.node.get_namespace()}/'):
+                return  # all bridges of a graph share this topic
             self.newest[topic] = message
-            if topic == '/diagnostics':
+            if status:
                 self.counters = {v.key: v.value for v in message.status[0].values}
             if self.keep_samples and topic in ('joint_states', 'imu/data', 'odom', '/clock'):
                 self.order.append((topic, stamp(message)))
@@ -177,7 +181,7 @@ class Client:
 
     def close(self) -> None:
         """Leave the graph."""
-        self.executor.shutdown()
+        self.executor.shutdown(timeout_sec=0.0)
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
 

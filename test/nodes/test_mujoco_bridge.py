@@ -21,7 +21,7 @@ PERIOD = 20_000_000
 
 @pytest.fixture
 def client():
-    made = Client()
+    made = Client('single')
     yield made
     made.close()
 
@@ -29,8 +29,8 @@ def client():
 @pytest.fixture(scope='module')
 def running():
     """Run one bridge in real time for most tests: finding each other takes seconds."""
-    made = Client()
-    process = start_bridge('robot:=biped')
+    made = Client('shared')
+    process = start_bridge('shared', 'robot:=biped')
     made.listen()
     try:
         made.spin_until(lambda: {'joint_states', 'imu/data', 'odom'} <= made.newest.keys())
@@ -46,7 +46,8 @@ def running():
 @pytest.fixture
 def robot(running):
     """Bring the running bridge back to its start, free for any session."""
-    running.spin_until(lambda: running.counters['session'] == '', 5.0)
+    running.counters = {}  # what was said before the last test ended does not count
+    running.spin_until(lambda: running.counters.get('session') == '', 5.0)
     running.call(SetBool, 'mujoco_bridge/enable', SetBool.Request(data=True))
     resets = running.count('resets')
     running.call(Trigger, 'mujoco_bridge/reset', Trigger.Request())
@@ -61,8 +62,8 @@ def home(client):
 
 def lockstep_run(steps: int) -> tuple[list[object], list[tuple[str, int]], float]:
     """Walk a script through lockstep; return every sample, their order and the base's height."""
-    client = Client()
-    process = start_bridge('robot:=biped', 'lockstep:=true', 'imu_gyro_noise:=0.1')
+    client = Client('locked')
+    process = start_bridge('locked', 'robot:=biped', 'lockstep:=true', 'imu_gyro_noise:=0.1')
     client.listen(lockstep=True)
     try:
         sensors = ('joint_states', 'imu/data', 'odom', '/clock')
@@ -112,7 +113,7 @@ def test_lockstep_is_equal_to_the_bit():
 
 def test_lockstep_ends_with_inactive(client):
     """After a deactivation the robot lives on in real time, and its clock with it."""
-    process = start_bridge('robot:=biped', 'lockstep:=true')
+    process = start_bridge('single', 'robot:=biped', 'lockstep:=true')
     client.listen(lockstep=True)
     try:
         client.spin_until(lambda: {'joint_states', '/clock'} <= client.newest.keys())
@@ -165,11 +166,14 @@ def test_one_session_and_its_silence(robot):
     """A second sender is rejected; the silence of the first is damping."""
     pose = home(robot)
     robot.commanding(pose, 0.1)
-    robot.send(pose + 0.3, session='bbbbbbbb')
-    robot.commanding(pose, 0.1)
+    for _ in range(5):
+        robot.send(pose + 0.3, session='bbbbbbbb')
+        robot.spin_for(0.02)
+        robot.commanding(pose, 0.05)
+    np.testing.assert_allclose(home(robot), pose, atol=0.02)
     robot.spin_until(lambda: robot.state.startswith('damping'), 5.0)
     assert robot.state == 'damping no command for 0.25 s'
-    robot.spin_until(lambda: robot.count('rejected') == 1, 5.0)
+    robot.spin_until(lambda: robot.count('rejected') > 0, 5.0)
     robot.send(pose, session='bbbbbbbb')
     robot.spin_until(lambda: robot.state == 'enabled', 5.0)
 
@@ -246,7 +250,7 @@ def test_parameters_are_described(robot):
 
 def test_interrupted_it_damps_and_says_so(client):
     """Ctrl-C, twice: disabled is announced, nobody hangs, and the exit code is 0."""
-    process = start_bridge('robot:=biped')
+    process = start_bridge('single', 'robot:=biped')
     client.listen()
     try:
         client.spin_until(lambda: client.state == 'enabled')
@@ -276,7 +280,7 @@ def test_interrupted_it_damps_and_says_so(client):
 )
 def test_mistakes_are_one_line(parameter, expected):
     """A user's mistake is told in one line, with exit code 2 and no traceback."""
-    process = start_bridge('robot:=biped', parameter)
+    process = start_bridge('mistaken', 'robot:=biped', parameter)
     try:
         _, text = process.communicate(timeout=20.0)
     except subprocess.TimeoutExpired:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rcl_interfaces.srv import DescribeParameters
+from std_msgs.msg import String
+
 from helpers.client import ACTIVATE
 from helpers.client import CLEANUP
 from helpers.client import CONFIGURE
@@ -22,8 +25,6 @@ from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.walking import MODEL
-from rcl_interfaces.srv import DescribeParameters
-from std_msgs.msg import String
 
 START = 30.0
 

@@ -6,17 +6,17 @@ import contextlib
 import gzip
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
 from helpers import models
 from helpers.cases import GOOD
 from helpers.cases import INIT
 from helpers.cases import META
 from helpers.cases import STEP
 from helpers.cases import fix_checksums
-from hypothesis import HealthCheck
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
-
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import parse_archive

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from helpers import models
 from helpers.cases import INIT
 from helpers.cases import INPUTS
@@ -14,7 +15,6 @@ from helpers.cases import STEP
 from helpers.cases import load
 from helpers.cases import refusal_of
 from helpers.cases import step_with
-
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import KNOWN_INPUTS
 from kinfer_ros.policy.policy import load_model

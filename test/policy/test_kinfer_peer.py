@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers import models
 from helpers.shared import kinfer_archives
-
 from kinfer_ros.cli import pack
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.policy import Policy
@@ -22,6 +22,8 @@ from kinfer_ros.policy.policy import load_model
 
 PEER = os.environ.get('KINFER_PEER_PYTHON', '')
 SCRIPT = Path(__file__).with_name('kinfer_peer.py')
+SHIPPED = sorted(Path(__file__).parents[2].glob('robots/*/*.kinfer'))
+SOURCES = {'init': 'init.onnx', 'step': 'step.onnx', 'metadata': 'meta.json'}
 STEPS = 50
 # onnxruntime 1.20.0 there, a newer one here: sums may be taken in another order, and a carry
 # passes the difference on. Actions are of order 1 rad.
@@ -75,9 +77,6 @@ def pack_files(folder: Path, init: bytes, step: bytes, meta: dict) -> Path:
     return folder / 'policy.kinfer'
 
 
-SOURCES = {'init': 'init.onnx', 'step': 'step.onnx', 'metadata': 'meta.json'}
-
-
 @pytest.mark.parametrize(
     'parts',
     [
@@ -115,4 +114,13 @@ def test_real_archive_repacked_runs_there_as_here(tmp_path, path):
     assert 'command_names' in refused.stderr
     packed = pack_files(tmp_path, archive.init_fn, archive.step_fn, archive.metadata)
     theirs = peer_actions(packed, inputs, tmp_path)
+    np.testing.assert_allclose(our_actions(policy, inputs), theirs, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
+def test_shipped_policy_runs_there_as_here(tmp_path, path):
+    """The policy that comes with this package is a good kinfer file too."""
+    policy = load_model(path)
+    inputs = recorded_inputs(policy)
+    theirs = peer_actions(path, inputs, tmp_path)
     np.testing.assert_allclose(our_actions(policy, inputs), theirs, atol=TOLERANCE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx import TensorProto
+
 from helpers import models
 from helpers.cases import INIT
 from helpers.cases import INPUTS
@@ -12,8 +14,6 @@ from helpers.cases import STEP
 from helpers.cases import load
 from helpers.cases import refusal_of
 from helpers.cases import step_with
-from onnx import TensorProto
-
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
 

@@ -6,8 +6,8 @@ import hashlib
 import json
 
 import pytest
-from helpers import models
 
+from helpers import models
 from kinfer_ros.cli import common
 from kinfer_ros.cli import pack
 from kinfer_ros.errors import ConfigError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 import pytest
-from helpers.shared import kinfer_archives
 
+from helpers.shared import kinfer_archives
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.policy import load_model
 

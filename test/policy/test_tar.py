@@ -7,6 +7,7 @@ import io
 import tarfile
 
 import pytest
+
 from helpers.cases import GOOD
 from helpers.cases import INIT
 from helpers.cases import fix_checksums
