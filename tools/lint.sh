@@ -5,5 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
 source tools/tested.sh
 
 prepare_tested
-"$python" -m ruff check .
-"$python" -m mypy
+found=0
+"$python" -m ruff check --output-format concise . || found=1
+"$python" -m mypy || found=1
+exit "$found"

@@ -82,8 +82,11 @@ choose_flavour() {
   else
     space=$distro
     forget_other_ros
-    [ -f "requirements/$distro.txt" ] || fail "there are no wheels of ROS 2 '$distro': \
-ROS_DISTRO can be kilted or jazzy, or source an installed ROS 2 first"
+    case $distro in
+      kilted | jazzy) ;;
+      *) fail "there are no wheels of ROS 2 '$distro': ROS_DISTRO can be kilted or jazzy, or \
+source an installed ROS 2 first" ;;
+    esac
     [ "$(uname -sm)" = 'Linux x86_64' ] || fail "the ROS 2 wheels are for Linux x86_64 only, and \
 this is $(uname -sm): source an installed ROS 2 first"
   fi

@@ -15,6 +15,7 @@ import queue
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,6 +36,8 @@ BACKLOG = 4
 """Poses that wait to be drawn: few, since a closed film has to be finished in time."""
 LONGEST_GAP = 10 * FPS
 """Frames that one picture may stand for."""
+SHADOW_SIZE = 2048
+"""Finer shadows cost more than everything else without a GPU."""
 START_PATIENCE = 30.0
 CLOSE_PATIENCE = 2.5
 """s; a process has to be down within 4 s of a signal."""
@@ -155,8 +158,10 @@ class Renderer:
     def __init__(self, robot: MujocoRobot, size: tuple[int, int], *, smooth: bool = True) -> None:
         self._model = copy.copy(robot.model)  # its own: gains are written into the other one
         self._model.vis.global_.offwidth, self._model.vis.global_.offheight = size
+        quality = self._model.vis.quality
+        quality.shadowsize = min(quality.shadowsize, SHADOW_SIZE)
         if not smooth:
-            self._model.vis.quality.offsamples = 0
+            quality.offsamples = 0
         self._data = mujoco.MjData(self._model)
         self._gl = _gl_context(size)
         self._gl.make_current()
@@ -201,13 +206,7 @@ class Window:
     """
 
     def __init__(self, robot: MujocoRobot) -> None:
-        if sys.platform.startswith('linux') and not (
-            os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
-        ):
-            raise ConfigError(
-                'viewer: found no display (DISPLAY and WAYLAND_DISPLAY are not set); '
-                'use video:=FILE.mp4 on a machine without one'
-            )
+        _check_display()
         import mujoco.viewer
 
         try:
@@ -231,6 +230,26 @@ class Window:
     def close(self) -> None:
         """Close the window."""
         self._viewer.close()
+
+
+def _check_display() -> None:
+    """Find out whether a window can open: mujoco.viewer ends the process where it cannot."""
+    instead = 'use video:=FILE.mp4 on a machine without a display'
+    if not sys.platform.startswith('linux'):
+        return
+    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+        raise ConfigError(
+            f'viewer: found no display (DISPLAY and WAYLAND_DISPLAY are not set); {instead}'
+        )
+    import glfw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        works = glfw.init()
+        glfw.terminate()
+    if not works:
+        display = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+        raise ConfigError(f'viewer: the display {display} cannot be opened; {instead}')
 
 
 def camera(robot: MujocoRobot) -> Any:

@@ -6,6 +6,7 @@ read here, and reading a sensor changes nothing that the physics sees.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 
 Float64Array = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
 
 FOOT_CLEARANCE = 0.005
 """m between the lowest point of the robot and the ground at the start, without a keyframe."""
@@ -64,6 +67,8 @@ class MujocoRobot:
         imu_noise: ImuNoise | None = None,
         timestep: float | None = None,
     ) -> None:
+        if mujoco.get_mju_user_warning() is None:
+            mujoco.set_mju_user_warning(_log.warning)  # else: a MUJOCO_LOG.TXT wherever we are
         self.robot = robot
         self.fitted = fit_model(robot, timestep)
         self.model = self.fitted.model

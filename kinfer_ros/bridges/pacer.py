@@ -52,17 +52,25 @@ class Pacer:
     def __init__(self, step_ns: int, patience_ns: int) -> None:
         self._step_ns = step_ns
         self._patience_ns = patience_ns
-        self._anchor_ns = 0
+        self._anchor_ns: int | None = None
         self.dropped_ns = 0
         """Time that was never simulated, in all."""
 
-    def start(self, now_ns: int) -> None:
-        """Take now as the time of the present state."""
-        self._anchor_ns = now_ns
+    def start(self) -> None:
+        """Begin anew with the next wake-up, which makes one step: so they stay in phase."""
+        self._anchor_ns = None
 
     def due(self, now_ns: int) -> int:
-        """Return the number of steps to make now, and count them as made."""
-        steps = (now_ns - self._anchor_ns) // self._step_ns
+        """
+        Return the number of steps to make now, and count them as made.
+
+        A wake-up a quarter of a step early makes its step: a timer whose period is a step would
+        else bring none and two by turns, and every sample would be a step old at birth.
+        """
+        if self._anchor_ns is None:
+            self._anchor_ns = now_ns
+            return 1
+        steps = (now_ns - self._anchor_ns + self._step_ns // 4) // self._step_ns
         if steps <= 0:
             return 0
         behind_ns = steps * self._step_ns
@@ -74,4 +82,4 @@ class Pacer:
 
     def lag_ns(self, now_ns: int) -> int:
         """Return how long ago the present state was due: less than a step, right after `due`."""
-        return now_ns - self._anchor_ns
+        return 0 if self._anchor_ns is None else max(0, now_ns - self._anchor_ns)

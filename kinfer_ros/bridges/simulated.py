@@ -58,7 +58,7 @@ class SimulatedBridge:
         self._map = JointMap(robot.robot.joint_names)
         self._guard = SessionGuard(timing.command_timeout_ns)
         self._pacer = Pacer(robot.timestep_ns, max(LATE_NS, 4 * timing.tick_ns))
-        self._pacer.start(now_ns)
+        self._pacer.start()
         self._pending: list[Callable[[], object]] = []
         self._held_back: Command | None = None
         self._sent_ns = now_ns
@@ -212,7 +212,7 @@ class SimulatedBridge:
         self.paused = on
         if on:
             return False
-        self._pacer.start(now_ns)
+        self._pacer.start()
         self._guard.touch(now_ns)
         self._answered_ns = now_ns
         command, self._held_back = self._held_back, None
@@ -298,7 +298,7 @@ class SimulatedBridge:
         """Go on in real time, without a sender."""
         self.in_lockstep = False
         self._guard.release()
-        self._pacer.start(now_ns)
+        self._pacer.start()
 
     def _present_pose(self) -> Float64Array:
         size = len(self.robot.robot.joints)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -47,7 +48,12 @@ DISCOVERY_S = 3.0
 
 ROBOT_TOPICS = ('joint_states', 'imu/data', 'joint_commands')
 STATUS_PERIOD = 0.5
+CLEAR_LINE = '\r\x1b[K'
 STOP_PATIENCE = 4.0
+RECORDER_PATIENCE = 2.0
+
+SWITCH_INTERVAL = 0.0005
+"""s after which a waiting thread gets the interpreter; Python's 5 ms are a quarter of a tick."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,6 +75,7 @@ def walk(argv: list[str]) -> int:
         return 0
     arguments = parse(argv)
     specs = nodes(arguments)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     stopped = threading.Event()
     with _signals(stopped), _context() as context:
         _refuse_a_taken_graph(context, arguments, specs)
@@ -97,6 +104,10 @@ def _signals(stopped: threading.Event) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _context() -> Iterator[Context]:
+    if sys.stderr.isatty():
+        # A log line clears the status line that it would else be appended to.
+        log_format = CLEAR_LINE + '[{severity}] [{name}]: {message}'
+        os.environ.setdefault('RCUTILS_CONSOLE_OUTPUT_FORMAT', log_format)
     context = Context()
     # Our own handlers: rclpy's would invalidate the context before a damping frame can go out.
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
@@ -176,12 +187,30 @@ class Composition:
         self.records = 'recorder' in self.nodes
 
     def start(self) -> None:
-        """Start a thread for each node."""
+        """Start a thread for each node, the policy's last."""
         self._running.set()
-        for name, node in self.nodes.items():
-            thread = threading.Thread(target=self._spin, args=(node,), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        for name in self.nodes:
+            if name != 'policy_node':
+                self._start_thread(name)
+        if self.records:
+            self._wait_for_recorder()
+        self._start_thread('policy_node')
+
+    def _start_thread(self, name: str) -> None:
+        thread = threading.Thread(
+            target=self._spin, args=(self.nodes[name],), name=name, daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _wait_for_recorder(self) -> None:
+        """Subscribing to everything holds the interpreter for 0.1 s: not while it walks."""
+        commands = self.policy.resolve_topic_name('joint_commands')
+        deadline = time.monotonic() + RECORDER_PATIENCE
+        while time.monotonic() < deadline:
+            if commands in self.nodes['recorder'].counters()['topics']:
+                return
+            time.sleep(0.02)
 
     def _spin(self, node: Node) -> None:
         executor = SingleThreadedExecutor(context=self._context)
@@ -252,10 +281,10 @@ def _watch(graph: Composition, stopped: threading.Event) -> None:
         if now >= next_line:
             next_line = now + (STATUS_PERIOD if tty else 5.0)
             line = f'{_status(policy)}  [{now - begin:5.1f} s]'
-            print(f'\r\x1b[K{line}' if tty else line, end='' if tty else '\n', file=sys.stderr)
+            print(f'{CLEAR_LINE}{line}' if tty else line, end='' if tty else '\n', file=sys.stderr)
             sys.stderr.flush()
     if tty:
-        print('\r\x1b[K', end='', file=sys.stderr)
+        print(CLEAR_LINE, end='', file=sys.stderr)
 
 
 def _status(policy: Any) -> str:

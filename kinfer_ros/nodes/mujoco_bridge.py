@@ -91,7 +91,12 @@ class MujocoBridge(Node):
 
     def _set_up(self) -> None:
         settings = read_settings(self)
-        robot = MujocoRobot(settings.robot, seed=settings.seed, imu_noise=settings.noise)
+        robot = MujocoRobot(
+            settings.robot,
+            seed=settings.seed,
+            imu_noise=settings.noise,
+            timestep=settings.timestep,
+        )
         timing = with_tick(settings.timing, robot.timestep_ns)
         self._clocked = settings.publish_clock
         self.bridge = SimulatedBridge(robot, timing, time.monotonic_ns(), self._warn)

@@ -17,6 +17,7 @@ from kinfer_ros.bridges.pacer import Timing
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
 from kinfer_ros.nodes.parameters import Declared
 from kinfer_ros.nodes.parameters import declare
 from kinfer_ros.nodes.parameters import value
@@ -30,6 +31,14 @@ MUJOCO_PARAMETERS = (
     ),
     Declared('mjcf', '', "MuJoCo model, in place of the robot YAML's.", read_only=True),
     Declared('seed', 0, 'Seed of the sensor noise.', 0, 2**31 - 1, read_only=True),
+    Declared(
+        'physics_rate',
+        0.0,
+        "Hz. Physics steps a second; 0 takes the MuJoCo model's own.",
+        0.0,
+        100000.0,
+        read_only=True,
+    ),
     Declared(
         'sensor_rate',
         0.0,
@@ -109,6 +118,8 @@ class BridgeSettings:
 
     robot: Robot
     timing: Timing
+    timestep: float | None
+    """s, in place of the MuJoCo model's own."""
     seed: int
     noise: ImuNoise
     publish_clock: bool
@@ -123,13 +134,16 @@ def read_settings(node: Node) -> BridgeSettings:
     :raises KinferRosError: a value cannot be used, or the robot's YAML is wrong.
     """
     declare(node, MUJOCO_PARAMETERS)
+    refuse_misspelt_parameters(node)
     robot = load_robot(value(node, 'robot'))
     if value(node, 'mjcf'):
         robot = dataclasses.replace(robot, mjcf=Path(value(node, 'mjcf')).expanduser())
     video = value(node, 'video')
+    physics_rate = value(node, 'physics_rate')
     return BridgeSettings(
         robot=robot,
         timing=_timing(node),
+        timestep=1.0 / physics_rate if physics_rate else None,
         seed=value(node, 'seed'),
         noise=ImuNoise(
             value(node, 'imu_orientation_noise'),

@@ -31,6 +31,7 @@ from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.diagnostics import DiagnosticsPublisher
 from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.messages import gains_message
+from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
 from kinfer_ros.nodes.parameters import POLICY_PARAMETERS
 from kinfer_ros.nodes.parameters import declare
 from kinfer_ros.nodes.parameters import value
@@ -62,6 +63,7 @@ class PolicyNode(LifecycleNode):
         """:raises ConfigError: a parameter has a value that cannot be used."""
         super().__init__(node_name, **kwargs)
         declare(self, POLICY_PARAMETERS)
+        refuse_misspelt_parameters(self)
         self.failure: KinferRosError | None = None
         self.finished = False
         self.run_path: Path | None = None
@@ -366,8 +368,11 @@ class PolicyNode(LifecycleNode):
             return
         self._said_mode = text
         self._io.say_mode(text)
-        log = self.get_logger()
-        (log.error if text.startswith('fault') else log.info)(f'mode {text}')
+        # Two lines of code: rclpy refuses another severity from the same one.
+        if text.startswith('fault'):
+            self.get_logger().error(f'mode {text}')
+        else:
+            self.get_logger().info(f'mode {text}')
 
     # Services ----------------------------------------------------------------------------
 

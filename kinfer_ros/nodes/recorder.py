@@ -34,6 +34,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
 from kinfer_ros.nodes.capture import Capture
 from kinfer_ros.nodes.capture import Tap
+from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
 from kinfer_ros.nodes.parameters import Declared
 from kinfer_ros.nodes.parameters import declare
 from kinfer_ros.nodes.parameters import value
@@ -103,6 +104,7 @@ class Recorder(Node):
         """
         super().__init__(node_name, **kwargs)
         declare(self, RECORDER_PARAMETERS)
+        refuse_misspelt_parameters(self)
         self._capture = Capture(self, self._excluded(), self._offer, self.get_logger().warning)
         self._sink = BagSink(MessageTypes(ros_distro()))
         self._told: set[str] = set()

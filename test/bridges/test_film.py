@@ -63,3 +63,6 @@ def test_no_window_without_a_display(robot, monkeypatch):
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     with pytest.raises(ConfigError, match=r'video:=FILE\.mp4'):
         Window(robot)
+    monkeypatch.setenv('DISPLAY', ':7654')
+    with pytest.raises(ConfigError, match='the display :7654 cannot be opened'):
+        Window(robot)

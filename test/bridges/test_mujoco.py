@@ -276,13 +276,15 @@ def test_fixed_base(tmp_path):
     np.testing.assert_allclose(imu(robot)[2], [0.0, 0.0, 9.81], atol=1e-6)
 
 
-def test_instability_is_an_error(tmp_path):
+def test_instability_is_an_error(tmp_path, monkeypatch):
     """MuJoCo resets an exploded simulation silently; a robot must not teleport home."""
     yaml = YAML.replace('kp_max: 40', 'kp_max: 1.0e+9').replace('kp: 20', 'kp: 1.0e+9')
     yaml = yaml.replace('torque_limit: 8', 'torque_limit: 1.0e+12')
     robot = MujocoRobot(load_robot(write_robot(tmp_path, yaml=yaml)))
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(BridgeError, match='became unstable'):
         robot.step(2000)
+    assert not (tmp_path / 'MUJOCO_LOG.TXT').exists()
 
 
 def test_time_step_can_be_chosen(tiny):

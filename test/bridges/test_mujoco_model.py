@@ -108,3 +108,20 @@ def test_two_trees(tmp_path):
     extra = YAML.split('  knee:')[1]
     with pytest.raises(RobotError, match='several bodies of the world'):
         fit(tmp_path, other, YAML + '  extra:' + extra)
+
+
+def test_the_robot_that_ships_is_written_down_once():
+    """Its MJCF and its YAML state the same limits, gains and home: a policy is trained on both."""
+    robot = load_robot('biped')
+    fitted = fit_model(robot)
+    model = fitted.model
+    joints = [model.joint(name).id for name in robot.joint_names]
+    np.testing.assert_array_equal(model.jnt_range[joints, 0], robot.lower)
+    np.testing.assert_array_equal(model.jnt_range[joints, 1], robot.upper)
+    np.testing.assert_array_equal(model.actuator_gainprm[fitted.actuator, 0], robot.kp)
+    np.testing.assert_array_equal(-model.actuator_biasprm[fitted.actuator, 2], robot.kd)
+    np.testing.assert_array_equal(
+        model.actuator_forcerange[fitted.actuator, 1], robot.torque_limit
+    )
+    np.testing.assert_array_equal(model.key('home').qpos[fitted.qpos], robot.home)
+    assert fitted.servo.all()

@@ -275,6 +275,7 @@ def test_interrupted_it_damps_and_says_so(client):
         ('sensor_rate:=fast', 'parameter sensor_rate'),
         ('sensor_rate:=5000.0', 'physics rate'),
         ('control_rate:=60.0', 'whole number of physics steps'),
+        ('lockstp:=true', "did you mean 'lockstep'?"),
         ('video:=film.avi', '.mp4'),
     ],
 )

@@ -103,6 +103,7 @@ def test_the_parameters_describe_themselves(
         ({'model': '/nowhere.kinfer'}, ['/nowhere.kinfer']),
         ({'model': None}, ['model', 'empty']),
         ({'robot': 'bipet'}, ['bipet', 'biped']),
+        ({'stale_timout': 0.2}, ['stale_timout', 'stale_timeout']),
         ({'control_rate': -5.0}, ['control_rate', '-5']),
         ({'default_command': [1.0]}, ['default_command', 'three']),
         ({'cmd_vel_type': 'twisted'}, ['cmd_vel_type', 'twisted', 'twist_stamped']),
@@ -181,6 +182,7 @@ def test_a_dead_bridge_is_a_fault_and_a_signal_still_ends_it(
         policy.send(signal.SIGTERM)
         assert policy.wait(5) == 0, policy.output
     facts = run_json(tmp_path)
+    assert 'Traceback' not in policy.output
     assert facts['counters']['faults'] == 1
     assert facts['reason'] == 'stopped by a signal'
 
