@@ -60,6 +60,7 @@ setup(
             'pack = kinfer_ros.cli.pack:main',
             'policy_node = kinfer_ros.nodes.policy_node:main',
             'recorder = kinfer_ros.nodes.recorder:main',
+            'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
         ],
     },

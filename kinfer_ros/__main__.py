@@ -17,6 +17,7 @@ from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }
 """Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""

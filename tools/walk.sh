@@ -14,11 +14,17 @@ if [ -n "${VIDEO:-}" ]; then
   arguments+=("video:=$VIDEO")
 fi
 enter
-# exec, so that Ctrl-C and the exit code are the robot's own.
-if [ "$flavour" = ros ]; then
-  # ros2 with our Python, which sees ROS 2's packages and ours.
-  ros2=$(command -v ros2) || fail 'launch_ros can be imported, but there is no ros2 on PATH'
-  exec "$python" "$ros2" launch kinfer_ros walk.launch.py "${arguments[@]}" "$@"
+if [ "$flavour" = wheels ]; then
+  # exec, so that Ctrl-C and the exit code are the robot's own.
+  # -P: the installed package runs, not the folder that happens to be the current one.
+  exec "$python" -P -m kinfer_ros walk "${arguments[@]}" "$@"
 fi
-# -P: the installed package runs, not the folder that happens to be the current one.
-exec "$python" -P -m kinfer_ros walk "${arguments[@]}" "$@"
+
+# ros2 with our Python, which sees ROS 2's packages and ours. A launch knows nothing of a robot that
+# is in the graph already, and nothing of falls: these are asked before and after.
+ros2=$(command -v ros2) || fail 'launch_ros can be imported, but there is no ros2 on PATH'
+before=$(readlink runs/latest || true)
+"$python" -P -m kinfer_ros.cli.probe "${arguments[@]}" "$@"
+"$python" "$ros2" launch kinfer_ros walk.launch.py "${arguments[@]}" "$@"
+[ "$(readlink runs/latest || true)" != "$before" ] || fail 'the launch made no run, see above'
+"$python" -P -m kinfer_ros verdict runs/latest

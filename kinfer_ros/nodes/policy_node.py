@@ -350,6 +350,9 @@ class PolicyNode(LifecycleNode):
         if self._lockstep:
             ticker.answer_repeated_sample()
         controller = self.loaded.controller
+        if controller.mode is Mode.FAULT and controller.settings.duration_ns:
+            # A run of a given length has nobody waiting to reset it.
+            self.request_end(f'fault: {controller.reason}')
         if controller.mode is Mode.INACTIVE:
             # The fade is over (duration reached, request_end): the lifecycle follows.
             self._ending = self._ending or controller.reason or 'ended'

@@ -1,0 +1,97 @@
+"""What a run came to, from its directory alone: the summary, and whether it went well.
+
+`walk` ends with it, and `make walk` says it after a `ros2 launch`, which knows nothing of falls.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.errors import RunError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command `verdict RUN`."""
+    return run_command(_command, sys.argv[1:] if argv is None else argv)
+
+
+def _command(argv: list[str]) -> int:
+    if len(argv) != 1 or argv[0] in ('-h', '--help'):
+        print('usage: python -m kinfer_ros verdict RUN\n\nSummarises a run directory. Exit code')
+        print('0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.')
+        return 0 if argv and argv[0] in ('-h', '--help') else 2
+    return say_verdict(Path(argv[0]))
+
+
+def say_verdict(run: Path) -> int:
+    """
+    Print the summary of a run that has ended.
+
+    :return: 0 if the robot stayed up and every file was closed, else 1.
+    :raises RunError: `run` is not a run directory.
+    """
+    try:
+        facts = json.loads((run / 'run.json').read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f'{run}: no run.json that can be read ({error})') from error
+    if facts.get('ended') is None:
+        raise RunError(f'{run}: this run has not ended, or its process was killed')
+    problems = _problems(run, facts)
+    for line in _summary(facts):
+        print(line)
+    for problem in problems:
+        print(f'problem      {problem}')
+    print(f'run          {_shown(run)}')
+    return 1 if problems else 0
+
+
+def _problems(run: Path, facts: dict[str, Any]) -> list[str]:
+    problems = []
+    counters = facts['counters']
+    if facts['falls']:
+        problems.append(f'the robot fell ({facts["reason"]})')
+    elif counters['faults']:
+        problems.append(str(facts['reason']))
+    if not counters['run_ticks']:
+        problems.append(f'the policy never ran ({facts["reason"]})')
+    log = counters['log']
+    if log and (log['error'] or log['dropped']):
+        problems.append(
+            f'step log: {log["dropped"]} records dropped, {log["error"] or "no error"}'
+        )
+    bag = run / 'bag'
+    if bag.is_dir() and not (bag / 'metadata.yaml').is_file():
+        problems.append(f'the bag in {bag} was not closed')
+    return problems
+
+
+def _summary(facts: dict[str, Any]) -> list[str]:
+    timing, counters = facts['timing'], facts['counters']
+    late, age = timing['late_us'], timing['sample_age_us']
+    log = counters['log'] or {'written': 0, 'dropped': 0}
+    return [
+        f'ended        {facts["reason"]}, after {facts["run_s"]:.1f} s of run',
+        f'distance     {facts["distance_m"]:.2f} m (path {facts["path_m"]:.2f} m, '
+        f'turned {facts["turned_rad"]:+.2f} rad)',
+        f'falls        {facts["falls"]}',
+        f'ticks        {counters["ticks"]}, missed {counters["missed_ticks"]}',
+        f'lateness     p50 {late["p50"] / 1000:.2f} ms, p99 {late["p99"] / 1000:.2f} ms',
+        f'sample age   p50 {age["p50"] / 1000:.2f} ms, p99 {age["p99"] / 1000:.2f} ms',
+        f'records      {log["written"]} written, {log["dropped"]} dropped',
+    ]
+
+
+def _shown(path: Path) -> str:
+    """Shorten a path to one relative to here, where it is below here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
