@@ -56,9 +56,14 @@ class Pacer:
         self.dropped_ns = 0
         """Time that was never simulated, in all."""
 
-    def start(self) -> None:
-        """Begin anew with the next wake-up, which makes one step: so they stay in phase."""
-        self._anchor_ns = None
+    def start(self, first_ns: int | None = None) -> None:
+        """
+        Begin anew: one step is due at `first_ns`.
+
+        :param first_ns: when the timer will fire, so that steps and wake-ups are in phase; None
+            takes the next wake-up, which may be a late one, and then samples stay as old.
+        """
+        self._anchor_ns = None if first_ns is None else first_ns - self._step_ns
 
     def due(self, now_ns: int) -> int:
         """

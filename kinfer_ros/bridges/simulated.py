@@ -91,6 +91,10 @@ class SimulatedBridge:
         """The session that is obeyed, or empty."""
         return self._guard.holder
 
+    def wake_from(self, first_ns: int) -> None:
+        """Say when the timer that calls `tick` fires next."""
+        self._pacer.start(first_ns)
+
     def lag_ns(self, now_ns: int) -> int:
         """Real time: how long before `now_ns` the present state was due."""
         return self._pacer.lag_ns(now_ns)

@@ -162,6 +162,7 @@ class MujocoBridge(Node):
         pace = 'lockstep' if self.bridge.in_lockstep else f'{SECOND / tick_ns:g} Hz'
         self.get_logger().info(f'robot {self.bridge.robot.robot.name} is up in MuJoCo, {pace}')
         (self._tick_timer if self.bridge.in_lockstep else self._resend_timer).cancel()
+        self._keep_in_phase()
 
     def stop(self) -> None:
         """Damp, say so, close the film; once, and in any state of the graph."""
@@ -194,7 +195,14 @@ class MujocoBridge(Node):
         if not self.bridge.in_lockstep and self._tick_timer.is_canceled():
             self._resend_timer.cancel()
             self._tick_timer.reset()
+            self._keep_in_phase()
             self.get_logger().info('lockstep has ended: simulated time now follows the clock')
+
+    def _keep_in_phase(self) -> None:
+        """Let physics steps fall due when the timer fires: a sample is new when it is sent."""
+        if not self._tick_timer.is_canceled():
+            until_ns = self._tick_timer.time_until_next_call()
+            self.bridge.wake_from(time.monotonic_ns() + until_ns)
 
     def _stamp(self) -> int:
         """Time of the present state: simulated, or when it was due on the node's clock."""
@@ -275,10 +283,10 @@ class MujocoBridge(Node):
                 self.bridge.push(list(parameter.value))
             elif parameter.name == 'command_timeout':
                 self.bridge.set_timeout(round(parameter.value * SECOND))
-            elif parameter.name == 'paused' and self.bridge.pause(
-                parameter.value, time.monotonic_ns()
-            ):
-                self._publish()
+            elif parameter.name == 'paused':
+                if self.bridge.pause(parameter.value, time.monotonic_ns()):
+                    self._publish()
+                self._keep_in_phase()
 
     # Latched topics and diagnostics ------------------------------------------------------
 

@@ -41,6 +41,8 @@ def test_control_period_is_whole_steps():
 def test_wake_ups_a_little_early_or_late_make_one_step_each():
     """None and two by turns would make every sample a step old when it is published."""
     pacer = Pacer(4_000_000, 100_000_000)
+    pacer.start(1_000_000)
     for k in range(100):
-        jitter = 300_000 if k % 2 else -300_000
-        assert pacer.due(k * 4_000_000 + (jitter if k else 0)) == 1
+        jitter = 1_500_000 if k % 2 else -300_000
+        assert pacer.due(1_000_000 + k * 4_000_000 + jitter) == 1
+        assert pacer.lag_ns(1_000_000 + k * 4_000_000 + jitter) == max(0, jitter)
