@@ -22,8 +22,8 @@ from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.graph import parse
 
-DISCOVERY_S = 3.0
-"""How long to look for others that publish the robot's topics; DDS can take 2 s to find them."""
+DISCOVERY_S = 4.5
+"""How long to look for others: Fast DDS announces itself at once and, if lost, each 3 s."""
 
 ROBOT_TOPICS = ('joint_states', 'imu/data', 'joint_commands')
 
@@ -71,6 +71,7 @@ def refuse_a_taken_graph(
     )
     try:
         deadline = time.monotonic() + DISCOVERY_S
+        print('looking for another robot in the graph ...', file=sys.stderr)
         meanwhile()
         while time.monotonic() < deadline:
             for topic in topics:
