@@ -45,7 +45,7 @@ class Limits:
     :ivar command_entries: names promised on `policy_command` beyond the known ones.
     """
 
-    stale: float = 0.1
+    stale: float = 0.25
     tilt: float = 1.0
     command_timeout: float = 0.5
     default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)

@@ -106,7 +106,7 @@ POLICY_PARAMETERS = (
     ),
     Declared(
         'stale_timeout',
-        0.1,
+        0.25,
         's. Sensor samples older than this are a fault. Read at configure.',
         0.001,
         10.0,
