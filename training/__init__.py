@@ -1,0 +1,1 @@
+"""Trains, packs and measures the walking policy that ships in robots/biped."""

@@ -1,0 +1,170 @@
+"""Train the biped to walk: `python -m training.train`, from the root of the repository.
+
+A run writes to its folder (`--out`) a checkpoint a minute, the policy packed as `walk.kinfer` with
+each of them, and `progress.jsonl`. Ctrl-C saves and exits; `--resume` goes on, and ends with the
+same weights as a run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training import export
+from training.env import LESSONS
+from training.env import WalkEnv
+from training.ppo import HORIZON
+from training.ppo import Learner
+
+ROBOTS = 512
+STEPS = 13_240_000
+LESSON_ENDS = (3_000_000, 5_080_000, 7_450_000, 12_490_000)
+LEARNING_RATE_FADES_AT = 9_000_000
+CHECKPOINT_EVERY_S = 60.0
+REPORT_EVERY = 10
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='python -m training.train', description=__doc__)
+    parser.add_argument('--out', type=Path, default=Path('training/runs/walk'),
+                        help='folder for checkpoints and the packed policy')  # fmt: skip
+    parser.add_argument('--steps', type=int, default=STEPS, help='policy steps, all robots')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--resume', action='store_true', help='go on from the last checkpoint')
+    parser.add_argument('--robots', type=int, default=ROBOTS, help='robots simulated at once')
+    parser.add_argument('--threads', type=int, default=2)
+    return parser.parse_args(argv)
+
+
+class Trainer:
+    """A training run that can be stopped after any iteration."""
+
+    def __init__(self, out: Path, seed: int, steps: int, robots: int, threads: int) -> None:
+        """Begin a run; nothing is written before the first checkpoint."""
+        torch.set_num_threads(1)  # so small a network gains nothing from a second one
+        self.out = out
+        self.settings = {'seed': seed, 'steps': steps, 'robots': robots}
+        self.env = WalkEnv(robots, seed, threads)
+        self.learner = Learner(seed)
+        self.batch_steps = robots * HORIZON
+        self.iterations = max(1, steps // self.batch_steps)
+        self.iteration = 0
+        self.seconds = 0.0
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run is saved."""
+        return self.out / 'checkpoint.pt'
+
+    def iterate(self) -> dict[str, float]:
+        """Collect one batch, learn from it, and return what there is to say about it."""
+        begun = time.monotonic()
+        steps = self.iteration * self.batch_steps
+        self.env.lesson = LESSONS[sum(steps >= end for end in LESSON_ENDS)]
+        batch, log = self.learner.collect(self.env)
+        fade = LEARNING_RATE_FADES_AT // self.batch_steps
+        log |= self.learner.update(batch, self.iteration / fade)
+        self.iteration += 1
+        self.seconds += time.monotonic() - begun
+        return log
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that a later process needs to go on."""
+        return {
+            'settings': self.settings,
+            'iteration': self.iteration,
+            'seconds': self.seconds,
+            'learner': self.learner.state(),
+            'env': self.env.state(),
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint and the policy; a crash leaves the old ones or the new ones."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        unfinished = self.checkpoint.with_suffix('.tmp')
+        torch.save(self.state(), unfinished)
+        unfinished.replace(self.checkpoint)
+        steps = self.iteration * self.batch_steps
+        export.pack(
+            self.out / 'walk.kinfer',
+            self.learner.actor,
+            export.provenance(seed=self.settings['seed'], steps=steps),
+        )
+
+    def load(self) -> None:
+        """Go on from the checkpoint, which must be of the same run."""
+        state = torch.load(self.checkpoint, weights_only=False)
+        if state['settings'] != self.settings:
+            raise ValueError(
+                f'{self.checkpoint} is of a run with {state["settings"]}, not {self.settings}'
+            )
+        self.iteration, self.seconds = state['iteration'], state['seconds']
+        self.learner.load_state(state['learner'])
+        self.env.load_state(state['env'])
+
+    def report(self, log: dict[str, float]) -> None:
+        """Print a line of progress, and keep it."""
+        steps = self.iteration * self.batch_steps
+        left = self.seconds / self.iteration * (self.iterations - self.iteration)
+        numbers = '  '.join(f'{name} {value:.3g}' for name, value in log.items())
+        print(
+            f'{self.iteration}/{self.iterations}  {steps / 1e6:.2f}M steps  '
+            f'{self.seconds / 60:.1f} min  ETA {left / 60:.1f} min  {numbers}',
+            flush=True,
+        )
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (self.out / 'progress.jsonl').open('a') as file:
+            record = {'steps': steps, 'seconds': round(self.seconds, 1), **log}
+            file.write(json.dumps(record) + '\n')
+
+
+def train(trainer: Trainer) -> bool:
+    """Run to the end, or to the first Ctrl-C.
+
+    :return: whether the end was reached.
+    """
+    asked_to_stop: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, _: asked_to_stop.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    saved = time.monotonic()
+    try:
+        while trainer.iteration < trainer.iterations and not asked_to_stop:
+            log = trainer.iterate()
+            if trainer.iteration % REPORT_EVERY == 0 or trainer.iteration == trainer.iterations:
+                trainer.report(log)
+            if time.monotonic() - saved > CHECKPOINT_EVERY_S:
+                trainer.save()
+                saved = time.monotonic()
+        trainer.save()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return not asked_to_stop
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train as the command line says."""
+    arguments = parse_arguments(argv)
+    trainer = Trainer(
+        arguments.out, arguments.seed, arguments.steps, arguments.robots, arguments.threads
+    )
+    if arguments.resume:
+        trainer.load()
+    finished = train(trainer)
+    state = 'done' if finished else 'stopped; --resume goes on'
+    print(f'{state}: {trainer.out / "walk.kinfer"}')
+    return 0 if finished else 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())
