@@ -43,12 +43,16 @@ class DiagnosticsPublisher:
         loaded: Loaded | None,
         session: RunSession | None,
         schedule: Schedule | None,
-    ) -> None:
-        """Publish if a second has gone by or the mode is another; cheap otherwise."""
+    ) -> bool:
+        """
+        Publish if a second has gone by or the mode is another; cheap otherwise.
+
+        :return: whether it was published.
+        """
         now = time.monotonic()
         mode = loaded.controller.mode if loaded else None
         if now < self._next and (state, mode) == self._said:
-            return
+            return False
         self._said = (state, mode)
         if now >= self._next:
             self._next = now + PERIOD
@@ -65,6 +69,7 @@ class DiagnosticsPublisher:
         array = DiagnosticArray(status=[status])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)
+        return True
 
     def _measure_rate(self, now: float, session: RunSession | None) -> None:
         then, ticks = self._counted

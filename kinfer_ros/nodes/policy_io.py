@@ -24,6 +24,7 @@ from typing import Any
 from geometry_msgs.msg import Twist
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
@@ -105,7 +106,14 @@ class PolicyIO:
 
     def _publisher(self, msg_type: Any, topic: str, qos: QoSProfile) -> Publisher:
         options = QoSOverridingOptions.with_default_policies()
-        return self._node.create_publisher(msg_type, topic, qos, qos_overriding_options=options)
+        return self._node.create_publisher(
+            msg_type,
+            topic,
+            qos,
+            qos_overriding_options=options,
+            # Each handler of an event is one more thing that the executor waits for, every tick.
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
+        )
 
     # In ----------------------------------------------------------------------------------
 

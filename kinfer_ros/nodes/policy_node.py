@@ -45,7 +45,9 @@ from kinfer_ros.nodes.ticker import Ticker
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 
-SUPERVISE_PERIOD = 0.05
+SUPERVISE_PERIOD = 0.1
+LOCKSTEP_SUPERVISE_PERIOD = 0.025
+"""s; a lost sample or command stops the simulation until it is asked for and sent again."""
 
 
 class PolicyNode(LifecycleNode):
@@ -88,7 +90,8 @@ class PolicyNode(LifecycleNode):
         ):
             self.create_service(Trigger, name, _answering(handler))
         # A steady timer: node-clock timers do not fire before the first /clock.
-        self.create_timer(SUPERVISE_PERIOD, self._supervise, clock=self._clocks.steady)
+        period = LOCKSTEP_SUPERVISE_PERIOD if self._lockstep else SUPERVISE_PERIOD
+        self.create_timer(period, self._supervise, clock=self._clocks.steady)
         self._say_mode('inactive')
 
     @property
@@ -320,8 +323,8 @@ class PolicyNode(LifecycleNode):
         elif self._ending:
             self._finish()
         schedule = self._ticker.schedule if self._ticker else None
-        self._diagnostics.update(self.state, self.loaded, self.session, schedule)
-        self._io.follow_cmd_vel_type()
+        if self._diagnostics.update(self.state, self.loaded, self.session, schedule):
+            self._io.follow_cmd_vel_type()
 
     def _try_to_start(self) -> None:
         if self._start_deadline is None:
