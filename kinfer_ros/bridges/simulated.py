@@ -162,10 +162,11 @@ class SimulatedBridge:
         """
         Take kp, kd and torque limits for the named joints; an empty array leaves its values.
 
-        :param session: the sender, where it says who it is; empty is taken from anyone.
+        :param session: the sender, where it says who it is; while a session holds the robot, gains
+            are taken from that one only.
         :return: False if they were refused, which is said.
         """
-        if session and not self._guard.admits(session):
+        if not self._guard.admits(session):
             self._reject(session)
             return False
         try:

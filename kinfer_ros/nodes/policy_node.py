@@ -243,8 +243,12 @@ class PolicyNode(LifecycleNode):
         )
         # What is garbage now is collected now, not in some tick.
         gc.collect()
-        ticker.start()
         self._ticker = ticker
+        try:
+            ticker.start()
+        except BaseException:
+            self._deactivate()
+            raise
 
     def _activation_problem(self) -> str:
         """What activation has to wait for, or ''."""
@@ -257,6 +261,10 @@ class PolicyNode(LifecycleNode):
         stale = loaded.controller.parts.stale.check(self._clocks.stamp_now(), frame)
         if stale or value(self, 'dry_run'):
             return stale
+        others = self.count_publishers('joint_commands') - 1
+        if others > 0:
+            topic = self.resolve_topic_name('joint_commands')
+            return f'{topic} has {others} other publishers: a robot takes commands from one node'
         if not self._io.bridge_state.startswith('enabled'):
             state = self._io.bridge_state or 'silent'
             return f'the bridge is {state}, expected enabled (call its ~/enable service)'
@@ -283,10 +291,15 @@ class PolicyNode(LifecycleNode):
 
     def _deactivate(self) -> None:
         ticker, self._ticker = self._ticker, None
-        if ticker is not None:
+        if ticker is None:
+            return
+        try:
             ticker.stop()
-            if self.session is not None:
-                self.session.count_schedule(ticker.schedule)
+        except Exception:
+            # Damping frames are out by now; rclpy would swallow the error without a word.
+            self.get_logger().fatal(f'the fade failed:\n{traceback.format_exc()}')
+        if self.session is not None:
+            self.session.count_schedule(ticker.schedule)
 
     def _close_run(self, reason: str) -> None:
         session, self.session = self.session, None
@@ -402,12 +415,14 @@ class PolicyNode(LifecycleNode):
         if self._ticker is not None:
             return 'load_model is refused while active: deactivate first'
         try:
-            self.loaded = load(self._values())
-            # A run is about one policy: the old one's is closed, a new one begins.
-            old, self.session = self.session, None
+            loaded = load(self._values())
+            old = self.session
+            if old is not None:
+                # A run is about one policy: a new one begins, the old one's is closed.
+                self._open_run(loaded)
+            self.loaded = loaded
             if old is not None:
                 old.finish('another model was loaded')
-                self._open_run(self.loaded)
         except KinferRosError as error:
             return str(error)
         return ''

@@ -156,6 +156,7 @@ def test_gains(real):
     np.testing.assert_array_equal(bridge.robot.gains()[0], kp)
     real.send([0.1, 0.1])
     assert not bridge.set_gains(('hip',), (np.array([1.0]), none, none), session='b')
+    assert not bridge.set_gains(('hip',), (np.array([1.0]), none, none)), 'nobody in particular'
     assert bridge.set_gains(('hip',), (np.array([1.0]), none, none), session='a')
 
 

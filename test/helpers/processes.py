@@ -96,15 +96,18 @@ def node(
     parameters: dict[str, object] | None = None,
     *,
     namespace: str = '',
+    node_name: str = '',
 ) -> Process:
     """Start one of the package's nodes with parameters."""
     words = ['-m', f'kinfer_ros.nodes.{name}', '--ros-args']
     if namespace:
         words += ['-r', f'__ns:=/{namespace}']
+    if node_name:
+        words += ['-r', f'__node:={node_name}']
     for key, entry in (parameters or {}).items():
         text = str(entry).lower() if isinstance(entry, bool) else str(entry)
         words += ['-p', f'{key}:={text}']
-    return Process(words, log_dir / f'{name}.log', environment)
+    return Process(words, log_dir / f'{node_name or name}.log', environment)
 
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:

@@ -195,6 +195,26 @@ def test_a_dead_bridge_is_a_fault_and_a_signal_still_ends_it(
     assert facts['reason'] == 'stopped by a signal'
 
 
+def test_a_second_policy_node_is_refused(
+    tmp_path: Path, environment: dict[str, str], client: Client
+) -> None:
+    """Two policies on one robot would tear at its joints in turn."""
+    modes = client.follow(String, 'policy_node/mode')
+    with (
+        node('mujoco_bridge', tmp_path, environment, {'command_timeout': 2.0}),
+        policy_node(tmp_path, environment, autostart=True, auto_run=True) as first,
+    ):
+        assert client.spin_until(lambda: bool(modes) and modes[-1].data == 'run', START), (
+            first.output
+        )
+        given = {'robot': 'biped', 'model': MODEL, 'runs_dir': tmp_path / 'other'}
+        given |= {'autostart': True, 'sensor_timeout': 3.0, 'stale_timeout': 1.0}
+        with node('policy_node', tmp_path, environment, given, node_name='second_node') as second:
+            assert second.wait(START) == 2
+        assert 'takes commands from one node' in second.output
+        assert modes[-1].data == 'run'
+
+
 @pytest.mark.parametrize('first', ['mujoco_bridge', 'policy_node'])
 def test_signals_in_any_order_end_everything_within_4_s(
     tmp_path: Path, environment: dict[str, str], client: Client, first: str
