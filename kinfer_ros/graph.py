@@ -6,6 +6,8 @@ The launch file and `python -m kinfer_ros walk` both read it, so that they canno
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -151,12 +153,12 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     :param arguments: all of ARGUMENTS, as `parse` or `complete` gives them.
     :raises ConfigError: a value of the wrong type, or arguments that exclude each other.
     """
+    _check_namespace(arguments['namespace'])
+    _check_params_file(arguments['params_file'])
     simulated = arguments['bridge'] == 'mujoco'
     lockstep = arguments['lockstep'] == 'true'
     if lockstep and not simulated:
         raise ConfigError('lockstep:=true needs bridge:=mujoco: a real robot waits for nobody')
-    if arguments['params_file'] and not Path(arguments['params_file']).is_file():
-        raise ConfigError(f'params_file: found no file {arguments["params_file"]}')
     sim_time = lockstep or arguments['use_sim_time'] == 'true'
     common: dict[str, ParameterValue] = {'use_sim_time': sim_time}
     found = []
@@ -166,6 +168,30 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
     return found
+
+
+def _check_namespace(namespace: str) -> None:
+    if namespace and not re.fullmatch(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', namespace, re.ASCII):
+        raise ConfigError(
+            f'argument namespace: found {namespace!r}, expected names of letters, digits and _, '
+            'with / between them'
+        )
+
+
+def _check_params_file(path: str) -> None:
+    if not path:
+        return
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise ConfigError(f'params_file {path}: cannot be read ({error.strerror})') from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f'params_file {path}: is not YAML: {error}') from error
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f'params_file {path}: found a {type(content).__name__}, expected nodes with '
+            'ros__parameters, as in config/policy.yaml'
+        )
 
 
 def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> NodeSpec:
@@ -219,7 +245,10 @@ def _policy(
 
 def _number(arguments: Mapping[str, str], name: str) -> float:
     try:
-        return float(arguments[name])
+        number = float(arguments[name])
+        if not math.isfinite(number):
+            raise ValueError
+        return number
     except ValueError:
         raise ConfigError(
             f'argument {name}: found {arguments[name]!r}, expected a number'

@@ -28,6 +28,10 @@ NAMED_ENTRIES = (
 """K-Scale's other entries: neutral is zero, `policy_command` sets them."""
 
 
+LARGEST = 1e6
+"""No command is as large, whatever its unit."""
+
+
 class CommandVector:
     """
     Holds the newest command of each source and gives the vector the policy sees.
@@ -81,8 +85,8 @@ class CommandVector:
         self._named: dict[int, tuple[float, int]] = {}
 
     def set_twist(self, x: float, y: float, yaw_rate: float, now_ns: int) -> bool:
-        """Take a velocity command (base frame); False and no change if it is not finite."""
-        if not np.isfinite((x, y, yaw_rate)).all():
+        """Take a velocity command (base frame); False and no change if it cannot be one."""
+        if not _usable((x, y, yaw_rate)):
             return False
         self._twist = (x, y, yaw_rate)
         self._twist_ns = now_ns
@@ -93,7 +97,7 @@ class CommandVector:
         unknown = [name for name in names if name not in self._place]
         if unknown or len(names) != len(values):
             return f'policy_command names {unknown or list(names)}, expected {list(self.names)}'
-        if not np.isfinite(values).all():
+        if not _usable(values):
             return f'policy_command holds a value that is not finite: {list(values)}'
         for name, value in zip(names, values, strict=True):
             self._named[self._place[name]] = (float(value), now_ns)
@@ -120,7 +124,7 @@ class CommandVector:
             lost = now_ns - since_ns > self._timeout_ns
             if not lost:
                 value[slot] = entry
-            elif slot not in self._twist_slots:
+            elif slot not in self._twist_slots and slot != self._heading_slot:
                 value[slot] = 0.0
         self._limit()
 
@@ -132,3 +136,8 @@ class CommandVector:
             if entry < lo or entry > hi:
                 self.value[slot] = lo if entry < lo else hi
                 self.limited.append(self.names[slot])
+
+
+def _usable(values: Sequence[float]) -> bool:
+    """Whether all values are finite, as float32 as well; NaN fails every comparison."""
+    return all(abs(value) < LARGEST for value in values)

@@ -65,6 +65,9 @@ class SteppedPolicy(Protocol):
     def infer(self) -> Float32:
         """Run the network on its input buffers; the carry stays."""
 
+    def inputs_finite(self) -> bool:
+        """Whether every number in the inputs is finite."""
+
     def outputs_finite(self) -> bool:
         """Whether action and next carry of the last `infer` are finite."""
 
@@ -165,6 +168,7 @@ class Controller:
         self._want_stop = ''
         self._want_fade = False
         self._want_fault = ''
+        self._stamp_now_ns = 0
         self._said: list[str] = []
 
     # Requests, obeyed by the next tick ---------------------------------------------------
@@ -175,6 +179,7 @@ class Controller:
         self._want_run = self._want_fade = False
         self._want_stop = self._want_fault = ''
         self._from[:] = self.parts.frame.position
+        self.target[:] = self._from  # a fade may come before the first tick
         way = float(np.abs(self._from - self.parts.start_pose).max())
         self._ramp_ns = int(way / self.settings.ramp_speed * 1e9)
         self._enter(Mode.RAMP, now_ns, '')
@@ -207,8 +212,7 @@ class Controller:
         """Turn `fault` into `damp` if its cause is gone; else the reason it stays."""
         if self.mode is not Mode.FAULT:
             return f'nothing to reset in mode {self.mode}'
-        frame = self.parts.frame
-        cause = self.parts.finite.check(frame) or self.parts.tilt.check(frame)
+        cause = self._sample_problem() or self.parts.tilt.check(self.parts.frame)
         if cause:
             return f'the cause is still there: {cause}'
         self._enter(Mode.DAMP, self._since_ns, 'reset')
@@ -230,6 +234,7 @@ class Controller:
             self.events, self._said = self._said, []
 
     def _decide(self, now_ns: int, stamp_now_ns: int) -> None:
+        self._stamp_now_ns = stamp_now_ns
         self.ran = False
         self.policy_ns = 0
         if self.mode is Mode.INACTIVE:
@@ -238,10 +243,12 @@ class Controller:
         self._obey_requests(now_ns)
         self._observe(now_ns)
         if self.mode is Mode.FADE:
+            if self._sample_problem():
+                self._ramp_ns = 0  # blind: the rest of the fade is damping
             self._fade(now_ns)
             return
         if self.mode not in (Mode.DAMP, Mode.FAULT):
-            reason = self._check_sensors(stamp_now_ns)
+            reason = self._check_sensors()
             if reason:
                 self._fault(reason, now_ns)
         if self.mode in (Mode.DAMP, Mode.FAULT):
@@ -262,7 +269,8 @@ class Controller:
             self._want_stop = ''
         if self._want_fade:
             self._want_fade = False
-            self._begin_fade(now_ns, 'deactivated')
+            if self.mode is not Mode.FADE:
+                self._begin_fade(now_ns, 'deactivated')
 
     def _observe(self, now_ns: int) -> None:
         """Fill the policy's inputs in every mode, so that the log shows what it would see."""
@@ -274,15 +282,21 @@ class Controller:
             self.counts['command_limited_ticks'] += 1
             self._said.append(f'command limited: {", ".join(parts.command.limited)}')
         if not running:
+            parts.command.reset()
             parts.observation.reset()
         parts.observation.fill(self.run_ns / 1e9 if running else 0.0)
 
-    def _check_sensors(self, stamp_now_ns: int) -> str:
+    def _sample_problem(self) -> str:
+        """Why the newest sample cannot be acted upon, or ''."""
         parts = self.parts
-        reason = parts.stale.check(stamp_now_ns, parts.frame) or parts.finite.check(parts.frame)
+        stale = parts.stale.check(self._stamp_now_ns, parts.frame)
+        return stale or parts.finite.check(parts.frame)
+
+    def _check_sensors(self) -> str:
+        reason = self._sample_problem()
         if reason:
             return reason
-        reason = parts.tilt.check(parts.frame)
+        reason = self.parts.tilt.check(self.parts.frame)
         if reason:
             self.counts['falls'] += 1
         return reason
@@ -309,8 +323,9 @@ class Controller:
 
     def _start_run(self, now_ns: int) -> None:
         self.parts.policy.reset()
-        self.parts.command.reset()
         self.run_ns = 0
+        # Joints that the policy does not have stay at the start pose.
+        self.target[:] = self.parts.start_pose
         self._enter(Mode.RUN, now_ns, '')
 
     def _run(self, now_ns: int) -> None:
@@ -318,6 +333,10 @@ class Controller:
         if self.settings.duration_ns and self.run_ns >= self.settings.duration_ns:
             self._begin_fade(now_ns, 'duration reached')
             self._fade(now_ns)
+            return
+        if not parts.policy.inputs_finite():
+            self._fault('an input of the policy is not finite', now_ns)
+            self.send = Send.DAMPING
             return
         self.carry_in = parts.policy.carry
         begin = self._stage_clock()

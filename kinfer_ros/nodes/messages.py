@@ -106,6 +106,8 @@ def gains_message(robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64)
 
 def gains_differ(asked: JointState, found: JointState) -> list[str]:
     """Names of the joints whose gains in force are not the gains asked for."""
+    if not len(found.name) == len(found.position) == len(found.velocity) == len(found.effort):
+        return list(asked.name)  # an echo that leaves something out confirms nothing
     in_force = dict(
         zip(
             found.name, zip(found.position, found.velocity, found.effort, strict=True), strict=True

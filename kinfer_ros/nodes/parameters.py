@@ -62,7 +62,7 @@ POLICY_PARAMETERS = (
         'Go on from hold to run without waiting for ~/start. For simulated robots. Read at '
         'configure.',
     ),
-    Declared('dry_run', False, 'Do everything but publish commands. Read at configure.'),
+    Declared('dry_run', False, 'Do everything but publish commands and gains. Read at activate.'),
     Declared('record', True, 'Write steps.ndjson into the run directory. Read at configure.'),
     Declared('runs_dir', 'runs', 'Directory in which each configure makes a run directory.'),
     Declared(

@@ -146,7 +146,10 @@ class PolicyNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Damp and close after a bug of ours; :return: SUCCESS, back to unconfigured."""
         self._deactivate()
-        return self._guarded(lambda: self._close_run('error'), 'error')
+        failure = self.failure
+        result = self._guarded(lambda: self._close_run('error'), 'error')
+        self.failure = failure
+        return result
 
     def _guarded(self, action: Callable[[], None], what: str) -> TransitionCallbackReturn:
         """Run a transition; a user's error is logged in words, our own with its traceback."""
@@ -166,6 +169,8 @@ class PolicyNode(LifecycleNode):
         return SUCCESS
 
     def _configure(self) -> None:
+        if not self._starting:
+            self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
         self._wait_for(self._sensors_problem)
         self._open_run(loaded)
@@ -194,7 +199,11 @@ class PolicyNode(LifecycleNode):
         self.run_path = session.path
         self._io.say_run(str(session.path))
         self.get_logger().info(f'run directory {session.path}')
-        self._io.send_gains(_asked_gains(loaded))
+        self._send_gains(loaded)
+
+    def _send_gains(self, loaded: Loaded) -> None:
+        if not value(self, 'dry_run'):
+            self._io.send_gains(_asked_gains(loaded))
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """
@@ -228,7 +237,11 @@ class PolicyNode(LifecycleNode):
 
     def _activate(self) -> None:
         loaded = self._load()
-        assert self.session is not None
+        if self.session is None:
+            raise ContractError('there is no open run: clean up and configure again')
+        found = self._io.gains_in_force
+        if found is None or gains_differ(_asked_gains(loaded), found):
+            self._send_gains(loaded)  # the bridge may have been reset since configure
         self._wait_for(self._activation_problem)
         self._check_pose(loaded)
         self.session.activation += 1
@@ -258,7 +271,11 @@ class PolicyNode(LifecycleNode):
         self._io.take_bridge()
         if self._clocks.sim_time and self._clocks.stamp_now() == 0:
             return 'the simulated clock stands at 0: is /clock published?'
-        stale = loaded.controller.parts.stale.check(self._clocks.stamp_now(), frame)
+        now = self._clocks.stamp_now()
+        if self._clocks.sim_time:
+            # While this waits no callback runs, and /clock stands still for this node.
+            now = max(now, frame.joint_stamp_ns, frame.imu_stamp_ns)
+        stale = loaded.controller.parts.stale.check(now, frame)
         if stale or value(self, 'dry_run'):
             return stale
         others = self.count_publishers('joint_commands') - 1
@@ -366,6 +383,10 @@ class PolicyNode(LifecycleNode):
         if self._lockstep:
             ticker.answer_repeated_sample()
         controller = self.loaded.controller
+        self._io.take_bridge()
+        if not value(self, 'dry_run') and not self._io.bridge_state.startswith('enabled'):
+            # A policy must not come back to life when somebody enables the bridge again.
+            controller.request_fault(f'the bridge is {self._io.bridge_state}')
         if controller.mode is Mode.FAULT and controller.settings.duration_ns:
             # A run of a given length has nobody waiting to reset it.
             self.request_end(f'fault: {controller.reason}')

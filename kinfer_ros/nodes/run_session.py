@@ -6,6 +6,8 @@ would write run.json when a run ends early.
 
 from __future__ import annotations
 
+import math
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,9 +92,9 @@ def load(parameters: Parameters) -> Loaded:
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:
-    if len(values) != 3:
+    if len(values) != 3 or not all(math.isfinite(value) for value in values):
         raise ConfigError(
-            f'parameter default_command: found {list(values)}, expected three numbers: '
+            f'parameter default_command: found {list(values)}, expected three finite numbers: '
             'linear.x, linear.y, angular.z'
         )
     return (float(values[0]), float(values[1]), float(values[2]))
@@ -124,8 +126,19 @@ class RunSession:
         self.directory.write_run_json(self._facts(parameters))
         self.log: StepLog | None = None
         if parameters['record']:
-            self.log = StepLog(self.path, loaded.policy, parameters['carry_every'])
+            try:
+                self.log = StepLog(self.path, loaded.policy, parameters['carry_every'])
+            except BaseException:
+                self._remove()
+                raise
             self.directory.write_run_json({'steps_offset': self.log.offset})
+
+    def _remove(self) -> None:
+        """Leave nothing half-started behind."""
+        latest = self.path.parent / 'latest'
+        if latest.is_symlink() and latest.readlink().name == self.path.name:
+            latest.unlink()
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @property
     def path(self) -> Path:

@@ -84,7 +84,7 @@ def test_an_entry_without_a_source_is_refused_with_a_way_out() -> None:
     vector('xvel', 'cmd_3', extra_entries=['cmd_3'])
 
 
-@pytest.mark.parametrize('bad', [math.nan, math.inf])
+@pytest.mark.parametrize('bad', [math.nan, math.inf, 1e39])
 def test_a_command_that_is_not_finite_is_refused(bad: float) -> None:
     """The old command stays until its time-out."""
     command = vector('xvel')
@@ -99,3 +99,15 @@ def test_a_name_the_policy_lacks_is_refused() -> None:
     """A typo must not pass for a command."""
     assert 'xvell' in vector('xvel').set_named(['xvell'], [1.0], 0)
     assert vector('xvel').set_named(['xvel'], [], 0)
+
+
+def test_a_heading_set_by_name_goes_back_to_the_integrated_one() -> None:
+    """After policy_command is lost, cmd_vel turns the robot again."""
+    command = vector('yaw')
+    command.set_named(['yaw'], [1.0], 0)
+    command.update(0, 0.02)
+    assert command.value[0] == 1.0
+    for _ in range(50):
+        command.set_twist(0.0, 0.0, 0.5, 2 * S)
+        command.update(2 * S, 0.02)
+    assert command.value[0] == pytest.approx(0.5)

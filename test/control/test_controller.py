@@ -271,3 +271,66 @@ def test_events_belong_to_one_tick_and_are_not_changed_afterwards(rig: Rig) -> N
     assert 'mode damp: stop requested' not in first
     rig.tick()
     assert not rig.controller.events
+
+
+def test_a_fade_before_the_first_tick_starts_where_the_robot_is(tmp_path: Path) -> None:
+    """Ctrl-C right after the activation must not pull the robot to the start pose."""
+    rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path, home=0.5))
+    rig.set_pose(-0.4)
+    rig.activate()
+    rig.controller.request_fade()
+    rig.tick()
+    np.testing.assert_allclose(rig.controller.target, -0.4)
+
+
+def test_asking_for_a_fade_twice_does_not_drop_the_robot(rig: Rig) -> None:
+    """A second Ctrl-C does no harm."""
+    rig.run()
+    rig.controller.request_fade()
+    rig.tick(5)
+    rig.controller.request_fade()
+    rig.tick()
+    assert rig.controller.send is Send.POSITION
+
+
+def test_a_fade_with_dead_sensors_is_damping(rig: Rig) -> None:
+    """The target would end at a pose measured long ago, held stiffly."""
+    rig.run()
+    rig.controller.request_fade()
+    rig.tick()
+    assert rig.tick(20, fresh=False) in (Mode.FADE, Mode.INACTIVE)
+    assert rig.controller.send is not Send.POSITION
+
+
+def test_a_stale_sensor_is_no_gone_cause(rig: Rig) -> None:
+    """A fault by a dead sensor must not be reset while it is dead."""
+    rig.run()
+    rig.tick(20, fresh=False)
+    assert rig.controller.mode is Mode.FAULT
+    assert 'stale' in rig.controller.reset_fault()
+
+
+def test_joints_without_a_policy_stay_at_the_start_pose(tmp_path: Path) -> None:
+    """Not where the last session left them: a run can begin in the first tick."""
+    robot = small_robot(tmp_path, ('spare', 'joint_0', 'joint_1'), home=0.1)
+    settings = Settings(period_ns=PERIOD_NS, auto_run=True, fade_ns=2 * PERIOD_NS)
+    rig = Rig(leaky_policy(tmp_path), robot, settings)
+    rig.set_pose(0.1)
+    rig.activate()
+    rig.tick(3)
+    rig.set_pose(-0.9)
+    rig.controller.request_fade()
+    rig.tick(20)
+    assert rig.controller.mode is Mode.INACTIVE
+    rig.set_pose(0.1)
+    rig.activate()
+    assert rig.tick() is Mode.RUN
+    assert rig.controller.target[0] == pytest.approx(0.1)
+
+
+def test_an_input_that_is_not_finite_never_reaches_the_policy(rig: Rig) -> None:
+    """A network can turn NaN into a finite target."""
+    rig.run()
+    rig.controller.parts.command._default = (float('nan'), 0.0, 0.0)
+    assert rig.tick() is Mode.FAULT
+    assert 'input of the policy' in rig.controller.reason

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rcl_interfaces.srv import DescribeParameters
 from std_msgs.msg import String
+from std_srvs.srv import SetBool
 
 from helpers.client import ACTIVATE
 from helpers.client import CLEANUP
@@ -193,6 +194,25 @@ def test_a_dead_bridge_is_a_fault_and_a_signal_still_ends_it(
     assert 'Traceback' not in policy.output
     assert facts['counters']['faults'] == 1
     assert facts['reason'] == 'stopped by a signal'
+
+
+def test_disabling_the_bridge_is_a_fault_that_enabling_does_not_undo(
+    tmp_path: Path, environment: dict[str, str], client: Client
+) -> None:
+    """A policy must not come back to life because somebody enables the bridge again."""
+    modes = client.follow(String, 'policy_node/mode')
+    with (
+        node('mujoco_bridge', tmp_path, environment, {'command_timeout': 2.0}),
+        policy_node(tmp_path, environment, autostart=True, auto_run=True) as policy,
+    ):
+        assert client.spin_until(lambda: bool(modes) and modes[-1].data == 'run', START), (
+            policy.output
+        )
+        client.call(SetBool, 'mujoco_bridge/enable', SetBool.Request(data=False))
+        assert client.spin_until(lambda: modes[-1].data.startswith('fault'), 5)
+        assert 'the bridge is disabled' in modes[-1].data
+        client.call(SetBool, 'mujoco_bridge/enable', SetBool.Request(data=True))
+        assert not client.spin_until(lambda: not modes[-1].data.startswith('fault'), 0.5)
 
 
 def test_a_second_policy_node_is_refused(

@@ -60,6 +60,8 @@ def test_a_signal_ends_the_walk_softly(
         (['robot:=bipedd'], ['bipedd', 'biped']),
         (['vxx:=0.3'], ['vxx', 'did you mean vx']),
         (['vx:=fast'], ['vx', 'fast', 'number']),
+        (['vx:=nan'], ['vx', 'nan', 'number']),
+        (['namespace:=bad-name!'], ['namespace', 'bad-name!']),
         (['vx=0.3'], ['name:=value']),
         (['record:=maybe'], ['record', 'true or false']),
         (['params_file:=/nowhere.yaml'], ['/nowhere.yaml']),
