@@ -40,7 +40,6 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -68,12 +67,10 @@ from kinfer_ros.nodes.mujoco_messages import values
 from kinfer_ros.nodes.mujoco_parameters import read_settings
 from kinfer_ros.nodes.mujoco_parameters import with_tick
 from kinfer_ros.nodes.process import run_node
+from kinfer_ros.nodes.qos import LATCHED
+from kinfer_ros.nodes.qos import RELIABLE
 
-RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 LEVELS = {ENABLED: DiagnosticStatus.OK, DAMPING: DiagnosticStatus.ERROR}
 
 

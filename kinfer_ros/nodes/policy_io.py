@@ -27,9 +27,7 @@ from nav_msgs.msg import Odometry
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu
@@ -43,16 +41,13 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
 from kinfer_ros.nodes.messages import read_imu
 from kinfer_ros.nodes.messages import read_joint_state
+from kinfer_ros.nodes.qos import BEST_EFFORT
+from kinfer_ros.nodes.qos import LATCHED
+from kinfer_ros.nodes.qos import RELIABLE
 from kinfer_ros.nodes.taking import Unserved
 from kinfer_ros.nodes.taking import ignore
 from kinfer_ros.nodes.taking import take_all
 from kinfer_ros.nodes.taking import take_newest
-
-LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
-RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 
