@@ -64,6 +64,12 @@ POLICY_PARAMETERS = (
     ),
     Declared('dry_run', False, 'Do everything but publish commands and gains. Read at activate.'),
     Declared('record', True, 'Write steps.ndjson into the run directory. Read at configure.'),
+    Declared(
+        'wait_for_recorder',
+        False,
+        'Activate only when a recorder follows this node, so that its bag has the whole run.',
+        read_only=True,
+    ),
     Declared('runs_dir', 'runs', 'Directory in which each configure makes a run directory.'),
     Declared(
         'duration',

@@ -160,6 +160,18 @@ class PolicyIO:
         if state is not None:
             self.bridge_state = state.data
 
+    def is_recorded(self) -> bool:
+        """Whether one node has found both ~/run and joint_commands: a recorder, by any name."""
+        followers, listeners = (
+            {
+                (info.node_namespace, info.node_name)
+                for info in self._node.get_subscriptions_info_by_topic(publisher.topic_name)
+                if not info.node_name.startswith('_')  # DDS has not told its name yet
+            }
+            for publisher in (self._run, self._commands)
+        )
+        return bool(followers & listeners)
+
     def follow_cmd_vel_type(self) -> None:
         """
         With `auto`: subscribe to cmd_vel as the type that is published there.

@@ -275,6 +275,8 @@ class PolicyNode(LifecycleNode):
         if self._clocks.sim_time:
             # While this waits no callback runs, and /clock stands still for this node.
             now = max(now, frame.joint_stamp_ns, frame.imu_stamp_ns)
+        if value(self, 'wait_for_recorder') and not self._io.is_recorded():
+            return 'no recorder follows this node yet (wait_for_recorder): is it running?'
         stale = loaded.controller.parts.stale.check(now, frame)
         if stale or value(self, 'dry_run'):
             return stale

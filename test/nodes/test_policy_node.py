@@ -173,6 +173,30 @@ def test_without_sensors_it_says_what_it_waits_for_and_gives_up(
     assert 'is the bridge running?' in policy.output
 
 
+def test_it_waits_for_a_recorder_that_comes_late(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A short walk in lockstep was over before DDS had told the recorder of it: no bag."""
+    in_lockstep = {'lockstep': True, 'use_sim_time': True, 'duration': 0.1}
+    with (
+        node('mujoco_bridge', tmp_path, environment, {'lockstep': True}),
+        policy_node(
+            tmp_path,
+            environment,
+            autostart=True,
+            auto_run=True,
+            wait_for_recorder=True,
+            **in_lockstep,
+        ) as policy,
+    ):
+        policy.wait_for('waiting: no recorder follows', START)
+        with node('recorder', tmp_path, environment) as recorder:
+            assert policy.wait(START) == 0, policy.output
+            recorder.send(signal.SIGINT)
+            assert recorder.wait(5) == 0, recorder.output
+    assert (tmp_path / 'runs' / 'latest' / 'bag' / 'metadata.yaml').is_file()
+
+
 def test_a_dead_bridge_is_a_fault_and_a_signal_still_ends_it(
     tmp_path: Path, environment: dict[str, str], client: Client
 ) -> None:
