@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from rclpy.node import Node
 
-from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.nodes.run_session import RunSession

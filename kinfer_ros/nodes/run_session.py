@@ -16,19 +16,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sensor_msgs.msg import JointState
+
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import Gains
-from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.assembly import gain_problem
 from kinfer_ros.control.assembly import gains
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.odometer import Odometer
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.control.timing import Schedule
+from kinfer_ros.control.tunables import tunables_from
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.messages import gains_message
 from kinfer_ros.nodes.step_log import STAGES
 from kinfer_ros.nodes.step_log import StepLog
 from kinfer_ros.policy.policy import Policy
@@ -79,16 +83,29 @@ def load(parameters: Parameters) -> Loaded:
         fade_ns=round(parameters['fade_time'] * 1e9),
         auto_run=parameters['auto_run'],
         duration_ns=round(parameters['duration'] * 1e9),
-    )
-    limits = Limits(
-        stale=parameters['stale_timeout'],
-        tilt=parameters['max_tilt'],
-        command_timeout=parameters['command_timeout'],
+        blend_ns=round(parameters['blend_time'] * 1e9),
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
     )
-    controller = assemble(policy, robot, settings, limits)
-    return Loaded(policy, robot, controller, gains(policy.contract, robot), rate_hz)
+    tunables = tunables_from(parameters)
+    asked = gains(policy.contract, robot)
+    problem = gain_problem(asked, robot, tunables)
+    if problem:
+        raise ConfigError(problem)
+    controller = assemble(policy, robot, settings, tunables)
+    return Loaded(policy, robot, controller, asked, rate_hz)
+
+
+def loaded_gains(loaded: Loaded, session: str = '') -> JointState:
+    """Message with the gains of what is loaded, as they are asked for in this moment."""
+    factors = loaded.controller.factors
+    return gains_message(
+        loaded.robot,
+        loaded.gains.kp * factors.kp_factor,
+        loaded.gains.kd * factors.kd_factor,
+        loaded.gains.torque_limit,
+        session,
+    )
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:
@@ -114,6 +131,7 @@ class RunSession:
         self.loaded = loaded
         self.odometer = Odometer()
         self.activation = 0
+        self.swaps: list[dict[str, Any]] = []
         self.ticks = 0
         self.missed = 0
         self.late = Histogram()
@@ -171,6 +189,18 @@ class RunSession:
             'parameters': dict(parameters),
         }
 
+    def take_over(self, loaded: Loaded) -> None:
+        """Note that another policy has taken over in this run."""
+        self.loaded = loaded
+        contract = loaded.policy.contract
+        self.swaps.append(
+            {
+                'step_id': self.log.step_id if self.log else None,
+                'model': str(contract.path),
+                'model_sha256': contract.sha256,
+            }
+        )
+
     def count_schedule(self, schedule: Schedule) -> None:
         """Take over the missed ticks of an activation that ends."""
         self.missed += schedule.missed
@@ -206,6 +236,8 @@ class RunSession:
             'turned_rad': round(self.odometer.heading, 4),
             'run_s': round(self.loaded.controller.run_ns / 1e9, 3),
             'activations': self.activation,
+            'swaps': self.swaps,
+            'guards': self._guards(),
             'counters': {
                 'ticks': self.ticks,
                 'missed_ticks': self.missed + missed,
@@ -218,6 +250,15 @@ class RunSession:
                 'tick_us': self.tick_time.summary_us(),
                 **{f'{name}_us': h.summary_us() for name, h in self.stages.items()},
             },
+        }
+
+    def _guards(self) -> dict[str, Any]:
+        """Guards that have spoken, with their counts."""
+        state = self.loaded.controller.parts.watch.panel.state()
+        return {
+            name: {key: found[key] for key in ('limits', 'warns', 'faults')}
+            for name, found in state.items()
+            if found['limits'] or found['warns'] or found['faults']
         }
 
     def finish(self, reason: str) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Send
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.telemetry.ndjson import LogCounters
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
@@ -47,11 +47,16 @@ class StepLog:
         )
         self._ring = layout.make_ring()
         self._writer = NdjsonWriter(steps_path(run_dir), self._ring, layout)
-        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._follow(policy)
         self._target = np.zeros(len(contract.joint_names))
         self._carry_every = carry_every
-        self._until_carry = 0
         self.step_id = 0
+
+    def _follow(self, policy: Policy) -> None:
+        """Record the inputs of this policy from now on; its carry in its first step."""
+        self._policy = policy
+        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._until_carry = 0
 
     def add(
         self,
@@ -64,6 +69,9 @@ class StepLog:
     ) -> None:
         """Add the record of the tick that `controller` just ran."""
         ring = self._ring
+        stepping = controller.parts.stepping
+        if stepping.fitted.policy is not self._policy:
+            self._follow(stepping.fitted.policy)
         slot = ring.claim()
         step_id = self.step_id
         self.step_id += 1
@@ -79,14 +87,14 @@ class StepLog:
             i64['age_us'][slot] = age_ns // 1000
         if controller.send is Send.POSITION:
             flags |= HAS_TARGET
-            np.take(controller.target, controller.parts.joints, out=self._target)
+            np.take(controller.target, stepping.fitted.joints, out=self._target)
             ring.f32['target'][slot] = self._target
         if controller.ran:
             flags |= HAS_OUTPUT
-            ring.f32['output'][slot] = controller.action
+            ring.f32['output'][slot] = stepping.action
         if self._carry_is_due(controller):
             flags |= HAS_CARRY
-            ring.f32['carry'][slot] = controller.carry_in.ravel()
+            ring.f32['carry'][slot] = stepping.carry_in.ravel()
         for i, ns in enumerate(stage_ns):
             ring.f32['stage_us'][slot, i] = ns / 1000
         i64['step_id'][slot] = step_id
