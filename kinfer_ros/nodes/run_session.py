@@ -142,13 +142,19 @@ class RunSession:
             Path(parameters['runs_dir']), Path(parameters['model'])
         )
         self.directory.write_run_json(self._facts(parameters))
-        self.log: StepLog | None = None
-        if parameters['record']:
-            try:
-                self.log = StepLog(self.path, loaded.policy, parameters['carry_every'])
-            except BaseException:
-                self._remove()
-                raise
+        self.records = bool(parameters['record'])
+        try:
+            self.log = StepLog(
+                self.path,
+                loaded.policy,
+                rate_hz=loaded.rate_hz,
+                carry_every=parameters['carry_every'],
+                record=self.records,
+            )
+        except BaseException:
+            self._remove()
+            raise
+        if self.records:
             self.directory.write_run_json({'steps_offset': self.log.offset})
 
     def _remove(self) -> None:
@@ -190,12 +196,11 @@ class RunSession:
         }
 
     def take_over(self, loaded: Loaded) -> None:
-        """Note that another policy has taken over in this run."""
+        """Note that another policy has taken over in this run; the steps' events say when."""
         self.loaded = loaded
         contract = loaded.policy.contract
         self.swaps.append(
             {
-                'step_id': self.log.step_id if self.log else None,
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
             }
@@ -206,21 +211,20 @@ class RunSession:
         self.missed += schedule.missed
 
     def count_tick(self, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]) -> None:
-        """Count one tick into the figures and, where there is a log, into the log."""
+        """Count one tick into the figures and into the log."""
         self.ticks += 1
         self.late.record(late_ns)
         self.age.record(age_ns)
         self.tick_time.record(sum(stage_ns))
         for histogram, ns in zip(self.stages.values(), stage_ns, strict=True):
             histogram.record(ns)
-        if self.log is not None:
-            self.log.add(
-                self.loaded.controller,
-                activation=self.activation,
-                late_ns=late_ns,
-                age_ns=age_ns,
-                stage_ns=stage_ns,
-            )
+        self.log.add(
+            self.loaded.controller,
+            activation=self.activation,
+            late_ns=late_ns,
+            age_ns=age_ns,
+            stage_ns=stage_ns,
+        )
 
     def figures(self, missed: int) -> dict[str, Any]:
         """
@@ -237,12 +241,13 @@ class RunSession:
             'run_s': round(self.loaded.controller.run_ns / 1e9, 3),
             'activations': self.activation,
             'swaps': self.swaps,
-            'guards': self._guards(),
+            'guards': self.guards(),
             'counters': {
                 'ticks': self.ticks,
                 'missed_ticks': self.missed + missed,
                 **counts,
-                'log': self.log.counters() if self.log else None,
+                'log': self.log.counters() if self.records else None,
+                'black_box': self.log.black_box(),
             },
             'timing': {
                 'late_us': self.late.summary_us(),
@@ -252,7 +257,7 @@ class RunSession:
             },
         }
 
-    def _guards(self) -> dict[str, Any]:
+    def guards(self) -> dict[str, Any]:
         """Guards that have spoken, with their counts."""
         state = self.loaded.controller.parts.watch.panel.state()
         return {
@@ -268,8 +273,7 @@ class RunSession:
         :raises RunError: run.json cannot be written.
         """
         begin = time.monotonic()
-        if self.log is not None:
-            self.log.close()
+        self.log.close()
         figures = self.figures(0)
         figures['counters']['closing_s'] = round(time.monotonic() - begin, 3)
         self.directory.finish(reason, figures)

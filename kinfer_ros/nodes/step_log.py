@@ -6,8 +6,10 @@ is already there, nothing else.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.telemetry.black_box import SECONDS
+from kinfer_ros.telemetry.black_box import BlackBox
 from kinfer_ros.telemetry.ndjson import LogCounters
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import steps_path
@@ -36,8 +40,13 @@ class StepLog:
     :ivar step_id: number of the next record.
     """
 
-    def __init__(self, run_dir: Path, policy: Policy, carry_every: int) -> None:
-        """:raises RunError: the file cannot be opened."""
+    def __init__(
+        self, run_dir: Path, policy: Policy, *, rate_hz: float, carry_every: int, record: bool
+    ) -> None:
+        """
+        :param record: write steps.ndjson; else only the black box is kept.
+        :raises RunError: the file cannot be opened.
+        """
         contract = policy.contract
         layout = RecordFormat(
             joint_names=contract.joint_names,
@@ -46,7 +55,10 @@ class StepLog:
             stages=STAGES,
         )
         self._ring = layout.make_ring()
-        self._writer = NdjsonWriter(steps_path(run_dir), self._ring, layout)
+        self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
+        path = steps_path(run_dir) if record else None
+        self._writer = NdjsonWriter(path, self._ring, layout, self._black_box)
+        self._faults = 0
         self._follow(policy)
         self._target = np.zeros(len(contract.joint_names))
         self._carry_every = carry_every
@@ -106,6 +118,19 @@ class StepLog:
         if controller.events:
             ring.obj['events'][slot] = controller.events
         ring.publish()
+        if controller.counts['faults'] != self._faults:
+            self._faults = controller.counts['faults']
+            self._ask_black_box(controller, step_id)
+
+    def _ask_black_box(self, controller: Controller, step_id: int) -> None:
+        self._black_box.ask(
+            {
+                'reason': controller.reason,
+                'step_id': step_id,
+                't_us': time.time_ns() // 1000,
+                'guards': controller.parts.watch.panel.state(),
+            }
+        )
 
     def _carry_is_due(self, controller: Controller) -> bool:
         """Whether this step's carry is recorded: the first of a run, then every n-th."""
@@ -126,6 +151,10 @@ class StepLog:
     def counters(self) -> LogCounters:
         """Records written and dropped so far."""
         return self._writer.counters()
+
+    def black_box(self) -> dict[str, Any]:
+        """Files of the black box written so far, and why one could not be."""
+        return {'written': self._black_box.written, 'error': self._black_box.error}
 
     def close(self) -> LogCounters:
         """Write what is left and close the file."""

@@ -96,6 +96,7 @@ class Panel:
         self.said: list[str] = []
         self._counts = {name: [0, 0, 0, 0] for name in GUARDS}
         self._texts = dict.fromkeys(GUARDS, '')
+        self._warned = dict.fromkeys(GUARDS, False)
         self._speaking: dict[str, bool] = {}
 
     def note(self, verdict: Verdict) -> None:
@@ -105,6 +106,7 @@ class Panel:
         new = name not in self._speaking
         self._speaking[name] = True
         self._texts[name] = verdict.text
+        self._warned[name] = level is Level.WARN
         if level is Level.LIMIT:
             self.said.append(f'{name} limit')
         elif level is Level.WARN and new:
@@ -125,8 +127,8 @@ class Panel:
         return self._counts[name][level]
 
     def warnings(self) -> list[str]:
-        """What guards say now, worst or not."""
-        return [f'{name}: {self._texts[name]}' for name in self._speaking if self._texts[name]]
+        """What guards warn of now; limits and faults are told elsewhere."""
+        return [f'{name}: {self._texts[name]}' for name in self._speaking if self._warned[name]]
 
     def state(self) -> dict[str, GuardState]:
         """Every guard's counts and what it says now, for diagnostics and the black box."""
