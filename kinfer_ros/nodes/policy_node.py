@@ -176,7 +176,6 @@ class PolicyNode(LifecycleNode):
         if not self._starting:
             self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
-        loaded.controller.parts.frame.restart()
         self._wait_for(lambda: self._ready.sensors_problem(loaded))
         self._open_run(loaded)
 
@@ -303,7 +302,10 @@ class PolicyNode(LifecycleNode):
         elif self._ending:
             self._finish()
         schedule = self._ticker.schedule if self._ticker else None
-        if self._diagnostics.update(self.state, self.loaded, self.session, schedule):
+        state = (
+            f'{self.state}, stopped: {stop}' if (stop := self._operator.stopped) else self.state
+        )
+        if self._diagnostics.update(state, self.loaded, self.session, schedule):
             self._io.follow_cmd_vel_type()
 
     def _serve(self) -> None:
@@ -349,6 +351,8 @@ class PolicyNode(LifecycleNode):
         if not value(self, 'dry_run') and not self._io.bridge_state.startswith('enabled'):
             # A policy must not come back to life when somebody enables the bridge again.
             controller.request_fault(f'the bridge is {self._io.bridge_state}')
+        elif problem := ticker.gains_problem():
+            controller.request_fault(problem)
         if controller.mode is Mode.FAULT and controller.settings.duration_ns:
             # A run of a given length has nobody waiting to reset it.
             self.request_end(f'fault: {controller.reason}')

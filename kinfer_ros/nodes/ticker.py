@@ -22,6 +22,7 @@ from kinfer_ros.control.modes import Send
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.messages import CommandMessages
+from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.messages import stamp_ns
 from kinfer_ros.nodes.policy_io import PolicyIO
 from kinfer_ros.nodes.run_session import RunSession
@@ -37,6 +38,9 @@ SLOW_HZ = 5.0
 """How often odometry, temperatures and battery are looked at."""
 
 GAINS_PERIOD_NS = 100_000_000
+
+GAINS_PATIENCE = 1.0
+"""s, real time, for the bridge to echo gains that were sent."""
 
 
 class Ticker:
@@ -76,6 +80,8 @@ class Ticker:
         )
         self._gains_ns = 0
         self._gains_sent = self._factors()
+        self._gains_sent_s = time.monotonic()
+        self._gains_checked: JointState | None = None
         self._last_sent: JointState | None = None
         self._countdown = 0
         self._last_now = 0
@@ -129,6 +135,16 @@ class Ticker:
         seen = self._io.take_sensors(frame)
         if seen and frame.joint_stamp_ns == before == stamp_ns(self._last_sent.header):
             self._io.send_command(self._last_sent)
+
+    def gains_problem(self) -> str:
+        """Say that the bridge has other gains in force than it was asked for, or ''."""
+        found = self._io.gains_in_force
+        settled = time.monotonic() - self._gains_sent_s > GAINS_PATIENCE
+        if self._dry_run or found is None or found is self._gains_checked or not settled:
+            return ''
+        self._gains_checked = found
+        differing = gains_differ(loaded_gains(self._session.loaded), found)
+        return f'the gains in force are not those asked for: {differing}' if differing else ''
 
     def _on_timer(self) -> None:
         controller = self._controller
@@ -219,6 +235,7 @@ class Ticker:
         if self._dry_run or now - self._gains_ns < GAINS_PERIOD_NS:
             return
         self._gains_ns, self._gains_sent = now, self._factors()
+        self._gains_sent_s, self._gains_checked = time.monotonic(), None
         self._io.send_gains(loaded_gains(self._session.loaded, self._id))
 
     def _fade_tick(self) -> bool:

@@ -95,6 +95,8 @@ class SampleGuard:
         return verdict
 
     def _age(self, moment: Moment) -> Verdict:
+        if not self._stamp_ns:
+            return fault('stale', f'no message yet on {self.source}')
         tunables = self._tunables
         limit = tunables.stale_timeout * 1e9
         silent = moment.now_ns - self._came_ns
