@@ -44,6 +44,7 @@ setup(
     extras_require={
         'sim': ['mujoco'],
         'bag': ['rosbags'],
+        'kos': ['pykos'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest'],
     },
@@ -56,10 +57,13 @@ setup(
     license='MIT',
     entry_points={
         'console_scripts': [
+            'kos = kinfer_ros.cli.kos:main',
+            'kos_bridge = kinfer_ros.nodes.kos_bridge:main',
             'mujoco_bridge = kinfer_ros.nodes.mujoco_bridge:main',
             'pack = kinfer_ros.cli.pack:main',
             'policy_node = kinfer_ros.nodes.policy_node:main',
             'recorder = kinfer_ros.nodes.recorder:main',
+            'robot = kinfer_ros.cli.robot:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
         ],

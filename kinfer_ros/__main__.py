@@ -16,7 +16,9 @@ from kinfer_ros import __version__
 from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
+    'kos': 'look at a robot that KOS runs, or bring it to its home pose slowly',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'robot': 'check a robot YAML, or make one from K-Scale metadata',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }

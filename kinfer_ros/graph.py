@@ -42,8 +42,23 @@ ARGUMENTS = (
     Argument(
         'bridge',
         'mujoco',
-        'The robot side to start: the MuJoCo robot, or none (yours runs already).',
-        ('mujoco', 'none'),
+        'The robot side to start: the MuJoCo robot, a robot that KOS runs, or none (yours runs '
+        'already).',
+        ('mujoco', 'kos', 'none'),
+    ),
+    Argument('kos_host', '127.0.0.1', 'Host of the KOS server, with bridge:=kos.'),
+    Argument('kos_port', '50051', 'Port of the KOS server.'),
+    Argument(
+        'kos_backend',
+        'auto',
+        'What the KOS server is; auto goes by the robot.',
+        ('auto', 'kos-kbot', 'kos-zbot', 'kos-sim'),
+    ),
+    Argument(
+        'kos_auto_enable',
+        'false',
+        'Switch the torque on at the first connection, without ~/enable. For kos-sim.',
+        ('true', 'false'),
     ),
     Argument('namespace', '', 'Namespace of all nodes; topic names are relative to it.'),
     Argument(
@@ -164,6 +179,8 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     found = []
     if simulated:
         found.append(_bridge(arguments, lockstep=lockstep, sim_time=sim_time))
+    elif arguments['bridge'] == 'kos':
+        found.append(_kos_bridge(arguments))
     found.append(_policy(arguments, common, simulated=simulated, lockstep=lockstep))
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
@@ -205,6 +222,21 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
             'seed': _whole(arguments, 'seed'),
             'viewer': arguments['viewer'] == 'true',
             'video': arguments['video'],
+        },
+    )
+
+
+def _kos_bridge(arguments: Mapping[str, str]) -> NodeSpec:
+    if arguments['use_sim_time'] == 'true':
+        raise ConfigError('use_sim_time:=true needs a /clock, and no KOS robot publishes one')
+    return NodeSpec(
+        'kos_bridge',
+        given={
+            'robot': arguments['robot'],
+            'kos_host': arguments['kos_host'],
+            'kos_port': _whole(arguments, 'kos_port'),
+            'backend': arguments['kos_backend'],
+            'auto_enable': arguments['kos_auto_enable'] == 'true',
         },
     )
 
