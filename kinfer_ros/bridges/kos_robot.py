@@ -172,7 +172,7 @@ class KosRobot:
             self.counts['lost'] += 1
             self.drive.forget()
             if self.state != DISABLED and not self._busy:
-                self._owed = 'the link to the robot was lost'
+                self._owed = 'after the link was lost, as soon as it was back'
                 self._torque_on = False
                 self._damped = True
                 self._guard.release()
@@ -400,14 +400,16 @@ class KosRobot:
             return False, str(error)
         return True, self.state_text
 
-    def enable_soon(self) -> None:
-        """Switch the torque on without anybody who waits for it."""
-        self._spawn(self._enable_quietly())
+    def enable_at_start(self) -> None:
+        """Switch the torque on without being asked, trying until it was on once."""
+        self._spawn(self._enable_at_start())
 
-    async def _enable_quietly(self) -> None:
-        done, text = await self.enable(True)
-        if not done:
-            self._warn(text)
+    async def _enable_at_start(self) -> None:
+        while self.in_force is None:
+            done, text = await self.enable(True)
+            if not done:
+                self._warn(text)
+                await asyncio.sleep(1.0)
 
     async def _enable(self) -> None:
         if self.state == ENABLED and not self._damped:
@@ -495,7 +497,7 @@ class KosRobot:
         async with self._order:
             if self._owed:
                 self._damped = True
-                await self._disable(f'{self._owed}, and it was switched off since')
+                await self._disable(self._owed)
 
     async def stop(self) -> None:
         """Damp and disable, because the bridge ends."""

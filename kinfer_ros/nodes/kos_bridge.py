@@ -173,7 +173,7 @@ class KosBridge(Node):
             self._imu.publish(self._messages.fill_imu(imu))
         if self._auto_enable and joints is not None:
             self._auto_enable = False
-            self._loop.hand_over(self.robot.enable_soon)
+            self._loop.hand_over(self.robot.enable_at_start)
 
     def _say_changes(self) -> None:
         robot = self.robot
