@@ -4,7 +4,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help walk test lint bench train clean
+.PHONY: help walk test test-kos lint bench train clean
 
 # What to walk, and with what; all can be given in front of make or behind it.
 DURATION ?= 20
@@ -22,6 +22,7 @@ help:
 	@echo '             ROS_DISTRO=kilted or jazzy, PYTHON=python3.12, ARGS="viewer:=true ..."'
 	@echo 'make test    lint, then the whole test suite on Kilted and on Jazzy'
 	@echo '             DISTROS="kilted", TEST_ARGS="-k lockstep"'
+	@echo 'make test-kos  the graph on kos-sim, a real KOS server (installs 1.1 GB the first time)'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make bench   the benchmarks, as tables'
 	@echo 'make train   train the policy that ships with the package again (see training/README.md)'
@@ -32,6 +33,9 @@ walk:
 
 test:
 	@exec tools/test.sh
+
+test-kos:
+	@KOS_SIM=1 TEST_ARGS='-k kos_sim' DISTROS=$(firstword $(DISTROS)) exec tools/test.sh $(firstword $(DISTROS))
 
 lint:
 	@exec tools/lint.sh

@@ -17,7 +17,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
 
 # Python modules whose distribution has another name; ROS packages have the name of their module.
-DISTRIBUTIONS = {'yaml': 'PyYAML', 'imageio_ffmpeg': 'imageio-ffmpeg'}
+DISTRIBUTIONS = {
+    'google': 'protobuf',
+    'grpc': 'grpcio',
+    'imageio_ffmpeg': 'imageio-ffmpeg',
+    'kos_protos': 'pykos',
+    'yaml': 'PyYAML',
+}
 SYSTEM_KEYS = {'numpy': 'python3-numpy', 'yaml': 'python3-yaml'}
 """What rosdep calls the Python modules that it can install everywhere."""
 
@@ -97,7 +103,7 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video')
+    pinned = pins('base', 'video', 'kos')
     missing = [
         module
         for module in sorted(imported_modules())

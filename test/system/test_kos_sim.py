@@ -10,13 +10,11 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.processes import wait_until
