@@ -125,6 +125,11 @@ class KosRobot:
         self._retry_ns = 0
 
     @property
+    def torque_is_unknown(self) -> bool:
+        """Whether the torque should be off, but could not be switched off."""
+        return bool(self._owed)
+
+    @property
     def holder(self) -> str:
         """The session that is obeyed, or empty."""
         return self._guard.holder
@@ -457,7 +462,6 @@ class KosRobot:
             self._owed = ''
         except BridgeError as error:
             self._owed = reason
-            self._warn(f'the robot could not be switched off, its torque may be on: {error}')
             reason = f'{reason}; its torque may be on: {error}'
         finally:
             self._busy = False
@@ -503,7 +507,8 @@ class KosRobot:
         """Damp and disable, because the bridge ends."""
         async with self._order:
             await self._disable('the bridge has ended')
-        self._enter(DISABLED, 'the bridge has ended')
+        if not self._owed:
+            self._enter(DISABLED, 'the bridge has ended')
 
     # State -------------------------------------------------------------------------------
 

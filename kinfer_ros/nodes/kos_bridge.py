@@ -155,8 +155,10 @@ class KosBridge(Node):
         try:
             if self._loop.crash is None:
                 self._loop.ask(self.robot.stop(), STOP_PATIENCE)
+            if self.robot.torque_is_unknown:
+                self.get_logger().error(self.robot.state_text)
         except BridgeError as error:
-            self._warn(f'switching the robot off: {error}; its torque may be on')
+            self.get_logger().error(f'{error}: its torque may be on')
         self._loop.stop()
         self._say_changes()
         self._state.wait_for_all_acked(Duration(seconds=0.2))

@@ -34,7 +34,7 @@ def test_there_and_back(position):
 
 
 def test_offset_and_sign():
-    """hardware = sign * joint + offset, in degrees; speeds and torques have no offset."""
+    """Hardware = sign * joint + offset, in degrees; speeds and torques have no offset."""
     units = JointUnits(twisted())
     sent = units.to_degrees(np.full(20, 1.0))
     assert sent[0] == pytest.approx(np.degrees(1.0))

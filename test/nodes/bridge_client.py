@@ -1,4 +1,4 @@
-"""A scripted policy node for tests of the MuJoCo bridge, which runs in a process of its own."""
+"""A scripted policy node for tests of the bridges, which run in processes of their own."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import BatteryState
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -40,12 +41,14 @@ LATCHED = QoSProfile(
 )
 
 
-def start_bridge(namespace: str, *parameters: str) -> subprocess.Popen[str]:
-    """Start the bridge with `name:=value` parameters."""
+def start_bridge(
+    namespace: str, *parameters: str, node: str = 'mujoco_bridge'
+) -> subprocess.Popen[str]:
+    """Start a bridge with `name:=value` parameters."""
     arguments = ['-r', f'__ns:=/{namespace}']
     arguments += [word for parameter in parameters for word in ('-p', parameter)]
     return subprocess.Popen(
-        [sys.executable, '-m', 'kinfer_ros.nodes.mujoco_bridge', '--ros-args', *arguments],
+        [sys.executable, '-m', f'kinfer_ros.nodes.{node}', '--ros-args', *arguments],
         env={**os.environ, **ENVIRONMENT},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -93,6 +96,8 @@ class Client:
             (Clock, '/clock', DEEP),
             (String, 'bridge_state', LATCHED),
             (JointState, 'joint_gains_in_force', LATCHED),
+            (JointState, 'joint_temperatures', BEST_EFFORT),
+            (BatteryState, 'battery_state', BEST_EFFORT),
             (DiagnosticArray, '/diagnostics', 10),
         ):
             self.node.create_subscription(kind, topic, self._taker(topic), qos)
