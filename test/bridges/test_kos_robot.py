@@ -43,6 +43,7 @@ class Rig:
         self.imu: ImuSample | str = ''
 
     async def read(self, times: int = 1) -> None:
+        """Read as the bridge's loop does."""
         for _ in range(times):
             reading = await self.robot.client.read()
             self.sample, self.imu = self.robot.took(reading, time.monotonic_ns())
@@ -56,11 +57,13 @@ class Rig:
             await self.read()
 
     def send(self, position, mode: str = 'run', session: str = 'aaaa', age_ns: int = 0) -> None:
+        """Command as a policy node does; None asks for damping."""
         names = KBOT.joint_names
         command = Command(session, mode, 0, names, position)
         self.robot.command(command, time.monotonic_ns(), age_ns)
 
     async def enable(self) -> None:
+        """Switch the torque on once there is a sample."""
         await self.until(lambda: self.robot.connected and not self.robot.problem)
         done, text = await self.robot.enable(True)
         assert done, text
