@@ -33,6 +33,11 @@ class SensorFrame:
     :ivar joint_stamp_ns: stamp of the joint sample; 0 before the first.
     :ivar imu_stamp_ns: stamp of the IMU sample; 0 before the first.
     :ivar joint_problem: why the newest joint sample cannot be used, or ''.
+    :ivar base_velocity: [3] m/s, base frame, from odometry.
+    :ivar odom_stamp_ns: stamp of the odometry sample; 0 before the first.
+    :ivar needs_odometry: the policy takes `base_velocity`, so a stale one is a fault.
+    :ivar imu_from_base: [3, 3] turns a vector of the base frame into the IMU's.
+    :ivar imu_mounting: unit quaternion w x y z, the IMU frame in the base frame.
     :ivar imu_problem: why the newest IMU sample cannot be used, or '' (an absent orientation).
     """
 
@@ -49,8 +54,13 @@ class SensorFrame:
         self.imu_stamp_ns = 0
         self.joint_problem = ''
         self.imu_problem = ''
+        self.base_velocity = np.zeros(3)
+        self.odom_stamp_ns = 0
+        self.needs_odometry = False
         self._base_from_imu = rotation_matrix(robot.imu_mounting)
+        self.imu_from_base = self._base_from_imu.T
         w, x, y, z = (float(v) for v in robot.imu_mounting)
+        self.imu_mounting = (w, x, y, z)
         self._imu_to_base = (w, -x, -y, -z)  # conjugate: undoes the mounting
         self._names: Sequence[str] | None = None
         self._index = np.zeros(n, dtype=np.intp)
@@ -93,6 +103,11 @@ class SensorFrame:
         np.dot(self._base_from_imu, gyro, out=self.gyro)
         np.dot(self._base_from_imu, accel, out=self.accel)
         self.imu_stamp_ns = stamp_ns
+
+    def update_odometry(self, linear: tuple[float, float, float], stamp_ns: int) -> None:
+        """Take over one odometry sample: the base's velocity in its own frame, m/s."""
+        self.base_velocity[:] = linear
+        self.odom_stamp_ns = stamp_ns
 
     @property
     def yaw(self) -> float:

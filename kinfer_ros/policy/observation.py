@@ -255,7 +255,7 @@ class FlatObservation:
         # mode='clip' is numpy's fast one; every index is within.
         self._values.take(self._index, out=self._frame, mode='clip')
         for operation, operand in self._steps:
-            operation(self._frame, operand, self._frame)
+            operation(self._frame, operand, out=self._frame)
         if self._memory.depth > 1:
             self._recall_frames(memory)
             self._window.take(self._order, out=self._flat, mode='clip')

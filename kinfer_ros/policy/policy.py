@@ -152,10 +152,10 @@ class Policy:
         Whatever is refused leaves the carry as it was.
 
         :param obs: a mapping with every input of `contract.inputs` by name, nothing else; shapes
-            and units as there. A policy with a spec takes its flat observation as well, scaled and stacked by
-            the caller: nothing is built then, the network gets it as it is. Its newest frame
-            enters the history, and states, last action and gait clock move on, so that both ways
-            can be mixed; a gait clock that a command governs sees the last named command.
+            and units as there. A policy with a spec takes its flat observation as well, scaled and
+            stacked by the caller: nothing is built then, the network gets it as it is. Its newest
+            frame enters the history, and states, last action and gait clock move on, so that both
+            ways can be mixed; a gait clock that a command governs sees the last named command.
         :return: absolute joint position targets, rad, in `contract.joint_names` order: a new
             array of shape (N,).
         :raises ContractError: for a missing, extra or wrongly shaped input.
