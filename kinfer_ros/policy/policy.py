@@ -121,16 +121,25 @@ class Policy:
         self._initial_carry = np.zeros(0, np.float32) if carry is None else carry
         self.inputs: Mapping[str, Array] = MappingProxyType(session.inputs)
         self._slots = tuple((name, array, array.shape) for name, array in session.inputs.items())
-        self._warm_up()
+        # Once, so that the first step is as fast as the others and surely works.
+        self.at_rest(contract.joint_biases)
 
-    def _warm_up(self) -> None:
-        """Run once, so that the first step is as fast as the others and surely works."""
+    def at_rest(self, pose: npt.ArrayLike | None = None) -> Array:
+        """
+        What the policy would do first with a robot that stands still, upright, without a command.
+
+        Not while it runs: the carry starts anew, and `inputs` are NaN afterwards.
+
+        :param pose: joint positions, rad, in joint_names order; zeros if left out.
+        :return: the targets, rad, a new array.
+        :raises ModelError: when onnxruntime fails, or gives what is not finite.
+        """
         for name, array in self.inputs.items():
             array[:] = _AT_REST.get(name.removesuffix('_imu'), 0.0)
-        if 'joint_angles' in self.inputs and self.contract.joint_biases is not None:
-            self.inputs['joint_angles'][:] = self.contract.joint_biases
+        if 'joint_angles' in self.inputs and pose is not None:
+            self.inputs['joint_angles'][:] = pose
         self.reset()
-        self.infer()
+        target = self.infer().copy()
         if not self.outputs_finite():
             raise ModelError(
                 f'{self.contract.path}: for a robot that stands still: {self.non_finite()};'
@@ -140,6 +149,7 @@ class Policy:
         for array in self.inputs.values():
             array[:] = np.nan
         self.reset()
+        return target
 
     def reset(self) -> None:
         """Start anew, from the carry that init_fn gave when the model was loaded."""

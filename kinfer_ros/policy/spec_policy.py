@@ -93,7 +93,7 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             said.append(f'last action: {term.which}, {term.ago} tick(s) back')
         elif term.source == 'linear_velocity':
             said.append(
-                f"linear velocity of the base's origin, in the {term.frame} frame, from odometry"
+                f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
             )
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
@@ -104,7 +104,7 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
     for state in network.states:
         said.append(f'state: input {state.input} takes output {state.output}')
     for name in network.unused:
-        said.append(f'output {name!r} of the network is not used')
+        said.append(f'unused output: {name}')
     return tuple(said)
 
 
@@ -114,13 +114,13 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
     scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
     lines = [
         f'joint order: {", ".join(spec.joints)}',
-        f'target = {action.relative_to} + {scale} x action'
+        f'targets: {action.relative_to} + {scale} x action'
         + (' + offset' if any(action.offset) else ''),
         f'default pose: {", ".join(f"{angle:g}" for angle in spec.default_pose)} rad',
     ]
     held = [name for name in spec.joints if name not in action.joints]
     if held:
-        lines.append(f'joints without an action stay at the default pose: {", ".join(held)}')
+        lines.append(f'held at the default pose: {", ".join(held)}')
     return lines
 
 
