@@ -110,6 +110,18 @@ class SensorFrame:
         self.odom_stamp_ns = stamp_ns
 
     @property
+    def oldest_ns(self) -> int:
+        """Stamp of the oldest sample that the policy needs."""
+        oldest = min(self.joint_stamp_ns, self.imu_stamp_ns)
+        return min(oldest, self.odom_stamp_ns) if self.needs_odometry else oldest
+
+    @property
+    def newest_ns(self) -> int:
+        """Stamp of the newest sample that the policy needs."""
+        newest = max(self.joint_stamp_ns, self.imu_stamp_ns)
+        return max(newest, self.odom_stamp_ns) if self.needs_odometry else newest
+
+    @property
     def yaw(self) -> float:
         """Heading of the base in the world, rad, -pi..pi."""
         w, x, y, z = self.quaternion

@@ -32,6 +32,11 @@ class Declared:
 POLICY_PARAMETERS = (
     Declared('model', '', 'Policy file, .kinfer or .onnx. Read at configure and ~/load_model.'),
     Declared(
+        'spec',
+        '',
+        'Policy spec (YAML) of an .onnx file that takes one flat vector. Read with the model.',
+    ),
+    Declared(
         'robot',
         '',
         'Robot: a name in config/robots, or the path of a YAML. Read at configure.',

@@ -4,7 +4,7 @@
 |---|---|---|
 | joint_states | sensor_msgs/JointState | in |
 | imu/data | sensor_msgs/Imu | in |
-| odom | nav_msgs/Odometry | in, only to say how far it went |
+| odom | nav_msgs/Odometry | in: how far it went; a sensor where the policy takes a velocity |
 | cmd_vel | geometry_msgs/Twist or TwistStamped | in |
 | policy_command | sensor_msgs/JointState | in: named values for any command entry |
 | joint_gains_in_force, bridge_state | sensor_msgs/JointState, std_msgs/String | in, latched |
@@ -41,6 +41,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
 from kinfer_ros.nodes.messages import read_imu
 from kinfer_ros.nodes.messages import read_joint_state
+from kinfer_ros.nodes.messages import read_odometry
 from kinfer_ros.nodes.qos import BEST_EFFORT
 from kinfer_ros.nodes.qos import LATCHED
 from kinfer_ros.nodes.qos import RELIABLE
@@ -73,7 +74,8 @@ class PolicyIO:
         sensors = RELIABLE if lockstep else BEST_EFFORT
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
         self._imu = self._subscribe(Imu, 'imu/data', sensors)
-        self._odom = self._subscribe(Odometry, 'odom', BEST_EFFORT)
+        self._odom = self._subscribe(Odometry, 'odom', sensors)
+        self._newest_odom: Odometry | None = None
         self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
         self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
         self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED)
@@ -128,6 +130,11 @@ class PolicyIO:
         imu = take_newest(self._imu)
         if imu is not None:
             read_imu(imu, frame)
+        if frame.needs_odometry:
+            odom = take_newest(self._odom)
+            if odom is not None:
+                read_odometry(odom, frame)
+                self._newest_odom = odom
         return joints is not None
 
     def take_commands(self, command: CommandVector, now_ns: int) -> None:
@@ -144,7 +151,7 @@ class PolicyIO:
 
     def take_odometry(self, odometer: Odometer) -> None:
         """Take the newest odometry, where somebody publishes it."""
-        message = take_newest(self._odom)
+        message = take_newest(self._odom) or self._newest_odom
         if message is not None:
             p = message.pose.pose.position
             q = message.pose.pose.orientation

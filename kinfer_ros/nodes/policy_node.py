@@ -228,6 +228,8 @@ class PolicyNode(LifecycleNode):
         if frame.joint_problem:
             raise ContractError(frame.joint_problem)
         stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
+        if frame.needs_odometry:
+            stamps['odom'] = frame.odom_stamp_ns
         silent = [
             f'{self.resolve_topic_name(topic)} ({self.count_publishers(topic)} publishers)'
             for topic, stamp in stamps.items()

@@ -14,12 +14,22 @@ from helpers.shared import shared_path
 from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.controller import Mode
 from kinfer_ros.control.controller import Settings
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.simulate import Simulation
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk without ROS that has ended."""
+
+    simulation: Simulation
+    targets: np.ndarray
+    """[ticks, joints] of the run, float32."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +83,25 @@ class Flat:
             found['base_linear_velocity_imu'] = golden['linvel'][tick]
         return found
 
-    def walk(self, folder: Path, seconds: float, spec: Path | None = None) -> Simulation:
-        """Walk without ROS; :return: the simulation as it ends."""
+    def walk(self, folder: Path, seconds: float) -> Walk:
+        """Walk without ROS; :return: how it went."""
         robot = load_robot(self.robot_yaml(folder))
         assert self.path is not None
-        policy = load_model(self.path, spec=spec or self.spec)
+        policy = load_model(self.path, spec=self.spec)
         settings = Settings(
             period_ns=20_000_000, auto_run=True, duration_ns=round(seconds * 1e9), ramp_speed=0.5
         )
         limits = Limits(default_command=(self.speed, 0.0, 0.0))
         controller = assemble(policy, robot, settings, limits)
         simulation = Simulation(controller, MujocoRobot(robot), policy.contract)
-        simulation.run(seconds + 5.0)
-        return simulation
+        targets: list[np.ndarray] = []
+
+        def keep(s: Simulation) -> None:
+            if s.controller.mode is Mode.RUN:
+                targets.append(s.controller.target[s.controller.parts.joints].astype(np.float32))
+
+        simulation.run(seconds + 5.0, keep)
+        return Walk(simulation, np.array(targets))
 
 
 FLAT = (
