@@ -110,7 +110,7 @@ def _joints(contract: Contract, robot: Robot) -> Row:
         return Row(
             'joints',
             FAIL,
-            f'the robot lacks {", ".join(missing)}{hint}',
+            f'the robot lacks the joints {missing}{hint}',
             f'all of {", ".join(contract.joint_names)}',
             f'name them alike in {robot.path} and in the policy (the robot has '
             f'{", ".join(robot.joint_names)})',

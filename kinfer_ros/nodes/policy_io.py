@@ -39,6 +39,7 @@ from kinfer_ros.control.odometer import Odometer
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
+from kinfer_ros.nodes.live_check import Sources
 from kinfer_ros.nodes.messages import read_imu
 from kinfer_ros.nodes.messages import read_joint_state
 from kinfer_ros.nodes.messages import read_odometry
@@ -136,6 +137,11 @@ class PolicyIO:
                 read_odometry(odom, frame)
                 self._newest_odom = odom
         return joints is not None
+
+    @property
+    def sources(self) -> Sources:
+        """The sensor subscriptions, for a look at the messages themselves."""
+        return Sources(self._joints, self._imu, self._odom)
 
     def take_commands(self, command: CommandVector, now_ns: int) -> None:
         """Take what came on cmd_vel and policy_command; what is refused is said once a second."""

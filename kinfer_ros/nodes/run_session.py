@@ -21,6 +21,9 @@ from kinfer_ros.control.assembly import Gains
 from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.assembly import gains
+from kinfer_ros.control.contract_check import Row
+from kinfer_ros.control.contract_check import check_contract
+from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.controller import Settings
 from kinfer_ros.control.odometer import Odometer
@@ -51,6 +54,8 @@ class Loaded:
     controller: Controller
     gains: Gains
     rate_hz: float
+    report: list[Row]
+    """The contract held against the robot; nothing in it has failed."""
 
     @property
     def period_ns(self) -> int:
@@ -87,8 +92,10 @@ def load(parameters: Parameters) -> Loaded:
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
     )
+    report = check_contract(policy, robot, limits.command_entries)
+    refuse(report, policy.contract, robot)
     controller = assemble(policy, robot, settings, limits)
-    return Loaded(policy, robot, controller, gains(policy.contract, robot), rate_hz)
+    return Loaded(policy, robot, controller, gains(policy.contract, robot), rate_hz, report)
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

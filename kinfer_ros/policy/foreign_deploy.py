@@ -2,8 +2,8 @@
 
 What it means was read in unitree_rl_lab's own runtime (deploy/include/isaaclab): `stiffness` and
 `damping` are in the order of the SDK's motors, all else in that of the policy; `joint_ids_map`
-says which motor each of the policy's joints is; `clip` of an action is applied to the target; a term's
-frames stand together, oldest first, unless `use_gym_history` is set.
+says which motor each of the policy's joints is; `clip` of an action is applied to the target; a
+term's frames stand together, oldest first, unless `use_gym_history` is set.
 """
 
 from __future__ import annotations
