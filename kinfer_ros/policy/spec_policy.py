@@ -87,6 +87,10 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             length = 'a unit vector' if term.unit == UNIT else '9.81 m/s^2 long'
             turned = 'upside down: (0, 0, +) upright' if term.scale[0] < 0 else '(0, 0, -) upright'
             said.append(f'gravity: {length}, {turned}, in the {term.frame} frame')
+        elif term.source == 'joint_positions':
+            said.append(
+                f'joint positions: {"minus the default pose" if term.relative else "absolute"}'
+            )
         elif term.source == 'quaternion':
             said.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
         elif term.source == ACTION:
