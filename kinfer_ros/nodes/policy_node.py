@@ -177,6 +177,7 @@ class PolicyNode(LifecycleNode):
             self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
         self._wait_for(lambda: self._ready.sensors_problem(loaded))
+        self._ready.hold_contract(loaded)
         self._open_run(loaded)
 
     def _load(self) -> Loaded:

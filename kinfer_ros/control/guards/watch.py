@@ -52,6 +52,9 @@ class Watch:
         self._imu_samples = SampleGuard(
             'imu/data', frame.imu_values, frame.imu_value_names, tunables
         )
+        self._odom_samples = SampleGuard(
+            'odom', frame.base_velocity, list('xyz'), tunables, may_rest=True
+        )
         self._tilt = TiltGuard(tunables)
         self._joints = JointGuard(robot, tunables)
         self._health = HealthGuard(robot, tunables)
@@ -68,6 +71,7 @@ class Watch:
             self._clock,
             self._joint_samples,
             self._imu_samples,
+            self._odom_samples,
             self._joints,
             self._missed,
         ):
@@ -104,6 +108,8 @@ class Watch:
             yield fault('sample', frame.joint_problem or frame.imu_problem)
         yield self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, moment)
         yield self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, moment)
+        if frame.needs_odometry:
+            yield self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, moment)
         yield self._tilt.check(frame.gravity)
         yield self._joints.check(frame.position, frame.velocity, target, moment)
         if frame.joint_changes != self._changes:
