@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_file import is_number
+from kinfer_ros.yaml_vectors import MOST
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
 from kinfer_ros.yaml_vectors import read_bounds
@@ -217,7 +218,8 @@ def _time_term(section: Section, known: Known) -> Term:
 
 def _constant_term(section: Section, known: Known) -> Term:
     values = section.plain('values')
-    values = [values] if is_number(values) else values
+    if is_number(values):
+        values = [values] * section.integer('count', 1, MOST, default=1)
     if not isinstance(values, list) or not values or not all(map(is_number, values)):
         section.problem(f'found {shown(values)}, expected a list of numbers', 'values')
         values = [0.0]

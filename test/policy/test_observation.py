@@ -117,6 +117,7 @@ def test_lengths_of_their_own(tmp_path):
         ([{'source': 'gyroscope', 'axes': ['z', 'x']}], {'gyroscope': [1, 2, 3]}, [3, 1]),
         ([{'source': 'time', 'scale': 2.0}], {'time': [1.5]}, [3.0]),
         ([{'source': 'constant', 'values': [4.0, 5.0], 'scale': 2.0}], {}, [8.0, 10.0]),
+        ([{'source': 'constant', 'values': 0.5, 'count': 4}], {}, [0.5] * 4),
         (
             [{'source': 'linear_velocity', 'frame': 'imu', 'scale': 2.0}],
             {'base_linear_velocity_imu': [1, 2, 3]},
