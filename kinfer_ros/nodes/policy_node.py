@@ -407,8 +407,8 @@ class PolicyNode(LifecycleNode):
             self._load_model.answer(call, refusal)
 
         if self._ticker is not None and self.loaded is not None:
-            path = value(self, 'model')
-            self._swap = ModelSwap(path, self.loaded, self._take_over, answer)
+            path, spec = value(self, 'model'), value(self, 'spec') or None
+            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
         else:
             answer(self._load_another())
 
