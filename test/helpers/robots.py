@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from helpers.models import sqrt_step
 from helpers.models import write_kinfer
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.robot import Robot
@@ -89,21 +92,42 @@ class Rig:
         """Start the session now."""
         self.controller.activate(self.now)
 
-    def tick(self, count: int = 1, *, fresh: bool = True) -> Mode:
-        """Let periods pass, a tick each; :return: the mode after the last."""
+    def tick(
+        self, count: int = 1, *, fresh: bool = True, missed: int = 0, stamp_offset: int = 0
+    ) -> Mode:
+        """
+        Let periods pass, a tick each.
+
+        :param missed: ticks that were skipped before each.
+        :param stamp_offset: ns by which the clock of the stamps is ahead.
+        :return: the mode after the last.
+        """
         for _ in range(count):
             self.now += PERIOD_NS
             if fresh:
                 self.sense()
-            self.controller.tick(self.now, self.now)
+            self.controller.tick(self.now, self.now + stamp_offset, missed)
         return self.controller.mode
+
+    def tune(self, **changes: Any) -> None:
+        """Ask for other live settings."""
+        self.controller.request_tunables(replace(self.controller.parts.tunables, **changes))
+
+    def count(self, guard: str, level: Level) -> int:
+        """How often a guard gave a verdict of that level."""
+        return self.controller.parts.watch.panel.count(guard, level)
+
+    def tick_until(self, mode: Mode) -> None:
+        """Let periods pass until a mode is reached, at most 200."""
+        for _ in range(200):
+            if self.tick() is mode:
+                return
+        raise AssertionError(f'still {self.controller.mode}, expected {mode}')
 
     def run(self) -> None:
         """Activate and go on to mode run."""
         self.activate()
-        for _ in range(200):
-            if self.tick() is Mode.HOLD:
-                break
+        self.tick_until(Mode.HOLD)
         assert self.controller.request_run() == ''
         assert self.tick() is Mode.RUN
 

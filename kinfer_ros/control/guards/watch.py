@@ -98,12 +98,21 @@ class Watch:
 
     def _verdicts(self, moment: Moment, target: Float64 | None, missed: int) -> Iterator[Verdict]:
         frame = self._frame
-        yield self._clock.check(moment)
+        clock = self._clock.check(moment)
+        if clock is not OK:
+            frame.take_any_order()
+        yield clock
         yield self._missed.check(missed)
         if frame.joint_problem or frame.imu_problem:
             yield fault('sample', frame.joint_problem or frame.imu_problem)
-        yield self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, moment)
-        yield self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, moment)
+        for verdict in (
+            self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, moment),
+            self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, moment),
+        ):
+            if verdict.guard == 'future':
+                # One wrong stamp must not make every later sample an old one, for ever.
+                frame.take_any_order()
+            yield verdict
         yield self._tilt.check(frame.gravity)
         yield self._joints.check(frame.position, frame.velocity, target, moment)
         if frame.joint_changes != self._changes:

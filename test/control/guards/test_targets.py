@@ -66,7 +66,7 @@ def test_slew_is_a_step_from_the_target_sent_before(robot: Robot) -> None:
 
 
 def test_the_torque_band_is_that_of_the_drive(robot: Robot) -> None:
-    """kp 20 and 10 Nm: a target half a rad away asks for the limit, further for more."""
+    """With kp 20 and 10 Nm, a target half a rad away asks for the limit, further for more."""
     drive = Drive(robot, torque_band=1.0)
     assert drive.apply(0.5, -0.5) == ([0.5, -0.5], ())
     assert drive.apply(0.6, -0.6) == ([0.5, -0.5], (TORQUE,))
