@@ -94,6 +94,7 @@ class Controller:
         self.run_ns = 0
         tunables = parts.tunables
         self.factors = Factors(tunables.action_scale, tunables.kp_factor, tunables.kd_factor)
+        parts.limiter.retune(tunables.kp_factor, tunables.kd_factor)
         self._step = FACTOR_SPEED * settings.period_ns / 1e9
         self._moment = Moment()
         self._since_ns = 0

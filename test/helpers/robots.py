@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from helpers.models import COMMANDS_3
+from helpers.models import breakable_step
 from helpers.models import init_fn
 from helpers.models import leaky_step
 from helpers.models import metadata
 from helpers.models import sqrt_step
 from helpers.models import write_kinfer
 from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.assembly import fit
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
@@ -59,6 +61,13 @@ def sqrt_policy(folder: Path) -> Policy:
     return load_model(write_kinfer(folder / 'sqrt.kinfer', init_fn([0]), sqrt_step(), meta))
 
 
+def level_policy(folder: Path, level: float, *, breakable: bool = False, **more: object) -> Policy:
+    """A policy that asks for `level` rad and counts its steps: see models.breakable_step."""
+    meta = metadata(2, COMMANDS_3, carry_size=[1], **more)
+    step = breakable_step(level, breakable=breakable)
+    return load_model(write_kinfer(folder / f'level_{level}.kinfer', init_fn([0]), step, meta))
+
+
 class Rig:
     """A controller whose clock and sensors the test moves; sensors are fresh by default."""
 
@@ -73,6 +82,7 @@ class Rig:
             policy, robot, settings or Settings(period_ns=PERIOD_NS), tunables or Tunables()
         )
         self.policy = policy
+        self.robot = robot
         self.stepping = self.controller.parts.stepping
         self.frame = self.controller.parts.frame
         self.now = START_NS
@@ -108,6 +118,18 @@ class Rig:
                 self.sense()
             self.controller.tick(self.now, self.now + stamp_offset, missed)
         return self.controller.mode
+
+    def command(self, x: float = 0.0, y: float = 0.0, yaw_rate: float = 0.0) -> None:
+        """Send a velocity command now."""
+        assert self.controller.parts.command.set_twist(x, y, yaw_rate, self.now)
+
+    def swap(self, policy: Policy) -> list[str]:
+        """Ask for another policy; :return: the answers, one when all is well, as they come."""
+        parts = self.controller.parts
+        answers: list[str] = []
+        fitted = fit(policy, self.robot, parts.frame, parts.command)
+        self.controller.request_swap(fitted, answers.append)
+        return answers
 
     def tune(self, **changes: Any) -> None:
         """Ask for other live settings."""
