@@ -324,8 +324,6 @@ class Controller:
         self.parts.stepping.start(now_ns)
         self._refused_in_a_row = 0
         self.run_ns = 0
-        # Joints that the policy does not have stay at the start pose.
-        self.target[:] = self.parts.start_pose
         self._enter(Mode.RUN, now_ns, '')
 
     def _run(self, now_ns: int) -> None:
@@ -351,7 +349,12 @@ class Controller:
         self._limit()
 
     def _aim(self) -> None:
-        """Turn the policy's action into the target, scaled about the start pose."""
+        """
+        Turn the policy's action into the target, scaled about the start pose.
+
+        Joints that the policy does not have are sent to the start pose, in every tick anew: the
+        target still holds what the limits made of it in the last one.
+        """
         stepping = self.parts.stepping
         joints, blended = stepping.fitted.joints, stepping.blended
         scale = self.factors.action_scale
@@ -360,6 +363,7 @@ class Controller:
             blended -= start
             blended *= scale
             blended += start
+        self.target[:] = self.parts.start_pose
         self.target[joints] = blended
 
     def _limit(self) -> None:

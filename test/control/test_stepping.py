@@ -9,11 +9,13 @@ import pytest
 
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
+from helpers.robots import leaky_policy
 from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.tunables import Tunables
 
 BREAKS = {
@@ -89,6 +91,41 @@ def test_max_action_is_believed_and_more_is_not(rig: Rig) -> None:
         assert not rig.controller.ran
         rig.tune(max_action=50.0)
         rig.tick()
+
+
+def test_an_output_refused_in_the_first_tick_of_a_run_sends_what_was_sent_before(
+    tmp_path: Path,
+) -> None:
+    """Not the start pose unlimited: the slow target had not got there yet."""
+    robot = small_robot(tmp_path, home=0.8)
+    settings = Settings(period_ns=PERIOD_NS, ramp_speed=10.0)
+    rig = Rig(
+        level_policy(tmp_path, 0.3, breakable=True), robot, settings, Tunables(target_slew=0.5)
+    )
+    rig.activate()
+    rig.tick_until(Mode.HOLD)
+    before = rig.controller.target.copy()
+    assert before.max() < 0.2
+    rig.controller.request_run()
+    rig.command(x=-1.0)
+    assert rig.tick() is Mode.RUN
+    assert rig.controller.send is Send.POSITION
+    np.testing.assert_array_equal(rig.controller.target, before)
+
+
+def test_joints_without_a_policy_go_on_to_the_start_pose(tmp_path: Path) -> None:
+    """A target that was once limited or filtered on its way there must not stay half-way."""
+    robot = small_robot(tmp_path, ('spare', 'joint_0', 'joint_1'), home=0.8)
+    settings = Settings(period_ns=PERIOD_NS, ramp_speed=10.0, auto_run=True)
+    tunables = Tunables(target_lowpass=1.0, torque_band=0.0)
+    rig = Rig(leaky_policy(tmp_path), robot, settings, tunables)
+    rig.set_pose(0.3)
+    rig.activate()
+    rig.tick_until(Mode.RUN)
+    assert rig.controller.target[0] < 0.7
+    rig.tune(frozen_timeout=0.0)
+    assert rig.tick(100) is Mode.RUN
+    assert rig.controller.target[0] == pytest.approx(0.8, abs=1e-3)
 
 
 def test_the_action_scale_is_about_the_start_pose_and_moves_slowly(tmp_path: Path) -> None:
