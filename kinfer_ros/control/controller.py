@@ -38,6 +38,9 @@ Float64 = NDArray[np.float64]
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
 
+ANOTHER_SWAP = 'another swap came'
+SESSION_ENDED = 'the session has ended'
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -107,7 +110,7 @@ class Controller:
         self._want_fade = False
         self._want_fault = ''
         self._want_tunables: Tunables | None = None
-        self._want_swap: Fitted | None = None
+        self._want_swap: tuple[Fitted, Callable[[str], None]] | None = None
         self._swap_done: Callable[[str], None] = _nobody
 
     # Requests, obeyed by the next tick ---------------------------------------------------
@@ -116,6 +119,7 @@ class Controller:
         """Leave `inactive`: ramp from the pose measured now to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         parts = self.parts
+        self._refuse_swap(SESSION_ENDED)
         self._want_run = self._want_fade = False
         self._want_stop = self._want_fault = ''
         self._from[:] = parts.frame.position
@@ -178,15 +182,18 @@ class Controller:
         """
         Ask for another policy, fitted to the same robot and contract.
 
-        :param done: called in a tick, with '' when the policy has taken over, else with the
-            reason it was rolled back.
+        :param done: called once, with '' when the policy has taken over, else with the reason it
+            was refused or rolled back.
         """
-        self._want_swap, self._swap_done = fitted, done
+        self._refuse_swap(ANOTHER_SWAP)
+        self._want_swap = fitted, done
 
     def abandon(self) -> None:
         """End the session without another tick; the caller has seen to the damping frames."""
         self.mode = Mode.INACTIVE
         self.send = Send.NOTHING
+        self._refuse_swap(SESSION_ENDED)
+        self._roll_back(SESSION_ENDED)
 
     def reset_fault(self) -> str:
         """Turn `fault` into `damp` if its cause is gone; else the reason it stays."""
@@ -258,8 +265,10 @@ class Controller:
             self._want_fade = False
             if self.mode is not Mode.FADE:
                 self._begin_fade(now_ns, 'deactivated')
-        if self._want_swap is not None:
-            self._begin_swap(self._want_swap, now_ns)
+        if self.mode is Mode.FADE:
+            self._refuse_swap(SESSION_ENDED)
+        elif self._want_swap is not None:
+            self._begin_swap(*self._want_swap, now_ns)
 
     def _follow_tunables(self, *, jump: bool = False) -> None:
         parts = self.parts
@@ -387,8 +396,22 @@ class Controller:
 
     # Swaps -------------------------------------------------------------------------------
 
-    def _begin_swap(self, fitted: Fitted, now_ns: int) -> None:
-        self._want_swap = None
+    def _refuse_swap(self, reason: str) -> None:
+        """Answer a swap that has not begun, if there is one."""
+        if self._want_swap is not None:
+            _, done = self._want_swap
+            self._want_swap = None
+            done(reason)
+
+    def _roll_back(self, reason: str) -> None:
+        """End a swap that has begun, if there is one."""
+        if self.parts.stepping.swapping:
+            self.parts.stepping.roll_back(reason)
+            self._end_swap()
+
+    def _begin_swap(self, fitted: Fitted, done: Callable[[str], None], now_ns: int) -> None:
+        self._roll_back(ANOTHER_SWAP)
+        self._want_swap, self._swap_done = None, done
         stepping = self.parts.stepping
         name = fitted.policy.contract.sha256[:12]
         if self.mode is Mode.RUN:
@@ -421,9 +444,8 @@ class Controller:
         self.reason = reason
         self._since_ns = now_ns
         self._said(f'mode {mode}: {reason}' if reason else f'mode {mode}')
-        if mode is not Mode.RUN and self.parts.stepping.swapping:
-            self.parts.stepping.roll_back(f'the run ended in {mode}')
-            self._end_swap()
+        if mode is not Mode.RUN:
+            self._roll_back(f'the run ended in {mode}')
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
