@@ -285,7 +285,7 @@ class Controller:
         """Fill the policy's inputs in every mode, so that the log shows what it would see."""
         parts = self.parts
         running = self._moment.running = self.mode is Mode.RUN
-        self.run_ns = now_ns - self._since_ns if running else self.run_ns
+        self.run_ns = self._elapsed_ns(now_ns) if running else self.run_ns
         command = parts.command
         command.update(now_ns, self.settings.period_ns / 1e9)
         if command.limited:
@@ -311,7 +311,7 @@ class Controller:
     def _move(self, now_ns: int) -> None:
         """Ramp, hold and run: all of them send a position."""
         self.send = Send.POSITION
-        if self.mode is Mode.RAMP and now_ns - self._since_ns >= self._ramp_ns:
+        if self.mode is Mode.RAMP and self._elapsed_ns(now_ns) >= self._ramp_ns:
             self._enter(Mode.HOLD, now_ns, '')
             self._want_run = self.settings.auto_run
         if self.mode is Mode.HOLD and self._want_run:
@@ -325,7 +325,7 @@ class Controller:
             self.target[:] = start_pose
         else:
             np.subtract(start_pose, self._from, out=self.target)
-            self.target *= (now_ns - self._since_ns) / self._ramp_ns
+            self.target *= self._elapsed_ns(now_ns) / self._ramp_ns
             self.target += self._from
         self._limit()
 
@@ -439,6 +439,10 @@ class Controller:
     def _said(self, text: str) -> None:
         self.parts.watch.panel.said.append(text)
 
+    def _elapsed_ns(self, now_ns: int) -> int:
+        """Time in this mode; none on a clock that went back, which is for a guard to find."""
+        return max(0, now_ns - self._since_ns)
+
     def _enter(self, mode: Mode, now_ns: int, reason: str) -> None:
         self.mode = mode
         self.reason = reason
@@ -465,7 +469,7 @@ class Controller:
         With torque = kp (target - q) - kd qd this is the same as taking kp down to zero and
         keeping kd, but needs no change of gains, which travel apart from the commands.
         """
-        elapsed = now_ns - self._since_ns
+        elapsed = self._elapsed_ns(now_ns)
         position = self.parts.frame.position
         if elapsed < self._ramp_ns:
             np.subtract(self._from, position, out=self.target)

@@ -247,3 +247,21 @@ def test_what_an_activation_waits_for(
     before = rig.controller.parts.watch.panel.state()
     assert expected in rig.controller.not_ready(rig.now, rig.now, 0.1)
     assert rig.controller.parts.watch.panel.state() == before
+
+
+@pytest.mark.parametrize('pose', [0.1, 0.0])
+def test_a_clock_behind_the_activation_waits(rig: Rig, pose: float) -> None:
+    """A simulation may be reset between the two; there is no time before the ramp."""
+    rig.set_pose(pose)
+    rig.activate()
+    rig.now -= 1_000_000_000
+    rig.tick()
+    np.testing.assert_allclose(rig.controller.target, pose)
+
+
+def test_a_clock_behind_the_fade_is_damping(rig: Rig) -> None:
+    """A fault like any other; the tick must not divide by what is left of the fade."""
+    bring(rig, FADE)
+    rig.now -= 1_000_000_000
+    rig.tick()
+    assert rig.controller.send is Send.DAMPING
