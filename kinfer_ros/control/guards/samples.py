@@ -75,7 +75,7 @@ class SampleGuard:
         self._stamp_ns = -1
         self._came_ns = -1
         self._changed_ns = -1
-        self._disorder = 0
+        self._disorder = -1
 
     def check(self, stamp_ns: int, disorder: int, moment: Moment) -> Verdict:
         """
@@ -98,7 +98,7 @@ class SampleGuard:
             self._changed_ns = self._came_ns
         elif self._came_ns - self._changed_ns > self._tunables.frozen_timeout * 1e9:
             verdict = self._frozen()
-        if verdict is OK and disorder != self._disorder:
+        if verdict is OK and disorder != self._disorder >= 0:
             verdict = warn(
                 'order',
                 f'{self.source}: {disorder - self._disorder} samples were older than the one '
