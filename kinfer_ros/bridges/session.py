@@ -19,6 +19,11 @@ from kinfer_ros.yaml_file import did_you_mean
 Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
+ENABLED = 'enabled'
+DISABLED = 'disabled'
+DAMPING = 'damping'
+"""States of a bridge; what it publishes goes on with the reason."""
+
 INACTIVE = 'inactive'
 RUN = 'run'
 MODES = (INACTIVE, 'ramp', 'hold', RUN, 'fade', 'damp', 'fault')

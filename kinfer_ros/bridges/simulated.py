@@ -18,6 +18,9 @@ from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.bridges.pacer import SECOND
 from kinfer_ros.bridges.pacer import Pacer
 from kinfer_ros.bridges.pacer import Timing
+from kinfer_ros.bridges.session import DAMPING
+from kinfer_ros.bridges.session import DISABLED
+from kinfer_ros.bridges.session import ENABLED
 from kinfer_ros.bridges.session import INACTIVE
 from kinfer_ros.bridges.session import RUN
 from kinfer_ros.bridges.session import Command
@@ -33,10 +36,6 @@ LOCKSTEP_PATIENCE_NS = 5 * SECOND
 RESEND_NS = SECOND // 20
 """How long an unanswered sample stays before it is sent again."""
 LATE_NS = SECOND // 10
-
-ENABLED = 'enabled'
-DISABLED = 'disabled'
-DAMPING = 'damping'
 
 
 class SimulatedBridge:

@@ -15,8 +15,11 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from kinfer_ros.bridges.session import Command
+from kinfer_ros.bridges.session import parse_sender
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.errors import BridgeError
 
 Float64 = NDArray[np.float64]
 
@@ -129,3 +132,26 @@ def gains_differ(asked: JointState, found: JointState) -> list[str]:
         for name, *gains in wanted
         if name not in in_force or not np.allclose(gains, in_force[name], rtol=1e-4, atol=1e-6)
     ]
+
+
+def read_command(message: JointState) -> Command:
+    """
+    Read a message on joint_commands.
+
+    :raises BridgeError: it names no session, or asks for neither a position nor damping.
+    """
+    session, mode = parse_sender(message.header.frame_id)
+    position = None
+    if len(message.position):
+        position = values(message.position)
+    elif not len(message.velocity) or any(message.velocity):
+        raise BridgeError(
+            'found neither positions nor velocities that are all zero, expected the one '
+            '(targets) or the other (damping)'
+        )
+    return Command(session, mode, stamp_ns(message.header), message.name, position)
+
+
+def values(sequence: array) -> np.ndarray:
+    """Look at a message's float64 sequence as an array, without a copy."""
+    return np.frombuffer(sequence) if len(sequence) else np.empty(0)

@@ -53,17 +53,16 @@ from kinfer_ros.bridges.film import Film
 from kinfer_ros.bridges.film import Window
 from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.bridges.pacer import SECOND
+from kinfer_ros.bridges.session import DAMPING
+from kinfer_ros.bridges.session import ENABLED
 from kinfer_ros.bridges.session import Command
-from kinfer_ros.bridges.session import parse_sender
-from kinfer_ros.bridges.simulated import DAMPING
-from kinfer_ros.bridges.simulated import ENABLED
 from kinfer_ros.bridges.simulated import RESEND_NS
 from kinfer_ros.bridges.simulated import SimulatedBridge
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.nodes.messages import gains_message
-from kinfer_ros.nodes.messages import stamp_ns
+from kinfer_ros.nodes.messages import read_command
+from kinfer_ros.nodes.messages import values
 from kinfer_ros.nodes.mujoco_messages import SensorMessages
-from kinfer_ros.nodes.mujoco_messages import values
 from kinfer_ros.nodes.mujoco_parameters import read_settings
 from kinfer_ros.nodes.mujoco_parameters import with_tick
 from kinfer_ros.nodes.process import run_node
@@ -236,7 +235,7 @@ class MujocoBridge(Node):
 
     def _on_command(self, message: JointState) -> None:
         try:
-            command = _read_command(message)
+            command = read_command(message)
         except BridgeError as error:
             self.bridge.refuse(f'joint_commands: {error}')
             return
@@ -335,24 +334,6 @@ class MujocoBridge(Node):
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text, throttle_duration_sec=1.0)
-
-
-def _read_command(message: JointState) -> Command:
-    """
-    Read a message on joint_commands.
-
-    :raises BridgeError: it names no session, or asks for neither a position nor damping.
-    """
-    session, mode = parse_sender(message.header.frame_id)
-    position = None
-    if len(message.position):
-        position = values(message.position)
-    elif not len(message.velocity) or any(message.velocity):
-        raise BridgeError(
-            'found neither positions nor velocities that are all zero, expected the one '
-            '(targets) or the other (damping)'
-        )
-    return Command(session, mode, stamp_ns(message.header), message.name, position)
 
 
 def main(args: list[str] | None = None) -> int:

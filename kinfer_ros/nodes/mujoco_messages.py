@@ -86,8 +86,3 @@ def _set_quaternion(message: Quaternion, wxyz: np.ndarray) -> None:
 
 def _set_vector(message: Vector3, xyz: np.ndarray) -> None:
     message.x, message.y, message.z = xyz.tolist()
-
-
-def values(sequence: array) -> np.ndarray:
-    """Look at a message's float64 sequence as an array, without a copy."""
-    return np.frombuffer(sequence) if len(sequence) else np.empty(0)
