@@ -20,7 +20,9 @@ COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
     'import': 'make a policy spec and a robot file of what an exporter wrote',
     'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
+    'kos': 'look at the actuators of a robot that KOS runs, or bring it home slowly',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'robot': "make a robot file of K-Scale's metadata.json",
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }

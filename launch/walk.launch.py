@@ -1,4 +1,4 @@
-"""The whole robot: bridge (MuJoCo, or none), policy node and recorder."""
+"""The whole robot: bridge (MuJoCo, KOS, or none), policy node and recorder."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument

@@ -66,6 +66,8 @@ class Robot:
     joints: tuple[Joint, ...]
     imu_site: str | None = None
     """Site of the MJCF that stands for the IMU, where its name is not an obvious one."""
+    gyro_unit: str = 'rad'
+    """rad or deg: what the hardware's gyro gives a second; converted in the bridge only."""
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -135,7 +137,7 @@ def load_robot(name_or_path: str | Path) -> Robot:
     file = YamlFile(path, 'robot file', RobotError)
     root = file.root
     mjcf = root.string('mjcf') if root.has('mjcf') else None
-    imu_frame, mounting, imu_site = _read_imu(root)
+    imu_frame, mounting, imu_site, gyro_unit = _read_imu(root)
     robot = Robot(
         name=root.string('name'),
         path=path,
@@ -145,6 +147,7 @@ def load_robot(name_or_path: str | Path) -> Robot:
         imu_mounting=mounting,
         joints=_read_joints(root),
         imu_site=imu_site,
+        gyro_unit=gyro_unit,
     )
     file.finish()
     return robot
@@ -165,11 +168,11 @@ def _find(name: str) -> Path:
     )
 
 
-def _read_imu(root: Section) -> tuple[str, Float64Array, str | None]:
+def _read_imu(root: Section) -> tuple[str, Float64Array, str | None, str]:
     section = root.section('imu')
     mounting = np.array([1.0, 0.0, 0.0, 0.0])
     if section is None:
-        return '', mounting, None
+        return '', mounting, None, 'rad'
     values = np.array(section.numbers('mounting', 4, 'quaternion w x y z'))
     norm = float(np.linalg.norm(values))
     if abs(norm - 1.0) < 0.01:
@@ -178,7 +181,10 @@ def _read_imu(root: Section) -> tuple[str, Float64Array, str | None]:
         section.problem(f'found a norm of {norm:.4g}, expected a unit quaternion', 'mounting')
     mounting.setflags(write=False)
     site = section.string('site') if section.has('site') else None
-    return section.string('frame'), mounting, site
+    unit = section.string('gyro_unit', 'rad')
+    if unit not in ('rad', 'deg'):
+        section.problem(f"found '{unit}', expected rad or deg (a second)", 'gyro_unit')
+    return section.string('frame'), mounting, site, unit
 
 
 def _read_joints(root: Section) -> tuple[Joint, ...]:

@@ -90,7 +90,7 @@ class Composition:
         self._running.clear()
         for thread in self._threads:
             thread.join(1.0)
-        for name in ('policy_node', 'mujoco_bridge', 'recorder'):
+        for name in ('policy_node', 'mujoco_bridge', 'kos_bridge', 'recorder'):
             # The recorder goes on until the other publishers have left.
             if name in self.nodes:
                 self.nodes[name].stop()
@@ -110,11 +110,15 @@ def import_nodes(specs: list[NodeSpec]) -> None:
 
 
 def _node_class(executable: str) -> Any:
-    """Import a node only when the graph has it: the bridge needs MuJoCo, the recorder rosbags."""
+    """Import a node only when the graph has it: a bridge needs MuJoCo or gRPC, say."""
     if executable == 'mujoco_bridge':
         from kinfer_ros.nodes.mujoco_bridge import MujocoBridge
 
         return MujocoBridge
+    if executable == 'kos_bridge':
+        from kinfer_ros.nodes.kos_bridge import KosBridge
+
+        return KosBridge
     if executable == 'recorder':
         from kinfer_ros.nodes.recorder import Recorder
 
