@@ -43,6 +43,7 @@ setup(
     install_requires=['setuptools', 'numpy', 'onnxruntime', 'pyyaml', 'orjson'],
     extras_require={
         'sim': ['mujoco'],
+        'kos': ['pykos', 'grpcio'],
         'bag': ['rosbags'],
         'kos': ['pykos'],
         'video': ['imageio-ffmpeg'],
@@ -57,6 +58,9 @@ setup(
     license='MIT',
     entry_points={
         'console_scripts': [
+            'check = kinfer_ros.cli.check:main',
+            'import = kinfer_ros.cli.import_:main',
+            'inspect = kinfer_ros.cli.inspect:main',
             'kos = kinfer_ros.cli.kos:main',
             'kos_bridge = kinfer_ros.nodes.kos_bridge:main',
             'mujoco_bridge = kinfer_ros.nodes.mujoco_bridge:main',

@@ -38,26 +38,31 @@ ARGUMENTS = (
         '',
         'Policy file (.kinfer or .onnx). Empty: the policy that ships with the robot.',
     ),
+    Argument(
+        'spec',
+        '',
+        'Policy spec (YAML) of an .onnx file that takes one flat vector, see docs/policies.md.',
+    ),
     Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
     Argument(
         'bridge',
         'mujoco',
-        'The robot side to start: the MuJoCo robot, a robot that KOS runs, or none (yours runs '
-        'already).',
+        'The robot side to start: the MuJoCo robot, a robot that KOS runs (docs/kos.md), or none '
+        '(yours runs already).',
         ('mujoco', 'kos', 'none'),
     ),
-    Argument('kos_host', '127.0.0.1', 'Host of the KOS server, with bridge:=kos.'),
-    Argument('kos_port', '50051', 'Port of the KOS server.'),
+    Argument('kos_host', '127.0.0.1', 'Host name or address of the KOS server (bridge:=kos).'),
+    Argument('kos_port', '50051', 'Port of the KOS server (bridge:=kos).'),
     Argument(
         'kos_backend',
         'auto',
-        'What the KOS server is; auto goes by the robot.',
+        'What the KOS server is; auto: kos-zbot for the robot zbot, else kos-kbot.',
         ('auto', 'kos-kbot', 'kos-zbot', 'kos-sim'),
     ),
     Argument(
-        'kos_auto_enable',
+        'auto_enable',
         'false',
-        'Switch the torque on at the first connection, without ~/enable. For kos-sim.',
+        'Switch the torque on without ~/enable (bridge:=kos). For simulated robots.',
         ('true', 'false'),
     ),
     Argument('namespace', '', 'Namespace of all nodes; topic names are relative to it.'),
@@ -180,7 +185,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     if simulated:
         found.append(_bridge(arguments, lockstep=lockstep, sim_time=sim_time))
     elif arguments['bridge'] == 'kos':
-        found.append(_kos_bridge(arguments))
+        found.append(_kos_bridge(arguments, common))
     found.append(_policy(arguments, common, simulated=simulated, lockstep=lockstep))
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
@@ -226,19 +231,24 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
     )
 
 
-def _kos_bridge(arguments: Mapping[str, str]) -> NodeSpec:
-    if arguments['use_sim_time'] == 'true':
-        raise ConfigError('use_sim_time:=true needs a /clock, and no KOS robot publishes one')
-    return NodeSpec(
-        'kos_bridge',
-        given={
-            'robot': arguments['robot'],
-            'kos_host': arguments['kos_host'],
-            'kos_port': _whole(arguments, 'kos_port'),
-            'backend': arguments['kos_backend'],
-            'auto_enable': arguments['kos_auto_enable'] == 'true',
-        },
-    )
+def _kos_bridge(
+    arguments: Mapping[str, str], common: Mapping[str, ParameterValue]
+) -> NodeSpec:
+    given: dict[str, ParameterValue] = {'robot': arguments['robot']}
+    changed = _changed(arguments)
+    if 'kos_host' in changed:
+        given['kos_host'] = arguments['kos_host']
+    if 'kos_port' in changed:
+        given['kos_port'] = _whole(arguments, 'kos_port')
+    if 'kos_backend' in changed:
+        given['backend'] = arguments['kos_backend']
+    if 'auto_enable' in changed:
+        given['auto_enable'] = arguments['auto_enable'] == 'true'
+    return NodeSpec('kos_bridge', dict(common), given)
+
+
+def _changed(arguments: Mapping[str, str]) -> set[str]:
+    return {a.name for a in ARGUMENTS if arguments[a.name] != a.default}
 
 
 def _policy(
@@ -257,12 +267,13 @@ def _policy(
         'autostart': simulated,
         'auto_run': simulated,
     }
-    if arguments['model']:
-        given['model'] = arguments['model']
+    for name in ('model', 'spec'):
+        if arguments[name]:
+            given[name] = arguments[name]
     for name in ('autostart', 'auto_run'):
         if arguments[name] != 'auto':
             given[name] = arguments[name] == 'true'
-    changed = {a.name for a in ARGUMENTS if arguments[a.name] != a.default}
+    changed = _changed(arguments)
     if changed & {'vx', 'vy', 'wz'}:
         given['default_command'] = [_number(arguments, name) for name in ('vx', 'vy', 'wz')]
     if 'duration' in changed:

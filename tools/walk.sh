@@ -13,9 +13,9 @@ if [ -n "${VIDEO:-}" ]; then
   in_venv video.stamp 'Installing the video encoder (once)' requirements/video.txt
   arguments+=("video:=$VIDEO")
 fi
-if [[ " ${arguments[*]} $* " == *' bridge:=kos '* ]]; then
-  in_venv kos.stamp 'Installing the KOS client (once)' requirements/kos.txt
-fi
+case " ${arguments[*]} $* " in
+  *' bridge:=kos '*) in_venv kos.stamp 'Installing the client of KOS (once)' requirements/kos.txt ;;
+esac
 enter
 if [ "$flavour" = wheels ]; then
   # exec, so that Ctrl-C and the exit code are the robot's own.

@@ -8,6 +8,7 @@ is unknown until it has been told, and again after the link was lost.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class KosDrive:
         self._sending = asyncio.Lock()
         self._waiting: Float64Array | None = None
         self._sender: asyncio.Task[None] | None = None
+        self.changed_ns = 0
+        """Steady clock when an actuator was configured last."""
         self.sent = 0
         """Calls that brought a target."""
         self.replaced = 0
@@ -129,8 +132,8 @@ class KosDrive:
             outcome = await asyncio.gather(
                 *(self._configure_one(i, rows[:, i], torque) for i in joints)
             )
-        ids = self._units.ids
-        failed = {ids[i]: text for i, text in zip(joints, outcome, strict=True) if text}
+        answers = zip(joints, outcome, strict=True)
+        failed = {self._units.ids[i]: text for i, text in answers if text}
         if failed:
             raise BridgeError(f'cannot configure {self._say(failed)}')
 
@@ -143,6 +146,7 @@ class KosDrive:
         except BridgeError as error:
             return str(error)
         self._in_force[:, index] = row
+        self.changed_ns = time.monotonic_ns()
         return ''
 
     def _say(self, reasons: dict[int, str]) -> str:

@@ -161,7 +161,7 @@ class KosLoop:
             sample, imu = robot.took(reading, now_ns)
             self._on_sample(sample, imu, reading.sent_ns)
             due_ns = self._schedule.after(now_ns)
-            if robot.connected:
+            if robot.watch.connected:
                 pause = BACKOFF[0]
                 await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
             else:

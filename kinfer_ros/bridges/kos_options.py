@@ -75,7 +75,7 @@ class Connection:
     port: int
     timeout: float
     """s; deadline of each read and command."""
-    configure_timeout: float = 0.5
+    configure_timeout: float = 1.0
     """s; deadline of each configuration."""
     tls: bool = False
     ca_file: Path | None = None
@@ -91,6 +91,18 @@ class Connection:
         """`host:port`; an IPv6 address gets its brackets."""
         host = f'[{self.host}]' if ':' in self.host else self.host
         return f'{host}:{self.port}'
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long what may last."""
+
+    command_timeout_ns: int
+    """ns of silence of a sender after which the robot is damped."""
+    lost_timeout_ns: int
+    """ns without a whole sample after which the robot counts as lost."""
+    ramp_time: float
+    """s, in which the stiffness is taken away before the torque goes off."""
 
 
 def check_connection(connection: Connection) -> None:

@@ -1,8 +1,8 @@
 """One KOS robot in the graph: what is obeyed, when it is damped, and when its torque is on.
 
 Everything that the KOS bridge decides is decided here, on one asyncio loop, without ROS. KOS has
-no watchdog and no damping mode: a target stays in force until the next one, whoever sent it and
-whatever became of him. So this is what ends a movement when a policy falls silent.
+no watchdog: a target stays in force until the next one, whoever sent it and whatever became of
+him. So this is the only place that ends a movement when a policy falls silent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Coroutine
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,48 +21,34 @@ from kinfer_ros.bridges.kos_client import KosClient
 from kinfer_ros.bridges.kos_client import Reading
 from kinfer_ros.bridges.kos_drive import Gains
 from kinfer_ros.bridges.kos_drive import KosDrive
-from kinfer_ros.bridges.kos_options import BY_GAINS
+from kinfer_ros.bridges.kos_motion import KosMotion
 from kinfer_ros.bridges.kos_options import Backend
+from kinfer_ros.bridges.kos_options import Patience
 from kinfer_ros.bridges.kos_power import enable_problem
 from kinfer_ros.bridges.kos_power import power_off
 from kinfer_ros.bridges.kos_power import power_on
-from kinfer_ros.bridges.kos_sample import Health
 from kinfer_ros.bridges.kos_sample import ImuSample
 from kinfer_ros.bridges.kos_sample import JointSample
 from kinfer_ros.bridges.kos_sample import SampleReader
 from kinfer_ros.bridges.kos_units import JointUnits
+from kinfer_ros.bridges.kos_watch import Event
+from kinfer_ros.bridges.kos_watch import KosWatch
+from kinfer_ros.bridges.pacer import SECOND
 from kinfer_ros.bridges.session import DAMPING
 from kinfer_ros.bridges.session import DISABLED
 from kinfer_ros.bridges.session import ENABLED
 from kinfer_ros.bridges.session import Command
-from kinfer_ros.bridges.session import JointMap
 from kinfer_ros.bridges.session import SessionGuard
-from kinfer_ros.bridges.session import checked
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.errors import BridgeError
 
 Float64Array = NDArray[np.float64]
 
-SECOND = 1_000_000_000
-
 RETRY_NS = SECOND // 5
 """Between two attempts to bring gains into force."""
-HEALTH_NS = SECOND // 2
-"""Between two looks at temperatures, voltages and faults."""
-GAIN_TOLERANCE = 1e-3
-"""Relative; a server may keep gains as float32, or in steps of its own."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long what may last; ns, except where it says s."""
-
-    command_timeout_ns: int
-    """Silence of a sender after which the robot is damped."""
-    lost_timeout_ns: int
-    """Time without a whole sample after which the robot counts as lost."""
-    ramp_time: float
-    """s, in which the stiffness is taken away before the torque goes off."""
+OWED_RETRY_NS = SECOND
+"""Between two attempts to switch off a robot that could not be switched off."""
+STILL_HELD = 'it holds its last target: KOS has no watchdog'
 
 
 class KosRobot:
@@ -85,54 +70,45 @@ class KosRobot:
         changed: Callable[[], None],
     ) -> None:
         self.robot = robot
+        self.client = client
         self.backend = backend
-        self.patience = patience
+        self._patience = patience
         self._warn = warn
         self._changed = changed
-        self.units = JointUnits(robot)
-        self.client = client
-        self.drive = KosDrive(client, self.units, self._on_unsent)
-        self._reader = SampleReader(self.units, backend, gyro_factor)
-        self._map = JointMap(robot.joint_names)
+        units = JointUnits(robot)
+        reader = SampleReader(units, backend, gyro_factor)
+        self.watch = KosWatch(reader, patience.lost_timeout_ns, warn)
+        self.drive = KosDrive(client, units, self._on_unsent)
+        self._motion = KosMotion(robot, self.drive, backend, warn)
         self._guard = SessionGuard(patience.command_timeout_ns)
         self._order = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._asked = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
-        self.in_force: Gains | None = None
-        """Gains that position commands have; None before they were ever configured."""
         self.state = DISABLED
         """enabled, disabled or damping; with a reason in `state_text`."""
         self.state_text = f'{DISABLED} not connected to {client.connection.address} yet'
-        self.connected = False
-        self.problem = 'nothing was read yet'
-        """Why the newest reading has no whole joint sample, or ''."""
-        self.imu_problem = 'nothing was read yet'
-        """Why the newest reading has no IMU sample, or ''."""
-        self.health: Health | None = None
-        self.counts = dict.fromkeys(
-            ('commands', 'refused', 'rejected', 'late', 'timeouts', 'lost', 'clamped', 'unsent'), 0
+        self._counts = dict.fromkeys(
+            ('commands', 'refused', 'rejected', 'late', 'timeouts', 'lost', 'unsent'), 0
         )
-        self.reads = 0
-        self.failed_reads = 0
-        self._sample: JointSample | None = None
-        self._target = np.zeros(len(robot.joints))
-        self._damped = True
         self._torque_on = False
-        self._busy = False
-        self._owed = ''
-        self._whole_ns = time.monotonic_ns()
-        self._health_ns = 0
+        self._busy = False  # the torque is being switched: nobody else sends anything
+        self._owed = ''  # why the torque should be off, where it could not be switched off
         self._retry_ns = 0
-
-    @property
-    def torque_is_unknown(self) -> bool:
-        """Whether the torque should be off, but could not be switched off."""
-        return bool(self._owed)
+        self._read_back = self.watch.health
 
     @property
     def holder(self) -> str:
         """The session that is obeyed, or empty."""
         return self._guard.holder
+
+    @property
+    def in_force(self) -> Gains | None:
+        """Gains that position commands have; None before they were ever configured."""
+        return self._motion.in_force
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What happened how often."""
+        return {**self._counts, 'clamped': self._motion.clamped}
 
     def set_timeout(self, timeout_ns: int) -> None:
         """Change how long a session may be silent."""
@@ -140,113 +116,59 @@ class KosRobot:
 
     # Readings ----------------------------------------------------------------------------
 
-    def took(
-        self, reading: Reading, now_ns: int
-    ) -> tuple[JointSample | None, ImuSample | str]:
+    def took(self, reading: Reading, now_ns: int) -> tuple[JointSample | None, ImuSample | str]:
         """
         Take in a reading: watch over the link, the joints and the sender; damp where needed.
 
         :return: the joint sample where it is whole, and the IMU's or why there is none.
         """
-        self.reads += 1
-        sample = self._reader.joints(reading, torque_on=self._torque_on and not self._busy)
-        if sample is None:
-            self._failed(reading.states_problem, now_ns)
-        else:
-            self._answered(sample, now_ns)
-        imu = self._reader.imu(reading)
-        self._note_imu(imu if isinstance(imu, str) else '')
-        if reading.states is not None and now_ns - self._health_ns >= HEALTH_NS:
-            self._health_ns = now_ns
-            self._note_health(self._reader.health(reading))
+        was_connected = self.watch.connected
+        torque_on = self._torque_on and not self._busy
+        sample, imu, event = self.watch.take(reading, now_ns, torque_on=torque_on)
+        self._motion.sample = self.watch.sample
+        if event is Event.UNREACHED:
+            self._lose(was_connected)
+        elif event is Event.CONNECTED:
+            if self.state == DISABLED and not self._busy:
+                self._enter(DISABLED, 'not enabled yet (call ~/enable)')
+        elif event is Event.INCOMPLETE and self.state == ENABLED:
+            self._counts['lost'] += 1
+            self._damp_because(self.watch.problem)
         if self._guard.expired(now_ns) and self.state == ENABLED:
-            self.counts['timeouts'] += 1
+            self._counts['timeouts'] += 1
             self._damp_because(f'no command for {self._guard.timeout_ns / SECOND:g} s')
         self._keep_up(now_ns)
-        return (None if self.problem else sample), imu
+        return sample, imu
 
-    def _failed(self, problem: str, now_ns: int) -> None:
-        """The call failed: after a while the robot is lost, and what it does is unknown."""
-        self.failed_reads += 1
-        if not self.problem:
-            self._warn(problem)
-        self.problem = problem
-        if now_ns - self._whole_ns < self.patience.lost_timeout_ns:
-            return
-        if self.connected:
-            self.counts['lost'] += 1
+    def _lose(self, was_connected: bool) -> None:
+        """What the robot does is unknown; when it is back, it has to be switched off."""
+        if was_connected:
+            self._counts['lost'] += 1
             self.drive.forget()
-            if self.state != DISABLED and not self._busy:
-                self._owed = 'after the link was lost, as soon as it was back'
-                self._torque_on = False
-                self._damped = True
-                self._guard.release()
-        self.connected = False
-        if not self._busy:
-            self._enter(DISABLED, f'lost the robot: {problem}' if self.in_force else problem)
-
-    def _answered(self, sample: JointSample, now_ns: int) -> None:
-        if not self.connected:
-            self.connected = True
-            self._whole_ns = now_ns
-            if not self._busy and self.state == DISABLED:
-                again = 'connected again, ' if self.in_force else ''
-                self._enter(DISABLED, f'{again}not enabled yet (call ~/enable)')
-        if sample.problem:
-            if sample.problem != self.problem:
-                self._warn(sample.problem)
-            self.failed_reads += 1
-            if now_ns - self._whole_ns >= self.patience.lost_timeout_ns and self.state == ENABLED:
-                self.counts['lost'] += 1
-                self._damp_because(sample.problem)
-        else:
-            self._whole_ns = now_ns
-        self.problem = sample.problem
-        self._sample = sample
-
-    def _note_imu(self, problem: str) -> None:
-        if problem and problem != self.imu_problem and self.connected:
-            self._warn(problem)
-        self.imu_problem = problem
-
-    def _note_health(self, health: Health) -> None:
-        before = self.health.faults if self.health else {}
-        for name, faults in health.faults.items():
-            if before.get(name) != faults:
-                self._warn(f'{name} reports {", ".join(faults)}')
-        self.health = health
-        if self.in_force is not None and not self._damped and not self._busy:
-            self._read_back(health)
-
-    def _read_back(self, health: Health) -> None:
-        """Hold the gains that the robot says it has against those that were configured."""
-        if not self.drive.has(self._asked):
+            self._guard.release()
+        if self._busy:
             return
-        told = Gains(health.kp, health.kd, health.max_torque)
-        if not self.backend.torque_limit:
-            told = Gains(health.kp, health.kd, np.full_like(health.max_torque, np.nan))
-        asked = self._asked.rows()
-        wrong = np.abs(told.rows() - asked) > GAIN_TOLERANCE * np.maximum(1.0, asked)
-        found = Gains(*np.where(wrong, told.rows(), asked))
-        if self.in_force is not None and not np.array_equal(found.rows(), self.in_force.rows()):
-            differing = np.flatnonzero(wrong.any(axis=0))
-            if len(differing):
-                names = ', '.join(self.units.names[i] for i in differing)
-                self._warn(f'the robot has other gains than were configured: {names}')
-            self._now_in_force(found)
+        if self.state != DISABLED:
+            self._owed = 'the link to the robot was lost'
+            self._torque_on = False
+        problem = self.watch.problem
+        self._enter(DISABLED, f'{problem}; {STILL_HELD}' if self._owed else problem)
 
     def _keep_up(self, now_ns: int) -> None:
-        """What has to be said again and again: a damped target follows, wrong gains are mended."""
-        if not self.connected or self._busy:
+        """What has to be done again and again: a damped target follows, gains are mended."""
+        if not self.watch.connected or self._busy:
             return
         if self._owed:
-            if now_ns >= self._retry_ns and not self.problem:
-                self._retry_ns = now_ns + SECOND
+            if now_ns >= self._retry_ns:
+                self._retry_ns = now_ns + OWED_RETRY_NS
                 self._spawn(self._settle_owed())
         elif self.state != DISABLED:
-            if self._damped:
-                self.drive.send(self._present_pose())
-            if not self.drive.has(self._wanted()) and now_ns >= self._retry_ns:
+            self._motion.follow()
+            if self.watch.health is not self._read_back:
+                self._read_back = self.watch.health
+                self._motion.read_back(self._read_back)
+                self._changed()
+            if not self.drive.has(self._motion.wanted()) and now_ns >= self._retry_ns:
                 self._retry_ns = now_ns + RETRY_NS
                 self._spawn(self._configure())
 
@@ -262,47 +184,37 @@ class KosRobot:
         if not self._guard.admits(command.session):
             self._reject(command.session)
             return
-        if age_ns > self._guard.timeout_ns and command.position is not None:
-            self.counts['late'] += 1
-            self.refuse(
-                f'joint_commands: it answers a sample of {age_ns / 1e6:.0f} ms ago, at most '
-                f'{self._guard.timeout_ns / 1e6:.0f} ms (command_timeout) are accepted'
-            )
-            return
         try:
-            target = self._target_of(command)
+            target = self._motion.target_of(command)
+            self._check(command, age_ns)
         except BridgeError as error:
             self.refuse(f'joint_commands: {error}')
             return
-        self.counts['commands'] += 1
+        self._counts['commands'] += 1
         self._guard.obeyed(command, now_ns)
         if self.state == DISABLED or self._busy:
             return  # the sender is known, but nothing moves
         if target is None:
-            self._damp()
+            if self._motion.damp():
+                self._spawn(self._configure())
             return
         if self.state == DAMPING:
             self._enter(ENABLED)
-        self._target = target
-        self.drive.send(target)
-        if self._damped:
-            self._damped = False
+        if self._motion.move(target):
             self._spawn(self._configure())
 
-    def _target_of(self, command: Command) -> Float64Array | None:
-        """Merge the named targets into those in force, within the limits of the joints."""
+    def _check(self, command: Command, age_ns: int) -> None:
+        """:raises BridgeError: a target comes too late, or the joints are not all there."""
         if command.position is None:
-            return None
-        index = self._map.indices(command.names)
-        values = checked('target', command.position, command.names)
-        if self.problem and self.state == DAMPING:
-            raise BridgeError(f'the robot is damped: {self.problem}')
-        target = self._present_pose() if self._damped else self._target.copy()
-        target[index] = values
-        limited = np.clip(target, self.robot.lower, self.robot.upper)
-        if (limited != target).any():
-            self.counts['clamped'] += 1
-        return limited
+            return
+        if age_ns > self._guard.timeout_ns:
+            self._counts['late'] += 1
+            raise BridgeError(
+                f'it answers a sample of {age_ns / 1e6:.0f} ms ago, at most '
+                f'{self._guard.timeout_ns / 1e6:.0f} ms (command_timeout) are accepted'
+            )
+        if self.watch.problem and self.state == DAMPING:
+            raise BridgeError(f'the robot is damped: {self.watch.problem}')
 
     def set_gains(
         self,
@@ -321,74 +233,39 @@ class KosRobot:
         if not self._guard.admits(session):
             self._reject(session)
             return False
-        merged = self._asked.rows()
-        hard = np.stack((self.robot.kp_max, self.robot.kd_max, self.robot.torque_limit))
         try:
-            index = self._map.indices(names)
-            for row, what, values in zip(merged, ('kp', 'kd', 'torque limit'), gains, strict=True):
-                if len(values):
-                    row[index] = checked(what, values, names)
-                    if (row < 0.0).any():
-                        raise BridgeError(f'found a negative {what}')
+            self._motion.ask(names, gains)
         except BridgeError as error:
             self.refuse(f'joint_gains: {error}')
             return False
-        self._asked = Gains(*np.minimum(merged, hard))
-        if self.state != DISABLED and not self._busy:
-            self._spawn(self._configure())
+        self._spawn(self._configure())
         return True
 
     def _reject(self, session: str) -> None:
-        self.counts['rejected'] += 1
+        self._counts['rejected'] += 1
         self._warn(f'session {session} rejected: session {self.holder} commands this robot')
 
     def refuse(self, text: str) -> None:
         """Count a message that was refused, and say why."""
-        self.counts['refused'] += 1
+        self._counts['refused'] += 1
         self._warn(f'refused {text}')
-
-    # Gains, damping ----------------------------------------------------------------------
-
-    def _wanted(self) -> Gains:
-        """Gains that the actuators should have now."""
-        by_gains = self._damped and self.backend.damping == BY_GAINS
-        return self._asked.softened(0.0) if by_gains else self._asked
 
     async def _configure(self) -> None:
         """Bring the wanted gains into force; what fails is tried again from `_keep_up`."""
-        wanted, asked = self._wanted(), self._asked
+        if self.state == DISABLED or self._busy:
+            return
         try:
-            await self.drive.configure(wanted)
+            await self._motion.configure()
         except BridgeError as error:
             self._warn(str(error))
-            return
-        self._now_in_force(asked)
-
-    def _now_in_force(self, gains: Gains) -> None:
-        self.in_force = gains
         self._changed()
 
-    def _damp(self) -> None:
-        """Stop pushing: targets follow the measured pose, and the stiffness goes where it can."""
-        if self._damped:
-            return
-        self._damped = True
-        self.drive.send(self._present_pose())
-        self._spawn(self._configure())
-
     def _damp_because(self, reason: str) -> None:
-        self._damp()
+        if self._motion.damp():
+            self._spawn(self._configure())
         self._guard.release()
         self._enter(DAMPING, reason)
         self._warn(f'damping: {reason}')
-
-    def _present_pose(self) -> Float64Array:
-        """Measured pose within the limits; the last target where a joint does not answer."""
-        if self._sample is None:
-            return self._target.copy()
-        measured = self._sample.position
-        pose = np.where(np.isfinite(measured), measured, self._target)
-        return np.clip(pose, self.robot.lower, self.robot.upper)
 
     # Torque ------------------------------------------------------------------------------
 
@@ -403,51 +280,50 @@ class KosRobot:
                 await (self._enable() if on else self._disable('by request'))
         except BridgeError as error:
             return False, str(error)
-        return True, self.state_text
+        return not self._owed, self.state_text
 
-    def enable_at_start(self) -> None:
-        """Switch the torque on without being asked, trying until it was on once."""
-        self._spawn(self._enable_at_start())
+    def enable_soon(self) -> None:
+        """Switch the torque on without anybody who waits for it."""
+        self._spawn(self._enable_quietly())
 
-    async def _enable_at_start(self) -> None:
-        while self.in_force is None:
-            done, text = await self.enable(True)
-            if not done:
-                self._warn(text)
-                await asyncio.sleep(1.0)
+    async def _enable_quietly(self) -> None:
+        done, text = await self.enable(True)
+        if not done:
+            self._warn(text)
 
     async def _enable(self) -> None:
-        if self.state == ENABLED and not self._damped:
+        if self.state == ENABLED and not self._motion.damped:
             return
-        age_ns = time.monotonic_ns() - self._whole_ns
-        problem = self.problem or enable_problem(
-            self._sample, self.health, self.robot, age_ns, self.patience.lost_timeout_ns
+        watch = self.watch
+        age_ns = time.monotonic_ns() - watch.whole_ns
+        problem = watch.problem or enable_problem(
+            watch.sample, watch.health, self.robot, age_ns, self._patience.lost_timeout_ns
         )
         if problem:
             raise BridgeError(f'not enabled: {problem}')
-        hold = self._present_pose()
-        self._busy = True
+        asked, hold = self._motion.asked, self._motion.present_pose()
+        self._busy, self._owed = True, 'switching the torque on was broken off'
         try:
-            await power_on(self.client, self.drive, self.backend, self._asked, hold)
+            await power_on(self.client, self.drive, self.backend, asked, hold)
         except BridgeError as error:
             await self._power_off_after(error)
             raise BridgeError(f'not enabled: {error}') from None
         finally:
             self._busy = False
-        self._owed = ''
-        self._target, self._damped, self._torque_on = hold, False, True
-        self._now_in_force(self._asked)
+        self._owed, self._torque_on = '', True
+        self._motion.holds(hold)
         self._enter(ENABLED)
 
     async def _power_off_after(self, error: BridgeError) -> None:
         """What was switched on before it failed goes off again."""
         reason = f'not enabled: {error}'
         try:
-            await power_off(self.drive, self.backend, self._asked)
+            await power_off(self.drive, self.backend, self._motion.asked)
+            self._owed = ''
         except BridgeError as second:
             self._owed = reason
             self._warn(f'the torque may be on: {second}')
-        self._torque_on = False
+        self._motion.damped, self._torque_on = True, False
         self._enter(DISABLED, reason)
 
     async def _disable(self, reason: str) -> None:
@@ -455,53 +331,25 @@ class KosRobot:
         if self.state == DISABLED and not self._owed:
             return
         self._busy = True
+        self._owed = self._owed or reason
         self._enter(DAMPING, f'ramping down: {reason}')
         try:
-            await self._ramp_down()
-            await power_off(self.drive, self.backend, self._asked)
+            await self._motion.ramp_down(self._patience.ramp_time)
+            await power_off(self.drive, self.backend, self._motion.asked)
             self._owed = ''
         except BridgeError as error:
-            self._owed = reason
+            self._warn(f'the robot could not be switched off: {error}')
             reason = f'{reason}; its torque may be on: {error}'
         finally:
             self._busy = False
-            self._damped, self._torque_on = True, False
+            self._motion.damped, self._torque_on = True, False
             self._enter(DISABLED, reason)
 
-    async def _ramp_down(self) -> None:
-        """Take the stiffness away softly; if that fails, the torque still has to go off."""
-        try:
-            if self.backend.damping == BY_GAINS:
-                await self._ramp_gains()
-            else:
-                await self._follow_down()
-        except BridgeError as error:
-            self._warn(f'no soft ramp down: {error}')
-
-    async def _ramp_gains(self) -> None:
-        """From the stiffness there is to none, at the target in force."""
-        begin, ramp = time.monotonic(), self.patience.ramp_time
-        while not self._damped and (elapsed := time.monotonic() - begin) < ramp:
-            await self.drive.configure(self._asked.softened(1.0 - elapsed / ramp))
-            await asyncio.sleep(min(0.05, ramp / 4))
-        await self.drive.configure(self._asked.softened(0.0))
-        await self.drive.send_now(self._present_pose())
-
-    async def _follow_down(self) -> None:
-        """Give way for as long as the ramp takes, without touching the gains."""
-        begin = time.monotonic()
-        while True:
-            await self.drive.send_now(self._present_pose())
-            if time.monotonic() - begin >= self.patience.ramp_time:
-                return
-            await asyncio.sleep(0.01)
-
     async def _settle_owed(self) -> None:
-        """After a lost link the robot may still hold its last target: take it down."""
+        """A robot that could not be switched off may hold its last target: take it down."""
         async with self._order:
             if self._owed:
-                self._damped = True
-                await self._disable(self._owed)
+                await self._disable(f'{self._owed}, and it was switched off since')
 
     async def stop(self) -> None:
         """Damp and disable, because the bridge ends."""
@@ -519,7 +367,7 @@ class KosRobot:
             self._changed()
 
     def _on_unsent(self, text: str) -> None:
-        self.counts['unsent'] += 1
+        self._counts['unsent'] += 1
         self._warn(text)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -50,23 +50,25 @@ class ImuSample:
     """Specific force, m/s^2."""
 
 
-@dataclass
 class Health:
     """What the actuators say of themselves, by joint index; NaN where one says nothing."""
 
-    temperature: Float64Array
-    """deg C."""
-    voltage: Float64Array
-    """V."""
-    current: Float64Array
-    """A."""
-    kp: Float64Array
-    kd: Float64Array
-    max_torque: Float64Array
-    torque_on: Float64Array
-    """1 or 0."""
-    faults: dict[str, list[str]]
-    """By joint; only those that have some."""
+    def __init__(self, size: int, sent_ns: int) -> None:
+        self.sent_ns = sent_ns
+        """Steady clock when it was asked for."""
+        self.temperature = np.full(size, np.nan)
+        """deg C."""
+        self.voltage = np.full(size, np.nan)
+        """V."""
+        self.current = np.full(size, np.nan)
+        """A."""
+        self.kp = np.full(size, np.nan)
+        self.kd = np.full(size, np.nan)
+        self.max_torque = np.full(size, np.nan)
+        self.torque_on = np.full(size, np.nan)
+        """1 or 0."""
+        self.faults: dict[str, list[str]] = {}
+        """By joint; only those that have some."""
 
 
 _HEALTH = ('temperature', 'voltage', 'current', 'kp', 'kd', 'max_torque')
@@ -157,9 +159,8 @@ class SampleReader:
     def health(self, reading: Reading) -> Health:
         """Collect what the actuators say of themselves."""
         size = len(self._ids)
-        columns = {name: np.full(size, np.nan) for name in _HEALTH}
-        torque_on = np.full(size, np.nan)
-        faults: dict[str, list[str]] = {}
+        found = Health(size, reading.sent_ns)
+        columns = {name: getattr(found, name) for name in _HEALTH}
         for state in reading.states or ():
             index = self._index.get(state.actuator_id)
             if index is None:
@@ -168,20 +169,11 @@ class SampleReader:
                 if state.HasField(name):
                     column[index] = getattr(state, name)
             if state.HasField('torque_enabled'):
-                torque_on[index] = float(state.torque_enabled)
+                found.torque_on[index] = float(state.torque_enabled)
             if len(state.faults):
                 texts = [' '.join(text.split())[:80] for text in state.faults[:_FAULT_LIMIT]]
-                faults[self._units.name(state.actuator_id)] = texts
-        return Health(
-            temperature=columns['temperature'],
-            voltage=columns['voltage'],
-            current=columns['current'],
-            kp=columns['kp'],
-            kd=columns['kd'],
-            max_torque=columns['max_torque'],
-            torque_on=torque_on,
-            faults=faults,
-        )
+                found.faults[self._units.name(state.actuator_id)] = texts
+        return found
 
     def _in_order(self, states: list[Any]) -> list[Any]:
         """Put the states into the robot's order; None where one is missing."""

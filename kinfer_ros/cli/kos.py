@@ -1,222 +1,90 @@
-"""`python -m kinfer_ros kos`: look at a robot that KOS runs, or bring it to its home pose slowly.
+"""`python -m kinfer_ros kos`: look at a robot that KOS runs, or bring it home slowly.
 
-For a robot on the bench, without a graph: nothing of ROS is needed. Torque is never switched here.
+Both go to the robot past the graph: they tell whether robot, network and robot file are right
+before a node is started.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import sys
-import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-import numpy as np
-
-from kinfer_ros.bridges.kos_client import KosClient
 from kinfer_ros.bridges.kos_options import AUTO
 from kinfer_ros.bridges.kos_options import BACKENDS
-from kinfer_ros.bridges.kos_options import GYRO_UNITS
 from kinfer_ros.bridges.kos_options import Connection
-from kinfer_ros.bridges.kos_options import backend_of
-from kinfer_ros.bridges.kos_sample import Health
-from kinfer_ros.bridges.kos_sample import JointSample
-from kinfer_ros.bridges.kos_sample import SampleReader
-from kinfer_ros.bridges.kos_units import JointUnits
+from kinfer_ros.bridges.kos_options import check_connection
 from kinfer_ros.cli.common import run_command
-from kinfer_ros.control.robot import Robot
-from kinfer_ros.control.robot import load_robot
-from kinfer_ros.errors import BridgeError
-
-PERIOD = 0.02
-"""s, between two targets on the way home."""
-REFRESH = 0.5
-"""s, between two tables."""
-CLEAR = '\x1b[H\x1b[J'
-TRACKING = 0.5
-"""rad; a joint that is further behind its target stops the ramp."""
+from kinfer_ros.cli.kos_home import SPEED
+from kinfer_ros.cli.kos_home import home
+from kinfer_ros.cli.kos_state import state
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 2 after a mistake that is explained on stderr, 130 at Ctrl-C."""
-    return run_command(_command, argv)
+    """:return: the exit code: 0, 1 where the robot is not well, or 2 after a mistake."""
+    return run_command(_kos, argv)
 
 
-def _command(argv: Sequence[str] | None) -> int:
+def _kos(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
-    bench = Bench(arguments)
-    try:
-        return asyncio.run(_state(bench) if arguments.action == 'state' else _home(bench))
-    except KeyboardInterrupt:
-        print()
-        return 0 if arguments.action == 'state' else 130
+    connection = Connection(
+        host=arguments.host,
+        port=arguments.port,
+        timeout=arguments.timeout,
+        tls=arguments.tls,
+        ca_file=arguments.tls_ca,
+        cert_file=arguments.tls_cert,
+        key_file=arguments.tls_key,
+        tls_name=arguments.tls_name,
+    )
+    check_connection(connection)
+    if arguments.command == 'state':
+        return state(connection, arguments.robot, arguments.backend, once=arguments.once)
+    return home(
+        connection, arguments.robot, arguments.backend, arguments.speed, sure=arguments.yes
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='python -m kinfer_ros kos', description=__doc__)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument('--robot', default='kbot', help='name or YAML of the robot (kbot)')
-    common.add_argument('--host', default='127.0.0.1', help='host of the KOS server (127.0.0.1)')
-    common.add_argument('--port', type=int, default=50051, help='its port (50051)')
-    common.add_argument('--timeout', type=float, default=0.5, help='s, deadline of a call (0.5)')
-    common.add_argument('--backend', default=AUTO, choices=(AUTO, *BACKENDS))
-    actions = parser.add_subparsers(dest='action', required=True, metavar='ACTION')
-    state = actions.add_parser('state', parents=[common], help='a live table of the actuators')
-    state.add_argument('--once', action='store_true', help='print one table and end')
-    home = actions.add_parser(
-        'home', parents=[common], help='a slow ramp to the home pose; the torque must be on'
+    parser = argparse.ArgumentParser(
+        prog='python -m kinfer_ros kos',
+        description='Look at a robot that KOS runs, or bring it home slowly (docs/kos.md).',
     )
-    home.add_argument('--speed', type=float, default=0.3, help='rad/s of the fastest joint (0.3)')
-    home.add_argument('--yes', action='store_true', help='do not ask before moving')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    looking = commands.add_parser(
+        'state',
+        help='a live table of the actuators; sends nothing that moves',
+        description='Show the actuators and the IMU until Ctrl-C. Exit code with --once: 0, or 1 '
+        'if an actuator or the IMU does not answer or reports a fault.',
+    )
+    looking.add_argument('--once', action='store_true', help='show one table and end')
+    homing = commands.add_parser(
+        'home',
+        help='switch the torque on and go slowly to the home pose',
+        description='Switch the torque on, go slowly to the home pose of the robot file, hold it '
+        'until Ctrl-C, then take the stiffness away and switch the torque off.',
+    )
+    homing.add_argument(
+        '--speed', type=float, default=SPEED, help='rad/s of the fastest joint (%(default)s)'
+    )
+    homing.add_argument('--yes', action='store_true', help='do not ask before it moves')
+    for each in (looking, homing):
+        _add_connection(each)
     return parser
 
 
-class Bench:
-    """One robot and what was asked for it."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
-        self.robot: Robot = load_robot(arguments.robot)
-        self.units = JointUnits(self.robot)
-        backend = backend_of(arguments.backend, self.robot.name)
-        self.reader = SampleReader(self.units, backend, GYRO_UNITS[self.robot.gyro_unit])
-        self.connection = Connection(
-            arguments.host, arguments.port, arguments.timeout, arguments.timeout
-        )
-
-    def connect(self) -> KosClient:
-        """Make the client; on the loop it is used on."""
-        return KosClient(self.connection, self.units.ids)
-
-    async def read(self, client: KosClient) -> tuple[JointSample, Health, str]:
-        """
-        Read once: joints, health, what is wrong with the IMU.
-
-        :raises BridgeError: the actuators cannot be read.
-        """
-        reading = await client.read()
-        sample = self.reader.joints(reading, torque_on=False)
-        if sample is None:
-            raise BridgeError(reading.states_problem)
-        imu = self.reader.imu(reading)
-        return sample, self.reader.health(reading), imu if isinstance(imu, str) else ''
-
-
-async def _state(bench: Bench) -> int:
-    client = bench.connect()
-    try:
-        while True:
-            sample, health, imu_problem = await bench.read(client)
-            tty = sys.stdout.isatty() and not bench.arguments.once
-            print((CLEAR if tty else '') + _table(bench, sample, health, imu_problem), flush=True)
-            if bench.arguments.once:
-                return 0
-            await asyncio.sleep(REFRESH)
-    finally:
-        await client.close()
-
-
-def _table(bench: Bench, sample: JointSample, health: Health, imu_problem: str) -> str:
-    robot = bench.robot
-    width = max(len(name) for name in robot.joint_names)
-    head = f'{"joint":{width}} {"id":>5} {"rad":>8} {"deg":>8} {"rad/s":>8} {"Nm":>7}'
-    lines = [f'{robot.name} at {bench.connection.address}', '']
-    lines.append(f'{head} {"deg C":>6} {"V":>6} {"kp":>7} {"kd":>7} torque  faults')
-    effort = np.full(len(robot.joints), np.nan) if sample.effort is None else sample.effort
-    for i, name in enumerate(robot.joint_names):
-        torque = {1.0: 'on', 0.0: 'off'}.get(float(health.torque_on[i]), '-')
-        faults = ', '.join(health.faults.get(bench.units.name(bench.units.ids[i]), []))
-        silent = not np.isfinite(sample.position[i])
-        lines.append(
-            f'{name:{width}} {bench.units.ids[i]:5d} {_number(sample.position[i], 8, 3)}'
-            f' {_number(np.degrees(sample.position[i]), 8, 1)}'
-            f' {_number(sample.velocity[i], 8, 2)} {_number(effort[i], 7, 2)}'
-            f' {_number(health.temperature[i], 6, 0)} {_number(health.voltage[i], 6, 1)}'
-            f' {_number(health.kp[i], 7, 2)} {_number(health.kd[i], 7, 2)} {torque:6}'
-            f'  {"no feedback" if silent else faults}'.rstrip()
-        )
-    problems = [text for text in (sample.problem, imu_problem) if text]
-    return '\n'.join([*lines, '', *(f'problem: {text}' for text in problems)]).rstrip()
-
-
-def _number(value: Any, width: int, digits: int) -> str:
-    return f'{value:{width}.{digits}f}' if np.isfinite(value) else f'{"-":>{width}}'
-
-
-async def _home(bench: Bench) -> int:
-    """Move every joint from where it is to the home pose, the furthest one at `--speed`."""
-    speed = bench.arguments.speed
-    if not 0.0 < speed <= 2.0:
-        raise BridgeError(f'found a speed of {speed:g} rad/s, expected more than 0, at most 2')
-    client = bench.connect()
-    try:
-        begin = await _whole_pose(bench, client)
-        way = bench.robot.home - begin
-        seconds = float(np.abs(way).max()) / speed
-        furthest = bench.robot.joint_names[int(np.abs(way).argmax())]
-        print(f'{bench.robot.name}: {seconds:.1f} s to the home pose; {furthest} goes furthest, ')
-        print(f'by {np.abs(way).max():.2f} rad. Whoever commands it now has to be stopped first.')
-        if not bench.arguments.yes and not _confirmed():
-            print('nothing was moved')
-            return 1
-        # The question may have stood for long: the way starts where the joints are now.
-        begin = await _whole_pose(bench, client)
-        return await _ramp(bench, client, begin, seconds)
-    finally:
-        await client.close()
-
-
-async def _whole_pose(bench: Bench, client: KosClient) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """
-    Read the pose [N] rad.
-
-    :raises BridgeError: a joint does not answer, or its torque is off.
-    """
-    sample, health, _ = await bench.read(client)
-    if sample.problem:
-        raise BridgeError(sample.problem)
-    off = [n for n, on in zip(bench.robot.joint_names, health.torque_on, strict=True) if on == 0]
-    if off:
-        raise BridgeError(
-            f'the torque is off in {", ".join(off[:6])}: nothing would move. Switch it on first '
-            '(~/enable of the KOS bridge, or the tools of the robot)'
-        )
-    return sample.position
-
-
-def _confirmed() -> bool:
-    try:
-        return input('Is the robot held, and nobody in reach? Type yes: ').strip() == 'yes'
-    except EOFError:
-        return False
-
-
-async def _ramp(bench: Bench, client: KosClient, begin: Any, seconds: float) -> int:
-    started = time.monotonic()
-    target = begin
-    while True:
-        share = 1.0 if seconds == 0.0 else min(1.0, (time.monotonic() - started) / seconds)
-        target = begin + share * (bench.robot.home - begin)
-        refused = await client.command(bench.units.to_degrees(target))
-        if refused:
-            each, reason = refused[0]
-            raise BridgeError(f'{bench.units.name(each)} refused its target: {reason}')
-        if share == 1.0:
-            break
-        await asyncio.sleep(PERIOD)
-        sample, _, _ = await bench.read(client)
-        behind = np.abs(sample.position - target)
-        if not (behind <= TRACKING).all():
-            pose = np.where(np.isfinite(sample.position), sample.position, target)
-            await client.command(bench.units.to_degrees(pose))
-            worst = bench.robot.joint_names[int(np.nan_to_num(behind, nan=np.inf).argmax())]
-            raise BridgeError(
-                f'{worst} does not follow by more than {TRACKING:g} rad: stopped where the joints '
-                'are. Is it blocked, and are its torque and gains on?'
-            )
-    print('at the home pose; it is held until another target comes')
-    return 0
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--robot', default='kbot', help='name in config/robots, or path of a robot file (kbot)')
+    add('--host', default='127.0.0.1', help='host of the KOS server (%(default)s)')
+    add('--port', type=int, default=50051, help='its port (%(default)s)')
+    add('--backend', default=AUTO, choices=(AUTO, *BACKENDS), help='what the server is')
+    add('--timeout', type=float, default=0.5, help='s; deadline of a call (%(default)s)')
+    add('--tls', action='store_true', help='use TLS')
+    add('--tls-ca', type=Path, help='PEM file with the certificates to trust')
+    add('--tls-cert', type=Path, help='PEM file with our certificate')
+    add('--tls-key', type=Path, help='PEM file with its key')
+    add('--tls-name', default='', help="name in the server's certificate, if not the host")
 
 
 if __name__ == '__main__':

@@ -1,63 +1,61 @@
-"""`python -m kinfer_ros robot`: check a robot YAML, or make one from K-Scale's metadata.json."""
+"""`python -m kinfer_ros robot from-kos-metadata`: a robot file of K-Scale's metadata.json."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.bridges.kos_metadata import robot_yaml
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from kinfer_ros.bridges.kos_metadata import KosMetadata
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.control.robot import load_robot
-from kinfer_ros.errors import RobotError
+from kinfer_ros.policy.archive import write_atomically
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
-    return run_command(_command, argv)
+    return run_command(_robot, argv)
 
 
-def _command(argv: Sequence[str] | None) -> int:
+def _robot(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
-    if arguments.action == 'check':
-        robot = load_robot(arguments.robot)
-        print(f'{robot.path}: {robot.name}, {len(robot.joints)} joints')
-        return 0
-    return _from_kos_metadata(arguments.file, arguments.name, arguments.output)
+    path: Path = arguments.file
+    metadata = KosMetadata(path)
+    name = arguments.name or (path.stem if path.stem != 'metadata' else 'robot')
+    out: Path = arguments.out or Path(f'{name}.yaml')
+    content = metadata.robot(name)
+    lines = [f'# From {path.name}. Assumed, because that file does not say it:']
+    lines += [f'#   {line}' for line in metadata.assumptions]
+    dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
+    text = '\n'.join(lines) + '\n' + str(dumped)
+    write_atomically(out, text.encode(), overwrite=arguments.force)
+    robot = load_robot(str(out.absolute()))
+    print(f'wrote {out}: {len(robot.joints)} joints')
+    print('assumed, because the file does not say it:')
+    for line in metadata.assumptions:
+        print(f'  - {line}')
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros robot', description='Robot files, docs/robots.md.'
+        prog='python -m kinfer_ros robot', description='Make robot files (docs/robots.md).'
     )
-    actions = parser.add_subparsers(dest='action', required=True, metavar='ACTION')
-    check = actions.add_parser('check', help='read a robot YAML and say what is wrong with it')
-    check.add_argument('robot', help='a name in config/robots, or the path of a YAML')
-    convert = actions.add_parser(
-        'from-kos-metadata', help="write a robot YAML from K-Scale's metadata.json"
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    made = commands.add_parser(
+        'from-kos-metadata',
+        help="write a robot file of K-Scale's metadata.json",
+        description="Write a robot file of K-Scale's metadata.json: joints, actuator ids, gains, "
+        'limits. What that file does not say is assumed and printed.',
     )
-    convert.add_argument('file', type=Path, help='metadata.json of a robot')
-    convert.add_argument('--name', default='', help="the robot's name (default: of the folder)")
-    convert.add_argument('-o', '--output', type=Path, help='the YAML to make (default: print it)')
+    add = made.add_argument
+    add('file', type=Path, metavar='FILE', help='metadata.json of a robot of K-Scale')
+    add('--name', help='name of the robot (default: of the file)')
+    add('--out', type=Path, help='file to write (default: NAME.yaml, here)')
+    add('--force', action='store_true', help='overwrite a file that is there')
     return parser
-
-
-def _from_kos_metadata(file: Path, name: str, output: Path | None) -> int:
-    text, notes = robot_yaml(file, name or file.resolve().parent.name)
-    for note in notes:
-        print(f'note: {note}', file=sys.stderr)
-    if output is None:
-        print(text, end='')
-        return 0
-    try:
-        with output.open('x', encoding='utf-8') as stream:
-            stream.write(text)
-    except OSError as error:
-        raise RobotError(f'{output}: cannot be made: {error.strerror}') from None
-    robot = load_robot(str(output.resolve()))
-    print(f'{output}: {robot.name}, {len(robot.joints)} joints. Put in home and the IMU mounting.')
-    return 0
 
 
 if __name__ == '__main__':

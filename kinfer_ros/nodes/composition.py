@@ -110,7 +110,7 @@ def import_nodes(specs: list[NodeSpec]) -> None:
 
 
 def _node_class(executable: str) -> Any:
-    """Import a node only when the graph has it: each needs something that others do not."""
+    """Import a node only when the graph has it: a bridge needs MuJoCo or gRPC, say."""
     if executable == 'mujoco_bridge':
         from kinfer_ros.nodes.mujoco_bridge import MujocoBridge
 

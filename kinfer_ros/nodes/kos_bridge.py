@@ -23,6 +23,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.duration import Duration
@@ -42,11 +43,11 @@ from std_srvs.srv import SetBool
 from kinfer_ros.bridges.kos_client import KosClient
 from kinfer_ros.bridges.kos_loop import KosLoop
 from kinfer_ros.bridges.kos_loop import ReadSchedule
-from kinfer_ros.bridges.kos_robot import SECOND
 from kinfer_ros.bridges.kos_robot import KosRobot
 from kinfer_ros.bridges.kos_sample import ImuSample
 from kinfer_ros.bridges.kos_sample import JointSample
 from kinfer_ros.bridges.kos_units import JointUnits
+from kinfer_ros.bridges.pacer import SECOND
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import KinferRosError
@@ -100,7 +101,7 @@ class KosBridge(Node):
         self._make_topics()
         self.schedule = ReadSchedule(settings.period_ns, settings.lead_ns)
         self._loop = KosLoop(lambda: self._make_robot(settings), self.schedule, self._on_sample)
-        self._loop.start()
+        self.robot = self._loop.start()
         self._subscribe(JointState, 'joint_commands', self._on_command, RELIABLE)
         self._subscribe(JointState, 'joint_gains', self._on_gains, LATCHED)
         self.create_service(SetBool, '~/enable', self._on_enable)
@@ -117,17 +118,15 @@ class KosBridge(Node):
 
     def _make_robot(self, settings: KosSettings) -> KosRobot:
         client = KosClient(settings.connection, JointUnits(settings.robot).ids)
-        # Readings, and with them callbacks of ours, begin before `start` returns.
-        self.robot = KosRobot(
+        return KosRobot(
             settings.robot,
             client,
             settings.backend,
             settings.gyro_factor,
             settings.patience,
             self._warn,
-            self._say_changes,
+            lambda: self._say_changes() if self._loop is not None else None,
         )
-        return self.robot
 
     def _make_topics(self) -> None:
         self._joints = self._publisher(JointState, 'joint_states', SENSORS)
@@ -155,10 +154,8 @@ class KosBridge(Node):
         try:
             if self._loop.crash is None:
                 self._loop.ask(self.robot.stop(), STOP_PATIENCE)
-            if self.robot.torque_is_unknown:
-                self.get_logger().error(self.robot.state_text)
         except BridgeError as error:
-            self.get_logger().error(f'{error}: its torque may be on')
+            self._warn(f'switching the robot off: {error}; its torque may be on')
         self._loop.stop()
         self._say_changes()
         self._state.wait_for_all_acked(Duration(seconds=0.2))
@@ -175,7 +172,7 @@ class KosBridge(Node):
             self._imu.publish(self._messages.fill_imu(imu))
         if self._auto_enable and joints is not None:
             self._auto_enable = False
-            self._loop.hand_over(self.robot.enable_at_start)
+            self.robot.enable_soon()
 
     def _say_changes(self) -> None:
         robot = self.robot
@@ -221,7 +218,7 @@ class KosBridge(Node):
             self.get_logger().error(text)
         return response
 
-    def _apply_parameters(self, parameters: list[Parameter]) -> None:
+    def _apply_parameters(self, parameters: list[Parameter]) -> SetParametersResult | None:
         for parameter in parameters:
             if parameter.name == 'command_timeout':
                 self._loop.hand_over(self.robot.set_timeout, round(parameter.value * SECOND))
@@ -234,8 +231,8 @@ class KosBridge(Node):
     def _say_health(self) -> None:
         robot = self.robot
         stamp = self.get_clock().now().to_msg()
-        health = robot.health
-        if health is not None and robot.connected:
+        health = robot.watch.health
+        if health is not None and robot.watch.connected:
             for publisher, message in (
                 (self._temperatures, temperatures_message(robot.robot, health)),
                 (self._battery, battery_message(health)),

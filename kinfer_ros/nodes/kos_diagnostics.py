@@ -25,8 +25,9 @@ def robot_status(
 
     :param age: of the samples that commands answered, when those came.
     """
-    problems = [problem for problem in (robot.problem, robot.imu_problem) if problem]
-    faults = robot.health.faults if robot.health else {}
+    watch = robot.watch
+    problems = [problem for problem in (watch.problem, watch.imu_problem) if problem]
+    faults = watch.health.faults if watch.health else {}
     problems += [f'{joint} reports {", ".join(texts)}' for joint, texts in faults.items()]
     level = DiagnosticStatus.OK if robot.state == ENABLED else DiagnosticStatus.WARN
     if problems or robot.state == DAMPING:
@@ -34,10 +35,10 @@ def robot_status(
     found = {
         'address': robot.client.connection.address,
         'backend': robot.backend.name,
-        'connected': robot.connected,
+        'connected': watch.connected,
         'session': robot.holder,
-        'reads': robot.reads,
-        'failed_reads': robot.failed_reads,
+        'reads': watch.reads,
+        'failed_reads': watch.failed_reads,
         'skipped_reads': schedule.skipped,
         'targets_sent': robot.drive.sent,
         'targets_replaced': robot.drive.replaced,
@@ -57,7 +58,7 @@ def robot_status(
 
 def _health_values(robot: KosRobot) -> dict[str, str]:
     """Per joint, where the robot tells: temperature, voltage, current, torque on."""
-    health: Health | None = robot.health
+    health: Health | None = robot.watch.health
     if health is None:
         return {}
     found = {}

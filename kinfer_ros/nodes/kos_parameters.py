@@ -14,10 +14,10 @@ from kinfer_ros.bridges.kos_options import AUTO
 from kinfer_ros.bridges.kos_options import GYRO_UNITS
 from kinfer_ros.bridges.kos_options import Backend
 from kinfer_ros.bridges.kos_options import Connection
+from kinfer_ros.bridges.kos_options import Patience
 from kinfer_ros.bridges.kos_options import backend_of
 from kinfer_ros.bridges.kos_options import check_connection
-from kinfer_ros.bridges.kos_robot import SECOND
-from kinfer_ros.bridges.kos_robot import Patience
+from kinfer_ros.bridges.pacer import SECOND
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.errors import ConfigError
@@ -33,9 +33,7 @@ KOS_PARAMETERS = (
         'Robot: a name in config/robots, or the path of a YAML; its joints need ids.',
         read_only=True,
     ),
-    Declared(
-        'kos_host', '127.0.0.1', 'Host name or IP address of the KOS server.', read_only=True
-    ),
+    Declared('kos_host', '127.0.0.1', 'Host name or address of the KOS server.', read_only=True),
     Declared('kos_port', 50051, 'Port of the KOS server.', 1, 65535, read_only=True),
     Declared(
         'backend',
@@ -70,7 +68,15 @@ KOS_PARAMETERS = (
     Declared(
         'kos_timeout',
         0.1,
-        's. Deadline of each read and command; a configuration has five times as long.',
+        's. Deadline of each read and command.',
+        0.001,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'kos_configure_timeout',
+        1.0,
+        's. Deadline of the configuration of an actuator; all are configured at once.',
         0.001,
         10.0,
         read_only=True,
@@ -163,7 +169,7 @@ def _connection(node: Node) -> Connection:
         host=value(node, 'kos_host'),
         port=value(node, 'kos_port'),
         timeout=value(node, 'kos_timeout'),
-        configure_timeout=5.0 * value(node, 'kos_timeout'),
+        configure_timeout=value(node, 'kos_configure_timeout'),
         tls=value(node, 'kos_tls'),
         ca_file=file('kos_tls_ca'),
         cert_file=file('kos_tls_cert'),

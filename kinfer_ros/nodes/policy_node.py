@@ -177,6 +177,7 @@ class PolicyNode(LifecycleNode):
             self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
         self._wait_for(lambda: self._ready.sensors_problem(loaded))
+        self._ready.hold_contract(loaded)
         self._open_run(loaded)
 
     def _load(self) -> Loaded:
@@ -406,8 +407,8 @@ class PolicyNode(LifecycleNode):
             self._load_model.answer(call, refusal)
 
         if self._ticker is not None and self.loaded is not None:
-            path = value(self, 'model')
-            self._swap = ModelSwap(path, self.loaded, self._take_over, answer)
+            path, spec = value(self, 'model'), value(self, 'spec') or None
+            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
         else:
             answer(self._load_another())
 

@@ -173,8 +173,8 @@ class Ticker:
         deadline = time.monotonic() + patience
         while True:
             self._io.take_sensors(frame)
-            if frame.joint_stamp_ns >= stamp and frame.imu_stamp_ns >= stamp:
-                return frame.joint_stamp_ns == frame.imu_stamp_ns == stamp
+            if frame.oldest_ns >= stamp:
+                return frame.newest_ns == stamp
             if time.monotonic() > deadline:
                 return False
             # Samples and clock come on two topics, in either order, microseconds apart.
@@ -192,9 +192,8 @@ class Ticker:
         frame = controller.parts.frame
         self._publish(frame.joint_stamp_ns)
         sent = time.perf_counter_ns()
-        oldest = min(frame.joint_stamp_ns, frame.imu_stamp_ns)
         # In lockstep simulated time stands still during the tick.
-        age = 0 if self._lockstep else self._clocks.stamp_now() - oldest
+        age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
         policy = controller.parts.stepping.policy_ns
         session.count_tick(
             late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
