@@ -45,7 +45,6 @@ setup(
         'sim': ['mujoco'],
         'kos': ['pykos', 'grpcio'],
         'bag': ['rosbags'],
-        'kos': ['pykos'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest'],
     },

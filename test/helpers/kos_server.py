@@ -1,249 +1,251 @@
-"""A KOS server in this process or one of its own, on the servicers that come with pykos.
+"""A small KOS server on pykos' own servicers, which can be told to misbehave.
 
-It can behave like each of the real servers, and misbehave in every way they do.
-
-    python test/helpers/kos_server.py PORT [BACKEND]    a K-Bot's 20 actuators, until it is killed
+Its actuators move: each goes a share of the way to its target at every read, as fast as its gains
+let it, so that a test sees what a robot would do.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
-import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from dataclasses import field
-from types import TracebackType
 
 import grpc
+import grpc.aio
 from kos_protos import actuator_pb2
 from kos_protos import actuator_pb2_grpc
 from kos_protos import common_pb2
 from kos_protos import imu_pb2
 from kos_protos import imu_pb2_grpc
 
-KBOT_IDS = tuple(10 * side + joint for side in (1, 2, 3, 4) for joint in (1, 2, 3, 4, 5))
-SPEED = 20.0
-"""1/s; how fast a joint goes to its target."""
+HOST = '127.0.0.1'
+REACH = 40.0
+"""1/s; share of the way to the target, at the gains of the robot."""
 
 
 @dataclass
 class Actuator:
-    """One actuator; angles in degrees, as KOS has them."""
+    """One motor; degrees, as KOS has them."""
 
     position: float = 0.0
-    target: float = 0.0
-    kp: float = 5.0
-    kd: float = 0.5
-    max_torque: float = 1.0
-    torque: bool = False
-    changed: float = field(default_factory=time.monotonic)
+    velocity: float = 0.0
+    target: float | None = None
+    kp: float = 0.0
+    kd: float = 0.0
+    max_torque: float = 0.0
+    torque_on: bool = False
+    faults: list[str] = field(default_factory=list)
+    configured: list[dict[str, float]] = field(default_factory=list)
+    """Every configuration, in order."""
 
-    def move(self) -> None:
-        """Go on towards the target, where torque and stiffness take it there."""
-        now = time.monotonic()
-        share, self.changed = 1.0 - math.exp(-SPEED * (now - self.changed)), now
-        if self.torque and self.kp > 0.0:
-            self.position += share * (self.target - self.position)
+
+@dataclass
+class Moods:
+    """How the server misbehaves; all can be changed while it runs."""
+
+    hang: bool = False
+    """Answer nothing until this is False again."""
+    fail: str = ''
+    """Fail every call INTERNAL with this text."""
+    delay: float = 0.0
+    """s, before each answer to a read."""
+    dropped: set[int] = field(default_factory=set)
+    """Actuators that are left out, as in kos-kbot."""
+    offline: set[int] = field(default_factory=set)
+    """Actuators that are online=false with position 0, as in kos-zbot."""
+    online_is_torque: bool = False
+    """`online` says whether the torque is on, as in kos-zbot."""
+    empty: bool = False
+    """Answer with no states at all."""
+    refused: set[int] = field(default_factory=set)
+    """Actuators that refuse commands and configurations."""
+    stuck_off: set[int] = field(default_factory=set)
+    """Actuators whose torque does not go on."""
+    degrees: bool = False
+    """The gyro gives degrees a second."""
+    zero_quaternion: bool = False
+    imu_error: str = ''
+    nan: bool = False
+    """The first actuator's position is NaN."""
+    tells: bool = True
+    """States have torque, temperature, voltage and gains."""
+    zero_gains: bool = True
+    """A configuration without kp and kd sets both to 0, as in kos-kbot."""
 
 
 class KosServer:
     """
-    Actuators and an IMU behind a port of loopback; used as a context.
+    A server on a thread of its own, on loopback; used as a context.
 
-    What a test may set: `drop` ids that do not answer, `offline` ids, `refuse_config` and
-    `dead_torque` ids, `faults` by id, `fail` a gRPC code for every call, `quaternion`, `gyro`,
-    `imu_error`, `no_state` (an empty answer), `refuse_command` ids. `hang()` stops every answer.
+    :param ids: its actuators.
     """
 
-    def __init__(
-        self, ids: tuple[int, ...] = KBOT_IDS, backend: str = 'kos-kbot', port: int = 0
-    ) -> None:
-        self.backend = backend
-        self.actuators = {each: Actuator(torque=backend == 'kos-sim') for each in ids}
-        self.drop: set[int] = set()
-        self.offline: set[int] = set()
-        self.refuse_config: set[int] = set()
-        self.refuse_command: set[int] = set()
-        self.dead_torque: set[int] = set()
-        self.faults: dict[int, list[str]] = {}
-        self.fail: grpc.StatusCode | None = None
-        self.no_state = False
-        self.quaternion = (0.0, 0.0, 0.0, 1.0)
-        self.gyro = (0.1, 0.2, 0.3)
-        self.imu_error = False
-        self.log: list[tuple[str, int, dict[str, float]]] = []
-        """Every configuration and target, in order: kind, actuator id, fields."""
-        self._open = threading.Event()
-        self._open.set()
-        self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
-        actuator_pb2_grpc.add_ActuatorServiceServicer_to_server(_Actuators(self), self._server)
-        imu_pb2_grpc.add_IMUServiceServicer_to_server(_Imu(self), self._server)
-        self.port = self._server.add_insecure_port(f'127.0.0.1:{port}')
-        assert self.port, f'port {port} is taken'
+    def __init__(self, ids: tuple[int, ...], port: int = 0) -> None:
+        self.actuators = {each: Actuator() for each in ids}
+        self.moods = Moods()
+        self.port = port
+        self.commands: list[dict[int, float | None]] = []
+        """Every CommandActuators, in order: position by id."""
+        self.calls: list[str] = []
+        """What was called, in the order of arrival."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: grpc.aio.Server | None = None
 
     def __enter__(self) -> KosServer:
-        self._server.start()
+        self._thread.start()
+        self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5.0)
+        self._loop.close()
+
+    def start(self) -> None:
+        """Listen; on the same port again after a `stop`."""
+        self._run(self._start())
 
     def stop(self) -> None:
-        """Close the port; once is enough, twice does no harm."""
-        self._open.set()
-        self._server.stop(None).wait(5.0)
+        """Stop listening, at once; the actuators stay as they are."""
+        self.moods.hang = False
+        if self._server is not None:
+            self._run(self._server.stop(None))
+            self._server = None
 
-    def hang(self, on: bool = True) -> None:
-        """Answer nothing any more, as a stopped process would."""
-        if on:
-            self._open.clear()
-        else:
-            self._open.set()
+    def _run(self, work) -> object:
+        done: Future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return done.result(10.0)
 
-    @property
-    def torques(self) -> set[bool]:
-        """What the torque switches are; one element where they are all the same."""
-        return {each.torque for each in self.actuators.values()}
+    async def _start(self) -> None:
+        self._server = grpc.aio.server()
+        actuator_pb2_grpc.add_ActuatorServiceServicer_to_server(_Actuators(self), self._server)
+        imu_pb2_grpc.add_IMUServiceServicer_to_server(_Imu(self), self._server)
+        self.port = self._server.add_insecure_port(f'{HOST}:{self.port}')
+        await self._server.start()
 
-    @property
-    def stiffness(self) -> set[float]:
-        """All kp there are."""
-        return {each.kp for each in self.actuators.values()}
-
-    def said(self, kind: str, actuator_id: int) -> list[dict[str, float]]:
-        """Everything of one kind, 'target' or 'config', that an actuator was told."""
-        wanted = (kind, actuator_id)
-        return [what for found, each, what in list(self.log) if (found, each) == wanted]
-
-    def enter(self, context: grpc.ServicerContext) -> None:
-        """Hang or fail, where that is asked for."""
-        self._open.wait(30.0)
-        if self.fail is not None:
-            context.abort(self.fail, 'made to fail')
+    async def admit(self, name: str, context: grpc.aio.ServicerContext) -> None:
+        """Note a call, and hang or fail where that is the mood."""
+        self.calls.append(name)
+        while self.moods.hang:
+            await asyncio.sleep(0.005)
+        if self.moods.fail:
+            await context.abort(grpc.StatusCode.INTERNAL, self.moods.fail)
 
 
 class _Actuators(actuator_pb2_grpc.ActuatorServiceServicer):
     def __init__(self, server: KosServer) -> None:
-        self._server = server
+        self.server = server
+        self.moved = time.monotonic()
 
-    def CommandActuators(self, request, context):
-        server = self._server
-        server.enter(context)
+    async def CommandActuators(self, request, context):
+        """Take targets; one without a position is a target of 0, as in every backend."""
+        server = self.server
+        await server.admit('command', context)
+        taken = {
+            each.actuator_id: each.position if each.HasField('position') else None
+            for each in request.commands
+        }
+        server.commands.append(taken)
         results = []
-        for command in request.commands:
-            actuator = server.actuators.get(command.actuator_id)
-            fields = {name.name: value for name, value in command.ListFields()}
-            server.log.append(('target', command.actuator_id, fields))
-            if actuator is None:
-                continue  # unknown ids are skipped in silence
-            actuator.move()
-            actuator.target = command.position  # left out, it is 0: as the real ones do
-            if server.backend == 'kos-kbot':
-                results.append(_result(command.actuator_id, server.refuse_command))
+        for each, position in taken.items():
+            refused = each in server.moods.refused or each not in server.actuators
+            if not refused:
+                server.actuators[each].target = position or 0.0
+            result = common_pb2.ActionResult(actuator_id=each, success=not refused)
+            if refused:
+                result.error.CopyFrom(_error(3, 'overload'))
+            results.append(result)
         return actuator_pb2.CommandActuatorsResponse(results=results)
 
-    def ConfigureActuator(self, request, context):
-        server = self._server
-        server.enter(context)
-        fields = {name.name: value for name, value in request.ListFields()}
-        server.log.append(('config', request.actuator_id, fields))
+    async def ConfigureActuator(self, request, context):
+        """Take gains and torque."""
+        server = self.server
+        await server.admit('configure', context)
         actuator = server.actuators.get(request.actuator_id)
-        if actuator is None or request.actuator_id in server.refuse_config:
-            return _refusal()
-        actuator.move()
-        for name in ('kp', 'kd'):
-            if request.HasField(name):
-                setattr(actuator, name, getattr(request, name))
-            elif server.backend == 'kos-kbot':
-                setattr(actuator, name, 0.0)
-        if request.HasField('max_torque') and server.backend != 'kos-zbot':
-            actuator.max_torque = request.max_torque
-        if request.HasField('torque_enabled') and server.backend != 'kos-sim':
-            if request.torque_enabled and not actuator.torque and server.backend == 'kos-zbot':
-                actuator.target = actuator.position
-            on = request.torque_enabled and request.actuator_id not in server.dead_torque
-            actuator.torque = on
+        if actuator is None or request.actuator_id in server.moods.refused:
+            return common_pb2.ActionResponse(success=False, error=_error(2, 'no such actuator'))
+        given = {f.name: v for f, v in request.ListFields() if f.name != 'actuator_id'}
+        zeros = [name for name in ('kp', 'kd', 'torque_enabled') if request.HasField(name)]
+        given |= {name: getattr(request, name) for name in zeros}  # which ListFields leaves out
+        actuator.configured.append(given)
+        if server.moods.zero_gains:
+            given = {'kp': 0.0, 'kd': 0.0} | given
+        actuator.kp, actuator.kd = given.get('kp', actuator.kp), given.get('kd', actuator.kd)
+        actuator.max_torque = given.get('max_torque', actuator.max_torque)
+        if 'torque_enabled' in given and request.actuator_id not in server.moods.stuck_off:
+            actuator.torque_on = bool(given['torque_enabled'])
         return common_pb2.ActionResponse(success=True)
 
-    def GetActuatorsState(self, request, context):
-        server = self._server
-        server.enter(context)
-        ids = list(request.actuator_ids)
-        if not ids and server.backend != 'kos-kbot':
-            ids = list(server.actuators)
-        states = []
-        for each in [] if server.no_state else ids:
-            known = each in server.actuators and each not in server.drop
-            if not known and server.backend == 'kos-sim':
-                context.abort(grpc.StatusCode.INTERNAL, f"'Joint ID {each} not found'")
-            if known:
-                states.append(self._state(each))
-            elif server.backend == 'kos-zbot':
-                states.append(actuator_pb2.ActuatorStateResponse(actuator_id=each, position=0.0))
+    async def GetActuatorsState(self, request, context):
+        """Tell the states, after moving on."""
+        server, moods = self.server, self.server.moods
+        await server.admit('state', context)
+        if moods.delay:
+            await asyncio.sleep(moods.delay)
+        self._move()
+        if moods.empty:
+            return actuator_pb2.GetActuatorsStateResponse()
+        ids = [each for each in request.actuator_ids if each in server.actuators]
+        states = [self._state(each) for each in ids if each not in moods.dropped]
+        if moods.nan and states:
+            states[0].position = math.nan
         return actuator_pb2.GetActuatorsStateResponse(states=states)
 
-    def _state(self, each: int):
-        server, actuator = self._server, self._server.actuators[each]
-        actuator.move()
+    def _move(self) -> None:
+        now = time.monotonic()
+        share = min(1.0, REACH * (now - self.moved))
+        self.moved = now
+        for actuator in self.server.actuators.values():
+            if actuator.torque_on and actuator.target is not None and actuator.kp > 0.0:
+                actuator.position += share * (actuator.target - actuator.position)
+
+    def _state(self, each: int) -> actuator_pb2.ActuatorStateResponse:
+        actuator, moods = self.server.actuators[each], self.server.moods
+        if each in moods.offline:
+            return actuator_pb2.ActuatorStateResponse(actuator_id=each, online=False, position=0.0)
         state = actuator_pb2.ActuatorStateResponse(
-            actuator_id=each, online=True, position=actuator.position, velocity=0.0
+            actuator_id=each,
+            online=actuator.torque_on if moods.online_is_torque else True,
+            position=actuator.position,
+            velocity=actuator.velocity,
+            faults=actuator.faults,
         )
-        if server.backend == 'kos-zbot':
-            state.online = actuator.torque
-        if server.backend == 'kos-kbot':
-            state.online = each not in server.offline
-            state.torque, state.temperature = 1.0, 30.0
-            state.voltage, state.current = 48.0, 0.5
-            state.torque_enabled = actuator.torque
+        if moods.tells:
+            state.torque, state.temperature, state.voltage, state.current = 1.5, 41.0, 48.0, 0.5
             state.kp, state.kd, state.max_torque = actuator.kp, actuator.kd, actuator.max_torque
-        state.faults.extend(server.faults.get(each, []))
+            state.torque_enabled = actuator.torque_on
         return state
 
 
 class _Imu(imu_pb2_grpc.IMUServiceServicer):
     def __init__(self, server: KosServer) -> None:
-        self._server = server
+        self.server = server
 
-    def GetValues(self, request, context):
-        self._server.enter(context)
-        x, y, z = self._server.gyro
-        answer = imu_pb2.IMUValuesResponse(gyro_x=x, gyro_y=y, gyro_z=z, accel_z=9.81)
-        if self._server.imu_error:
-            answer.error.code, answer.error.message = 3, 'the bus is gone'
+    async def GetValues(self, request, context):
+        """A turn of 0.1 rad/s about z, gravity on z."""
+        moods = self.server.moods
+        await self.server.admit('imu', context)
+        if moods.delay:
+            await asyncio.sleep(moods.delay)
+        # The numbers of a real sensor never stand still.
+        noise = 1e-4 * math.sin(1000.0 * time.monotonic())
+        rate = math.degrees(0.1) if moods.degrees else 0.1
+        answer = imu_pb2.IMUValuesResponse(accel_z=9.81 + noise, gyro_x=noise, gyro_z=rate)
+        if moods.imu_error:
+            answer.error.CopyFrom(_error(4, moods.imu_error))
         return answer
 
-    def GetQuaternion(self, request, context):
-        self._server.enter(context)
-        x, y, z, w = self._server.quaternion
-        return imu_pb2.QuaternionResponse(x=x, y=y, z=z, w=w)
+    async def GetQuaternion(self, request, context):
+        """Upright, or nothing yet."""
+        await self.server.admit('quaternion', context)
+        return imu_pb2.QuaternionResponse(w=0.0 if self.server.moods.zero_quaternion else 1.0)
 
 
-def _refusal():
-    error = common_pb2.Error(code=3, message='no answer on the bus')
-    return common_pb2.ActionResponse(success=False, error=error)
-
-
-def _result(actuator_id: int, refused: set[int]):
-    if actuator_id not in refused:
-        return common_pb2.ActionResult(actuator_id=actuator_id, success=True)
-    error = common_pb2.Error(code=4, message='bus')
-    return common_pb2.ActionResult(actuator_id=actuator_id, success=False, error=error)
-
-
-def main() -> None:
-    """Serve until the process is killed."""
-    backend = sys.argv[2] if len(sys.argv) > 2 else 'kos-kbot'
-    with KosServer(backend=backend, port=int(sys.argv[1])) as server:
-        print(f'serving {backend} on {server.port}', flush=True)
-        threading.Event().wait()
-
-
-if __name__ == '__main__':
-    main()
+def _error(code: int, text: str) -> common_pb2.Error:
+    return common_pb2.Error(code=code, message=text)
