@@ -11,6 +11,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Imu
@@ -114,6 +115,10 @@ class Relay:
         """Tamper with nothing any more."""
         self.joints.mend()
         self.imu.mend()
+
+    def publisher(self, kind: type, topic: str) -> Publisher:
+        """Return a publisher of this node."""
+        return self._node.create_publisher(kind, topic, QoSProfile(depth=1))
 
     def _hear(self, message: JointState) -> None:
         session, _, mode = message.header.frame_id.partition(' ')

@@ -1,4 +1,4 @@
-"""Faults in what the sensors say and in what the policy does, one run in lockstep each.
+"""Faults in what the sensors say, one run in lockstep each.
 
 In lockstep every run is the same, so that the tick of the fault is known to the tick.
 """
@@ -6,83 +6,21 @@ In lockstep every run is the same, so that the tick of the fault is known to the
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from fault_log import Fault
-from fault_log import facts_of
-from fault_log import read_fault
-from fault_log import steps_of
-from fault_policies import broken_at
-from fault_policies import forgetful_at
-from fault_relay import REMAPS
-from fault_relay import Change
-from fault_relay import Relay
+from fault_lockstep import COMMAND
+from fault_lockstep import SECONDS
+from fault_lockstep import SINCE_NS
+from fault_lockstep import LockstepRun
+from fault_lockstep import events
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
-from helpers.processes import domain_environment
-from helpers.processes import node
-from helpers.walking import MODEL
-
-PERIOD_NS = 20_000_000
-SINCE_NS = 600_000_000
-"""Simulated time from which samples are tampered with: the robot has been walking for 0.5 s."""
-
-
-class LockstepRun:
-    """One walk, from the start to its end: by a fault, or after `duration`."""
-
-    def __init__(self, folder: Path, wire: str, change: Change | None, **more: object) -> None:
-        """:param wire: which samples `change` is applied to, `joints` or `imu`."""
-        environment = domain_environment()
-        policy = {
-            'robot': 'biped',
-            'model': MODEL,
-            'runs_dir': folder / 'runs',
-            'use_sim_time': True,
-            'lockstep': True,
-            'autostart': True,
-            'auto_run': True,
-            'duration': 3.0,
-            'sensor_timeout': 30.0,
-            'default_command': [0.2, 0.0, 0.0],
-            'fade_time': 0.1,
-        }
-        bridge = {'robot': 'biped', 'lockstep': True}
-        with (
-            Relay(int(environment['ROS_DOMAIN_ID']), reliable=True) as relay,
-            node('mujoco_bridge', folder, environment, bridge, remaps=REMAPS) as robot,
-        ):
-            if change is not None:
-                getattr(relay, wire).tamper(change, SINCE_NS)
-            # Two that begin at once may miss each other for the 3 s between two announcements.
-            robot.wait_for('is up', 30)
-            with node('policy_node', folder, environment, policy | more) as process:
-                self.code = process.wait(60)
-                self.output = process.output
-            robot.send(signal.SIGINT)
-            robot.wait(5)
-            self.commands = relay.commands
-        self.path = folder / 'runs' / 'latest'
-        self.facts = facts_of(self.path)
-
-    def fault(self) -> Fault:
-        """The fault it ended by, checked; all that was sent from its tick on was damping."""
-        fault = read_fault(self.path)
-        assert self.facts['counters']['faults'] == 1
-        assert self.facts['counters']['log']['dropped'] == 0
-        assert self.facts['reason'] == f'fault: {fault.reason}'
-        assert fault.after, 'damping goes on after the first frame'
-        last = fault.before[-1]['stamp_ns']
-        safe = [sent for sent in self.commands if sent.mode in ('fault', 'fade', 'inactive')]
-        assert safe
-        assert all(sent.damping for sent in safe)
-        assert max(sent.stamp for sent in self.commands if not sent.damping) <= last
-        return fault
+from helpers.walking import walk
 
 
 def nan_gyro(message: Imu) -> Imu:
@@ -147,8 +85,19 @@ def too_large(message: JointState) -> JointState:
     return message
 
 
+def beyond_float32(message: JointState) -> JointState:
+    message.velocity[3] = 1e39
+    return message
+
+
 def runaway(message: JointState) -> JointState:
     message.velocity[3] = 40.0
+    return message
+
+
+def reordered(message: JointState) -> JointState:
+    for values in (message.name, message.position, message.velocity, message.effort):
+        values.reverse()
     return message
 
 
@@ -185,22 +134,41 @@ CASES = [
     ('joints', a_million_names, 'sample', '1000000 joints, expected at most 1024', 0),
     ('joints', nan_joint, 'finite', 'velocity of left_knee is nan', 0),
     ('joints', too_large, 'finite', 'too large to be measured', 0),
+    ('joints', beyond_float32, 'input', 'an input of the policy is not finite', 0),
+    ('joints', Frozen, 'frozen', 'joint_states is frozen', 26),
     ('joints', runaway, 'speed', 'left_knee moves at 40.0 rad/s', 2),
     ('joints', seized, 'tracking', 'left_knee does not follow', 25),
 ]
 
 
 @pytest.mark.parametrize(
-    ('wire', 'change', 'guard', 'words', 'ticks'), CASES, ids=[case[1].__name__ for case in CASES]
+    ('wire', 'change', 'guard', 'words', 'ticks'),
+    CASES,
+    ids=[f'{case[0]}-{case[1].__name__}' for case in CASES],
 )
 def test_a_broken_sensor(
     tmp_path: Path, wire: str, change: Callable[..., Any], guard: str, words: str, ticks: int
 ) -> None:
     """The guard that is meant for it says why, in the tick in which it must (`ticks` later)."""
     made = change() if isinstance(change, type) else change
-    run = LockstepRun(tmp_path, wire, made, tracking_error=0.3)
+    # Within the torque band of this robot a target is never further than 0.6 rad from the joint.
+    run = LockstepRun(
+        tmp_path,
+        lambda relay: getattr(relay, wire).tamper(made, SINCE_NS),
+        tracking_error=0.3,
+    )
     fault = run.fault()
     assert words in fault.reason, run.output
     assert fault.header['guards'][guard]['faults'] == 1
     assert fault.before[-1]['mode'] == 'run'
     assert fault.ticks_since(SINCE_NS) == ticks
+
+
+def test_joints_in_another_order_while_walking(tmp_path: Path) -> None:
+    """They are matched by name: a warning, and the very same walk as if nothing had happened."""
+    run = LockstepRun(tmp_path, lambda relay: relay.joints.tamper(reordered, SINCE_NS))
+    steps = run.walked()
+    assert sum('warning joints' in event for event in events(steps)) == 1
+    _, expected = walk(SECONDS, COMMAND)
+    found = np.array([step['target'] for step in steps], dtype=np.float32)
+    assert found.tobytes() == expected.tobytes()
