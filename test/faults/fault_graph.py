@@ -14,8 +14,10 @@ from fault_log import read_fault
 from fault_log import steps_of
 from fault_relay import REMAPS
 from fault_relay import Relay
+from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
+from rclpy.parameter import parameter_value_to_python
 from std_msgs.msg import String
 
 from helpers.client import ACTIVATE
@@ -25,7 +27,6 @@ from helpers.client import Client
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
-from helpers.processes import wait_until
 from helpers.walking import MODEL
 
 START = 30.0
@@ -76,7 +77,7 @@ class Graph:
     def until(self, mode: str, timeout: float = SOON) -> str:
         """Wait for a mode, given by its beginning; :return: mode and reason."""
         found = self.client.spin_until(lambda: self.mode.startswith(mode), timeout)
-        assert found, f'expected mode {mode}, found {self.mode}:\n{self.policy.output}'
+        assert found, f'expected mode {mode}, found {self.mode}:\n{self.policy.output[-3000:]}'
         return self.mode
 
     def configure(self) -> None:
@@ -84,6 +85,14 @@ class Graph:
         self._runs.clear()
         assert self.client.transition('policy_node', CONFIGURE), self.policy.output
         assert self.client.spin_until(lambda: bool(self._runs), SOON)
+
+    def refused_activation(self) -> str:
+        """Activate in vain; :return: what the node printed meanwhile."""
+        before = len(self.policy.output)
+        self.set(sensor_timeout=0.3)
+        assert not self.client.transition('policy_node', ACTIVATE)
+        self.set(sensor_timeout=20.0)
+        return self.policy.output[before:]
 
     def start(self, mode: str = 'run') -> None:
         """Put the robot on its feet, with nothing broken, and activate."""
@@ -93,6 +102,8 @@ class Graph:
             self.set(**{name: PATIENT[name] for name in self._changed})
             self._changed = {}
         assert self.client.trigger('mujoco_bridge/reset').success
+        reset = time.time_ns() + 30_000_000
+        assert self.client.spin_until(lambda: self.relay.joints.last > reset, SOON)
         self.client.trigger('policy_node/reset')
         self.begin_case()
         self.activate()
@@ -100,7 +111,7 @@ class Graph:
 
     def activate(self) -> None:
         """Activate; fails with all that the node has printed."""
-        assert self.client.transition('policy_node', ACTIVATE), self.policy.output
+        assert self.client.transition('policy_node', ACTIVATE), self.policy.output[-3000:]
 
     def rest(self) -> None:
         """Deactivate, where it is active."""
@@ -124,6 +135,12 @@ class Graph:
         result = self.client.call(SetParametersAtomically, service, request).result
         assert bool(result.reason) != result.successful
         return str(result.reason)
+
+    def get(self, name: str) -> Any:
+        """Value of a parameter of the policy node."""
+        request = GetParameters.Request(names=[name])
+        found = self.client.call(GetParameters, 'policy_node/get_parameters', request)
+        return parameter_value_to_python(found.values[0])
 
     def steps(self) -> list[Step]:
         """The records of this case so far."""
@@ -151,7 +168,9 @@ class Graph:
         number = self._faults + 1
         path = self.run / f'fault_{number}.ndjson'
         assert self.client.spin_until(path.exists, SOON)
-        assert self.client.spin_until(lambda: self.steps()[-3]['mode'] == 'fault', SOON)
+        assert self.client.spin_until(
+            lambda: [step['mode'] for step in self.steps()][-3:] == ['fault'] * 3, SOON
+        )
         fault = read_fault(self.run, number, self._offset)
         assert f'fault: {fault.reason}' == reason
         assert fault.before[-1]['target'] is not None
@@ -188,14 +207,3 @@ def graph(folder: Path, **parameters: object) -> Iterator[Graph]:
         yield made
         assert 'Traceback' not in policy.output
         assert 'Traceback' not in robot.output
-
-
-def hear_until_quiet(made: Graph, seconds: float) -> None:
-    """Serve the client for some time, for what must not happen in it."""
-    deadline = time.monotonic() + seconds
-    made.client.spin_until(lambda: time.monotonic() > deadline, seconds + 1.0)
-
-
-def wait_for_file(path: Path) -> bool:
-    """Wait until a file is there."""
-    return wait_until(path.exists, SOON)

@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Joy
 
 from kinfer_ros.nodes.messages import stamp_ns
 
@@ -85,6 +86,7 @@ class Relay:
     :ivar joints: the wire of joint_states.
     :ivar imu: the wire of imu/data.
     :ivar commands: what was seen on joint_commands.
+    :ivar buttons: of the joystick, said 20 times a second; None: there is none.
     """
 
     def __init__(self, domain_id: int, *, reliable: bool) -> None:
@@ -98,6 +100,9 @@ class Relay:
         self.imu = Wire(node, Imu, 'imu/data', qos)
         self.commands: list[Sent] = []
         node.create_subscription(JointState, 'joint_commands', self._hear, QoSProfile(depth=100))
+        self.buttons: list[int] | None = None
+        self._joy = node.create_publisher(Joy, 'joy', QoSProfile(depth=20))
+        node.create_timer(0.05, self._say_joy)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._serve, name='relay', daemon=True)
         self._thread.start()
@@ -119,6 +124,10 @@ class Relay:
     def publisher(self, kind: type, topic: str) -> Publisher:
         """Return a publisher of this node."""
         return self._node.create_publisher(kind, topic, QoSProfile(depth=1))
+
+    def _say_joy(self) -> None:
+        if self.buttons is not None:
+            self._joy.publish(Joy(buttons=self.buttons))
 
     def _hear(self, message: JointState) -> None:
         session, _, mode = message.header.frame_id.partition(' ')

@@ -66,6 +66,7 @@ def test_a_sensor_that_stops(walking: Graph, wire: str) -> None:
     broken.tamper(lambda message: None)
     topic = {'imu': 'imu/data', 'joints': 'joint_states'}[wire]
     fault = walking.fault(f'{topic} is stale: the newest sample is 5')
+    assert 'samples arrive' not in fault.reason
     assert fault.header['guards']['stale']['faults'] >= 1
     assert fault.ticks_later_than(broken.last + STALE_NS) <= 1
     refused = walking.client.trigger('policy_node/reset')
@@ -93,13 +94,10 @@ def test_an_imu_that_is_late_from_the_start_is_not_activated(running: Graph) -> 
     running.start()
     running.rest()
     running.relay.imu.tamper(shifted(-10))
-    running.set(sensor_timeout=0.5)
-    try:
-        with pytest.raises(AssertionError, match='imu/data is stale.*samples arrive'):
-            running.client.spin_until(lambda: bool(running.relay.imu.first), SOON)
-            running.activate()
-    finally:
-        running.set(sensor_timeout=20.0)
+    assert running.client.spin_until(lambda: bool(running.relay.imu.first), SOON)
+    said = running.refused_activation()
+    assert 'imu/data is stale' in said
+    assert 'samples arrive, so they are held up' in said
 
 
 def test_a_sample_from_the_future(walking: Graph) -> None:
@@ -195,5 +193,6 @@ def test_the_disk_is_full_under_the_log(walking: Graph) -> None:
     facts = facts_of(run)
     assert 'writing failed' in facts['counters']['log']['error']
     assert facts['counters']['log']['dropped'] > 0
-    assert facts['counters']['log']['written'] == len(ids)
+    # Of the last four, written at once, some may have got through.
+    assert len(ids) - 3 <= facts['counters']['log']['written'] <= len(ids)
     walking.configure()
