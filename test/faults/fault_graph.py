@@ -91,7 +91,7 @@ class Graph:
         """Configure, and know of the run directory."""
         self._runs.clear()
         assert self.client.transition('policy_node', CONFIGURE), self.policy.output
-        assert self.client.spin_until(lambda: bool(self._runs), SOON)
+        assert self.client.spin_until(lambda: bool(self._runs), START)
 
     def refused_activation(self) -> str:
         """Activate in vain; :return: what the node printed meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def swap_within_its_ticks(made: Graph, model: Path) -> bool:
     made.step_with('swap: model')
     assert made.client.spin_until(lambda: 'has taken over' in str(made.events()), SOON)
     times = [step['t_us'] for step in made.steps()]
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     return max(gaps) < 1.8 * PERIOD_US
 
 

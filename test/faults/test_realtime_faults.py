@@ -188,6 +188,7 @@ def test_the_disk_is_full_under_the_log(walking: Graph) -> None:
         resource.RLIMIT_FSIZE,
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
     )
+    walking.relay.mend()
     run = walking.run
     assert walking.client.transition('policy_node', CLEANUP)
     facts = facts_of(run)
