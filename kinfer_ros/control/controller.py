@@ -448,6 +448,8 @@ class Controller:
         self.reason = reason
         self._since_ns = now_ns
         self._said(f'mode {mode}: {reason}' if reason else f'mode {mode}')
+        if mode is Mode.INACTIVE:
+            self._follow_tunables(jump=True)  # what was asked for in the last tick
         if mode is not Mode.RUN:
             self._roll_back(f'the run ended in {mode}')
 
