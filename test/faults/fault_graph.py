@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from fault_log import Fault
 from fault_log import Step
 from fault_log import read_fault
 from fault_log import steps_of
+from fault_policies import JOINTS
 from fault_relay import REMAPS
 from fault_relay import Relay
 from rcl_interfaces.srv import GetParameters
@@ -74,6 +75,12 @@ class Graph:
         """The run directory."""
         return Path(self._runs[-1].data)
 
+    @property
+    def session(self) -> str:
+        """Id of the newest session that has sent targets for every joint, or ''."""
+        sent = reversed(self.relay.commands)
+        return next((each.session for each in sent if len(each.targets) == JOINTS), '')
+
     def until(self, mode: str, timeout: float = SOON) -> str:
         """Wait for a mode, given by its beginning; :return: mode and reason."""
         found = self.client.spin_until(lambda: self.mode.startswith(mode), timeout)
@@ -102,7 +109,7 @@ class Graph:
             self.set(**{name: PATIENT[name] for name in self._changed})
             self._changed = {}
         assert self.client.trigger('mujoco_bridge/reset').success
-        reset = time.time_ns() + 30_000_000
+        reset = self.relay.joints.last + 50_000_000
         assert self.client.spin_until(lambda: self.relay.joints.last > reset, SOON)
         self.client.trigger('policy_node/reset')
         self.begin_case()
@@ -174,7 +181,7 @@ class Graph:
         fault = read_fault(self.run, number, self._offset)
         assert f'fault: {fault.reason}' == reason
         assert fault.before[-1]['target'] is not None
-        session = self.relay.commands[-1].session
+        session = self.session
         sent = [each for each in self.relay.commands if each.session == session]
         first = next(i for i, each in enumerate(sent) if each.mode == 'fault')
         assert all(each.damping for each in sent[first:])
@@ -182,8 +189,14 @@ class Graph:
 
 
 @contextmanager
-def graph(folder: Path, **parameters: object) -> Iterator[Graph]:
-    """Start one, configured and inactive."""
+def graph(
+    folder: Path, bridge: Mapping[str, object] | None = None, **parameters: object
+) -> Iterator[Graph]:
+    """
+    Start one, configured and inactive.
+
+    :param bridge: parameters of the bridge; all others are those of the policy node.
+    """
     environment = domain_environment()
     domain = int(environment['ROS_DOMAIN_ID'])
     given = {
@@ -195,11 +208,11 @@ def graph(folder: Path, **parameters: object) -> Iterator[Graph]:
         'fade_time': 0.1,
         **PATIENT,
     }
-    bridge = {'robot': 'biped', 'command_timeout': 1.0, 'sensor_rate': 100.0}
+    other = {'robot': 'biped', 'command_timeout': 1.0, 'sensor_rate': 100.0} | dict(bridge or {})
     with (
         Client(domain) as client,
         Relay(domain, reliable=False) as relay,
-        node('mujoco_bridge', folder, environment, bridge, remaps=REMAPS) as robot,
+        node('mujoco_bridge', folder, environment, other, remaps=REMAPS) as robot,
         node('policy_node', folder, environment, given | parameters) as policy,
     ):
         made = Graph(client, relay, robot, policy)

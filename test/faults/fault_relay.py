@@ -131,9 +131,7 @@ class Relay:
 
     def _hear(self, message: JointState) -> None:
         session, _, mode = message.header.frame_id.partition(' ')
-        self.commands.append(
-            Sent(stamp_ns(message.header), session, mode, list(message.position))
-        )
+        self.commands.append(Sent(stamp_ns(message.header), session, mode, list(message.position)))
 
     def _serve(self) -> None:
         executor = SingleThreadedExecutor(context=self._context)

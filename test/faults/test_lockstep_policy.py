@@ -53,7 +53,9 @@ def test_a_policy_that_breaks_at_tick_100(tmp_path: Path, broken: Any, words: st
 def test_targets_beyond_every_limit(tmp_path: Path) -> None:
     """Slewed, kept to the torque band, and within the joint limits last; each is counted."""
     model = broken_at(tmp_path / 'wild.kinfer', 40, 3.0)
-    run = LockstepRun(tmp_path, nothing, model=model, target_slew=8.0, torque_band=0.5, max_tilt=3.0)
+    run = LockstepRun(
+        tmp_path, nothing, model=model, target_slew=8.0, torque_band=0.5, max_tilt=3.0
+    )
     steps = [step for step in run.steps if step['target'] is not None]
     robot = load_robot('biped')
     order = [robot.joint_names.index(name) for name in steps[0]['joint_order']]

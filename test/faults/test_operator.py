@@ -128,9 +128,7 @@ def test_reset_where_there_is_nothing_to_reset(idle: Graph, mode: str) -> None:
 def test_reset_does_not_bring_a_robot_back_to_life(idle: Graph, mode: str) -> None:
     """After it the robot is damped as before: only a new activation moves it."""
     bring(idle, mode)
-    assert idle.client.spin_until(
-        lambda: idle.client.trigger('policy_node/reset').success, SOON
-    )
+    assert idle.client.spin_until(lambda: idle.client.trigger('policy_node/reset').success, SOON)
     idle.until('damp')
     start = idle.client.trigger('policy_node/start')
     assert not start.success
