@@ -56,6 +56,9 @@ setup(
     license='MIT',
     entry_points={
         'console_scripts': [
+            'check = kinfer_ros.cli.check:main',
+            'import = kinfer_ros.cli.import_:main',
+            'inspect = kinfer_ros.cli.inspect:main',
             'mujoco_bridge = kinfer_ros.nodes.mujoco_bridge:main',
             'pack = kinfer_ros.cli.pack:main',
             'policy_node = kinfer_ros.nodes.policy_node:main',

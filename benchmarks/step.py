@@ -22,6 +22,7 @@ import onnxruntime as ort
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_ROOT), str(_ROOT / 'test')]
 
+from helpers import flat_models  # noqa: E402
 from helpers import models  # noqa: E402
 from kinfer_ros import Policy  # noqa: E402
 from kinfer_ros import load_model  # noqa: E402
@@ -97,6 +98,71 @@ def measure(name: str, path: Path, rounds: int) -> None:
             )
 
 
+JOINTS, FRAMES = 29, 5
+TERMS = [
+    {'source': 'gyroscope', 'scale': 0.2},
+    {'source': 'gravity', 'unit': 'unit'},
+    {'source': 'command'},
+    {'source': 'joint_positions', 'relative': True},
+    {'source': 'joint_velocities', 'scale': 0.05},
+    {'source': 'last_action', 'which': 'raw'},
+]
+
+
+def humanoid(folder: Path) -> Policy:
+    """A humanoid's flat policy: five frames of six terms, 480 numbers."""
+    names = models.joint_names(JOINTS)
+    size = FRAMES * (9 + 3 * JOINTS)
+    history = {
+        'length': FRAMES,
+        'layout': 'per_term',
+        'order': 'oldest_first',
+        'first': 'repeat',
+    }
+    content = flat_models.spec(
+        TERMS,
+        joints=names,
+        default_pose=[0.1] * JOINTS,
+        observation={'history': history},
+        action={'relative_to': 'default_pose', 'scale': 0.25},
+    )
+    return flat_models.load(folder, flat_models.linear(size, JOINTS)[0], content)
+
+
+def measure_observation(folder: Path, rounds: int) -> None:
+    """Print what the flat observation costs above the copy of its terms."""
+    policy = humanoid(folder)
+    session = policy._session
+    obs = observation(policy)
+    terms = [(array, obs[name]) for name, array in policy.inputs.items()]
+    frame = np.zeros(JOINTS, np.float32)
+    action = np.zeros(JOINTS, np.float32)
+
+    def copy() -> None:
+        # The terms alone: five arrays that the sensors fill, and the last action.
+        for array, value in terms:
+            array[:] = value
+        frame[:] = action
+
+    inner = session._session
+    built = session._observation
+
+    def build() -> None:
+        copy()
+        built.build(inner.extra)
+        built.remember(inner.extra, inner.next_extra, action, action)
+
+    policy.step(obs)
+    in_turns(copy, build, 200)
+    rows = np.percentile(in_turns(copy, build, rounds), (50, 99), axis=1).T
+    print(f'flat observation: {JOINTS} joints, {FRAMES} frames, {session.flat.size} numbers')
+    for title, (p50, p99) in zip(('copy of terms', 'observation'), rows, strict=True):
+        print(
+            f'  {title:15s} p50 {p50:8.2f} us   p99 {p99:8.2f} us'
+            f'   difference {p50 - rows[0][0]:+6.2f} us'
+        )
+
+
 def main() -> None:
     """Run the two built models, and the policies that ship or are named."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,6 +185,7 @@ def main() -> None:
             write_archive(path, *parts, meta)
             # The second model takes 20 times as long.
             measure(name, path, max(rounds // (1, 5)[number], 1))
+        measure_observation(Path(folder), rounds)
     for path in arguments.models or sorted(_ROOT.glob('robots/*/*.kinfer')):
         measure(path.name, path, rounds)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 
@@ -16,11 +17,20 @@ from kinfer_ros import __version__
 from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
+    'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+    'import': 'make a policy spec and a robot file of what an exporter wrote',
+    'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }
 """Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""
+
+
+def module_of(name: str) -> str:
+    """:return: the module of a command; with a _ where Python has the word for itself."""
+    return f'kinfer_ros.cli.{name}_' if keyword.iskeyword(name) else f'kinfer_ros.cli.{name}'
+
 
 PROGRAM = 'python -m kinfer_ros'
 
@@ -79,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return unknown(name)
     try:
-        return int(importlib.import_module(f'kinfer_ros.cli.{name}').main(rest))
+        return int(importlib.import_module(module_of(name)).main(rest))
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split('.')[0] == 'kinfer_ros':
             raise  # a bug of ours, not something the user has to install

@@ -38,6 +38,11 @@ ARGUMENTS = (
         '',
         'Policy file (.kinfer or .onnx). Empty: the policy that ships with the robot.',
     ),
+    Argument(
+        'spec',
+        '',
+        'Policy spec (YAML) of an .onnx file that takes one flat vector, see docs/policies.md.',
+    ),
     Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
     Argument(
         'bridge',
@@ -225,8 +230,9 @@ def _policy(
         'autostart': simulated,
         'auto_run': simulated,
     }
-    if arguments['model']:
-        given['model'] = arguments['model']
+    for name in ('model', 'spec'):
+        if arguments[name]:
+            given[name] = arguments[name]
     for name in ('autostart', 'auto_run'):
         if arguments[name] != 'auto':
             given[name] = arguments[name] == 'true'

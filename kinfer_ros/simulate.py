@@ -92,6 +92,10 @@ class Simulation:
         gx, gy, gz = (float(v) for v in self._gyro)
         ax, ay, az = (float(v) for v in self._accel)
         frame.update_imu((w, x, y, z), (gx, gy, gz), (ax, ay, az), self.now_ns)
+        if frame.needs_odometry:
+            self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
+            vx, vy, vz = (float(v) for v in self._linear)
+            frame.update_odometry((vx, vy, vz), self.now_ns)
 
     def _apply(self) -> None:
         send = self.controller.send

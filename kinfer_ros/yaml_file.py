@@ -211,10 +211,45 @@ class Section:
             return None
         return Section(self._file, self._place(key), node)
 
+    def each(self, key: str) -> list[Section]:
+        """Return the mappings of the list under `key`, in its order."""
+        node = self._node(key, required=True)
+        if node is None:
+            return []
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            self.problem(f'found {describe(node)}, expected a list of mappings', key)
+            return []
+        found = []
+        for index, entry in enumerate(node.value):
+            place = f'{self._place(key)}[{index}]'
+            if isinstance(entry, yaml.MappingNode):
+                found.append(Section(self._file, place, entry))
+            else:
+                line = entry.start_mark.line + 1
+                text = f'{place}: found {describe(entry)}, expected a mapping {{key: value, ...}}'
+                self._file.problem(line, text)
+        return found
+
+    def plain(self, key: str) -> Any:
+        """Return an optional key's value as plain lists, dicts and scalars; None if absent."""
+        node = self._node(key, required=False)
+        if node is None:
+            return None
+        try:
+            return yaml.constructor.SafeConstructor().construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+            text = getattr(error, 'problem', None) or str(error)
+            self.problem(f'cannot be read: {text}', key)
+            return None
+
     def sections(self) -> dict[str, Section]:
         """Return all keys of this section as mappings: for keys that are free names."""
         found = {key: self.section(key) for key in self._nodes}
         return {key: section for key, section in found.items() if section is not None}
+
+    def accept_all(self) -> None:
+        """Ask for every key: where it cannot be known which there should be."""
+        self._asked |= self._nodes.keys()
 
     def report_unknown(self) -> None:
         """Note every key that nobody asked for."""

@@ -19,6 +19,11 @@ def generate_launch_description():
         [
             DeclareLaunchArgument('model', description='Policy file (.kinfer or .onnx).'),
             DeclareLaunchArgument(
+                'spec',
+                default_value='',
+                description='Policy spec (YAML) of an .onnx file that takes one flat vector.',
+            ),
+            DeclareLaunchArgument(
                 'robot', description='Robot: a name in config/robots, or the path of a YAML.'
             ),
             DeclareLaunchArgument(
@@ -43,6 +48,8 @@ def generate_launch_description():
                 name='policy_node',
                 namespace=LaunchConfiguration('namespace'),
                 parameters=[
+                    # In front of the file: where it is not given it must not take the file's.
+                    {'spec': ParameterValue(LaunchConfiguration('spec'), value_type=str)},
                     LaunchConfiguration('params_file'),
                     {
                         'model': ParameterValue(LaunchConfiguration('model'), value_type=str),

@@ -98,7 +98,9 @@ class JointDrive:
         limit = self._torque_limit[index] / np.abs(gear)
         self._model.actuator_gainprm[actuator, 0] = kp
         self._model.actuator_biasprm[actuator, 1] = -kp
-        self._model.actuator_biasprm[actuator, 2] = -self._kd[index] / gear**2
+        # What the joint damps by itself is part of the kd that was asked for.
+        kd = np.maximum(self._kd[index] - self._fitted.passive_kd[index], 0.0)
+        self._model.actuator_biasprm[actuator, 2] = -kd / gear**2
         self._model.actuator_forcelimited[actuator] = True
         self._model.actuator_forcerange[actuator, 0] = -limit
         self._model.actuator_forcerange[actuator, 1] = limit

@@ -46,6 +46,9 @@ class FittedModel:
     """Actuator length per rad."""
     motor_gain: Float64Array
     """Joint torque per unit of a motor's ctrl, Nm."""
+    passive_kd: Float64Array
+    """Damping (Nms/rad) of the joints whose servo has none of its own: the MJCF then means it to
+    be the servo's, so that a kd in force counts it; 0 for all others."""
     torque_cap: Float64Array
     """What the MJCF itself lets through, Nm; inf where it has no limit."""
     base: int
@@ -206,6 +209,7 @@ def _locate(robot: Robot, model: Any, base_name: str, free: bool, path: Path) ->
         servo=servo,
         gear=gear,
         motor_gain=gear * model.actuator_gainprm[actuator, 0],
+        passive_kd=_passive_kd(model, joints, actuator, servo),
         torque_cap=_torque_cap(model, joints, actuator, servo),
         base=base,
         free_qpos=int(model.jnt_qposadr[free_joint]) if free else -1,
@@ -295,6 +299,15 @@ def _torque_cap(
             gain = gear * model.actuator_gainprm[act, 0]
             cap[index] = min(cap[index], *np.abs(gain * model.actuator_ctrlrange[act]))
     return cap
+
+
+def _passive_kd(
+    model: Any, joints: list[int], actuator: IntArray, servo: NDArray[np.bool_]
+) -> Float64Array:
+    """Menagerie and MuJoCo Playground write a servo's kd as damping of its joint."""
+    damping = model.dof_damping[model.jnt_dofadr[joints]]
+    meant = servo & (model.actuator_biasprm[actuator, 2] == 0.0)
+    return np.where(meant, damping, 0.0)
 
 
 def _unlisted(model: Any, joints: set[int]) -> tuple[str, ...]:

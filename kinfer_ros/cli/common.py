@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from kinfer_ros.errors import KinferRosError
@@ -29,3 +31,11 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments that name a policy, and the choice of JSON."""
+    add = parser.add_argument
+    add('model', type=Path, metavar='MODEL', help='policy file, .kinfer or .onnx')
+    add('--spec', type=Path, help='policy spec (YAML) of an .onnx file that takes a flat vector')
+    add('--json', action='store_true', help='write JSON in place of a text')

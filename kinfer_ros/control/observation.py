@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.sensors import multiply
 from kinfer_ros.errors import ContractError
 
 Float32 = NDArray[np.float32]
+
+IMU_FRAME = '_imu'
+"""Ends the name of an input that a policy spec wants in the IMU's own frame."""
 
 
 class Observation:
@@ -48,12 +52,25 @@ class Observation:
             'accelerometer': frame.accel,
             'gyroscope': frame.gyro,
             'quaternion': frame.quaternion,
+            'base_linear_velocity': frame.base_velocity,
             'command': command.value,
         }
+        turned = {
+            name: sources[name.removesuffix(IMU_FRAME)]
+            for name in inputs
+            if name.endswith(IMU_FRAME) and name.removesuffix(IMU_FRAME) in sources
+        }
+        self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
+        self._turned = [
+            (inputs[name], source)
+            for name, source in turned.items()
+            if name != 'quaternion' + IMU_FRAME
+        ]
+        frame.needs_odometry = any(name.startswith('base_linear_velocity') for name in inputs)
         self._time = inputs.get('time')
         self._heading = inputs.get('initial_heading')
-        unknown = [n for n in inputs if n not in (*sources, 'time', 'initial_heading')]
+        unknown = [n for n in inputs if n not in (*sources, *turned, 'time', 'initial_heading')]
         if unknown:
             raise ContractError(
                 f'policy inputs without a source: {unknown}; this robot gives '
@@ -71,5 +88,10 @@ class Observation:
         np.take(self._frame.velocity, self._joints, out=self._velocity)
         for buffer, source in self._copies:
             buffer[...] = source
+        for buffer, source in self._turned:
+            buffer[...] = self._frame.imu_from_base.dot(source)
+        if self._imu_quaternion is not None:
+            w, x, y, z = self._frame.quaternion.tolist()
+            self._imu_quaternion[:] = multiply((w, x, y, z), self._frame.imu_mounting)
         if self._time is not None:
             self._time[0] = seconds

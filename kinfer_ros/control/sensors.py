@@ -37,9 +37,14 @@ class SensorFrame:
     :ivar joint_stamp_ns: stamp of the joint sample; 0 before the first.
     :ivar imu_stamp_ns: stamp of the IMU sample; 0 before the first.
     :ivar joint_problem: why the newest joint sample cannot be used, or ''.
+    :ivar base_velocity: [3] m/s, base frame, from odometry.
+    :ivar odom_stamp_ns: stamp of the odometry sample; 0 before the first.
+    :ivar needs_odometry: the policy takes `base_velocity`, so a stale one is a fault.
+    :ivar imu_from_base: [3, 3] turns a vector of the base frame into the IMU's.
+    :ivar imu_mounting: unit quaternion w x y z, the IMU frame in the base frame.
     :ivar imu_problem: why the newest IMU sample cannot be used, or '' (an absent orientation).
     :ivar joint_disorder: joint samples passed over, because they were older than the newest one.
-    :ivar imu_disorder: the same of the IMU.
+    :ivar imu_disorder: the same of the IMU; `odom_disorder` of odometry.
     :ivar joint_changes: how often the list of published joints was another one.
     :ivar joint_values: [2 N] position and velocity in one piece, a view; `joint_value_names` says
         what each number is.
@@ -66,9 +71,14 @@ class SensorFrame:
         self.joint_disorder = 0
         self.imu_disorder = 0
         self.joint_changes = 0
+        self.odom_disorder = 0
+        self.base_velocity = np.zeros(3)
+        self.needs_odometry = False
         self.restart()
         self._base_from_imu = rotation_matrix(robot.imu_mounting)
+        self.imu_from_base = self._base_from_imu.T
         w, x, y, z = (float(v) for v in robot.imu_mounting)
+        self.imu_mounting = (w, x, y, z)
         self._imu_to_base = (w, -x, -y, -z)  # conjugate: undoes the mounting
         self._names: Sequence[str] | None = None
         self._index = np.zeros(n, dtype=np.intp)
@@ -77,8 +87,14 @@ class SensorFrame:
         """Take whatever comes next, however it is stamped: the clock may be a new one."""
         self.joint_stamp_ns = 0
         self.imu_stamp_ns = 0
+        self.odom_stamp_ns = 0
         self.joint_problem = ''
         self.imu_problem = ''
+        self.take_any_order()
+
+    def take_any_order(self) -> None:
+        """Take the next sample of each source even if it is older: stamps cannot be compared."""
+        self._any_joint_order = self._any_imu_order = self._any_odom_order = True
 
     def update_joints(
         self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
@@ -90,7 +106,7 @@ class SensorFrame:
 
         :raises ContractError: a joint of the robot is not in `names`, or the lengths differ.
         """
-        if stamp_ns < self.joint_stamp_ns:
+        if stamp_ns < self.joint_stamp_ns and not self._any_joint_order:
             self.joint_disorder += 1
             return
         if names != self._names:
@@ -107,6 +123,7 @@ class SensorFrame:
         np.take(position, self._index, out=self.position)
         np.take(velocity, self._index, out=self.velocity)
         self.joint_stamp_ns = stamp_ns
+        self._any_joint_order = False
 
     def update_imu(
         self,
@@ -120,7 +137,7 @@ class SensorFrame:
 
         A sample older than the one before it is passed over and counted.
         """
-        if stamp_ns < self.imu_stamp_ns:
+        if stamp_ns < self.imu_stamp_ns and not self._any_imu_order:
             self.imu_disorder += 1
             return
         w, x, y, z = multiply(quaternion, self._imu_to_base)
@@ -132,6 +149,32 @@ class SensorFrame:
         np.dot(self._base_from_imu, gyro, out=self.gyro)
         np.dot(self._base_from_imu, accel, out=self.accel)
         self.imu_stamp_ns = stamp_ns
+        self._any_imu_order = False
+
+    def update_odometry(self, linear: tuple[float, float, float], stamp_ns: int) -> None:
+        """
+        Take over one odometry sample: the base's velocity in its own frame, m/s.
+
+        A sample older than the one before it is passed over and counted.
+        """
+        if stamp_ns < self.odom_stamp_ns and not self._any_odom_order:
+            self.odom_disorder += 1
+            return
+        self.base_velocity[:] = linear
+        self.odom_stamp_ns = stamp_ns
+        self._any_odom_order = False
+
+    @property
+    def oldest_ns(self) -> int:
+        """Stamp of the oldest sample that the policy needs."""
+        oldest = min(self.joint_stamp_ns, self.imu_stamp_ns)
+        return min(oldest, self.odom_stamp_ns) if self.needs_odometry else oldest
+
+    @property
+    def newest_ns(self) -> int:
+        """Stamp of the newest sample that the policy needs."""
+        newest = max(self.joint_stamp_ns, self.imu_stamp_ns)
+        return max(newest, self.odom_stamp_ns) if self.needs_odometry else newest
 
     @property
     def yaw(self) -> float:

@@ -18,6 +18,9 @@ from kinfer_ros.errors import ConfigError
 Triple = tuple[float, float, float]
 """linear.x, linear.y (m/s), angular.z (rad/s)."""
 
+LARGEST = 1e6
+"""Of a number in a triple, which ROS has no ranges for: beyond, a command would overflow."""
+
 
 @dataclass
 class Tunables:
@@ -45,8 +48,8 @@ class Tunables:
     """Hz, corner of the low-pass on targets; 0: none."""
     target_slew: float = 60.0
     """rad/s, fastest change of a target."""
-    torque_band: float = 1.0
-    """Share of a joint's torque limit that a target may ask for; 0: none."""
+    torque_band: float = 0.0
+    """Share of a joint's torque limit that a target may ask for; 0: the bridge's limit alone."""
     stale_timeout: float = 0.25
     """Oldest sensor sample that is acted upon."""
     clock_tolerance: float = 0.05
@@ -59,9 +62,9 @@ class Tunables:
     """How far a joint may be measured outside its limits."""
     joint_speed_factor: float = 1.5
     """On the robot YAML's velocity_limit: faster is a fault; 0: off."""
-    tracking_error: float = 1.0
+    tracking_error: float = 1.5
     """Between target and measured position; 0: off."""
-    tracking_time: float = 0.5
+    tracking_time: float = 1.0
     """How long a joint may be off by more than `tracking_error`."""
     max_action: float = 50.0
     """An action further than this from zero is refused."""
@@ -118,7 +121,8 @@ def tunables_from(values: Mapping[str, Any]) -> Tunables:
     """
     Make settings of parameter values, by name; names that are none of theirs are passed over.
 
-    :raises ConfigError: naming every value that is not finite, or is not three numbers.
+    :raises ConfigError: naming every value that is not finite, and every triple that is not one
+        or out of range; ROS keeps single numbers to their ranges.
     """
     problems = []
     found: dict[str, Any] = {}
@@ -131,8 +135,8 @@ def tunables_from(values: Mapping[str, Any]) -> Tunables:
             )
         elif not all(math.isfinite(number) for number in numbers):
             problems.append(f'{name}: found {value}, expected finite numbers')
-        elif isinstance(default, tuple) and min(numbers) < 0.0:
-            problems.append(f'{name}: found {numbers}, expected no negative number')
+        elif isinstance(default, tuple) and not 0.0 <= min(numbers) <= max(numbers) <= LARGEST:
+            problems.append(f'{name}: found {numbers}, expected 0 to {LARGEST:g}')
         else:
             found[name] = tuple(map(float, value)) if isinstance(default, tuple) else value
     if problems:

@@ -60,7 +60,7 @@ class DiagnosticsPublisher:
             self._next = now + PERIOD
             self._measure_rate(now, session)
         level = LEVELS.get(mode, DiagnosticStatus.OK)
-        if warnings and level == DiagnosticStatus.OK:
+        if (warnings or 'stopped' in state) and level == DiagnosticStatus.OK:
             level = DiagnosticStatus.WARN
         status = DiagnosticStatus(
             level=level,
@@ -122,7 +122,7 @@ def _warnings(loaded: Loaded | None, session: RunSession | None) -> list[str]:
 
 
 def _message(state: str, loaded: Loaded | None) -> str:
-    if loaded is None or state != 'active':
+    if loaded is None or not state.startswith('active'):
         return state
     controller = loaded.controller
     return f'{controller.mode}: {controller.reason}' if controller.reason else controller.mode

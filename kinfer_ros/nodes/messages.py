@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 
 import numpy as np
+from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
@@ -62,6 +63,12 @@ def read_imu(message: Imu, frame: SensorFrame) -> None:
     frame.update_imu(
         (q.w, q.x, q.y, q.z), (g.x, g.y, g.z), (a.x, a.y, a.z), stamp_ns(message.header)
     )
+
+
+def read_odometry(message: Odometry, frame: SensorFrame) -> None:
+    """Take the base's velocity, in its own frame, from an odometry sample into the frame."""
+    v = message.twist.twist.linear
+    frame.update_odometry((v.x, v.y, v.z), stamp_ns(message.header))
 
 
 class CommandMessages:

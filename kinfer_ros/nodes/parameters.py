@@ -33,6 +33,11 @@ class Declared:
 STRUCTURE = (
     Declared('model', '', 'Policy file, .kinfer or .onnx. Read at configure and ~/load_model.'),
     Declared(
+        'spec',
+        '',
+        'Policy spec (YAML) of an .onnx file that takes one flat vector. Read with the model.',
+    ),
+    Declared(
         'robot',
         '',
         'Robot: a name in config/robots, or the path of a YAML. Read at configure.',
@@ -231,8 +236,8 @@ TUNABLES = (
     Declared(
         'torque_band',
         _T.torque_band,
-        "Share of a joint's torque limit that a target may ask for through its gains; 0: no "
-        'limit but that of the bridge.',
+        "Share of a joint's torque limit that a target may ask for through its gains; 0: the "
+        "bridge's torque limit alone. Set 1 where the drives do not limit their torque.",
         0.0,
         10.0,
     ),

@@ -4,7 +4,7 @@
 |---|---|---|
 | joint_states | sensor_msgs/JointState | in |
 | imu/data | sensor_msgs/Imu | in |
-| odom | nav_msgs/Odometry | in, only to say how far it went |
+| odom | nav_msgs/Odometry | in: how far it went; a sensor where the policy takes a velocity |
 | cmd_vel | geometry_msgs/Twist or TwistStamped | in |
 | policy_command | sensor_msgs/JointState | in: named values for any command entry |
 | joint_temperatures | sensor_msgs/JointState | in: named values, position = deg C |
@@ -44,8 +44,10 @@ from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
+from kinfer_ros.nodes.live_check import Sources
 from kinfer_ros.nodes.messages import read_imu
 from kinfer_ros.nodes.messages import read_joint_state
+from kinfer_ros.nodes.messages import read_odometry
 from kinfer_ros.nodes.qos import BEST_EFFORT
 from kinfer_ros.nodes.qos import LATCHED
 from kinfer_ros.nodes.qos import RELIABLE
@@ -78,7 +80,8 @@ class PolicyIO:
         sensors = RELIABLE if lockstep else BEST_EFFORT
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
         self._imu = self._subscribe(Imu, 'imu/data', sensors)
-        self._odom = self._subscribe(Odometry, 'odom', BEST_EFFORT)
+        self._odom = self._subscribe(Odometry, 'odom', sensors)
+        self._newest_odom: Odometry | None = None
         self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
         self._temperatures = self._subscribe(JointState, 'joint_temperatures', BEST_EFFORT)
         self._battery = self._subscribe(BatteryState, 'battery_state', BEST_EFFORT)
@@ -135,7 +138,17 @@ class PolicyIO:
         imu = take_newest(self._imu)
         if imu is not None:
             read_imu(imu, frame)
+        if frame.needs_odometry:
+            odom = take_newest(self._odom)
+            if odom is not None:
+                read_odometry(odom, frame)
+                self._newest_odom = odom
         return joints is not None
+
+    @property
+    def sources(self) -> Sources:
+        """The sensor subscriptions, for a look at the messages themselves."""
+        return Sources(self._joints, self._imu, self._odom)
 
     def take_commands(self, command: CommandVector, now_ns: int) -> None:
         """Take what came on cmd_vel and policy_command; what is refused is said once a second."""
@@ -151,7 +164,7 @@ class PolicyIO:
 
     def take_odometry(self, odometer: Odometer) -> None:
         """Take the newest odometry, where somebody publishes it."""
-        message = take_newest(self._odom)
+        message = take_newest(self._odom) or self._newest_odom
         if message is not None:
             p = message.pose.pose.position
             q = message.pose.pose.orientation

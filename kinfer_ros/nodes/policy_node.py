@@ -176,8 +176,8 @@ class PolicyNode(LifecycleNode):
         if not self._starting:
             self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
-        loaded.controller.parts.frame.restart()
         self._wait_for(lambda: self._ready.sensors_problem(loaded))
+        self._ready.hold_contract(loaded)
         self._open_run(loaded)
 
     def _load(self) -> Loaded:
@@ -304,7 +304,10 @@ class PolicyNode(LifecycleNode):
         elif self._ending:
             self._finish()
         schedule = self._ticker.schedule if self._ticker else None
-        if self._diagnostics.update(self.state, self.loaded, self.session, schedule):
+        state = (
+            f'{self.state}, stopped: {stop}' if (stop := self._operator.stopped) else self.state
+        )
+        if self._diagnostics.update(state, self.loaded, self.session, schedule):
             self._io.follow_cmd_vel_type()
 
     def _serve(self) -> None:
@@ -350,6 +353,8 @@ class PolicyNode(LifecycleNode):
         if not value(self, 'dry_run') and not self._io.bridge_state.startswith('enabled'):
             # A policy must not come back to life when somebody enables the bridge again.
             controller.request_fault(f'the bridge is {self._io.bridge_state}')
+        elif problem := ticker.gains_problem():
+            controller.request_fault(problem)
         if controller.mode is Mode.FAULT and controller.settings.duration_ns:
             # A run of a given length has nobody waiting to reset it.
             self.request_end(f'fault: {controller.reason}')
@@ -403,8 +408,8 @@ class PolicyNode(LifecycleNode):
             self._load_model.answer(call, refusal)
 
         if self._ticker is not None and self.loaded is not None:
-            path = value(self, 'model')
-            self._swap = ModelSwap(path, self.loaded, self._take_over, answer)
+            path, spec = value(self, 'model'), value(self, 'spec') or None
+            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
         else:
             answer(self._load_another())
 

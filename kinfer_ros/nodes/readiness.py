@@ -11,9 +11,13 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
+from kinfer_ros.control.contract_check import WARN
+from kinfer_ros.control.contract_check import as_table
+from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.nodes.clocks import Clocks
+from kinfer_ros.nodes.live_check import check_from_inside
 from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.operator import Operator
 from kinfer_ros.nodes.parameters import value
@@ -63,6 +67,8 @@ class Readiness:
         if frame.joint_problem:
             raise ContractError(frame.joint_problem)
         stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
+        if frame.needs_odometry:
+            stamps['odom'] = frame.odom_stamp_ns
         silent = [
             f'{self._node.resolve_topic_name(topic)} '
             f'({self._node.count_publishers(topic)} publishers)'
@@ -70,6 +76,26 @@ class Readiness:
             if not stamp
         ]
         return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+
+    def hold_contract(self, loaded: Loaded) -> None:
+        """
+        Hold the policy's contract against the live graph, as `check --live` does.
+
+        :raises ContractError: with the lines of the report that are not ok.
+        """
+        live = check_from_inside(
+            loaded.policy,
+            loaded.robot,
+            self._io.sources,
+            loaded.rate_hz,
+            lockstep=value(self._node, 'lockstep'),
+            sim=self._clocks.sim_time,
+        )
+        report = [*loaded.report, *live]
+        refuse(report, loaded.policy.contract, loaded.robot)
+        for row in report:
+            if row.verdict == WARN:
+                self._node.get_logger().warning(f'contract: {as_table([row])}')
 
     def activation_problem(self, loaded: Loaded) -> str:
         """Say what activation has to wait for, or ''."""
@@ -90,7 +116,7 @@ class Readiness:
         now, stamp_now = self._clocks.control_now(), self._clocks.stamp_now()
         if self._clocks.sim_time:
             # While this waits no callback runs, and /clock stands still for this node.
-            now = stamp_now = max(stamp_now, frame.joint_stamp_ns, frame.imu_stamp_ns)
+            now = stamp_now = max(stamp_now, frame.newest_ns)
         self._io.take_commands(loaded.controller.parts.command, now)
         return loaded.controller.not_ready(now, stamp_now, value(self._node, 'max_ramp'))
 

@@ -23,6 +23,9 @@ from kinfer_ros.control.assembly import Gains
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.assembly import gain_problem
 from kinfer_ros.control.assembly import gains
+from kinfer_ros.control.contract_check import Row
+from kinfer_ros.control.contract_check import check_contract
+from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.odometer import Odometer
@@ -55,6 +58,8 @@ class Loaded:
     controller: Controller
     gains: Gains
     rate_hz: float
+    report: list[Row]
+    """The contract held against the robot; nothing in it has failed."""
 
     @property
     def period_ns(self) -> int:
@@ -74,7 +79,7 @@ def load(parameters: Parameters) -> Loaded:
                 f'parameter {name} is empty: set it before configure '
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
-    policy = load_model(parameters['model'])
+    policy = load_model(parameters['model'], spec=parameters['spec'] or None)
     robot = load_robot(parameters['robot'])
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     settings = Settings(
@@ -88,12 +93,14 @@ def load(parameters: Parameters) -> Loaded:
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
     )
     tunables = tunables_from(parameters)
+    report = check_contract(policy, robot, settings.command_entries)
+    refuse(report, policy.contract, robot)
     asked = gains(policy.contract, robot)
     problem = gain_problem(asked, robot, tunables)
     if problem:
         raise ConfigError(problem)
     controller = assemble(policy, robot, settings, tunables)
-    return Loaded(policy, robot, controller, asked, rate_hz)
+    return Loaded(policy, robot, controller, asked, rate_hz, report)
 
 
 def loaded_gains(loaded: Loaded, session: str = '') -> JointState:

@@ -23,6 +23,7 @@ from kinfer_ros.control.modes import Send
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.messages import CommandMessages
+from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.messages import stamp_ns
 from kinfer_ros.nodes.policy_io import PolicyIO
 from kinfer_ros.nodes.run_session import RunSession
@@ -38,6 +39,9 @@ SLOW_HZ = 5.0
 """How often odometry, temperatures and battery are looked at."""
 
 GAINS_PERIOD_NS = 100_000_000
+
+GAINS_PATIENCE = 1.0
+"""s, real time, for the bridge to echo gains that were sent."""
 
 
 class Ticker:
@@ -77,6 +81,8 @@ class Ticker:
         )
         self._gains_ns = 0
         self._gains_sent = self._factors()
+        self._gains_sent_s = time.monotonic()
+        self._gains_checked: JointState | None = None
         self._last_sent: JointState | None = None
         self._countdown = 0
         self._last_now = 0
@@ -139,6 +145,16 @@ class Ticker:
         if seen and frame.joint_stamp_ns == before == stamp_ns(self._last_sent.header):
             self._io.send_command(self._last_sent)
 
+    def gains_problem(self) -> str:
+        """Say that the bridge has other gains in force than it was asked for, or ''."""
+        found = self._io.gains_in_force
+        settled = time.monotonic() - self._gains_sent_s > GAINS_PATIENCE
+        if self._dry_run or found is None or found is self._gains_checked or not settled:
+            return ''
+        self._gains_checked = found
+        differing = gains_differ(loaded_gains(self._session.loaded), found)
+        return f'the gains in force are not those asked for: {differing}' if differing else ''
+
     def _on_timer(self) -> None:
         controller = self._controller
         if controller.mode is Mode.INACTIVE:
@@ -170,8 +186,8 @@ class Ticker:
         deadline = time.monotonic() + patience
         while True:
             self._io.take_sensors(frame)
-            if frame.joint_stamp_ns >= stamp and frame.imu_stamp_ns >= stamp:
-                return frame.joint_stamp_ns == frame.imu_stamp_ns == stamp
+            if frame.oldest_ns >= stamp:
+                return frame.newest_ns == stamp
             if frame.joint_problem:
                 return True
             if time.monotonic() > deadline:
@@ -192,9 +208,8 @@ class Ticker:
         # In lockstep the simulation waits for an answer to this stamp, were the sample refused.
         self._publish(now if self._lockstep else frame.joint_stamp_ns)
         sent = time.perf_counter_ns()
-        oldest = min(frame.joint_stamp_ns, frame.imu_stamp_ns)
         # In lockstep simulated time stands still during the tick.
-        age = 0 if self._lockstep else self._clocks.stamp_now() - oldest
+        age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
         policy = controller.parts.stepping.policy_ns
         session.count_tick(
             late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
@@ -235,6 +250,7 @@ class Ticker:
         if self._dry_run or now - self._gains_ns < GAINS_PERIOD_NS:
             return
         self._gains_ns, self._gains_sent = now, self._factors()
+        self._gains_sent_s, self._gains_checked = time.monotonic(), None
         self._io.send_gains(loaded_gains(self._session.loaded, self._id))
 
     def _fade_tick(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kinfer_ros.policy.metadata import default_command_names
 from kinfer_ros.policy.metadata import parse_metadata
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.session import Tensor
+from kinfer_ros.policy.spec import PolicySpec
 
 CARRY = 'carry'
 MAX_CARRY = 64 * 1024 * 1024
@@ -50,7 +52,7 @@ class Contract:
     sha256: str
     """Of the whole file."""
     kind: str
-    """'kinfer' or 'onnx'."""
+    """'kinfer', 'onnx' (named inputs, its own metadata) or 'spec' (one flat input)."""
     joint_names: tuple[str, ...]
     """Of the action: absolute position targets, rad."""
     command_names: tuple[str, ...]
@@ -75,6 +77,12 @@ class Contract:
     """How the policy was made, as its file tells it."""
     metadata: dict[str, Any]
     """The whole metadata, also what nothing here reads."""
+    spec: PolicySpec | None = None
+    """The policy spec that the rest was read from, where there is one."""
+    carry_parts: dict[str, int] = field(default_factory=dict)
+    """Parts of a flat carry in their order, with their lengths; see policy/memory.py."""
+    assumptions: tuple[str, ...] = ()
+    """What the spec says and no check can know."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,13 @@ KNOWN_INPUTS = {
     'quaternion': _Known(4, '1', 'orientation of the policy frame in the world, w x y z'),
     'initial_heading': _Known(1, 'rad', 'yaw when the policy started'),
 }
+
+SPEC_INPUTS = KNOWN_INPUTS | {
+    'base_linear_velocity': _Known(
+        3, 'm/s', 'velocity of the base in the policy frame, from odometry'
+    ),
+}
+"""What a policy spec can be made of; a kinfer file knows no velocity."""
 
 
 def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metadata]:
@@ -128,7 +143,8 @@ def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metada
         raise ModelError(
             f'{where}: found {found}; expected the key kinfer_metadata (JSON) or joint_names. A'
             f' bare ONNX file without joint names (inputs: {_list(step.inputs)}) needs a policy'
-            ' spec that names them'
+            ' spec that names them: load_model(path, spec=...), spec:=, --spec (docs/policies.md;'
+            ' `import` makes one of what an exporter wrote)'
         )
     return raw, parse_metadata(raw, where)
 

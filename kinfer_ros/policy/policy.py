@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,16 @@ from kinfer_ros.policy.archive import INIT_FN
 from kinfer_ros.policy.archive import STEP_FN
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.contract import CARRY
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import build_contract
 from kinfer_ros.policy.contract import read_metadata
 from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.session import State
+
+if TYPE_CHECKING:
+    from kinfer_ros.policy.spec_session import SpecSession
 
 Array = npt.NDArray[np.float32]
 
@@ -40,15 +46,23 @@ _AT_REST = {
 }
 
 
-def load_model(path: str | os.PathLike[str]) -> Policy:
+def load_model(path: str | os.PathLike[str], spec: str | os.PathLike[str] | None = None) -> Policy:
     """
-    Load a `.kinfer` archive or a bare `.onnx` file with the same named inputs.
+    Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 
     The model has been checked and run once when this returns.
 
+    :param spec: a policy spec (YAML, docs/policies.md) for an ONNX file that takes one flat
+        vector; it is never looked for, only taken where it is named.
     :raises ModelError: naming the file, what was found and what was expected.
     """
-    return policy_from_archive(read_archive(path))
+    archive = read_archive(path)
+    if spec is None:
+        return policy_from_archive(archive)
+    # Here, because a policy with a spec is a Policy.
+    from kinfer_ros.policy.spec_policy import policy_with_spec
+
+    return policy_with_spec(archive, spec)
 
 
 def policy_from_archive(archive: Archive) -> Policy:
@@ -70,7 +84,11 @@ def policy_from_archive(archive: Archive) -> Policy:
     elif initial is None:
         initial = np.zeros(contract.carry_shape, np.float32)
     inputs = [(each.name, each.shape) for each in contract.inputs]
-    session = BoundSession(step, inputs, len(contract.joint_names), contract.carry_shape)
+    states = []
+    if contract.carry_shape is not None:
+        states.append(State(CARRY, step.outputs[1].name, contract.carry_shape))
+    action = (step.outputs[0].name, (len(contract.joint_names),))
+    session = BoundSession(step, inputs, action, states, carry_shape=contract.carry_shape)
     return Policy(contract, session, initial)
 
 
@@ -93,22 +111,33 @@ def _initial_carry(init: Graph) -> Array:
 class Policy:
     """A policy that can be stepped; for one thread at a time. Made by load_model."""
 
-    def __init__(self, contract: Contract, session: BoundSession, carry: Array | None) -> None:
+    def __init__(
+        self, contract: Contract, session: BoundSession | SpecSession, carry: Array | None
+    ) -> None:
         self.contract = contract
         self._session = session
         self._initial_carry = np.zeros(0, np.float32) if carry is None else carry
         self.inputs: Mapping[str, Array] = MappingProxyType(session.inputs)
         self._slots = tuple((name, array, array.shape) for name, array in session.inputs.items())
-        self._warm_up()
+        # Once, so that the first step is as fast as the others and surely works.
+        self.at_rest(contract.joint_biases)
 
-    def _warm_up(self) -> None:
-        """Run once, so that the first step is as fast as the others and surely works."""
+    def at_rest(self, pose: npt.ArrayLike | None = None) -> Array:
+        """
+        What the policy would do first with a robot that stands still, upright, without a command.
+
+        Not while it runs: the carry starts anew, and `inputs` are NaN afterwards.
+
+        :param pose: joint positions, rad, in joint_names order; zeros if left out.
+        :return: the targets, rad, a new array.
+        :raises ModelError: when onnxruntime fails, or gives what is not finite.
+        """
         for name, array in self.inputs.items():
-            array[:] = _AT_REST.get(name, 0.0)
-        if 'joint_angles' in self.inputs and self.contract.joint_biases is not None:
-            self.inputs['joint_angles'][:] = self.contract.joint_biases
+            array[:] = _AT_REST.get(name.removesuffix('_imu'), 0.0)
+        if 'joint_angles' in self.inputs and pose is not None:
+            self.inputs['joint_angles'][:] = pose
         self.reset()
-        self.infer()
+        target = self.infer().copy()
         if not self.outputs_finite():
             raise ModelError(
                 f'{self.contract.path}: for a robot that stands still: {self.non_finite()};'
@@ -118,19 +147,23 @@ class Policy:
         for array in self.inputs.values():
             array[:] = np.nan
         self.reset()
+        return target
 
     def reset(self) -> None:
         """Start anew, from the carry that init_fn gave when the model was loaded."""
         self._session.set_carry(self._initial_carry)
 
-    def step(self, obs: Mapping[str, npt.ArrayLike]) -> Array:
+    def step(self, obs: Any) -> Array:
         """
         One step of the policy: checked inputs in, checked action out, the carry advanced.
 
         Whatever is refused leaves the carry as it was.
 
-        :param obs: every input of `contract.inputs` by name, nothing else; shapes and units as
-            there.
+        :param obs: a mapping with every input of `contract.inputs` by name, nothing else; shapes
+            and units as there. A policy with a spec takes its flat observation as well, scaled and
+            stacked by the caller: nothing is built then, the network gets it as it is. Its newest
+            frame enters the history, and states, last action and gait clock move on, so that both
+            ways can be mixed; a gait clock that a command governs sees the last named command.
         :return: absolute joint position targets, rad, in `contract.joint_names` order: a new
             array of shape (N,).
         :raises ContractError: for a missing, extra or wrongly shaped input.
@@ -140,7 +173,7 @@ class Policy:
         try:
             get = obs.get
         except AttributeError:
-            raise self._no_mapping(obs) from None
+            return self._step_flat(obs)
         for name, array, shape in self._slots:
             value: Any = get(name)
             if (
@@ -162,6 +195,17 @@ class Policy:
         # the model of a small policy does to compute something that is then thrown away.
         if not session.finite():
             self._refuse(self.non_finite())
+        session.advance()
+        return action.copy()
+
+    def _step_flat(self, obs: Any) -> Array:
+        """`step` on a flat vector, where the model takes one."""
+        session = self._session
+        if isinstance(session, BoundSession):
+            raise self._no_mapping(obs)
+        action = session.run_flat(session.check_flat(obs, str(self.contract.path)))
+        if not session.flat_finite():
+            self._refuse(_non_finite({'observation': session.flat}, '') or self._bad_output())
         session.advance()
         return action.copy()
 
@@ -208,8 +252,11 @@ class Policy:
 
     def non_finite(self) -> str:
         """What is not finite: in `inputs`, or else in the action and carry of the last infer()."""
+        return _non_finite(self.inputs, 'input ') or self._bad_output()
+
+    def _bad_output(self) -> str:
         outputs = {'action': self._session.action, 'next carry': self._session.next_carry()}
-        return _non_finite(self.inputs, 'input ') or _non_finite(outputs, 'model output ')
+        return _non_finite(outputs, 'model output ')
 
     def accept(self) -> None:
         """Let the carry of the last infer() be the current one; once an infer()."""

@@ -80,6 +80,19 @@ class Graph:
         except Exception as error:
             raise ModelError(f'{self.where}: cannot be run: {_short(error)}') from None
 
+    def try_out(self, feed: Mapping[str, Array]) -> dict[str, Any]:
+        """
+        Run the graph once on arrays that onnxruntime copies.
+
+        :return: every output, by name.
+        :raises ModelError: when onnxruntime fails.
+        """
+        try:
+            found = self.session.run(None, dict(feed), _run_options())
+        except Exception as error:
+            raise ModelError(f'{self.where}: cannot be run: {_short(error)}') from None
+        return dict(zip((node.name for node in self.outputs), found, strict=True))
+
 
 class FiniteCheck:
     """
@@ -109,6 +122,15 @@ class FiniteCheck:
         return bool(np.isfinite(self._vector).all())
 
 
+@dataclass(frozen=True)
+class State:
+    """One recurrent state of a graph: what an output gives, an input takes in the next run."""
+
+    input: str
+    output: str
+    shape: tuple[int, ...]
+
+
 class BoundSession:
     """A step graph with its buffers; not for more than one thread at a time."""
 
@@ -116,24 +138,32 @@ class BoundSession:
         self,
         graph: Graph,
         inputs: Sequence[tuple[str, tuple[int, ...]]],
-        joints: int,
-        carry_shape: tuple[int, ...] | None,
+        action: tuple[str, tuple[int, ...]],
+        states: Sequence[State],
+        *,
+        carry_shape: tuple[int, ...] | None = None,
+        extra: int = 0,
     ) -> None:
         """
         Allocate and bind; nothing is run.
 
-        :param inputs: name and shape of every input but the carry, as the graph has them.
-        :param joints: length of the first output.
-        :param carry_shape: of the input `carry` and the second output; None where it has none.
+        :param inputs: name and shape of every input but the states, as the graph has them.
+        :param action: name and shape of the output that is the action.
+        :param states: the graph's states; they lie in the carry in this order.
+        :param carry_shape: of the whole carry; flat where it is left out.
+        :param extra: numbers of the carry, behind the states, that the graph does not know: the
+            caller reads them in `extra` and writes those of the next step into `next_extra`.
         """
         self.graph = graph
-        carry = (0,) if carry_shape is None else carry_shape
+        size = sum(math.prod(state.shape) for state in states) + extra
         # inputs | carry | action | carry: whichever carry is written, it and the action are
         # neighbours, and one check covers both.
-        views, flat, starts = _side_by_side([*(s for _, s in inputs), carry, (joints,), carry])
+        views, flat, starts = _side_by_side([*(s for _, s in inputs), (size,), action[1], (size,)])
         self.inputs = {name: view for (name, _), view in zip(inputs, views[:-3], strict=True)}
         first, self._action, second = views[-3:]
-        self._carries = (first, second)
+        shape = (size,) if carry_shape is None else carry_shape
+        self._carries = (first.reshape(shape), second.reshape(shape))
+        self._extras = (first[size - extra :], second[size - extra :])
         self.inputs_finite = FiniteCheck(flat[: starts[-3]])
         without_second = flat[: starts[-1]]
         self._outputs = (
@@ -146,18 +176,20 @@ class BoundSession:
         self._carry_views = tuple(_read_only(carry) for carry in self._carries)
         self._current = 0
         self._has_run = False
-        self._bind(carry_shape is not None)
+        self._bind(action[0], states, (first, second))
 
-    def _bind(self, has_carry: bool) -> None:
+    def _bind(self, action: str, states: Sequence[State], carries: tuple[Array, Array]) -> None:
         bindings = []
         copies = []
-        outputs = [node.name for node in self.graph.outputs]
         for current in (0, 1):
             sources = dict(self.inputs)
-            targets = {outputs[0]: self._action}
-            if has_carry:
-                sources['carry'] = self._carries[current]
-                targets[outputs[1]] = self._carries[1 - current]
+            targets = {action: self._action}
+            start = 0
+            for state in states:
+                end = start + math.prod(state.shape)
+                sources[state.input] = carries[current][start:end].reshape(state.shape)
+                targets[state.output] = carries[1 - current][start:end].reshape(state.shape)
+                start = end
             bindings.append(_binding(self.graph.session, sources, targets))
             # An output that is an input by name is handed through by onnxruntime, not written.
             copies.append(
@@ -172,6 +204,16 @@ class BoundSession:
     def carry(self) -> Array:
         """The carry that the next run reads: a read-only view."""
         return self._carry_views[self._current]
+
+    @property
+    def extra(self) -> Array:
+        """The part of the current carry that the graph does not know."""
+        return self._extras[self._current]
+
+    @property
+    def next_extra(self) -> Array:
+        """The same part of the next carry, for the caller to write before `advance`."""
+        return self._extras[1 - self._current]
 
     def set_carry(self, carry: Array) -> None:
         """Overwrite the current carry, and forget a run that was not accepted."""

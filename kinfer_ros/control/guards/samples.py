@@ -48,12 +48,25 @@ class SampleGuard:
     :ivar source: the topic, for texts.
     """
 
-    def __init__(self, source: str, values: Float64, names: list[str], tunables: Tunables) -> None:
-        """:param values: the source's numbers, a live view; `names` says what each is."""
+    def __init__(
+        self,
+        source: str,
+        values: Float64,
+        names: list[str],
+        tunables: Tunables,
+        *,
+        may_rest: bool = False,
+    ) -> None:
+        """
+        :param values: the source's numbers, a live view; `names` says what each is.
+        :param may_rest: it is no sign of a fault when they do not change: an estimator holds the
+            velocity of a standing robot at zero.
+        """
         self.source = source
         self._values = values
         self._names = names
         self._tunables = tunables
+        self._may_rest = may_rest
         self._last_sum = math.nan
         self.restart()
 
@@ -62,7 +75,7 @@ class SampleGuard:
         self._stamp_ns = -1
         self._came_ns = -1
         self._changed_ns = -1
-        self._disorder = 0
+        self._disorder = -1
 
     def check(self, stamp_ns: int, disorder: int, moment: Moment) -> Verdict:
         """
@@ -80,12 +93,12 @@ class SampleGuard:
         total = float(self._values.dot(self._values))
         if not math.isfinite(total):
             return self._not_finite()
-        if total != self._last_sum or not moment.running:
+        if total != self._last_sum or not moment.running or self._may_rest:
             self._last_sum = total
             self._changed_ns = self._came_ns
         elif self._came_ns - self._changed_ns > self._tunables.frozen_timeout * 1e9:
             verdict = self._frozen()
-        if verdict is OK and disorder != self._disorder:
+        if verdict is OK and disorder != self._disorder >= 0:
             verdict = warn(
                 'order',
                 f'{self.source}: {disorder - self._disorder} samples were older than the one '
@@ -95,6 +108,8 @@ class SampleGuard:
         return verdict
 
     def _age(self, moment: Moment) -> Verdict:
+        if not self._stamp_ns:
+            return fault('stale', f'no message yet on {self.source}')
         tunables = self._tunables
         limit = tunables.stale_timeout * 1e9
         silent = moment.now_ns - self._came_ns

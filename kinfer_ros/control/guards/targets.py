@@ -19,6 +19,9 @@ from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
 
+NO_STIFFNESS = 1e-6
+"""Nm/rad: a joint with less has none. The band divides by it, and must not overflow."""
+
 SLEW = Verdict(Level.LIMIT, 'slew', 'a target was slowed down to target_slew')
 TORQUE = Verdict(Level.LIMIT, 'torque', 'a target asked for more than the torque limit')
 POSITION = Verdict(Level.LIMIT, 'limit', 'a target was beyond a joint limit')
@@ -66,7 +69,7 @@ class TargetLimiter:
         tunables = self._tunables
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor
-        stiff = (kp > 0.0) & (tunables.torque_band > 0.0)
+        stiff = (kp > NO_STIFFNESS) & (tunables.torque_band > 0.0)
         self._band.fill(math.inf)
         np.divide(self._torque * tunables.torque_band, kp, out=self._band, where=stiff)
         self._band_per_speed.fill(0.0)
@@ -111,8 +114,10 @@ class TargetLimiter:
         return found
 
     def _limit(self, target: Float64) -> tuple[Verdict, ...]:
-        """One limit after the other; a later one wins."""
+        """One limit after the other; a later one wins, and makes an earlier one unnecessary."""
         found = []
+        without_slew = np.clip(target, self._band_low, self._band_high)
+        np.clip(without_slew, self._lower, self._upper, out=without_slew)
         for low, high, verdict in (
             (self._slew_low, self._slew_high, SLEW),
             (self._band_low, self._band_high, TORQUE),
@@ -123,6 +128,8 @@ class TargetLimiter:
             np.minimum(target, high, out=target)
             if (self._before != target).any():
                 found.append(verdict)
+        if SLEW in found and (without_slew == target).all():
+            found.remove(SLEW)
         # Compared exactly: within the slew limit nothing was moved by rounding.
         if (target < self._slew_low).any() or (target > self._slew_high).any():
             found.append(SLEW_BROKEN)

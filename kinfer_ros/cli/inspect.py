@@ -1,0 +1,177 @@
+"""`python -m kinfer_ros inspect`: what a policy file is, takes and gives, and how fast it is here.
+
+A policy that comes from somebody else is a file of a few megabytes and nothing else; before it
+goes onto a robot one wants to know what it expects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kinfer_ros.cli.common import add_policy_arguments
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.archive import Archive
+from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.onnx_header import opset_of
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.session import Graph
+
+ROUNDS = 2000
+SHOWN = 120
+"""Characters of a metadata value that are printed."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
+    return run_command(_inspect, argv)
+
+
+def _inspect(argv: Sequence[str] | None) -> int:
+    arguments = _parser().parse_args(argv)
+    archive = read_archive(arguments.model)
+    facts = _file_facts(archive)
+    try:
+        policy = load_model(arguments.model, spec=arguments.spec)
+        facts |= _contract_facts(policy.contract)
+        facts['latency_us'] = _latency(policy)
+    except ModelError as error:
+        if arguments.spec is not None or archive.init_fn is not None:
+            raise
+        # A bare network: what can be said without a spec is said.
+        facts['not_runnable'] = str(error)
+    print(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else _text(facts))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m kinfer_ros inspect',
+        description='Say what a policy file is: inputs, outputs, joints, commands, carry, rate,'
+        ' size, opset, hash, and its latency on this machine.',
+    )
+    add_policy_arguments(parser)
+    return parser
+
+
+def _file_facts(archive: Archive) -> dict[str, Any]:
+    graph = Graph(archive.step_fn, str(archive.path))
+    return {
+        'file': str(archive.path),
+        'kind': 'ONNX file' if archive.init_fn is None else 'kinfer archive',
+        'size_bytes': archive.path.stat().st_size,
+        'sha256': archive.sha256,
+        'opset': opset_of(archive.step_fn),
+        'network_inputs': _nodes(graph.inputs),
+        'network_outputs': _nodes(graph.outputs),
+        'metadata': dict(graph.metadata) | archive.metadata,
+    }
+
+
+def _nodes(nodes: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{'name': n.name, 'shape': list(n.shape), 'type': n.dtype} for n in nodes]
+
+
+def _contract_facts(contract: Contract) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        'contract': {
+            'kinfer': 'the archive itself',
+            'onnx': 'the metadata of the ONNX file',
+            'spec': f'the policy spec {contract.spec.path if contract.spec else ""}',
+        }[contract.kind],
+        'inputs': [
+            {'name': e.name, 'shape': list(e.shape), 'unit': e.unit, 'meaning': e.meaning}
+            for e in contract.inputs
+        ],
+        'action': f'{len(contract.joint_names)} absolute joint position targets, rad',
+        'joints': list(contract.joint_names),
+        'commands': {name: contract.command_ranges.get(name) for name in contract.command_names},
+        'carry_shape': list(contract.carry_shape) if contract.carry_shape is not None else None,
+        'carry_parts': contract.carry_parts,
+        'control_rate_hz': contract.control_rate_hz,
+        'start_pose': contract.joint_biases,
+        'kp': contract.joint_kp,
+        'kd': contract.joint_kd,
+        'torque_limits': contract.joint_torque_limits,
+        'assumptions': list(contract.assumptions),
+    }
+    if contract.spec is not None:
+        facts['observation'] = [
+            {
+                'source': term.source,
+                'frame': term.frame,
+                'numbers': term.size,
+                'frames': contract.spec.frames(term),
+                'of': list(term.names),
+                'scale': list(term.scale),
+            }
+            for term in contract.spec.terms
+        ]
+    return facts
+
+
+def _latency(policy: Policy) -> dict[str, float]:
+    """Time of infer and accept for a robot at rest, us; first inputs, then the clock."""
+    policy.at_rest(policy.contract.joint_biases)
+    for array in policy.inputs.values():
+        array[:] = 0.0
+    times = np.empty(ROUNDS)
+    for turn in range(ROUNDS):
+        begin = time.perf_counter_ns()
+        policy.infer()
+        policy.accept()
+        times[turn] = time.perf_counter_ns() - begin
+    p50, p99 = np.percentile(times[ROUNDS // 10 :], (50, 99)) / 1e3
+    return {'p50': round(float(p50), 1), 'p99': round(float(p99), 1)}
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = []
+    for key, value in facts.items():
+        label = f'{key.replace("_", " "):<18}'
+        if value is None or value == [] or value == {}:
+            lines.append(f'{label}none')
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            lines.append(label.rstrip())
+            lines += [f'  {_entry(entry)}' for entry in value]
+        elif isinstance(value, dict):
+            lines.append(label.rstrip())
+            lines += [f'  {name:<26}{_short(entry)}' for name, entry in value.items()]
+        elif key == 'assumptions':
+            lines.append(label.rstrip())
+            lines += [f'  {line}' for line in value]
+        else:
+            lines.append(f'{label}{_joined(value)}')
+    return '\n'.join(lines)
+
+
+def _entry(entry: dict[str, Any]) -> str:
+    if 'meaning' in entry:
+        return f'{entry["name"]}{entry["shape"]} {entry["unit"]}: {entry["meaning"]}'
+    if 'type' in entry:
+        return f'{entry["name"]}{entry["shape"]} {entry["type"]}'
+    scales = sorted(set(entry['scale']))
+    scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
+    return (
+        f'{entry["source"]:<18}{entry["numbers"]:>3} x {entry["frames"]} frame(s), scale {scale}, '
+        f'{_short(", ".join(entry["of"]))}'
+    )
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in value)
+    return str(value)
+
+
+def _short(value: Any) -> str:
+    text = 'no range' if value is None else _joined(value)
+    return text if len(text) <= SHOWN else f'{text[: SHOWN - 3]}...'

@@ -1,0 +1,125 @@
+"""What a policy with a spec keeps between two ticks, as parts of one flat float32 carry.
+
+Frames of history, past actions and the gait clock all move on together, and only when a step is
+accepted; a record of the carry is therefore enough to replay any step. Kept in objects of their
+own they would move on in a step that was refused.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from kinfer_ros.policy.spec import Phase
+from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec_terms import ACTION
+
+Array = npt.NDArray[np.float32]
+
+
+class Memory:
+    """
+    Where each part of the memory stands; the carry has it behind the network's own states.
+
+    | part | numbers | |
+    |---|---|---|
+    | frames | (H - 1) x F | the frames before the newest, oldest first, H the longest history |
+    | filled | 1 or 0 | 0 before the first step, where missing frames repeat the first one |
+    | actions | K x A | raw (clipped) outputs, newest first |
+    | targets | T x A | rad, before target_clip's joints are merged; newest first |
+    | phase, phase_low | a foot | rad; the sum of both, as one float32 would drift |
+    """
+
+    def __init__(self, spec: PolicySpec) -> None:
+        self.frame_size = sum(term.size for term in spec.terms)
+        self.depth = max((spec.frames(term) for term in spec.terms), default=1)
+        self.action_size = len(spec.action.joints)
+        asked = [term for term in spec.terms if term.source == ACTION]
+        raw = max((term.ago for term in asked if term.which != 'target'), default=0)
+        targets = max((term.ago for term in asked if term.which == 'target'), default=0)
+        if spec.action.relative_to == 'last_target':
+            targets = max(targets, 1)
+        feet = len(spec.phase.start) if spec.phase else 0
+        sizes = {
+            'frames': (self.depth - 1) * self.frame_size,
+            'filled': int(self.depth > 1 and not spec.history.zero_fill),
+            'actions': raw * self.action_size,
+            'targets': targets * self.action_size,
+            'phase': feet,
+            'phase_low': feet,
+        }
+        self.parts: dict[str, slice] = {}
+        self.size = 0
+        for name, size in sizes.items():
+            self.parts[name] = slice(self.size, self.size + size)
+            self.size += size
+        self.initial = self._initial(spec, targets)
+
+    def _initial(self, spec: PolicySpec, targets: int) -> Array:
+        initial = np.zeros(self.size, np.float32)
+        pose = dict(zip(spec.joints, spec.default_pose, strict=True))
+        held = np.array([pose[name] for name in spec.action.joints], np.float32)
+        initial[self.parts['targets']] = np.tile(held, targets)
+        if spec.phase is not None:
+            write_angles(initial, self.parts, spec.phase.start)
+        return initial
+
+    def sizes(self) -> dict[str, int]:
+        """Numbers of each part that is there."""
+        found = {name: part.stop - part.start for name, part in self.parts.items()}
+        return {name: size for name, size in found.items() if size}
+
+
+def read_angles(memory: Array, parts: dict[str, slice]) -> list[float]:
+    """Angles of the gait clock, rad."""
+    high, low = memory[parts['phase']].tolist(), memory[parts['phase_low']].tolist()
+    return [a + b for a, b in zip(high, low, strict=True)]
+
+
+def write_angles(memory: Array, parts: dict[str, slice], angles: tuple[float, ...]) -> None:
+    """Write the gait clock as two float32 an angle."""
+    high = np.array(angles, np.float32)
+    memory[parts['phase']] = high
+    memory[parts['phase_low']] = np.array(angles, np.float64) - high
+
+
+class Clock:
+    """The gait clock's rules: how fast it goes, and what it does while the command is zero."""
+
+    def __init__(self, phase: Phase, period: float, frequency_slot: int | None) -> None:
+        """
+        :param period: s, of one step.
+        :param frequency_slot: place of the command entry that gives the frequency.
+        """
+        self._phase = phase
+        self._period = period
+        self._slot = frequency_slot
+        self._fixed = phase.frequency if isinstance(phase.frequency, float | int) else 0.0
+
+    def encodings(self, angles: list[float], command: Array) -> list[float]:
+        """Give sin, cos and the angle itself, for each foot one after the other."""
+        if self._phase.still == 'zero' and self._is_still(command):
+            return [0.0] * (3 * len(angles))
+        return [value for a in angles for value in (math.sin(a), math.cos(a), a)]
+
+    def advanced(self, angles: list[float], command: Array) -> tuple[float, ...]:
+        """Angles that the next step sees."""
+        still = self._phase.still
+        if still in ('hold', 'reset', 'set') and self._is_still(command):
+            if still == 'hold':
+                return tuple(angles)
+            return self._phase.start if still == 'reset' else (self._phase.value,) * len(angles)
+        frequency = self._fixed if self._slot is None else float(command[self._slot])
+        by = math.tau * frequency * self._period
+        return tuple(self._wrapped(angle + by) for angle in angles)
+
+    def _wrapped(self, angle: float) -> float:
+        if self._phase.wrap == 'none':
+            return angle
+        turned = angle % math.tau
+        return turned - math.tau if self._phase.wrap == 'pi' and turned >= math.pi else turned
+
+    def _is_still(self, command: Array) -> bool:
+        return math.sqrt(float(command.dot(command))) <= self._phase.below

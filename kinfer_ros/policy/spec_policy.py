@@ -1,0 +1,139 @@
+"""Makes a Policy of an ONNX file with a flat input and the policy spec that tells its contract.
+
+The result has the face of a kinfer policy: named arrays in, absolute joint targets out, one carry.
+Without this module such files could not be run at all.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from itertools import chain
+
+from kinfer_ros.policy.archive import Archive
+from kinfer_ros.policy.contract import SPEC_INPUTS
+from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.contract import Input
+from kinfer_ros.policy.network import Network
+from kinfer_ros.policy.network import check_kind
+from kinfer_ros.policy.network import read_network
+from kinfer_ros.policy.observation import IMU_SUFFIX
+from kinfer_ros.policy.observation import input_sizes
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec_session import SpecSession
+from kinfer_ros.policy.spec_terms import ACTION
+from kinfer_ros.policy.spec_terms import UNIT
+
+
+def policy_with_spec(archive: Archive, spec: str | os.PathLike[str] | PolicySpec) -> Policy:
+    """
+    Make a policy of a bare ONNX file and its spec.
+
+    :raises ModelError: naming what does not fit, in the file, the spec, or between them.
+    """
+    check_kind(archive.init_fn is None, str(archive.path))
+    read = spec if isinstance(spec, PolicySpec) else load_spec(spec)
+    graph = Graph(archive.step_fn, str(archive.path))
+    network = read_network(graph, read)
+    session = SpecSession(graph, read, network)
+    contract = _contract(archive, graph, read, network, session)
+    return Policy(contract, session, session.initial_carry)
+
+
+def _contract(
+    archive: Archive, graph: Graph, spec: PolicySpec, network: Network, session: SpecSession
+) -> Contract:
+    size = session.initial_carry.size
+    parts = {state.input: math.prod(state.shape) for state in network.states}
+    return Contract(
+        path=archive.path,
+        sha256=archive.sha256,
+        kind='spec',
+        joint_names=spec.joints,
+        command_names=tuple(spec.commands),
+        inputs=tuple(_input(name, count) for name, count in input_sizes(spec).items()),
+        carry_shape=(size,) if size else None,
+        control_rate_hz=spec.control_rate_hz,
+        joint_biases=spec.start_pose,
+        joint_kp=spec.kp,
+        joint_kd=spec.kd,
+        joint_torque_limits=spec.torque_limit,
+        command_ranges={name: pair for name, pair in spec.commands.items() if pair is not None},
+        provenance={'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name},
+        metadata=dict(graph.metadata),
+        spec=spec,
+        carry_parts=parts | session.memory.sizes(),
+        assumptions=assumptions(spec, network),
+    )
+
+
+def _input(name: str, count: int) -> Input:
+    base = name.removesuffix(IMU_SUFFIX)
+    known = SPEC_INPUTS[base]
+    meaning = known.meaning
+    if name != base:
+        meaning = f"{meaning.replace('the policy frame', 'the IMU frame')} (the IMU's own frame)"
+    return Input(name, (count,), known.unit, meaning)
+
+
+def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
+    """What a spec says and no check can know: to be read by somebody who knows the training."""
+    said = list(chain.from_iterable((_joint_lines(spec), _history_lines(spec))))
+    for term in spec.terms:
+        if term.source == 'gravity':
+            length = 'a unit vector' if term.unit == UNIT else '9.81 m/s^2 long'
+            turned = 'upside down: (0, 0, +) upright' if term.scale[0] < 0 else '(0, 0, -) upright'
+            said.append(f'gravity: {length}, {turned}, in the {term.frame} frame')
+        elif term.source == 'joint_positions':
+            said.append(
+                f'joint positions: {"minus the default pose" if term.relative else "absolute"}'
+            )
+        elif term.source == 'quaternion':
+            said.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
+        elif term.source == ACTION:
+            said.append(f'last action: {term.which}, {term.ago} tick(s) back')
+        elif term.source == 'linear_velocity':
+            said.append(
+                f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
+            )
+    if spec.phase is not None:
+        starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
+        said.append(
+            f'gait clock: {spec.phase.frequency} Hz, from ({starts}) rad, command zero: '
+            f'{spec.phase.still}'
+        )
+    for state in network.states:
+        said.append(f'state: input {state.input} takes output {state.output}')
+    for name in network.unused:
+        said.append(f'unused output: {name}')
+    return tuple(said)
+
+
+def _joint_lines(spec: PolicySpec) -> list[str]:
+    action = spec.action
+    scales = sorted(set(action.scale))
+    scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
+    lines = [
+        f'joint order: {", ".join(spec.joints)}',
+        f'targets: {action.relative_to} + {scale} x action'
+        + (' + offset' if any(action.offset) else ''),
+        f'default pose: {", ".join(f"{angle:g}" for angle in spec.default_pose)} rad',
+    ]
+    held = [name for name in spec.joints if name not in action.joints]
+    if held:
+        lines.append(f'held at the default pose: {", ".join(held)}')
+    return lines
+
+
+def _history_lines(spec: PolicySpec) -> list[str]:
+    if all(spec.frames(term) == 1 for term in spec.terms):
+        return []
+    history = spec.history
+    return [
+        f'history: {"whole frames" if history.per_frame else "each term together"}, '
+        f'{"newest" if history.newest_first else "oldest"} first, at the start '
+        f'{"zeros" if history.zero_fill else "the first frame repeated"}'
+    ]

@@ -1,0 +1,184 @@
+"""Runs a flat network behind the face of a kinfer policy: named arrays in, joint targets out.
+
+It stands where BoundSession stands under a Policy: it builds the observation, runs the network,
+turns its output into targets, and keeps everything that outlives a tick in one carry. Without it
+the controller, the step log and a replay would need a second path for such policies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kinfer_ros.errors import ContractError
+from kinfer_ros.policy.memory import Memory
+from kinfer_ros.policy.network import Network
+from kinfer_ros.policy.observation import FlatObservation
+from kinfer_ros.policy.session import BoundSession
+from kinfer_ros.policy.session import FiniteCheck
+from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec import PolicySpec
+
+Array = npt.NDArray[np.float32]
+
+
+class SpecSession:
+    """
+    A network with its spec; the same calls as BoundSession, and `run_flat`.
+
+    The carry is the network's states, flat and in the order of its inputs, then the parts of
+    `Memory`.
+
+    :ivar action: [joints] rad, targets in the spec's joint order: a read-only view.
+    """
+
+    def __init__(self, graph: Graph, spec: PolicySpec, network: Network) -> None:
+        """Allocate and bind; nothing is run."""
+        self.graph = graph
+        self.memory = Memory(spec)
+        self._session = BoundSession(
+            graph,
+            [network.observation],
+            network.action,
+            network.states,
+            extra=self.memory.size,
+        )
+        self.initial_carry = np.concatenate([network.initial, self.memory.initial])
+        self.flat = self._session.inputs[network.observation[0]].reshape(-1)
+        self._observation = FlatObservation(spec, self.memory, self.flat)
+        self.inputs = self._observation.inputs
+        self.inputs_finite = FiniteCheck(self._observation.buffer)
+        self._output = self._session.action.reshape(-1)
+        self._targets = Targets(spec, self._observation.inputs)
+        self._targets_finite = FiniteCheck(self._targets.all_joints)
+        self.action = self._targets.all_joints.view()
+        self.action.flags.writeable = False
+        self.needs_joint_angles = spec.action.relative_to == 'joint_positions'
+
+    @property
+    def carry(self) -> Array:
+        """The carry that the next run reads: a read-only view."""
+        return self._session.carry
+
+    def set_carry(self, carry: Array) -> None:
+        """Overwrite the current carry, and forget a run that was not accepted."""
+        self._session.set_carry(carry)
+
+    def run(self) -> Array:
+        """
+        Build the observation of `inputs` and the current carry, run the network, make targets.
+
+        :return: the targets, rad: a read-only view that the next run overwrites.
+        :raises ModelError: when onnxruntime fails.
+        """
+        self._observation.build(self._session.extra)
+        return self._infer()
+
+    def run_flat(self, flat: Array) -> Array:
+        """
+        Run the network on a flat vector that somebody else has built.
+
+        Its newest frame enters the history; states, last action and gait clock move on as ever.
+
+        :raises ModelError: when onnxruntime fails.
+        """
+        self._observation.adopt(flat, self._session.extra)
+        return self._infer()
+
+    def _infer(self) -> Array:
+        self._session.run()
+        action, target = self._targets.make(self._output, self._session.extra, self.memory)
+        self._observation.remember(self._session.extra, self._session.next_extra, action, target)
+        return self.action
+
+    def outputs_finite(self) -> bool:
+        """Whether the network's output, the targets and the next carry are all finite."""
+        return self._session.outputs_finite() and self._targets_finite()
+
+    def finite(self) -> bool:
+        """The same, and the inputs and the flat observation as well."""
+        return self._session.finite() and self._targets_finite() and self.inputs_finite()
+
+    def flat_finite(self) -> bool:
+        """As `finite`, where the named inputs were not asked."""
+        return self._session.finite() and self._targets_finite()
+
+    def next_carry(self) -> Array:
+        """The carry that the last run wrote: a read-only view."""
+        return self._session.next_carry()
+
+    def discard(self) -> None:
+        """Forget the last run: its carry can no longer become the current one."""
+        self._session.discard()
+
+    def advance(self) -> None:
+        """Make the carry of the last run the current one; once a run."""
+        self._session.advance()
+
+    def check_flat(self, flat: object, where: str) -> Array:
+        """
+        Take what should be a flat observation.
+
+        :raises ContractError: it is none, or the targets need the measured joint angles as well.
+        """
+        if self.needs_joint_angles:
+            raise ContractError(
+                f'{where}: its targets are relative to the measured joint positions, which a flat '
+                'vector does not give; expected the mapping of named arrays'
+            )
+        try:
+            array = np.asarray(flat, np.float32)
+        except (ValueError, TypeError) as error:
+            raise ContractError(f'{where}: observation: {error}') from None
+        if array.size != self.flat.size or array.shape[-1:] != (self.flat.size,):
+            raise ContractError(
+                f'{where}: observation: found shape {array.shape}; expected a mapping with the '
+                f'arrays {", ".join(self.inputs)}, or the flat vector ({self.flat.size},)'
+            )
+        return array.reshape(-1)
+
+
+class Targets:
+    """Turns a network's output into absolute joint targets."""
+
+    def __init__(self, spec: PolicySpec, inputs: dict[str, Array] | object) -> None:
+        action = spec.action
+        names = spec.joints
+        pose = np.array(spec.default_pose, np.float32)
+        self.all_joints: Array = pose.copy()
+        """rad, in spec order; joints without an action stay at the default pose."""
+        self._places = np.array([names.index(name) for name in action.joints], np.intp)
+        self._scale = np.array(action.scale, np.float32)
+        self._offset = np.array(action.offset, np.float32)
+        if action.relative_to == 'default_pose':
+            self._offset = self._offset + pose[self._places]
+        self._relative_to = action.relative_to
+        self._measured = None
+        if action.relative_to == 'joint_positions':
+            self._measured = inputs['joint_angles']  # type: ignore[index]
+        self._clip = None if action.clip is None else _arrays(action.clip)
+        self._target_clip = None if action.target_clip is None else _arrays(action.target_clip)
+        self._action = np.zeros(len(action.joints), np.float32)
+        self._target = np.zeros(len(action.joints), np.float32)
+
+    def make(self, output: Array, memory: Array, layout: Memory) -> tuple[Array, Array]:
+        """:return: the action as the policy remembers it (clipped), and the targets, rad."""
+        action, target = self._action, self._target
+        action[:] = output
+        if self._clip is not None:
+            np.clip(action, *self._clip, out=action)
+        np.multiply(action, self._scale, out=target)
+        target += self._offset
+        if self._measured is not None:
+            target += self._measured[self._places]
+        elif self._relative_to == 'last_target':
+            start = layout.parts['targets'].start
+            target += memory[start : start + target.size]
+        if self._target_clip is not None:
+            np.clip(target, *self._target_clip, out=target)
+        self.all_joints[self._places] = target
+        return action, target
+
+
+def _arrays(bounds: tuple[tuple[float, ...], tuple[float, ...]]) -> tuple[Array, Array]:
+    return np.array(bounds[0], np.float32), np.array(bounds[1], np.float32)

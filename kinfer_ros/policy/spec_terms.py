@@ -1,0 +1,226 @@
+"""The terms of an observation: where each number of a policy's flat vector comes from.
+
+Reads one entry of `observation.terms` of a policy spec (docs/policies.md). A term that is read
+wrongly feeds the policy something that it was not trained on, and it falls; so each source takes
+only the keys that mean something for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kinfer_ros.yaml_file import Section
+from kinfer_ros.yaml_file import did_you_mean
+from kinfer_ros.yaml_file import is_number
+from kinfer_ros.yaml_vectors import MOST
+from kinfer_ros.yaml_vectors import Bounds
+from kinfer_ros.yaml_vectors import Vector
+from kinfer_ros.yaml_vectors import read_bounds
+from kinfer_ros.yaml_vectors import read_names
+from kinfer_ros.yaml_vectors import read_vector
+from kinfer_ros.yaml_vectors import shown
+
+JOINT_SOURCES = {'joint_positions': 'rad', 'joint_velocities': 'rad/s'}
+VECTOR_SOURCES = {
+    'gyroscope': 'rad/s',
+    'accelerometer': 'm/s^2',
+    'gravity': 'as its unit says',
+    'linear_velocity': 'm/s',
+}
+ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
+QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
+SOURCES = (
+    *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, CONSTANT,
+)  # fmt: skip
+
+XYZ = ('x', 'y', 'z')
+RPY = ('roll', 'pitch', 'yaw')
+FRAMES = ('base', 'imu')
+UNIT, METRIC = 'unit', 'm/s^2'
+LONGEST = 1000
+"""Frames of history, or ticks back; 20 s at 50 Hz."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term: value = clip_scaled(scale * clip(source + offset)), number by number."""
+
+    source: str
+    names: tuple[str, ...]
+    """What each number is: a joint, an axis, a command entry, a foot's encoding."""
+    unit: str
+    """Of the source, before offset, clip and scale."""
+    offset: Vector
+    scale: Vector
+    clip: Bounds | None
+    clip_scaled: Bounds | None
+    history: int | None
+    """Frames of this term; None: as the observation says."""
+    frame: str = 'base'
+    """Of a vector or an orientation: base or imu."""
+    relative: bool = False
+    """Joint positions: the default pose is subtracted."""
+    order: str = 'wxyz'
+    """Of a quaternion."""
+    which: str = 'raw'
+    """Of the last action: raw, scaled or target."""
+    ago: int = 1
+    """Of the last action: how many ticks back."""
+    encoding: tuple[str, ...] = ()
+    """Of the phase: sin, cos, phase."""
+    layout: str = 'grouped'
+    """Of the phase: by encoding (grouped) or by foot (interleaved)."""
+    entries: tuple[str | float, ...] = ()
+    """Of the command or a constant: entries by name; a number stands for itself."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has in one frame."""
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a term can refer to, read before the terms."""
+
+    joints: tuple[str, ...]
+    action_joints: tuple[str, ...]
+    commands: tuple[str, ...]
+    feet: int
+
+
+def read_term(section: Section, known: Known) -> Term | None:
+    """Read one term; None, with the problem noted, where its source is unknown."""
+    source = section.string('source')
+    if source not in SOURCES:
+        hint = did_you_mean(source, SOURCES)
+        section.problem(f'found {source!r}{hint}, expected one of {", ".join(SOURCES)}', 'source')
+        section.accept_all()
+        return None
+    if source in JOINT_SOURCES:
+        return _joint_term(section, source, known)
+    if source in VECTOR_SOURCES:
+        return _vector_term(section, source)
+    readers = {
+        QUATERNION: _quaternion_term,
+        EULER: _euler_term,
+        COMMAND: _command_term,
+        ACTION: _action_term,
+        PHASE: _phase_term,
+        TIME: _time_term,
+        CONSTANT: _constant_term,
+    }
+    return readers[source](section, known)
+
+
+def _common(
+    section: Section, source: str, names: Sequence[str], unit: str, **more: object
+) -> Term:
+    labels = tuple(names)
+    history = None
+    if section.has('history'):
+        history = section.integer('history', 1, LONGEST)
+    return Term(
+        source=source,
+        names=labels,
+        unit=unit,
+        offset=read_vector(section, 'offset', labels, unit, default=0.0) or (),
+        scale=read_vector(section, 'scale', labels, '1', default=1.0) or (),
+        clip=read_bounds(section, 'clip', labels, unit),
+        clip_scaled=read_bounds(section, 'clip_scaled', labels, 'scaled'),
+        history=history,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _joint_term(section: Section, source: str, known: Known) -> Term:
+    names = read_names(section, 'joints', known.joints)
+    relative = False
+    if source == 'joint_positions':
+        # Not optional: half of all policies want the one, half the other.
+        relative = section.boolean('relative')
+    return _common(section, source, names, JOINT_SOURCES[source], relative=relative)
+
+
+def _vector_term(section: Section, source: str) -> Term:
+    unit = VECTOR_SOURCES[source]
+    if source == 'gravity':
+        # Not optional: a factor of 9.81 is what this mistake costs.
+        unit = section.choice('unit', (UNIT, METRIC))
+    names = read_names(section, 'axes', XYZ)
+    return _common(section, source, names, unit, frame=_frame(section))
+
+
+def _frame(section: Section) -> str:
+    return section.choice('frame', FRAMES, 'base')
+
+
+def _quaternion_term(section: Section, known: Known) -> Term:
+    order = section.choice('order', ('wxyz', 'xyzw'))
+    return _common(section, QUATERNION, order, '1', frame=_frame(section), order=order)
+
+
+def _euler_term(section: Section, known: Known) -> Term:
+    names = read_names(section, 'angles', RPY)
+    return _common(section, EULER, names, 'rad', frame=_frame(section))
+
+
+def _command_term(section: Section, known: Known) -> Term:
+    entries = section.plain('entries')
+    if entries is None:
+        entries = list(known.commands)
+    good = isinstance(entries, list) and all(
+        entry in known.commands or is_number(entry) for entry in entries
+    )
+    if not good or not entries:
+        listed = ', '.join(known.commands) or 'none: the spec has no commands'
+        section.problem(
+            f'found {shown(entries)}, expected names of commands ({listed}), or numbers that '
+            'stand for themselves',
+            'entries',
+        )
+        entries = []
+    names = [str(entry) for entry in entries]
+    return _common(section, COMMAND, names, 'of each entry', entries=tuple(entries))
+
+
+def _action_term(section: Section, known: Known) -> Term:
+    names = read_names(section, 'joints', known.action_joints)
+    which = section.choice('which', ('raw', 'scaled', 'target'))
+    ago = section.integer('ago', 1, LONGEST, default=1)
+    unit = 'network output' if which == 'raw' else 'rad'
+    return _common(section, ACTION, names, unit, which=which, ago=ago)
+
+
+def _phase_term(section: Section, known: Known) -> Term:
+    encodings = ('sin', 'cos', 'phase')
+    encoding = read_names(section, 'encoding')
+    if any(each not in encodings for each in encoding):
+        section.problem(f'found {list(encoding)}, expected of {", ".join(encodings)}', 'encoding')
+        encoding = ('sin',)
+    # With one foot, or one encoding, both layouts are the same.
+    asked = known.feet > 1 and len(encoding) > 1
+    layout = section.choice('layout', ('grouped', 'interleaved'), None if asked else 'grouped')
+    if not known.feet:
+        section.problem('found a phase, expected a section phase at the top of the file', 'source')
+    feet = range(known.feet)
+    if layout == 'grouped':
+        names = [f'{each}({foot})' for each in encoding for foot in feet]
+    else:
+        names = [f'{each}({foot})' for foot in feet for each in encoding]
+    return _common(section, PHASE, names, '1', encoding=encoding, layout=layout)
+
+
+def _time_term(section: Section, known: Known) -> Term:
+    return _common(section, TIME, ('time',), 's')
+
+
+def _constant_term(section: Section, known: Known) -> Term:
+    values = section.plain('values')
+    if is_number(values):
+        values = [values] * section.integer('count', 1, MOST, default=1)
+    if not isinstance(values, list) or not values or not all(map(is_number, values)):
+        section.problem(f'found {shown(values)}, expected a list of numbers', 'values')
+        values = [0.0]
+    return _common(section, CONSTANT, [f'{v:g}' for v in values], '1', entries=tuple(values))

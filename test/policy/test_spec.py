@@ -1,0 +1,123 @@
+"""Policy specs are read strictly: whatever is wrong is said with its line, all at once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from helpers import flat_models
+from helpers.flat_policies import DATA
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.spec import load_spec
+
+GOOD = """\
+name: good
+control_rate: 50.0
+joints: [hip, knee]
+default_pose: {hip: 0.1, knee: -0.2}
+gains: {kp: 30.0, kd: [1.0, 2.0]}
+commands: {xvel: [-1.0, 1.0], yawrate: null}
+phase:
+  frequency: 1.5
+  start: [0.0, 3.14]
+  when_still: {below: 0.05, do: set, value: 3.14}
+observation:
+  clip: [-100.0, 100.0]
+  history: {length: 3, layout: per_term, order: newest_first, first: zero}
+  terms:
+    - {source: gyroscope, scale: 0.2, clip: [-5.0, 5.0], axes: [z]}
+    - {source: joint_positions, relative: true, joints: [knee], scale: {knee: 2.0}, history: 1}
+    - {source: command, entries: [xvel, 0.0, yawrate], scale: [2.0, 1.0, 0.25]}
+    - {source: phase, encoding: [sin, cos], layout: interleaved}
+action: {relative_to: default_pose, scale: [0.5, 0.25], joints: [knee, hip], clip: [-10.0, 10.0]}
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / 'spec.yaml'
+    path.write_text(text)
+    return load_spec(path)
+
+
+def test_everything_comes_back_typed(tmp_path):
+    """One number, a list and names are three ways to write the same vector."""
+    spec = read(tmp_path, GOOD)
+    assert spec.default_pose == (0.1, -0.2)
+    assert spec.start_pose == spec.default_pose
+    assert (spec.kp, spec.kd, spec.torque_limit) == ((30.0, 30.0), (1.0, 2.0), None)
+    assert spec.commands == {'xvel': (-1.0, 1.0), 'yawrate': None}
+    assert spec.phase.still == 'set'
+    assert [term.size for term in spec.terms] == [1, 1, 3, 4]
+    assert [spec.frames(term) for term in spec.terms] == [3, 1, 3, 3]
+    assert spec.observation_size == 3 + 1 + 9 + 12
+    assert spec.terms[1].scale == (2.0,)
+    assert spec.action.joints == ('knee', 'hip')
+    assert spec.action.clip == ((-10.0, -10.0), (10.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'line', 'words'),
+    [
+        ('relative_to: default_pose, ', '', 19, "missing key 'relative_to'"),
+        ('relative: true, ', '', 16, "missing key 'relative'"),
+        ('name: good', 'nmae: good', 1, "unknown key 'nmae'"),
+        ('scale: 0.2', 'scal: 0.2', 15, "unknown key 'scal' (did you mean 'scale'?)"),
+        ('kd: [1.0, 2.0]', 'kd: [1.0]', 5, 'found 1 numbers, expected 2'),
+        ('scale: [0.5, 0.25]', 'scale: [0.5]', 19, 'found 1 numbers, expected 2'),
+        ('source: gyroscope', 'source: gyro', 15, "did you mean 'gyroscope'?"),
+        ('joints: [knee], ', 'joints: [knees], ', 16, "did you mean 'knee'?"),
+        ('entries: [xvel, 0.0', 'entries: [speed, 0.0', 17, 'expected names of commands (xvel'),
+        ('layout: per_term', 'layout: by_term', 13, 'expected one of per_term, per_frame'),
+        ('layout: per_term', 'layout: per_frame', 16, 'expected none: with the layout'),
+        ('layout: interleaved', 'scale: 1.0', 18, "missing key 'layout'"),
+        ('knee: -0.2}', 'nee: -0.2}', 4, "lacks knee, has unknown nee (did you mean 'knee'?)"),
+        ('frequency: 1.5', 'frequency: {command: gait}', 8, 'one of the commands'),
+        ('do: set, value: 3.14', 'do: set', 10, "missing key 'value'"),
+        ('clip: [-5.0, 5.0]', 'clip: [5.0, -5.0]', 15, '[lowest, highest]'),
+        ('scale: 0.2', 'scale: 1e-3', 15, 'found'),
+        ('control_rate: 50.0', 'control_rate: 0', 2, 'from 0.1'),
+        ('joints: [hip, knee]', 'joints: [hip, hip]', 3, 'more than once'),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_an_error_with_its_line(tmp_path, old, new, line, words):
+    """A misspelt key that passes for an absent one would run with a default nobody wrote."""
+    assert old in GOOD
+    text = GOOD.replace(old, new)
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, text)
+    said = str(caught.value)
+    assert words in said
+    lines = [int(found) for found in re.findall(r'line (\d+)', said)]
+    assert line in lines, said
+
+
+def test_all_problems_at_once(tmp_path):
+    """Mending a file one error at a time takes as many starts of the robot."""
+    text = GOOD.replace('name:', 'nmae:').replace('control_rate', 'rate').replace('knee:', 'k:')
+    with pytest.raises(ModelError, match='problems') as caught:
+        read(tmp_path, text)
+    for words in ('nmae', "missing key 'control_rate'", 'lacks knee'):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize('path', sorted((DATA / 'specs').glob('*.yaml')), ids=lambda p: p.stem)
+def test_the_specs_of_the_tests_are_good(path):
+    """What other tests stand on."""
+    assert load_spec(path).observation_size in (48, 52, 480)
+
+
+def test_a_list_where_a_mapping_should_be(tmp_path):
+    """YAML of another shape is no traceback."""
+    for text in ('[1, 2]', 'joints: 3\nobservation: [1]\naction: x\n', 'phase: [1]\nstates: 4\n'):
+        with pytest.raises(ModelError, match=r'spec\.yaml'):
+            read(tmp_path, text)
+
+
+def test_terms_that_are_no_mappings(tmp_path):
+    """Each of them is named."""
+    path = flat_models.write_spec(
+        tmp_path / 'spec.yaml', flat_models.spec(['gyroscope', {'source': 'time'}])
+    )
+    with pytest.raises(ModelError, match=r'observation\.terms\[0\]'):
+        load_spec(path)
