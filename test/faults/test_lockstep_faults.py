@@ -156,6 +156,7 @@ def test_a_broken_sensor(
         tmp_path,
         lambda relay: getattr(relay, wire).tamper(made, SINCE_NS),
         tracking_error=0.3,
+        tracking_time=0.5,
     )
     fault = run.fault()
     assert words in fault.reason, run.output
