@@ -36,15 +36,11 @@ class Joystick:
     def stop_reason(self) -> str:
         """Say once that the stop button was pressed, in whatever mode."""
         stopped, self._stopped = self._stopped, False
-        return self._stop_text if stopped else ''
+        return self._stop_text() if stopped else ''
 
     def refusal(self, now_ns: int) -> str:
         """Say why no robot may be activated now, or '': a button held down is no new press."""
-        return self._stop_text if self._stop_held else self.deadman_reason(now_ns)
-
-    @property
-    def _stop_text(self) -> str:
-        return f'joystick button {self._stop_button} pressed'
+        return self._stop_text() if self._stop_held else self.deadman_reason(now_ns)
 
     def deadman_reason(self, now_ns: int) -> str:
         """Say why the robot must not be moved now, or ''."""
@@ -53,6 +49,9 @@ class Joystick:
         if self._heard_ns < 0 or now_ns - self._heard_ns > self._timeout_ns:
             return f'no joy message for {self._timeout_ns / 1e9:g} s: is the joystick connected?'
         return '' if self._deadman_held else f'dead-man button {self._deadman_button} is not held'
+
+    def _stop_text(self) -> str:
+        return f'joystick button {self._stop_button} pressed'
 
 
 def _pressed(buttons: Sequence[int], button: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
+from rclpy.clock import JumpHandle
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -31,25 +32,18 @@ class Clocks:
         self._node_clock = node.get_clock()
         self.timer = self._node_clock if self.sim_time else self.steady
 
-    def when_going_back(self, told: Callable[[float], None]) -> None:
-        """
-        Call `told` with the seconds by which simulated time went back, whenever it does.
-
-        Ticks see only some of the times that /clock takes on, and may never meet an earlier one.
-        """
-        if self.sim_time:
-            self._jumps = self._node_clock.create_jump_callback(
-                JumpThreshold(
-                    min_forward=None,
-                    min_backward=Duration(nanoseconds=-1),
-                    on_clock_change=False,
-                ),
-                post_callback=lambda jump: told(-jump.delta.nanoseconds / 1e9),
-            )
-
     def control_now(self) -> int:
         """Control clock, ns: steady on hardware, the node's clock under use_sim_time."""
         return self.stamp_now() if self.sim_time else time.monotonic_ns()
+
+    def on_jump_back(self, callback: Callable[[], None]) -> JumpHandle:
+        """Call back whenever /clock goes back; :return: a handle, to `unregister`."""
+        threshold = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+        )
+        return self._node_clock.create_jump_callback(
+            threshold, post_callback=lambda jump: callback()
+        )
 
     def stamp_now(self) -> int:
         """Clock of the message stamps, ns."""

@@ -77,7 +77,6 @@ class PolicyNode(LifecycleNode):
         self.session: RunSession | None = None
         self._lockstep = bool(value(self, 'lockstep'))
         self._clocks = Clocks(self)
-        self._clocks.when_going_back(self._on_clock_back)
         self._io = PolicyIO(
             self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
         )
@@ -288,13 +287,6 @@ class PolicyNode(LifecycleNode):
         if self.state == 'active':
             self.trigger_deactivate()
         self._finish()
-
-    def _on_clock_back(self, seconds: float) -> None:
-        if self._ticker is not None and self.loaded is not None:
-            self.loaded.controller.request_fault(
-                f'the control clock went back by {seconds:.3f} s: is there more than one '
-                'publisher of /clock?'
-            )
 
     def interrupt(self) -> None:
         """End whatever waits inside a transition; safe to call from a signal handler."""

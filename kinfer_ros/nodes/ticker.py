@@ -11,6 +11,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 
+from rclpy.clock import JumpHandle
 from rclpy.node import Node
 from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
@@ -86,6 +87,7 @@ class Ticker:
         self._countdown = 0
         self._last_now = 0
         self._timer: Timer | None = None
+        self._jumps: JumpHandle | None = None
         self.schedule = Schedule(0, self._period_ns)
         self.crash = ''
 
@@ -104,12 +106,19 @@ class Ticker:
         else:
             first = self._clocks.control_now() + self._timer.time_until_next_call()
             self.schedule = Schedule(first, self._period_ns)
+            if self._clocks.sim_time:
+                # A timer begins its period anew when its clock goes back: if that happens often
+                # it never fires, and the guard on the clock would never be asked.
+                self._jumps = self._clocks.on_jump_back(self._on_timer)
 
     def stop(self) -> None:
         """Fade, then fall silent; bounded in time, for use where no timer fires."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
+        if self._jumps is not None:
+            self._jumps.unregister()
+            self._jumps = None
         controller = self._controller
         if controller.mode is not Mode.INACTIVE:
             controller.request_fade()

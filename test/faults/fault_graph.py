@@ -77,9 +77,9 @@ class Graph:
 
     @property
     def session(self) -> str:
-        """Id of the newest session that has sent targets for every joint."""
+        """Id of the newest session that has sent targets for every joint, or ''."""
         sent = reversed(self.relay.commands)
-        return next(each.session for each in sent if len(each.targets) == JOINTS)
+        return next((each.session for each in sent if len(each.targets) == JOINTS), '')
 
     def until(self, mode: str, timeout: float = SOON) -> str:
         """Wait for a mode, given by its beginning; :return: mode and reason."""

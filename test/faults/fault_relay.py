@@ -112,8 +112,8 @@ class Relay:
 
     def __exit__(self, *what: object) -> None:
         self._ending.set()
-        self._thread.join(5)
-        self._node.destroy_node()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
         self._context.try_shutdown()
 
     def mend(self) -> None:
@@ -138,4 +138,7 @@ class Relay:
         executor.add_node(self._node)
         while not self._ending.is_set():
             executor.spin_once(timeout_sec=0.05)
+        # All of it in the thread that used it.
         executor.remove_node(self._node)
+        executor.shutdown()
+        self._node.destroy_node()

@@ -21,6 +21,7 @@ STALE_NS = 500_000_000
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     with graph(tmp_path_factory.mktemp('intruder')) as made:
         made.start()
+        assert made.client.spin_until(lambda: bool(made.session), SOON)
         yield made
 
 

@@ -51,7 +51,7 @@ def test_a_set_of_several_is_one_change(walking: Graph) -> None:
         ({'target_slew': math.nan}, 'target_slew out of range'),
         ({'command_scale': [1.0, math.inf, 1.0]}, 'command_scale'),
         ({'command_limit': [1.0, 1.0]}, 'expected three numbers: linear.x, linear.y, angular.z'),
-        ({'command_limit': [-1.0, 1.0, 1.0]}, 'expected 0 to 1e+06'),
+        ({'command_limit': [-1.0, 1.0, 1.0]}, 'expected 0 to'),
         ({'max_tilt': 5.0}, 'max_tilt'),
         ({'max_refused': -1}, 'max_refused'),
         ({'stale_timeout': 'soon'}, 'Wrong parameter type'),
