@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.robots import small_robot
-from kinfer_ros.control.live_rows import Heard
-from kinfer_ros.control.live_rows import ImuSample
-from kinfer_ros.control.live_rows import JointSample
-from kinfer_ros.control.live_rows import OdomSample
+from kinfer_ros.control.heard import Heard
+from kinfer_ros.control.heard import ImuSample
+from kinfer_ros.control.heard import JointSample
+from kinfer_ros.control.heard import OdomSample
 from kinfer_ros.control.live_rows import live_rows
 from kinfer_ros.control.sensors import rotation_matrix
 
