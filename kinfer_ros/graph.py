@@ -246,6 +246,8 @@ def _policy(
     for name in ('record', 'dry_run'):
         if name in changed:
             given[name] = arguments[name] == 'true'
+    # A walk in lockstep can be over before DDS has told the recorder that there is one.
+    given['wait_for_recorder'] = arguments['record'] == 'true'
     return NodeSpec('policy_node', defaults, given)
 
 

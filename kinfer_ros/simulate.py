@@ -13,8 +13,8 @@ import numpy as np
 from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.control.assembly import gains
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Send
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
 from kinfer_ros.control.odometer import Odometer
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.policy.contract import Contract
@@ -47,7 +47,8 @@ class Simulation:
         self._substeps = period_ns // robot.timestep_ns
         asked = gains(contract, robot.robot)
         robot.set_gains(asked.kp, asked.kd, asked.torque_limit)
-        n = len(robot.robot.joint_names)
+        self._names = list(robot.robot.joint_names)
+        n = len(self._names)
         self._position, self._velocity, self._effort = np.zeros(n), np.zeros(n), np.zeros(n)
         self._quaternion, self._gyro, self._accel = np.zeros(4), np.zeros(3), np.zeros(3)
         self._base, self._base_quaternion = np.zeros(3), np.zeros(4)
@@ -85,7 +86,7 @@ class Simulation:
     def _sense(self) -> None:
         frame = self.controller.parts.frame
         self.robot.joint_state(self._position, self._velocity, self._effort)
-        frame.update_joints(frame.joint_names, self._position, self._velocity, self.now_ns)
+        frame.update_joints(self._names, self._position, self._velocity, self.now_ns)
         self.robot.imu(self._quaternion, self._gyro, self._accel)
         w, x, y, z = (float(v) for v in self._quaternion)
         gx, gy, gz = (float(v) for v in self._gyro)

@@ -71,7 +71,7 @@ class SimulatedBridge:
         """enabled, disabled or damping; the latter two with a reason in `state_text`."""
         self.state_text = ENABLED
         self.counts = dict.fromkeys(
-            ('commands', 'refused', 'rejected', 'stale', 'timeouts', 'resets', 'pushes'), 0
+            ('commands', 'refused', 'rejected', 'late', 'stale', 'timeouts', 'resets', 'pushes'), 0
         )
         self.gains_version = 0
         """Goes up whenever gains may have changed."""
@@ -103,10 +103,12 @@ class SimulatedBridge:
         """Change how long a session may be silent."""
         self._guard.timeout_ns = timeout_ns
 
-    def command(self, command: Command, now_ns: int) -> bool:
+    def command(self, command: Command, now_ns: int, age_ns: int = 0) -> bool:
         """
         Obey or refuse a command.
 
+        :param age_ns: how old the sample is that it answers. In real time a target that is older
+            than the command time-out is refused; damping is obeyed whatever its stamp.
         :return: True if it was the answer that lockstep waited for: the state is a new one.
         """
         if not self._guard.admits(command.session):
@@ -114,6 +116,13 @@ class SimulatedBridge:
             return False
         if self.in_lockstep:
             return self._lockstep_command(command, now_ns)
+        if age_ns > self._guard.timeout_ns and command.position is not None:
+            self.counts['late'] += 1
+            self.refuse(
+                f'joint_commands: it answers a sample of {age_ns / 1e6:.0f} ms ago, at most '
+                f'{self._guard.timeout_ns / 1e6:.0f} ms (command_timeout) are accepted'
+            )
+            return False
         self._obey(command, now_ns)
         return False
 

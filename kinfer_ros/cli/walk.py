@@ -18,7 +18,7 @@ from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.probe import refuse_a_taken_graph
 from kinfer_ros.cli.probe import ros_context
 from kinfer_ros.cli.verdict import say_verdict
-from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.graph import ARGUMENTS
 from kinfer_ros.graph import nodes

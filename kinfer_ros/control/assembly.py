@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.controller import Parts
-from kinfer_ros.control.controller import Settings
-from kinfer_ros.control.guards import FiniteGuard
-from kinfer_ros.control.guards import PositionLimits
-from kinfer_ros.control.guards import StaleGuard
-from kinfer_ros.control.guards import TiltGuard
+from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.guards.watch import Watch
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.observation import Observation
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.stepping import Fitted
+from kinfer_ros.control.stepping import Stepping
+from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
@@ -31,25 +32,6 @@ Float64 = NDArray[np.float64]
 
 DEFAULT_RATE_HZ = 50.0
 """kinfer's convention for a file that names no control rate."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """
-    What the guards and the command allow.
-
-    :ivar stale: s, oldest sensor sample that is acted upon.
-    :ivar tilt: rad, largest tilt of the base.
-    :ivar command_timeout: s, age from which a command counts as lost.
-    :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
-    :ivar command_entries: names promised on `policy_command` beyond the known ones.
-    """
-
-    stale: float = 0.25
-    tilt: float = 1.0
-    command_timeout: float = 0.5
-    default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    command_entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +102,25 @@ def gains(contract: Contract, robot: Robot) -> Gains:
     )
 
 
+def gain_problem(asked: Gains, robot: Robot, tunables: Tunables) -> str:
+    """Say why the gain factors must not be applied to these gains, or ''."""
+    for name, values, hard, factor in (
+        ('kp', asked.kp, robot.kp_max, tunables.kp_factor),
+        ('kd', asked.kd, robot.kd_max, tunables.kd_factor),
+    ):
+        over = np.flatnonzero(values * factor > hard * (1 + 1e-6))
+        if over.size:
+            joint = int(over[0])
+            stiff = values > 0
+            most = np.min(hard[stiff] / values[stiff])
+            return (
+                f'{name}_factor: found {factor:g}, which makes {name} of '
+                f'{robot.joint_names[joint]} {values[joint] * factor:g}, expected at most '
+                f'{name}_max {hard[joint]:g}: a factor of at most {most:g}'
+            )
+    return ''
+
+
 def _overlay(
     base: Float64, values: Sequence[float] | None, contract: Contract, robot: Robot
 ) -> Float64:
@@ -135,33 +136,49 @@ def policy_joints(contract: Contract, robot: Robot) -> NDArray[np.intp]:
     return np.array([robot.joint_names.index(n) for n in contract.joint_names], dtype=np.intp)
 
 
-def assemble(policy: Policy, robot: Robot, settings: Settings, limits: Limits) -> Controller:
+def assemble(
+    policy: Policy, robot: Robot, settings: Settings, tunables: Tunables | None = None
+) -> Controller:
     """
     Build the controller of a policy on a robot.
 
+    :param tunables: live settings; they become the controller's own.
     :raises ContractError: the two do not fit; see `check`.
     """
     contract = policy.contract
     check(contract, robot)
+    tunables = tunables or Tunables()
     frame = SensorFrame(robot)
-    joints = policy_joints(contract, robot)
     command = CommandVector(
         contract.command_names,
         contract.command_ranges,
-        timeout_ns=round(limits.command_timeout * 1e9),
-        default=limits.default_command,
-        extra_entries=limits.command_entries,
+        tunables=tunables,
+        default=settings.default_command,
+        extra_entries=settings.command_entries,
     )
+    asked = gains(contract, robot)
     parts = Parts(
-        policy=policy,
         frame=frame,
         command=command,
-        observation=Observation(policy.inputs, frame, joints, command),
-        joints=joints,
+        watch=Watch(robot, frame, tunables),
+        limiter=TargetLimiter(
+            robot,
+            (asked.kp, asked.kd, asked.torque_limit),
+            settings.period_ns / 1e9,
+            tunables,
+        ),
+        stepping=Stepping(fit(policy, robot, frame, command), tunables),
         start_pose=start_pose(contract, robot),
-        stale=StaleGuard(round(limits.stale * 1e9)),
-        finite=FiniteGuard(),
-        tilt=TiltGuard(limits.tilt),
-        limits=PositionLimits(robot.lower, robot.upper),
+        tunables=tunables,
     )
     return Controller(parts, settings)
+
+
+def fit(policy: Policy, robot: Robot, frame: SensorFrame, command: CommandVector) -> Fitted:
+    """
+    Join a policy to the sensors and the command that are there.
+
+    :raises ContractError: an input has no source.
+    """
+    joints = policy_joints(policy.contract, robot)
+    return Fitted(policy, Observation(policy.inputs, frame, joints, command), joints)

@@ -6,11 +6,14 @@ would keep the robot walking.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
 
+from kinfer_ros.control.tunables import Triple
+from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.errors import ContractError
 
 TWIST_ENTRIES = ('xvel', 'yvel', 'yawrate')
@@ -31,13 +34,18 @@ NAMED_ENTRIES = (
 LARGEST = 1e6
 """No command is as large, whatever its unit."""
 
+NEUTRAL = 0.01
+"""A command below this is a stick that does not quite rest in its middle."""
+
 
 class CommandVector:
     """
     Holds the newest command of each source and gives the vector the policy sees.
 
     :ivar value: [C] float32, as of the last `update`.
-    :ivar limited: entries brought into the policy's training range in the last `update`.
+    :ivar limited: entries brought into their range in the last `update`: the one the policy was
+        trained with, or command_limit.
+    :ivar slowed: the last `update` kept a velocity command to command_acceleration.
     """
 
     def __init__(
@@ -45,14 +53,14 @@ class CommandVector:
         names: Sequence[str],
         ranges: Mapping[str, tuple[float, float]],
         *,
-        timeout_ns: int,
-        default: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        tunables: Tunables,
+        default: Triple = (0.0, 0.0, 0.0),
         extra_entries: Sequence[str] = (),
     ) -> None:
         """
         :param names: the contract's command names.
         :param ranges: what the policy was trained with, by name; others are not limited.
-        :param timeout_ns: age from which a command counts as lost.
+        :param tunables: time-out, scale and limits of velocity commands, read live.
         :param default: linear.x, linear.y, angular.z while no velocity command is alive.
         :param extra_entries: further names that the user promises to send on `policy_command`.
         :raises ContractError: an entry that no source can give.
@@ -69,17 +77,15 @@ class CommandVector:
         self.names = tuple(names)
         self.value = np.zeros(len(names), dtype=np.float32)
         self.limited: list[str] = []
+        self.slowed = False
         self._place = {name: i for i, name in enumerate(names)}
         self._twist_slots = [self._place.get(name, -1) for name in TWIST_ENTRIES]
         self._heading_slot = self._place.get(HEADING, -1)
         self._heading = 0.0
-        self._ranges = [
-            (self._place[name], np.float32(lo), np.float32(hi))
-            for name, (lo, hi) in ranges.items()
-            if name in self._place
-        ]
-        self._timeout_ns = timeout_ns
+        self.set_ranges(ranges)
+        self._tunables = tunables
         self._default = default
+        self._shaped = list(default)
         self._twist = default
         self._twist_ns = -1
         self._named: dict[int, tuple[float, int]] = {}
@@ -94,43 +100,97 @@ class CommandVector:
 
     def set_named(self, names: Sequence[str], values: Sequence[float], now_ns: int) -> str:
         """Take named values that override the velocity command; a reason if they are refused."""
+        if len(names) != len(values) or len(names) > len(self.names):
+            return (
+                f'policy_command holds {len(names)} names with {len(values)} values, expected as '
+                f'many of each, of {list(self.names)}'
+            )
         unknown = [name for name in names if name not in self._place]
-        if unknown or len(names) != len(values):
-            return f'policy_command names {unknown or list(names)}, expected {list(self.names)}'
+        if unknown:
+            return f'policy_command names {unknown}, expected {list(self.names)}'
         if not _usable(values):
             return f'policy_command holds a value that is not finite: {list(values)}'
         for name, value in zip(names, values, strict=True):
             self._named[self._place[name]] = (float(value), now_ns)
         return ''
 
+    def set_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
+        """Limit entries to what another policy was trained with, by name."""
+        self._ranges = [
+            (self._place[name], np.float32(lo), np.float32(hi))
+            for name, (lo, hi) in ranges.items()
+            if name in self._place
+        ]
+
+    @property
+    def has_heading(self) -> bool:
+        """Whether the vector holds an absolute heading, which counts from the start of a run."""
+        return self._heading_slot >= 0
+
     def reset(self) -> None:
-        """Start of a run: the commanded heading is where the robot looks now."""
+        """Before a run: it accelerates from zero, and its heading is where the robot looks now."""
+        self._shaped[:] = (0.0, 0.0, 0.0)
         self._heading = 0.0
         if self._heading_slot >= 0:
             self.value[self._heading_slot] = 0.0
 
+    def not_neutral(self, now_ns: int) -> str:
+        """Say which live command is not neutral, or '': nobody starts a robot that is pushed."""
+        if self._twist_alive(now_ns) and any(abs(v) > NEUTRAL for v in self._twist):
+            return f'cmd_vel is {self._twist}'
+        timeout_ns = self._timeout_ns
+        pushed = {
+            self.names[slot]: value
+            for slot, (value, since_ns) in self._named.items()
+            if now_ns - since_ns <= timeout_ns and abs(value) > NEUTRAL
+        }
+        return f'policy_command holds {pushed}' if pushed else ''
+
+    @property
+    def _timeout_ns(self) -> int:
+        return round(self._tunables.command_timeout * 1e9)
+
+    def _twist_alive(self, now_ns: int) -> bool:
+        return self._twist_ns >= 0 and now_ns - self._twist_ns <= self._timeout_ns
+
     def update(self, now_ns: int, dt: float) -> None:
         """Compute `value` for a tick at `now_ns`, `dt` seconds after the last one."""
-        alive = self._twist_ns >= 0 and now_ns - self._twist_ns <= self._timeout_ns
-        twist = self._twist if alive else self._default
-        value = self.value
+        if self.limited:
+            self.limited = []
+        self._shape(self._twist if self._twist_alive(now_ns) else self._default, dt)
+        value, twist = self.value, self._shaped
         for slot, entry in zip(self._twist_slots, twist, strict=True):
             if slot >= 0:
                 value[slot] = entry
         if self._heading_slot >= 0:
             self._heading += twist[2] * dt
             value[self._heading_slot] = self._heading
+        timeout_ns = self._timeout_ns
         for slot, (entry, since_ns) in self._named.items():
-            lost = now_ns - since_ns > self._timeout_ns
+            lost = now_ns - since_ns > timeout_ns
             if not lost:
                 value[slot] = entry
             elif slot not in self._twist_slots and slot != self._heading_slot:
                 value[slot] = 0.0
         self._limit()
 
+    def _shape(self, twist: Triple, dt: float) -> None:
+        """Scale and limit a velocity command, and keep it to its acceleration."""
+        tunables, shaped = self._tunables, self._shaped
+        self.slowed = False
+        for i, wanted in enumerate(twist):
+            wanted *= tunables.command_scale[i]
+            limit = tunables.command_limit[i]
+            if limit and abs(wanted) > limit:
+                wanted = math.copysign(limit, wanted)
+                self.limited.append(TWIST_ENTRIES[i])
+            most = tunables.command_acceleration[i] * dt
+            if most and abs(wanted - shaped[i]) > most:
+                wanted = shaped[i] + math.copysign(most, wanted - shaped[i])
+                self.slowed = True
+            shaped[i] = wanted
+
     def _limit(self) -> None:
-        if self.limited:
-            self.limited = []
         for slot, lo, hi in self._ranges:
             entry = self.value[slot]
             if entry < lo or entry > hi:

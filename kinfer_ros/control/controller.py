@@ -6,92 +6,37 @@ robot is in, and go on after a fault. The table of modes is in docs/modes.md.
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.guards import FiniteGuard
-from kinfer_ros.control.guards import PositionLimits
-from kinfer_ros.control.guards import StaleGuard
-from kinfer_ros.control.guards import TiltGuard
-from kinfer_ros.control.observation import Observation
+from kinfer_ros.control.guards.samples import Moment
+from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.guards.verdict import Level
+from kinfer_ros.control.guards.verdict import Verdict
+from kinfer_ros.control.guards.verdict import fault
+from kinfer_ros.control.guards.watch import Watch
+from kinfer_ros.control.modes import DAMPING_FRAMES
+from kinfer_ros.control.modes import STIFF
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.stepping import Fitted
+from kinfer_ros.control.stepping import Stepping
+from kinfer_ros.control.tunables import FACTOR_SPEED
+from kinfer_ros.control.tunables import Factors
+from kinfer_ros.control.tunables import Tunables
 
-Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-DAMPING_FRAMES = 5
-"""Damping commands sent at the end of a fade: one may be lost, five in a row are not."""
-
-
-class Mode(StrEnum):
-    """What the policy node is doing with the robot."""
-
-    INACTIVE = 'inactive'
-    RAMP = 'ramp'
-    HOLD = 'hold'
-    RUN = 'run'
-    FADE = 'fade'
-    DAMP = 'damp'
-    FAULT = 'fault'
-
-
-class Send(Enum):
-    """What a tick asks the bridge for."""
-
-    NOTHING = 0
-    POSITION = 1
-    DAMPING = 2
-
-
-class SteppedPolicy(Protocol):
-    """The part of a policy that the tick uses."""
-
-    @property
-    def carry(self) -> Float32:
-        """The carry that goes into the next `infer`."""
-
-    def reset(self) -> None:
-        """Start afresh: the initial carry."""
-
-    def infer(self) -> Float32:
-        """Run the network on its input buffers; the carry stays."""
-
-    def inputs_finite(self) -> bool:
-        """Whether every number in the inputs is finite."""
-
-    def outputs_finite(self) -> bool:
-        """Whether action and next carry of the last `infer` are finite."""
-
-    def accept(self) -> None:
-        """Take over the carry of the last `infer`."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """
-    Times and speeds of the modes.
-
-    :ivar period_ns: control period.
-    :ivar ramp_speed: rad/s, fastest joint on the way to the start pose.
-    :ivar fade_ns: time in which a deactivation takes the stiffness away.
-    :ivar auto_run: go on to `run` when the ramp is done, without a start request.
-    :ivar duration_ns: end the run (fade) after this time in `run`; 0 never.
-    """
-
-    period_ns: int
-    ramp_speed: float = 0.5
-    fade_ns: int = 1_000_000_000
-    auto_run: bool = False
-    duration_ns: int = 0
+_COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
+_ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
 
 
 @dataclass(frozen=True)
@@ -99,20 +44,16 @@ class Parts:
     """
     What a controller is built from.
 
-    :ivar joints: place of each of the policy's joints in the robot's order.
     :ivar start_pose: [N] rad, robot joint order.
     """
 
-    policy: SteppedPolicy
     frame: SensorFrame
     command: CommandVector
-    observation: Observation
-    joints: NDArray[np.intp]
+    watch: Watch
+    limiter: TargetLimiter
+    stepping: Stepping
     start_pose: Float64
-    stale: StaleGuard
-    finite: FiniteGuard
-    tilt: TiltGuard
-    limits: PositionLimits
+    tunables: Tunables
 
 
 class Controller:
@@ -127,19 +68,13 @@ class Controller:
     :ivar send: what the last tick asks for.
     :ivar target: [N] rad, robot joint order, valid when `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
-    :ivar action: [P] the policy's action as it gave it, valid when `ran`.
-    :ivar carry_in: the carry that went into that step; valid until the next tick.
+    :ivar factors: scale of the action and factors of the gains as they are in this tick.
     :ivar events: what happened in the last tick, in words.
     :ivar counts: how often each kind of thing happened since construction.
-    :ivar policy_ns: time the last inference took, on the stage clock.
+    :ivar run_ns: how long the newest run has gone on.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        settings: Settings,
-        stage_clock: Callable[[], int] = time.perf_counter_ns,
-    ) -> None:
+    def __init__(self, parts: Parts, settings: Settings) -> None:
         self.parts = parts
         self.settings = settings
         self.mode = Mode.INACTIVE
@@ -147,42 +82,71 @@ class Controller:
         self.send = Send.NOTHING
         self.target = parts.start_pose.copy()
         self.ran = False
-        self.action: Float32 = np.zeros(len(parts.joints), dtype=np.float32)
-        self.carry_in: Float32 = parts.policy.carry
         self.events: Sequence[str] = ()
         self.counts = {
             'run_ticks': 0,
             'faults': 0,
             'falls': 0,
             'limited_ticks': 0,
-            'command_limited_ticks': 0,
+            'refused_outputs': 0,
+            'swaps': 0,
         }
-        self.policy_ns = 0
         self.run_ns = 0
-        self._stage_clock = stage_clock
+        tunables = parts.tunables
+        self.factors = Factors(tunables.action_scale, tunables.kp_factor, tunables.kd_factor)
+        self._step = FACTOR_SPEED * settings.period_ns / 1e9
+        self._moment = Moment()
         self._since_ns = 0
         self._from = parts.start_pose.copy()
         self._ramp_ns = 0
         self._damping_left = 0
+        self._refused_in_a_row = 0
         self._want_run = False
         self._want_stop = ''
         self._want_fade = False
         self._want_fault = ''
-        self._stamp_now_ns = 0
-        self._said: list[str] = []
+        self._want_tunables: Tunables | None = None
+        self._want_swap: Fitted | None = None
+        self._swap_done: Callable[[str], None] = _nobody
 
     # Requests, obeyed by the next tick ---------------------------------------------------
 
     def activate(self, now_ns: int) -> None:
         """Leave `inactive`: ramp from the pose measured now to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
+        parts = self.parts
         self._want_run = self._want_fade = False
         self._want_stop = self._want_fault = ''
-        self._from[:] = self.parts.frame.position
+        self._from[:] = parts.frame.position
         self.target[:] = self._from  # a fade may come before the first tick
-        way = float(np.abs(self._from - self.parts.start_pose).max())
+        parts.watch.restart()
+        parts.limiter.restart(self._from)
+        way = float(np.abs(self._from - parts.start_pose).max())
         self._ramp_ns = int(way / self.settings.ramp_speed * 1e9)
         self._enter(Mode.RAMP, now_ns, '')
+
+    def not_ready(self, now_ns: int, stamp_now_ns: int, max_ramp: float) -> str:
+        """
+        Say why the robot must not be activated now, or ''.
+
+        :param max_ramp: rad, how far a joint may be from the start pose.
+        """
+        parts = self.parts
+        parts.watch.restart()
+        reason = parts.watch.cause(Moment(now_ns, stamp_now_ns))
+        if reason:
+            return reason
+        pushed = parts.command.not_neutral(now_ns)
+        if pushed:
+            return f'{pushed}, expected a neutral command: let go of the stick'
+        away = np.abs(parts.frame.position - parts.start_pose)
+        worst = int(away.argmax())
+        if away[worst] > max_ramp:
+            return (
+                f'{parts.frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
+                f'at most {max_ramp:g} rad (max_ramp): bring the robot nearer to it by hand'
+            )
+        return ''
 
     def request_run(self) -> str:
         """Ask for `run`; a reason if the mode does not allow it."""
@@ -203,6 +167,21 @@ class Controller:
         """Ask for a fault, for a cause that only the shell around this core can see."""
         self._want_fault = reason
 
+    def request_tunables(self, tunables: Tunables) -> None:
+        """Ask for other live settings, all of them together; while inactive they hold at once."""
+        self._want_tunables = tunables
+        if self.mode is Mode.INACTIVE:
+            self._follow_tunables(jump=True)
+
+    def request_swap(self, fitted: Fitted, done: Callable[[str], None]) -> None:
+        """
+        Ask for another policy, fitted to the same robot and contract.
+
+        :param done: called in a tick, with '' when the policy has taken over, else with the
+            reason it was rolled back.
+        """
+        self._want_swap, self._swap_done = fitted, done
+
     def abandon(self) -> None:
         """End the session without another tick; the caller has seen to the damping frames."""
         self.mode = Mode.INACTIVE
@@ -212,7 +191,7 @@ class Controller:
         """Turn `fault` into `damp` if its cause is gone; else the reason it stays."""
         if self.mode is not Mode.FAULT:
             return f'nothing to reset in mode {self.mode}'
-        cause = self._sample_problem() or self.parts.tilt.check(self.parts.frame)
+        cause = self._want_fault or self.parts.watch.cause(self._moment)
         if cause:
             return f'the cause is still there: {cause}'
         self._enter(Mode.DAMP, self._since_ns, 'reset')
@@ -220,37 +199,41 @@ class Controller:
 
     # The tick ----------------------------------------------------------------------------
 
-    def tick(self, now_ns: int, stamp_now_ns: int) -> None:
+    def tick(self, now_ns: int, stamp_now_ns: int, missed: int = 0) -> None:
         """
         Run one tick.
 
         :param now_ns: the control clock (steady on hardware, simulated time in a simulation).
         :param stamp_now_ns: now on the clock of the sensor stamps.
+        :param missed: ticks that were skipped before this one.
         """
-        self._decide(now_ns, stamp_now_ns)
+        panel = self.parts.watch.panel
+        self._decide(now_ns, stamp_now_ns, missed)
+        panel.end_tick()
         # A new list each time: the log keeps it beyond this tick.
         self.events = ()
-        if self._said:
-            self.events, self._said = self._said, []
+        if panel.said:
+            self.events, panel.said = panel.said, []
 
-    def _decide(self, now_ns: int, stamp_now_ns: int) -> None:
-        self._stamp_now_ns = stamp_now_ns
+    def _decide(self, now_ns: int, stamp_now_ns: int, missed: int) -> None:
+        self._moment.now_ns = now_ns
+        self._moment.stamp_now_ns = stamp_now_ns
         self.ran = False
-        self.policy_ns = 0
+        self.parts.stepping.policy_ns = 0
         if self.mode is Mode.INACTIVE:
             self.send = Send.NOTHING
             return
         self._obey_requests(now_ns)
+        self._follow_tunables()
         self._observe(now_ns)
+        reason = self._check_sensors(missed)
         if self.mode is Mode.FADE:
-            if self._sample_problem():
+            if reason:
                 self._ramp_ns = 0  # blind: the rest of the fade is damping
             self._fade(now_ns)
             return
-        if self.mode not in (Mode.DAMP, Mode.FAULT):
-            reason = self._check_sensors()
-            if reason:
-                self._fault(reason, now_ns)
+        if reason and self.mode is not Mode.FAULT:
+            self._fault(reason, now_ns)
         if self.mode in (Mode.DAMP, Mode.FAULT):
             self.send = Send.DAMPING
             return
@@ -258,12 +241,15 @@ class Controller:
 
     def _obey_requests(self, now_ns: int) -> None:
         if self._want_fault:
-            if self.mode not in (Mode.FAULT, Mode.FADE):
-                self._fault(self._want_fault, now_ns)
-            self._want_fault = ''
-        if self._want_stop:
+            reason, self._want_fault = self._want_fault, ''
             if self.mode is Mode.FADE:
                 self._ramp_ns = 0  # the rest of the fade is damping
+            elif self.mode is not Mode.FAULT:
+                self.parts.watch.panel.note(fault('shell', reason))
+                self._fault(reason, now_ns)
+        if self._want_stop:
+            if self.mode is Mode.FADE:
+                self._ramp_ns = 0
             elif self.mode not in (Mode.DAMP, Mode.FAULT):
                 self._enter(Mode.DAMP, now_ns, self._want_stop)
             self._want_stop = ''
@@ -271,34 +257,45 @@ class Controller:
             self._want_fade = False
             if self.mode is not Mode.FADE:
                 self._begin_fade(now_ns, 'deactivated')
+        if self._want_swap is not None:
+            self._begin_swap(self._want_swap, now_ns)
+
+    def _follow_tunables(self, *, jump: bool = False) -> None:
+        parts = self.parts
+        tunables, self._want_tunables = self._want_tunables, None
+        changed = parts.tunables.adopt(tunables) if tunables is not None else ()
+        moved = self.factors.approach(parts.tunables, math.inf if jump else self._step)
+        if changed:
+            parts.watch.panel.said += changed
+            parts.watch.retune()
+        if changed or moved:
+            parts.limiter.retune(self.factors.kp_factor, self.factors.kd_factor)
 
     def _observe(self, now_ns: int) -> None:
         """Fill the policy's inputs in every mode, so that the log shows what it would see."""
         parts = self.parts
-        running = self.mode is Mode.RUN
+        running = self._moment.running = self.mode is Mode.RUN
         self.run_ns = now_ns - self._since_ns if running else self.run_ns
-        parts.command.update(now_ns, self.settings.period_ns / 1e9)
-        if parts.command.limited:
-            self.counts['command_limited_ticks'] += 1
-            self._said.append(f'command limited: {", ".join(parts.command.limited)}')
+        command = parts.command
+        command.update(now_ns, self.settings.period_ns / 1e9)
+        if command.limited:
+            parts.watch.panel.note(_COMMAND)
+        if command.slowed:
+            parts.watch.panel.note(_ACCELERATION)
         if not running:
-            parts.command.reset()
-            parts.observation.reset()
-        parts.observation.fill(self.run_ns / 1e9 if running else 0.0)
+            command.reset()
+        parts.stepping.observe(now_ns, running=running)
 
-    def _sample_problem(self) -> str:
-        """Why the newest sample cannot be acted upon, or ''."""
-        parts = self.parts
-        stale = parts.stale.check(self._stamp_now_ns, parts.frame)
-        return stale or parts.finite.check(parts.frame)
-
-    def _check_sensors(self) -> str:
-        reason = self._sample_problem()
-        if reason:
-            return reason
-        reason = self.parts.tilt.check(self.parts.frame)
-        if reason:
-            self.counts['falls'] += 1
+    def _check_sensors(self, missed: int) -> str:
+        watch = self.parts.watch
+        stiff = self.mode in STIFF
+        sent = self.target if stiff and self.send is Send.POSITION else None
+        if self.mode in (Mode.FADE, Mode.FAULT):
+            return watch.cause(self._moment)
+        tilts = watch.panel.count('tilt', Level.FAULT)
+        reason = watch.check(self._moment, sent, missed)
+        if reason and stiff:
+            self.counts['falls'] += watch.panel.count('tilt', Level.FAULT) - tilts
         return reason
 
     def _move(self, now_ns: int) -> None:
@@ -313,16 +310,18 @@ class Controller:
         if self.mode is Mode.RUN:
             self._run(now_ns)
             return
+        start_pose = self.parts.start_pose
         if self.mode is Mode.HOLD:
-            self.target[:] = self.parts.start_pose
-            return
-        share = (now_ns - self._since_ns) / self._ramp_ns
-        np.subtract(self.parts.start_pose, self._from, out=self.target)
-        self.target *= share
-        self.target += self._from
+            self.target[:] = start_pose
+        else:
+            np.subtract(start_pose, self._from, out=self.target)
+            self.target *= (now_ns - self._since_ns) / self._ramp_ns
+            self.target += self._from
+        self._limit()
 
     def _start_run(self, now_ns: int) -> None:
-        self.parts.policy.reset()
+        self.parts.stepping.start(now_ns)
+        self._refused_in_a_row = 0
         self.run_ns = 0
         # Joints that the policy does not have stay at the start pose.
         self.target[:] = self.parts.start_pose
@@ -334,37 +333,92 @@ class Controller:
             self._begin_fade(now_ns, 'duration reached')
             self._fade(now_ns)
             return
-        if not parts.policy.inputs_finite():
-            self._fault('an input of the policy is not finite', now_ns)
-            self.send = Send.DAMPING
+        if not parts.stepping.fitted.policy.inputs_finite():
+            self._refuse('input', 'an input of the policy is not finite', now_ns, at_once=True)
             return
-        self.carry_in = parts.policy.carry
-        begin = self._stage_clock()
-        action = parts.policy.infer()
-        self.policy_ns = self._stage_clock() - begin
-        if not parts.policy.outputs_finite():
-            # Refused: the carry stays as it was.
-            bad = np.flatnonzero(~np.isfinite(action)).tolist()
-            what = f'target of its joints {bad}' if bad else 'next carry'
-            self._fault(f'the policy gave a non-finite {what}', now_ns)
-            self.send = Send.DAMPING
+        swapping = parts.stepping.swapping
+        refused = parts.stepping.step(now_ns)
+        if swapping and not parts.stepping.swapping:
+            self._end_swap()
+        if refused:
+            self._refuse('output', refused, now_ns)
             return
-        parts.policy.accept()
-        self.action = action
+        self._refused_in_a_row = 0
         self.ran = True
         self.counts['run_ticks'] += 1
-        self.target[parts.joints] = action
-        if parts.limits.apply(self.target):
+        self._aim()
+        self._limit()
+
+    def _aim(self) -> None:
+        """Turn the policy's action into the target, scaled about the start pose."""
+        stepping = self.parts.stepping
+        joints, blended = stepping.fitted.joints, stepping.blended
+        scale = self.factors.action_scale
+        if scale != 1.0:
+            start = self.parts.start_pose[joints]
+            blended -= start
+            blended *= scale
+            blended += start
+        self.target[joints] = blended
+
+    def _limit(self) -> None:
+        frame = self.parts.frame
+        limited = self.parts.limiter.apply(self.target, frame.position, frame.velocity)
+        if limited:
             self.counts['limited_ticks'] += 1
-            self._said.append('position limit')
+            for verdict in limited:
+                self.parts.watch.panel.note(verdict)
+
+    def _refuse(self, guard: str, reason: str, now_ns: int, *, at_once: bool = False) -> None:
+        """Hold the last good target for some ticks, then fault; the carry stays as it was."""
+        self.counts['refused_outputs'] += 1
+        self._refused_in_a_row += 1
+        if at_once or self._refused_in_a_row > self.parts.tunables.max_refused:
+            self.parts.watch.panel.note(fault(guard, reason))
+            self._fault(reason, now_ns)
+            self.send = Send.DAMPING
+            return
+        self.parts.watch.panel.note(Verdict(Level.WARN, guard, f'{reason}: last target held'))
+
+    # Swaps -------------------------------------------------------------------------------
+
+    def _begin_swap(self, fitted: Fitted, now_ns: int) -> None:
+        self._want_swap = None
+        stepping = self.parts.stepping
+        name = fitted.policy.contract.sha256[:12]
+        if self.mode is Mode.RUN:
+            stepping.swap(fitted, now_ns, self.settings.blend_ns)
+            self._said(f'swap: model {name} begins to take over')
+            return
+        stepping.replace(fitted)
+        self._end_swap()
+
+    def _end_swap(self) -> None:
+        stepping = self.parts.stepping
+        contract = stepping.fitted.policy.contract
+        reason, stepping.swap_failed = stepping.swap_failed, ''
+        done, self._swap_done = self._swap_done, _nobody
+        if reason:
+            self._said(f'swap rolled back: {reason}')
+        else:
+            self.parts.command.set_ranges(contract.command_ranges)
+            self.counts['swaps'] += 1
+            self._said(f'swap: model {contract.sha256[:12]} has taken over')
+        done(reason)
 
     # Modes -------------------------------------------------------------------------------
+
+    def _said(self, text: str) -> None:
+        self.parts.watch.panel.said.append(text)
 
     def _enter(self, mode: Mode, now_ns: int, reason: str) -> None:
         self.mode = mode
         self.reason = reason
         self._since_ns = now_ns
-        self._said.append(f'mode {mode}: {reason}' if reason else f'mode {mode}')
+        self._said(f'mode {mode}: {reason}' if reason else f'mode {mode}')
+        if mode is not Mode.RUN and self.parts.stepping.swapping:
+            self.parts.stepping.roll_back(f'the run ended in {mode}')
+            self._end_swap()
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
@@ -372,8 +426,7 @@ class Controller:
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
         # From a position mode the stiffness is taken away slowly; a damped robot has none left.
-        stiff = self.mode in (Mode.RAMP, Mode.HOLD, Mode.RUN)
-        self._ramp_ns = self.settings.fade_ns if stiff else 0
+        self._ramp_ns = self.settings.fade_ns if self.mode in STIFF else 0
         self._damping_left = DAMPING_FRAMES
         self._from[:] = self.target
         self._enter(Mode.FADE, now_ns, reason)
@@ -387,14 +440,18 @@ class Controller:
         """
         elapsed = now_ns - self._since_ns
         position = self.parts.frame.position
-        if elapsed < self._ramp_ns and np.isfinite(position).all():
+        if elapsed < self._ramp_ns:
             np.subtract(self._from, position, out=self.target)
             self.target *= 1.0 - elapsed / self._ramp_ns
             self.target += position
-            self.parts.limits.apply(self.target)
+            self._limit()
             self.send = Send.POSITION
             return
         self.send = Send.DAMPING
         self._damping_left -= 1
         if self._damping_left <= 0:
             self._enter(Mode.INACTIVE, now_ns, self.reason)
+
+
+def _nobody(reason: str) -> None:
+    """Stand in for whoever waits for a swap."""

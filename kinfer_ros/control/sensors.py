@@ -6,6 +6,7 @@ reorders them) and the IMU would be read in whatever frame it happens to be moun
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,9 @@ from kinfer_ros.errors import ContractError
 
 GRAVITY = 9.81
 """m/s^2; kinfer scales `projected_gravity` by this, see docs/policies.md."""
+
+MAX_JOINTS = 1024
+"""Of one message: more are no robot's, and would be searched in the tick."""
 
 Float64 = NDArray[np.float64]
 
@@ -39,24 +43,39 @@ class SensorFrame:
     :ivar imu_from_base: [3, 3] turns a vector of the base frame into the IMU's.
     :ivar imu_mounting: unit quaternion w x y z, the IMU frame in the base frame.
     :ivar imu_problem: why the newest IMU sample cannot be used, or '' (an absent orientation).
+    :ivar joint_disorder: joint samples passed over, because they were older than the newest one.
+    :ivar imu_disorder: the same of the IMU.
+    :ivar odom_disorder: the same of the odometry.
+    :ivar joint_changes: how often the list of published joints was another one.
+    :ivar joint_values: [2 N] position and velocity in one piece, a view; `joint_value_names` says
+        what each number is.
+    :ivar imu_values: [10] quaternion, gyro and accel in one piece, a view; `imu_value_names`.
     """
 
     def __init__(self, robot: Robot) -> None:
         n = len(robot.joint_names)
         self.joint_names = robot.joint_names
-        self.position = np.zeros(n)
-        self.velocity = np.zeros(n)
-        self.quaternion = np.array([1.0, 0.0, 0.0, 0.0])
-        self.gyro = np.zeros(3)
-        self.accel = np.zeros(3)
+        self.joint_values = np.zeros(2 * n)
+        self.position, self.velocity = self.joint_values[:n], self.joint_values[n:]
+        self.joint_value_names = [
+            f'{what} of {name}' for what in ('position', 'velocity') for name in robot.joint_names
+        ]
+        self.imu_values = np.zeros(10)
+        self.quaternion = self.imu_values[:4]
+        self.gyro, self.accel = self.imu_values[4:7], self.imu_values[7:]
+        self.quaternion[0] = 1.0
+        self.imu_value_names = [
+            *(f'quaternion {axis}' for axis in 'wxyz'),
+            *(f'{what} {axis}' for what in ('gyro', 'accel') for axis in 'xyz'),
+        ]
         self.gravity = np.array([0.0, 0.0, -GRAVITY])
-        self.joint_stamp_ns = 0
-        self.imu_stamp_ns = 0
-        self.joint_problem = ''
-        self.imu_problem = ''
         self.base_velocity = np.zeros(3)
-        self.odom_stamp_ns = 0
         self.needs_odometry = False
+        self.joint_disorder = 0
+        self.imu_disorder = 0
+        self.odom_disorder = 0
+        self.joint_changes = 0
+        self.restart()
         self._base_from_imu = rotation_matrix(robot.imu_mounting)
         self.imu_from_base = self._base_from_imu.T
         w, x, y, z = (float(v) for v in robot.imu_mounting)
@@ -65,17 +84,32 @@ class SensorFrame:
         self._names: Sequence[str] | None = None
         self._index = np.zeros(n, dtype=np.intp)
 
+    def restart(self) -> None:
+        """Take whatever comes next, however it is stamped: the clock may be a new one."""
+        self.joint_stamp_ns = 0
+        self.imu_stamp_ns = 0
+        self.odom_stamp_ns = 0
+        self.joint_problem = ''
+        self.imu_problem = ''
+
     def update_joints(
         self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
     ) -> None:
         """
         Take over one joint sample; names are matched only when they differ from the last ones.
 
+        A sample older than the one before it is passed over and counted.
+
         :raises ContractError: a joint of the robot is not in `names`, or the lengths differ.
         """
+        if stamp_ns < self.joint_stamp_ns:
+            self.joint_disorder += 1
+            return
         if names != self._names:
             self._index = joint_index(self.joint_names, names, 'joint_states')
-            self._names = list(names)
+            names = list(names)
+            self.joint_changes += self._names is not None and names != self._names
+            self._names = names
         if len(position) != len(names) or len(velocity) != len(names):
             raise ContractError(
                 f'joint_states: found {len(names)} names with {len(position)} positions and '
@@ -93,7 +127,14 @@ class SensorFrame:
         accel: tuple[float, float, float],
         stamp_ns: int,
     ) -> None:
-        """Take over one IMU sample, given in the IMU's own frame (quaternion w x y z)."""
+        """
+        Take over one IMU sample, given in the IMU's own frame (quaternion w x y z).
+
+        A sample older than the one before it is passed over and counted.
+        """
+        if stamp_ns < self.imu_stamp_ns:
+            self.imu_disorder += 1
+            return
         w, x, y, z = multiply(quaternion, self._imu_to_base)
         self.quaternion[:] = (w, x, y, z)
         # Third row of the rotation matrix of a unit quaternion: the world's z axis in the base.
@@ -105,7 +146,14 @@ class SensorFrame:
         self.imu_stamp_ns = stamp_ns
 
     def update_odometry(self, linear: tuple[float, float, float], stamp_ns: int) -> None:
-        """Take over one odometry sample: the base's velocity in its own frame, m/s."""
+        """
+        Take over one odometry sample: the base's velocity in its own frame, m/s.
+
+        A sample older than the one before it is passed over and counted.
+        """
+        if stamp_ns < self.odom_stamp_ns:
+            self.odom_disorder += 1
+            return
         self.base_velocity[:] = linear
         self.odom_stamp_ns = stamp_ns
 
@@ -134,8 +182,11 @@ def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> NDAr
 
     :raises ContractError: a name is missing or stands there twice; the text has both lists.
     """
-    missing = [name for name in wanted if name not in found]
-    twice = sorted({name for name in found if list(found).count(name) > 1})
+    if len(found) > MAX_JOINTS:
+        raise ContractError(f'{where}: found {len(found)} joints, expected at most {MAX_JOINTS}')
+    counts = Counter(found)
+    missing = [name for name in wanted if name not in counts]
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if missing or twice:
         what = f'lacks {missing}' if missing else f'names {twice} twice'
         raise ContractError(

@@ -17,7 +17,6 @@ from kinfer_ros.graph import NodeSpec
 from kinfer_ros.graph import ros_arguments
 
 STOP_PATIENCE = 4.0
-RECORDER_PATIENCE = 2.0
 
 
 class Composition:
@@ -55,8 +54,6 @@ class Composition:
         for name in self.nodes:
             if name != 'policy_node':
                 self._start_thread(name)
-        if self.records:
-            self._wait_for_recorder()
         self._start_thread('policy_node')
 
     def _start_thread(self, name: str) -> None:
@@ -65,15 +62,6 @@ class Composition:
         )
         self._threads.append(thread)
         thread.start()
-
-    def _wait_for_recorder(self) -> None:
-        """Subscribing to everything holds the interpreter for 0.1 s: not while it walks."""
-        commands = self.policy.resolve_topic_name('joint_commands')
-        deadline = time.monotonic() + RECORDER_PATIENCE
-        while time.monotonic() < deadline:
-            if commands in self.nodes['recorder'].counters()['topics']:
-                return
-            time.sleep(0.02)
 
     def _spin(self, node: Node) -> None:
         executor = SingleThreadedExecutor(context=self._context)

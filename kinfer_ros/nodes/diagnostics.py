@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from rclpy.node import Node
 
-from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.nodes.run_session import RunSession
@@ -51,16 +51,21 @@ class DiagnosticsPublisher:
         """
         now = time.monotonic()
         mode = loaded.controller.mode if loaded else None
-        if now < self._next and (state, mode) == self._said:
+        warnings = _warnings(loaded, session)
+        said = (state, mode, tuple(text.split(':')[0] for text in warnings))
+        if now < self._next and said == self._said:
             return False
-        self._said = (state, mode)
+        self._said = said
         if now >= self._next:
             self._next = now + PERIOD
             self._measure_rate(now, session)
+        level = LEVELS.get(mode, DiagnosticStatus.OK)
+        if (warnings or 'stopped' in state) and level == DiagnosticStatus.OK:
+            level = DiagnosticStatus.WARN
         status = DiagnosticStatus(
-            level=LEVELS.get(mode, DiagnosticStatus.OK),
+            level=level,
             name=f'{self._node.get_fully_qualified_name()}: policy',
-            message=_message(state, loaded),
+            message='; '.join([_message(state, loaded), *warnings]),
             hardware_id=loaded.robot.name if loaded else '',
         )
         if loaded and session:
@@ -79,9 +84,16 @@ class DiagnosticsPublisher:
         self._counted = (now, counted)
 
     def _values(self, loaded: Loaded, session: RunSession, missed: int) -> list[KeyValue]:
-        log = session.log.counters() if session.log else None
+        log = session.log.counters() if session.records else None
+        guards = {
+            f'guard_{name}': ' '.join(f'{count} {what}' for what, count in counts.items() if count)
+            for name, counts in session.guards().items()
+        }
         found = {
+            'mode': loaded.controller.mode,
+            'reason': loaded.controller.reason,
             'run': session.path,
+            'model': loaded.policy.contract.path,
             'model_sha256': loaded.policy.contract.sha256,
             'rate_hz': f'{self.rate:.1f}',
             'expected_rate_hz': f'{loaded.rate_hz:g}',
@@ -92,14 +104,25 @@ class DiagnosticsPublisher:
             'sample_age_p50_us': session.age.quantile_ns(0.5) // 1000,
             'sample_age_p99_us': session.age.quantile_ns(0.99) // 1000,
             **loaded.controller.counts,
+            **guards,
             'dropped_records': log['dropped'] if log else 0,
             'log_error': (log['error'] or '') if log else '',
         }
         return [KeyValue(key=key, value=str(text)) for key, text in found.items()]
 
 
+def _warnings(loaded: Loaded | None, session: RunSession | None) -> list[str]:
+    """What a person should look at, though the robot goes on."""
+    found = loaded.controller.parts.watch.panel.warnings() if loaded else []
+    if session and session.records and (error := session.log.counters()['error']):
+        found = [*found, f'step log: {error}']
+    if session and (error := session.log.black_box()['error']):
+        found = [*found, f'black box: {error}']
+    return found
+
+
 def _message(state: str, loaded: Loaded | None) -> str:
-    if loaded is None or state != 'active':
+    if loaded is None or not state.startswith('active'):
         return state
     controller = loaded.controller
     return f'{controller.mode}: {controller.reason}' if controller.reason else controller.mode

@@ -101,9 +101,12 @@ class CommandMessages:
         return message
 
 
-def gains_message(robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64) -> JointState:
+def gains_message(
+    robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64, session: str = ''
+) -> JointState:
     """Named gains: position = kp Nm/rad, velocity = kd Nm s/rad, effort = torque limit Nm."""
     return JointState(
+        header=Header(frame_id=session),
         name=list(robot.joint_names),
         position=array('d', kp),
         velocity=array('d', kd),

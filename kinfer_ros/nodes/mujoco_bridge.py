@@ -240,10 +240,18 @@ class MujocoBridge(Node):
         except BridgeError as error:
             self.bridge.refuse(f'joint_commands: {error}')
             return
-        if self.bridge.command(command, time.monotonic_ns()):
+        if self.bridge.command(command, time.monotonic_ns(), self._age(command)):
             self._publish()
         if self.bridge.state_text != self._said_state or command.mode == 'inactive':
             self._after_lockstep()
+
+    def _age(self, command: Command) -> int:
+        """How old the sample is that a command answers, ns; 0 where the sender does not say."""
+        if not command.stamp_ns:
+            return 0
+        if self._clocked:
+            return self.bridge.stamp_ns - command.stamp_ns
+        return self.get_clock().now().nanoseconds - command.stamp_ns
 
     def _on_gains(self, message: JointState) -> None:
         gains = (values(message.position), values(message.velocity), values(message.effort))

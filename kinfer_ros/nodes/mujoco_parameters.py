@@ -98,7 +98,7 @@ MUJOCO_PARAMETERS = (
     Declared('video', '', 'Film the robot to this .mp4 file.', read_only=True),
     Declared(
         'command_timeout',
-        0.25,
+        0.5,
         's. Silence after which the joints are damped. Not used in lockstep.',
         0.001,
         60.0,

@@ -14,6 +14,7 @@ from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.errors import ConfigError
 
 
@@ -29,7 +30,7 @@ class Declared:
     read_only: bool = False
 
 
-POLICY_PARAMETERS = (
+STRUCTURE = (
     Declared('model', '', 'Policy file, .kinfer or .onnx. Read at configure and ~/load_model.'),
     Declared(
         'spec',
@@ -69,6 +70,12 @@ POLICY_PARAMETERS = (
     ),
     Declared('dry_run', False, 'Do everything but publish commands and gains. Read at activate.'),
     Declared('record', True, 'Write steps.ndjson into the run directory. Read at configure.'),
+    Declared(
+        'wait_for_recorder',
+        False,
+        'Activate only when a recorder follows this node, so that its bag has the whole run.',
+        read_only=True,
+    ),
     Declared('runs_dir', 'runs', 'Directory in which each configure makes a run directory.'),
     Declared(
         'duration',
@@ -90,13 +97,6 @@ POLICY_PARAMETERS = (
         read_only=True,
     ),
     Declared(
-        'command_timeout',
-        0.5,
-        's. Age from which a command counts as lost. Read at configure.',
-        0.01,
-        60.0,
-    ),
-    Declared(
         'policy_command_entries',
         [''],
         'Command entries of the policy, beyond the known names, that will come on '
@@ -108,20 +108,6 @@ POLICY_PARAMETERS = (
         's. How long to wait for sensors, gains and bridge at start.',
         0.0,
         600.0,
-    ),
-    Declared(
-        'stale_timeout',
-        0.25,
-        's. Sensor samples older than this are a fault. Read at configure.',
-        0.001,
-        10.0,
-    ),
-    Declared(
-        'max_tilt',
-        1.0,
-        'rad. The base tilted further than this from upright is a fault. Read at configure.',
-        0.0,
-        3.15,
     ),
     Declared(
         'max_ramp',
@@ -151,7 +137,209 @@ POLICY_PARAMETERS = (
         1,
         100000,
     ),
+    Declared(
+        'blend_time',
+        0.5,
+        's. Time in which a policy loaded by ~/load_model takes over from the one that runs. Read '
+        'at configure.',
+        0.0,
+        10.0,
+    ),
+    Declared(
+        'joy_stop_button',
+        -1,
+        'Button of joy (from 0) that stops like ~/stop; -1: none.',
+        -1,
+        255,
+        read_only=True,
+    ),
+    Declared(
+        'joy_deadman_button',
+        -1,
+        'Button of joy (from 0) that has to be held while the robot is moved; -1: none.',
+        -1,
+        255,
+        read_only=True,
+    ),
+    Declared(
+        'joy_timeout',
+        0.5,
+        's. Age from which the last joy message counts as lost, where there is a dead-man button.',
+        0.05,
+        10.0,
+        read_only=True,
+    ),
 )
+"""What a node is built with: read-only, or read at configure or activate."""
+
+_T = Tunables()
+
+TUNABLES = (
+    Declared(
+        'action_scale',
+        _T.action_scale,
+        "Share of the policy's way from the start pose that is sent. Goes to a new value by 1 a "
+        'second.',
+        0.0,
+        2.0,
+    ),
+    Declared(
+        'kp_factor',
+        _T.kp_factor,
+        'On the stiffness the policy was trained with. Goes to a new value by 1 a second.',
+        0.0,
+        2.0,
+    ),
+    Declared(
+        'kd_factor',
+        _T.kd_factor,
+        'On the damping the policy was trained with. Goes to a new value by 1 a second.',
+        0.0,
+        4.0,
+    ),
+    Declared(
+        'command_scale',
+        list(_T.command_scale),
+        'On linear.x, linear.y, angular.z of cmd_vel.',
+    ),
+    Declared(
+        'command_limit',
+        list(_T.command_limit),
+        'm/s, m/s, rad/s. Largest velocity command, either way; 0: the range of the policy alone.',
+    ),
+    Declared(
+        'command_acceleration',
+        list(_T.command_acceleration),
+        'm/s^2, m/s^2, rad/s^2. Largest change of the velocity command; 0: none.',
+    ),
+    Declared(
+        'command_timeout',
+        _T.command_timeout,
+        's. Age from which a command counts as lost: the neutral one is used.',
+        0.01,
+        60.0,
+    ),
+    Declared(
+        'target_lowpass',
+        _T.target_lowpass,
+        'Hz. Corner of a first-order low-pass on the targets; 0: none.',
+        0.0,
+        1000.0,
+    ),
+    Declared(
+        'target_slew',
+        _T.target_slew,
+        'rad/s. Fastest change of a target.',
+        0.1,
+        1000.0,
+    ),
+    Declared(
+        'torque_band',
+        _T.torque_band,
+        "Share of a joint's torque limit that a target may ask for through its gains; 0: no "
+        'limit but that of the bridge.',
+        0.0,
+        10.0,
+    ),
+    Declared(
+        'stale_timeout',
+        _T.stale_timeout,
+        's. Sensor samples older than this are a fault.',
+        0.001,
+        10.0,
+    ),
+    Declared(
+        'clock_tolerance',
+        _T.clock_tolerance,
+        's. A sensor stamp further ahead than this is a fault: the clocks of the hosts differ.',
+        0.0,
+        10.0,
+    ),
+    Declared(
+        'frozen_timeout',
+        _T.frozen_timeout,
+        's. In mode run, a sensor none of whose numbers changes for this long is a fault; 0: off.',
+        0.0,
+        60.0,
+    ),
+    Declared(
+        'max_tilt',
+        _T.max_tilt,
+        'rad. The base tilted further than this from upright is a fault.',
+        0.0,
+        3.15,
+    ),
+    Declared(
+        'position_margin',
+        _T.position_margin,
+        'rad. A joint measured further than this outside its limits is a fault.',
+        0.0,
+        100.0,
+    ),
+    Declared(
+        'joint_speed_factor',
+        _T.joint_speed_factor,
+        "On the robot YAML's velocity_limit: a joint faster than this for 3 ticks is a fault; 0: "
+        'off.',
+        0.0,
+        100.0,
+    ),
+    Declared(
+        'tracking_error',
+        _T.tracking_error,
+        'rad. A joint off its target by more than this for tracking_time is a fault; 0: off.',
+        0.0,
+        100.0,
+    ),
+    Declared(
+        'tracking_time',
+        _T.tracking_time,
+        's. How long a joint may be off its target by more than tracking_error.',
+        0.0,
+        60.0,
+    ),
+    Declared(
+        'max_action',
+        _T.max_action,
+        'rad. A policy that asks for a position further than this from zero is not believed.',
+        0.1,
+        1000.0,
+    ),
+    Declared(
+        'max_refused',
+        _T.max_refused,
+        "Ticks for which the last target is held when the policy's output is refused; then a "
+        'fault.',
+        0,
+        1000,
+    ),
+    Declared(
+        'max_missed_ticks',
+        _T.max_missed_ticks,
+        'Missed ticks that are borne; every tick in time takes one back. More are a fault.',
+        0,
+        100000,
+    ),
+    Declared(
+        'max_temperature',
+        _T.max_temperature,
+        'deg C. A joint hotter than this is a fault, where joint_temperatures tells; a warning '
+        'comes 10 below.',
+        0.0,
+        1000.0,
+    ),
+    Declared(
+        'min_battery',
+        _T.min_battery,
+        '0 to 1. A battery below this is a fault, where battery_state tells; a warning comes at '
+        'twice this; 0: off.',
+        0.0,
+        1.0,
+    ),
+)
+"""What may be changed while the robot is live: applied together between two ticks, and logged."""
+
+POLICY_PARAMETERS = STRUCTURE + TUNABLES
 
 
 def declare(node: Node, parameters: tuple[Declared, ...]) -> None:

@@ -7,6 +7,8 @@
 | odom | nav_msgs/Odometry | in: how far it went; a sensor where the policy takes a velocity |
 | cmd_vel | geometry_msgs/Twist or TwistStamped | in |
 | policy_command | sensor_msgs/JointState | in: named values for any command entry |
+| joint_temperatures | sensor_msgs/JointState | in: named values, position = deg C |
+| battery_state | sensor_msgs/BatteryState | in: percentage, 0 to 1 |
 | joint_gains_in_force, bridge_state | sensor_msgs/JointState, std_msgs/String | in, latched |
 | joint_commands | sensor_msgs/JointState | out |
 | joint_gains | sensor_msgs/JointState | out, latched |
@@ -30,12 +32,15 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import BatteryState
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.odometer import Odometer
+from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
@@ -78,6 +83,8 @@ class PolicyIO:
         self._odom = self._subscribe(Odometry, 'odom', sensors)
         self._newest_odom: Odometry | None = None
         self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
+        self._temperatures = self._subscribe(JointState, 'joint_temperatures', BEST_EFFORT)
+        self._battery = self._subscribe(BatteryState, 'battery_state', BEST_EFFORT)
         self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
         self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED)
         self._cmd_vel = self._subscribe(
@@ -164,6 +171,16 @@ class PolicyIO:
             yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
             odometer.update(p.x, p.y, yaw)
 
+    def take_health(self, health: Health) -> None:
+        """Take what the robot tells of its temperatures and its battery."""
+        message = take_newest(self._temperatures)
+        if message is not None:
+            for name, celsius in zip(message.name[:MAX_JOINTS], message.position, strict=False):
+                health.set_temperature(name, celsius)
+        battery = take_newest(self._battery)
+        if battery is not None:
+            health.set_battery(battery.percentage)
+
     def take_bridge(self) -> None:
         """Take the bridge's state and the gains it has in force."""
         gains = take_newest(self._gains_in_force)
@@ -172,6 +189,18 @@ class PolicyIO:
         state = take_newest(self._bridge_state)
         if state is not None:
             self.bridge_state = state.data
+
+    def is_recorded(self) -> bool:
+        """Whether one node has found both ~/run and joint_commands: a recorder, by any name."""
+        followers, listeners = (
+            {
+                (info.node_namespace, info.node_name)
+                for info in self._node.get_subscriptions_info_by_topic(publisher.topic_name)
+                if not info.node_name.startswith('_')  # DDS has not told its name yet
+            }
+            for publisher in (self._run, self._commands)
+        )
+        return bool(followers & listeners)
 
     def follow_cmd_vel_type(self) -> None:
         """

@@ -16,17 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
-from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from kinfer_ros.control.contract_check import WARN
 from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import refuse
-from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import NotReady
@@ -34,17 +32,23 @@ from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.diagnostics import DiagnosticsPublisher
 from kinfer_ros.nodes.live_check import check_from_inside
 from kinfer_ros.nodes.messages import gains_differ
-from kinfer_ros.nodes.messages import gains_message
+from kinfer_ros.nodes.model_swap import ModelSwap
+from kinfer_ros.nodes.operator import Operator
 from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
 from kinfer_ros.nodes.parameters import POLICY_PARAMETERS
 from kinfer_ros.nodes.parameters import declare
 from kinfer_ros.nodes.parameters import value
 from kinfer_ros.nodes.policy_io import PolicyIO
 from kinfer_ros.nodes.process import run_node
+from kinfer_ros.nodes.readiness import Readiness
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.nodes.run_session import RunSession
 from kinfer_ros.nodes.run_session import load
+from kinfer_ros.nodes.run_session import loaded_gains
+from kinfer_ros.nodes.services import TakenTrigger
 from kinfer_ros.nodes.ticker import Ticker
+from kinfer_ros.nodes.ticker import described
+from kinfer_ros.nodes.tuning import Tuning
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -81,18 +85,18 @@ class PolicyNode(LifecycleNode):
             self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
         )
         self._ticker: Ticker | None = None
+        self._operator = Operator(self)
+        self._ready = Readiness(self, self._io, self._clocks, self._operator)
+        self._swap: ModelSwap | None = None
         self._said_mode = ''
         self._starting = bool(value(self, 'autostart'))
         self._start_deadline: float | None = None
         self._ending = ''
         self._diagnostics = DiagnosticsPublisher(self)
-        for name, handler in (
-            ('~/start', self._on_start),
-            ('~/stop', self._on_stop),
-            ('~/reset', self._on_reset),
-            ('~/load_model', self._on_load_model),
-        ):
-            self.create_service(Trigger, name, _answering(handler))
+        self.create_service(Trigger, '~/start', _answering(self._on_start))
+        self.create_service(Trigger, '~/reset', _answering(self._on_reset))
+        self._load_model = TakenTrigger(self, '~/load_model')
+        Tuning(self, lambda: self.loaded, lambda: self._ticker is not None)
         # A steady timer: node-clock timers do not fire before the first /clock.
         period = LOCKSTEP_SUPERVISE_PERIOD if self._lockstep else SUPERVISE_PERIOD
         self.create_timer(period, self._supervise, clock=self._clocks.steady)
@@ -176,7 +180,7 @@ class PolicyNode(LifecycleNode):
         if not self._starting:
             self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
-        self._wait_for(self._sensors_problem)
+        self._wait_for(lambda: self._ready.sensors_problem(loaded))
         self._hold_contract(loaded)
         self._open_run(loaded)
 
@@ -227,49 +231,22 @@ class PolicyNode(LifecycleNode):
 
     def _send_gains(self, loaded: Loaded) -> None:
         if not value(self, 'dry_run'):
-            self._io.send_gains(_asked_gains(loaded))
+            self._io.send_gains(loaded_gains(loaded))
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
-        """
-        Wait until `problem` is ''; under autostart look once, since the supervisor comes again.
-
-        :raises NotReady: with the problem.
-        """
-        deadline = time.monotonic() + value(self, 'sensor_timeout')
-        while reason := problem():
-            if self._starting or time.monotonic() > deadline:
-                raise NotReady(reason)
-            time.sleep(0.01)
-
-    def _sensors_problem(self) -> str:
-        """
-        What is missing of live sensors, or ''.
-
-        :raises ContractError: the joints published are not those of the robot.
-        """
-        frame = self._load().controller.parts.frame
-        self._io.take_sensors(frame)
-        if frame.joint_problem:
-            raise ContractError(frame.joint_problem)
-        stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
-        if frame.needs_odometry:
-            stamps['odom'] = frame.odom_stamp_ns
-        silent = [
-            f'{self.resolve_topic_name(topic)} ({self.count_publishers(topic)} publishers)'
-            for topic, stamp in stamps.items()
-            if not stamp
-        ]
-        return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+        """:raises NotReady: under autostart at once, since the supervisor comes again."""
+        self._ready.wait(problem, patient=not self._starting)
 
     def _activate(self) -> None:
         loaded = self._load()
         if self.session is None:
             raise ContractError('there is no open run: clean up and configure again')
+        if self._operator.stopped:
+            raise NotReady(self._operator.refusal(self._clocks.control_now()))
         found = self._io.gains_in_force
-        if found is None or gains_differ(_asked_gains(loaded), found):
+        if found is None or gains_differ(loaded_gains(loaded), found):
             self._send_gains(loaded)  # the bridge may have been reset since configure
-        self._wait_for(self._activation_problem)
-        self._check_pose(loaded)
+        self._wait_for(lambda: self._ready.activation_problem(loaded))
         self.session.activation += 1
         ticker = Ticker(
             self,
@@ -278,59 +255,18 @@ class PolicyNode(LifecycleNode):
             self.session,
             lockstep=self._lockstep,
             dry_run=value(self, 'dry_run'),
+            poll=self._operator.poll,
             say_mode=self._say_mode,
         )
-        # What is garbage now is collected now, not in some tick.
+        # What is garbage now is collected now, and what is not is never looked at in some tick.
         gc.collect()
+        gc.freeze()
         self._ticker = ticker
         try:
             ticker.start()
         except BaseException:
             self._deactivate()
             raise
-
-    def _activation_problem(self) -> str:
-        """What activation has to wait for, or ''."""
-        loaded = self._load()
-        frame = loaded.controller.parts.frame
-        self._io.take_sensors(frame)
-        self._io.take_bridge()
-        if self._clocks.sim_time and self._clocks.stamp_now() == 0:
-            return 'the simulated clock stands at 0: is /clock published?'
-        now = self._clocks.stamp_now()
-        if self._clocks.sim_time:
-            # While this waits no callback runs, and /clock stands still for this node.
-            now = max(now, frame.joint_stamp_ns, frame.imu_stamp_ns)
-        stale = loaded.controller.parts.stale.check(now, frame)
-        if stale or value(self, 'dry_run'):
-            return stale
-        others = self.count_publishers('joint_commands') - 1
-        if others > 0:
-            topic = self.resolve_topic_name('joint_commands')
-            return f'{topic} has {others} other publishers: a robot takes commands from one node'
-        if not self._io.bridge_state.startswith('enabled'):
-            state = self._io.bridge_state or 'silent'
-            return f'the bridge is {state}, expected enabled (call its ~/enable service)'
-        found = self._io.gains_in_force
-        if found is None:
-            return 'joint_gains_in_force is silent: the bridge has not echoed the gains'
-        differing = gains_differ(_asked_gains(loaded), found)
-        return f'the gains in force are not those asked for: {differing}' if differing else ''
-
-    def _check_pose(self, loaded: Loaded) -> None:
-        """:raises NotReady: not upright, not finite, or too far from the start pose."""
-        parts = loaded.controller.parts
-        reason = parts.finite.check(parts.frame) or parts.tilt.check(parts.frame)
-        if reason:
-            raise NotReady(reason)
-        away = np.abs(parts.frame.position - parts.start_pose)
-        worst = int(away.argmax())
-        most = value(self, 'max_ramp')
-        if away[worst] > most:
-            raise NotReady(
-                f'{loaded.robot.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
-                f'at most {most:g} rad (max_ramp): bring the robot nearer to it by hand'
-            )
 
     def _deactivate(self) -> None:
         ticker, self._ticker = self._ticker, None
@@ -341,8 +277,14 @@ class PolicyNode(LifecycleNode):
         except Exception:
             # Damping frames are out by now; rclpy would swallow the error without a word.
             self.get_logger().fatal(f'the fade failed:\n{traceback.format_exc()}')
+        gc.unfreeze()
+        if self._swap is not None:
+            self._swap.finish('the session has ended')
+            self._swap = None
         if self.session is not None:
             self.session.count_schedule(ticker.schedule)
+            # The robot side may come back with another clock.
+            self.session.loaded.controller.parts.frame.restart()
 
     def _close_run(self, reason: str) -> None:
         session, self.session = self.session, None
@@ -368,10 +310,15 @@ class PolicyNode(LifecycleNode):
             self.trigger_deactivate()
         self._finish()
 
+    def interrupt(self) -> None:
+        """End whatever waits inside a transition; safe to call from a signal handler."""
+        self._ready.interrupted = True
+
     def _supervise(self) -> None:
         """Automatic start, the end of a run, lockstep's repeated command, diagnostics."""
         if self.finished:
             return
+        self._serve()
         if self._starting:
             self._try_to_start()
         elif self._ticker is not None:
@@ -379,8 +326,23 @@ class PolicyNode(LifecycleNode):
         elif self._ending:
             self._finish()
         schedule = self._ticker.schedule if self._ticker else None
-        if self._diagnostics.update(self.state, self.loaded, self.session, schedule):
+        state = (
+            f'{self.state}, stopped: {stop}' if (stop := self._operator.stopped) else self.state
+        )
+        if self._diagnostics.update(state, self.loaded, self.session, schedule):
             self._io.follow_cmd_vel_type()
+
+    def _serve(self) -> None:
+        """Take calls of the services that no executor serves."""
+        controller = self.loaded.controller if self.loaded else None
+        if self._operator.poll(self._clocks.control_now(), controller):
+            self._starting = False
+        if self._swap is not None:
+            self._swap.poll()
+            if self._swap.done:
+                self._swap = None
+        elif (call := self._load_model.take()) is not None:
+            self._on_load_model(call)
 
     def _try_to_start(self) -> None:
         if self._start_deadline is None:
@@ -413,6 +375,8 @@ class PolicyNode(LifecycleNode):
         if not value(self, 'dry_run') and not self._io.bridge_state.startswith('enabled'):
             # A policy must not come back to life when somebody enables the bridge again.
             controller.request_fault(f'the bridge is {self._io.bridge_state}')
+        elif problem := ticker.gains_problem():
+            controller.request_fault(problem)
         if controller.mode is Mode.FAULT and controller.settings.duration_ns:
             # A run of a given length has nobody waiting to reset it.
             self.request_end(f'fault: {controller.reason}')
@@ -447,25 +411,44 @@ class PolicyNode(LifecycleNode):
             return f'start is refused while the node is {self.state}: activate it first'
         return self.loaded.controller.request_run()
 
-    def _on_stop(self) -> str:
-        self._starting = False
-        if self.loaded is not None:
-            self.loaded.controller.request_stop('stop requested')
+    def _on_reset(self) -> str:
+        mode = self.loaded.controller.mode if self.loaded else Mode.INACTIVE
+        if mode is not Mode.FAULT and not self._operator.stopped:
+            return f'nothing to reset in mode {mode}'
+        if mode is Mode.FAULT and self.loaded is not None:
+            refusal = self.loaded.controller.reset_fault()
+            if refusal:
+                return refusal
+            self._say_mode(described(self.loaded.controller))
+        self._operator.reset()
         return ''
 
-    def _on_reset(self) -> str:
-        if self.loaded is None:
-            return 'nothing to reset: the node is not configured'
-        return self.loaded.controller.reset_fault()
+    def _on_load_model(self, call: object) -> None:
+        def answer(refusal: str) -> None:
+            if refusal:
+                self.get_logger().error(f'load_model refused: {refusal}')
+            self._load_model.answer(call, refusal)
 
-    def _on_load_model(self) -> str:
-        if self._ticker is not None:
-            return 'load_model is refused while active: deactivate first'
+        if self._ticker is not None and self.loaded is not None:
+            path, spec = value(self, 'model'), value(self, 'spec')
+            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
+        else:
+            answer(self._load_another())
+
+    def _take_over(self, loaded: Loaded) -> None:
+        """Note that another policy runs now."""
+        self.loaded = loaded
+        if self.session is not None:
+            self.session.take_over(loaded)
+        contract = loaded.policy.contract
+        self.get_logger().info(f'{contract.path} ({contract.sha256[:12]}) has taken over')
+
+    def _load_another(self) -> str:
+        """Load while inactive; a run is about one policy: a new one begins."""
         try:
             loaded = load(self._values())
             old = self.session
             if old is not None:
-                # A run is about one policy: a new one begins, the old one's is closed.
                 self._open_run(loaded)
             self.loaded = loaded
             if old is not None:
@@ -485,11 +468,6 @@ def _answering(handler: Callable[[], str]) -> Callable[..., Trigger.Response]:
         return response
 
     return answer
-
-
-def _asked_gains(loaded: Loaded) -> JointState:
-    gains = loaded.gains
-    return gains_message(loaded.robot, gains.kp, gains.kd, gains.torque_limit)
 
 
 def main(args: list[str] | None = None) -> int:

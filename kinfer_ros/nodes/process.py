@@ -32,19 +32,26 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.is_set = False
+        self.on_set: Callable[[], None] = _nothing
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.is_set = True
+        self.on_set()
+
+
+def _nothing() -> None:
+    """Stand in for a node without `interrupt`."""
 
 
 def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """
     Make a node, spin it until a signal comes or it has `finished`, stop it, destroy it.
 
-    Of the node, `stop()` (called once, with the context still valid), `finished` (True ends the
-    spinning) and `failure` (an error to report) are used where they are there.
+    Of the node, `interrupt()` (called by the signal handler: ends what waits inside a callback),
+    `stop()` (called once, with the context still valid), `finished` (True ends the spinning) and
+    `failure` (an error to report) are used where they are there.
 
     :param args: command line, with its --ros-args; None for that of the process.
     :return: exit code: 0, or 2 after a KinferRosError, which is printed as one message.
@@ -73,6 +80,9 @@ def _run(make_node: Callable[[], Node], flag: StopFlag) -> None:
     node = make_node()
     try:
         try:
+            flag.on_set = getattr(node, 'interrupt', _nothing)
+            if flag.is_set:
+                flag.on_set()
             _spin(node, flag)
         finally:
             stop = getattr(node, 'stop', None)

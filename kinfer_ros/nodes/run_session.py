@@ -16,22 +16,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sensor_msgs.msg import JointState
+
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import Gains
-from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.assembly import gain_problem
 from kinfer_ros.control.assembly import gains
 from kinfer_ros.control.contract_check import Row
 from kinfer_ros.control.contract_check import check_contract
 from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.odometer import Odometer
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.control.timing import Schedule
+from kinfer_ros.control.tunables import tunables_from
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.messages import gains_message
 from kinfer_ros.nodes.step_log import STAGES
 from kinfer_ros.nodes.step_log import StepLog
 from kinfer_ros.policy.policy import Policy
@@ -84,18 +88,31 @@ def load(parameters: Parameters) -> Loaded:
         fade_ns=round(parameters['fade_time'] * 1e9),
         auto_run=parameters['auto_run'],
         duration_ns=round(parameters['duration'] * 1e9),
-    )
-    limits = Limits(
-        stale=parameters['stale_timeout'],
-        tilt=parameters['max_tilt'],
-        command_timeout=parameters['command_timeout'],
+        blend_ns=round(parameters['blend_time'] * 1e9),
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
     )
-    report = check_contract(policy, robot, limits.command_entries)
+    report = check_contract(policy, robot, settings.command_entries)
     refuse(report, policy.contract, robot)
-    controller = assemble(policy, robot, settings, limits)
-    return Loaded(policy, robot, controller, gains(policy.contract, robot), rate_hz, report)
+    tunables = tunables_from(parameters)
+    asked = gains(policy.contract, robot)
+    problem = gain_problem(asked, robot, tunables)
+    if problem:
+        raise ConfigError(problem)
+    controller = assemble(policy, robot, settings, tunables)
+    return Loaded(policy, robot, controller, asked, rate_hz, report)
+
+
+def loaded_gains(loaded: Loaded, session: str = '') -> JointState:
+    """Message with the gains of what is loaded, as they are asked for in this moment."""
+    factors = loaded.controller.factors
+    return gains_message(
+        loaded.robot,
+        loaded.gains.kp * factors.kp_factor,
+        loaded.gains.kd * factors.kd_factor,
+        loaded.gains.torque_limit,
+        session,
+    )
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:
@@ -121,6 +138,7 @@ class RunSession:
         self.loaded = loaded
         self.odometer = Odometer()
         self.activation = 0
+        self.swaps: list[dict[str, Any]] = []
         self.ticks = 0
         self.missed = 0
         self.late = Histogram()
@@ -131,13 +149,19 @@ class RunSession:
             Path(parameters['runs_dir']), Path(parameters['model'])
         )
         self.directory.write_run_json(self._facts(parameters))
-        self.log: StepLog | None = None
-        if parameters['record']:
-            try:
-                self.log = StepLog(self.path, loaded.policy, parameters['carry_every'])
-            except BaseException:
-                self._remove()
-                raise
+        self.records = bool(parameters['record'])
+        try:
+            self.log = StepLog(
+                self.path,
+                loaded.policy,
+                rate_hz=loaded.rate_hz,
+                carry_every=parameters['carry_every'],
+                record=self.records,
+            )
+        except BaseException:
+            self._remove()
+            raise
+        if self.records:
             self.directory.write_run_json({'steps_offset': self.log.offset})
 
     def _remove(self) -> None:
@@ -178,26 +202,36 @@ class RunSession:
             'parameters': dict(parameters),
         }
 
+    def take_over(self, loaded: Loaded) -> None:
+        """Note that another policy has taken over in this run; the steps' events say when."""
+        self.loaded = loaded
+        contract = loaded.policy.contract
+        self.swaps.append(
+            {
+                'model': str(contract.path),
+                'model_sha256': contract.sha256,
+            }
+        )
+
     def count_schedule(self, schedule: Schedule) -> None:
         """Take over the missed ticks of an activation that ends."""
         self.missed += schedule.missed
 
     def count_tick(self, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]) -> None:
-        """Count one tick into the figures and, where there is a log, into the log."""
+        """Count one tick into the figures and into the log."""
         self.ticks += 1
         self.late.record(late_ns)
         self.age.record(age_ns)
         self.tick_time.record(sum(stage_ns))
         for histogram, ns in zip(self.stages.values(), stage_ns, strict=True):
             histogram.record(ns)
-        if self.log is not None:
-            self.log.add(
-                self.loaded.controller,
-                activation=self.activation,
-                late_ns=late_ns,
-                age_ns=age_ns,
-                stage_ns=stage_ns,
-            )
+        self.log.add(
+            self.loaded.controller,
+            activation=self.activation,
+            late_ns=late_ns,
+            age_ns=age_ns,
+            stage_ns=stage_ns,
+        )
 
     def figures(self, missed: int) -> dict[str, Any]:
         """
@@ -213,11 +247,14 @@ class RunSession:
             'turned_rad': round(self.odometer.heading, 4),
             'run_s': round(self.loaded.controller.run_ns / 1e9, 3),
             'activations': self.activation,
+            'swaps': self.swaps,
+            'guards': self.guards(),
             'counters': {
                 'ticks': self.ticks,
                 'missed_ticks': self.missed + missed,
                 **counts,
-                'log': self.log.counters() if self.log else None,
+                'log': self.log.counters() if self.records else None,
+                'black_box': self.log.black_box(),
             },
             'timing': {
                 'late_us': self.late.summary_us(),
@@ -227,6 +264,15 @@ class RunSession:
             },
         }
 
+    def guards(self) -> dict[str, Any]:
+        """Guards that have spoken, with their counts."""
+        state = self.loaded.controller.parts.watch.panel.state()
+        return {
+            name: {key: found[key] for key in ('limits', 'warns', 'faults')}
+            for name, found in state.items()
+            if found['limits'] or found['warns'] or found['faults']
+        }
+
     def finish(self, reason: str) -> None:
         """
         Close the log, then write run.json for the last time.
@@ -234,8 +280,7 @@ class RunSession:
         :raises RunError: run.json cannot be written.
         """
         begin = time.monotonic()
-        if self.log is not None:
-            self.log.close()
+        self.log.close()
         figures = self.figures(0)
         figures['counters']['closing_s'] = round(time.monotonic() - begin, 3)
         self.directory.finish(reason, figures)

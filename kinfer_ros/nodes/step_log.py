@@ -6,15 +6,19 @@ is already there, nothing else.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Send
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.telemetry.black_box import SECONDS
+from kinfer_ros.telemetry.black_box import BlackBox
 from kinfer_ros.telemetry.ndjson import LogCounters
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import steps_path
@@ -36,8 +40,13 @@ class StepLog:
     :ivar step_id: number of the next record.
     """
 
-    def __init__(self, run_dir: Path, policy: Policy, carry_every: int) -> None:
-        """:raises RunError: the file cannot be opened."""
+    def __init__(
+        self, run_dir: Path, policy: Policy, *, rate_hz: float, carry_every: int, record: bool
+    ) -> None:
+        """
+        :param record: write steps.ndjson; else only the black box is kept.
+        :raises RunError: the file cannot be opened.
+        """
         contract = policy.contract
         layout = RecordFormat(
             joint_names=contract.joint_names,
@@ -46,12 +55,20 @@ class StepLog:
             stages=STAGES,
         )
         self._ring = layout.make_ring()
-        self._writer = NdjsonWriter(steps_path(run_dir), self._ring, layout)
-        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
+        path = steps_path(run_dir) if record else None
+        self._writer = NdjsonWriter(path, self._ring, layout, self._black_box)
+        self._faults = 0
+        self._follow(policy)
         self._target = np.zeros(len(contract.joint_names))
         self._carry_every = carry_every
-        self._until_carry = 0
         self.step_id = 0
+
+    def _follow(self, policy: Policy) -> None:
+        """Record the inputs of this policy from now on; its carry in its first step."""
+        self._policy = policy
+        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._until_carry = 0
 
     def add(
         self,
@@ -64,6 +81,9 @@ class StepLog:
     ) -> None:
         """Add the record of the tick that `controller` just ran."""
         ring = self._ring
+        stepping = controller.parts.stepping
+        if stepping.fitted.policy is not self._policy:
+            self._follow(stepping.fitted.policy)
         slot = ring.claim()
         step_id = self.step_id
         self.step_id += 1
@@ -79,14 +99,14 @@ class StepLog:
             i64['age_us'][slot] = age_ns // 1000
         if controller.send is Send.POSITION:
             flags |= HAS_TARGET
-            np.take(controller.target, controller.parts.joints, out=self._target)
+            np.take(controller.target, stepping.fitted.joints, out=self._target)
             ring.f32['target'][slot] = self._target
         if controller.ran:
             flags |= HAS_OUTPUT
-            ring.f32['output'][slot] = controller.action
+            ring.f32['output'][slot] = stepping.action
         if self._carry_is_due(controller):
             flags |= HAS_CARRY
-            ring.f32['carry'][slot] = controller.carry_in.ravel()
+            ring.f32['carry'][slot] = stepping.carry_in.ravel()
         for i, ns in enumerate(stage_ns):
             ring.f32['stage_us'][slot, i] = ns / 1000
         i64['step_id'][slot] = step_id
@@ -98,6 +118,19 @@ class StepLog:
         if controller.events:
             ring.obj['events'][slot] = controller.events
         ring.publish()
+        if controller.counts['faults'] != self._faults:
+            self._faults = controller.counts['faults']
+            self._ask_black_box(controller, step_id)
+
+    def _ask_black_box(self, controller: Controller, step_id: int) -> None:
+        self._black_box.ask(
+            {
+                'reason': controller.reason,
+                'step_id': step_id,
+                't_us': time.time_ns() // 1000,
+                'guards': controller.parts.watch.panel.state(),
+            }
+        )
 
     def _carry_is_due(self, controller: Controller) -> bool:
         """Whether this step's carry is recorded: the first of a run, then every n-th."""
@@ -118,6 +151,10 @@ class StepLog:
     def counters(self) -> LogCounters:
         """Records written and dropped so far."""
         return self._writer.counters()
+
+    def black_box(self) -> dict[str, Any]:
+        """Files of the black box written so far, and why one could not be."""
+        return {'written': self._black_box.written, 'error': self._black_box.error}
 
     def close(self) -> LogCounters:
         """Write what is left and close the file."""

@@ -15,16 +15,18 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
 
-from kinfer_ros.control.controller import DAMPING_FRAMES
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Send
+from kinfer_ros.control.modes import DAMPING_FRAMES
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.messages import CommandMessages
+from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.messages import stamp_ns
 from kinfer_ros.nodes.policy_io import PolicyIO
 from kinfer_ros.nodes.run_session import RunSession
+from kinfer_ros.nodes.run_session import loaded_gains
 
 LOCKSTEP_PATIENCE = 5.0
 """s a tick waits for its sample in lockstep before it is a fault."""
@@ -32,7 +34,13 @@ LOCKSTEP_PATIENCE = 5.0
 FADE_PATIENCE = 0.3
 """s a fade tick waits for its sample in lockstep; the simulation may be gone by then."""
 
-ODOMETRY_HZ = 5.0
+SLOW_HZ = 5.0
+"""How often odometry, temperatures and battery are looked at."""
+
+GAINS_PERIOD_NS = 100_000_000
+
+GAINS_PATIENCE = 1.0
+"""s, real time, for the bridge to echo gains that were sent."""
 
 
 class Ticker:
@@ -52,8 +60,10 @@ class Ticker:
         *,
         lockstep: bool,
         dry_run: bool,
+        poll: Callable[[int, Controller], object],
         say_mode: Callable[[str], None],
     ) -> None:
+        """:param poll: looks for stops, given the control clock; called in every tick."""
         self._node = node
         self._io = io
         self._clocks = clocks
@@ -62,12 +72,18 @@ class Ticker:
         self._period_ns = session.loaded.period_ns
         self._lockstep = lockstep
         self._dry_run = dry_run
+        self._poll = poll
         self._say_mode = say_mode
+        self._id = uuid.uuid4().hex[:8]
         self._messages = CommandMessages(
-            session.loaded.robot.joint_names, uuid.uuid4().hex[:8], [str(mode) for mode in Mode]
+            session.loaded.robot.joint_names, self._id, [str(mode) for mode in Mode]
         )
+        self._gains_ns = 0
+        self._gains_sent = self._factors()
+        self._gains_sent_s = time.monotonic()
+        self._gains_checked: JointState | None = None
         self._last_sent: JointState | None = None
-        self._odometry_countdown = 0
+        self._countdown = 0
         self._last_now = 0
         self._timer: Timer | None = None
         self.schedule = Schedule(0, self._period_ns)
@@ -120,6 +136,16 @@ class Ticker:
         if seen and frame.joint_stamp_ns == before == stamp_ns(self._last_sent.header):
             self._io.send_command(self._last_sent)
 
+    def gains_problem(self) -> str:
+        """Say that the bridge has other gains in force than it was asked for, or ''."""
+        found = self._io.gains_in_force
+        settled = time.monotonic() - self._gains_sent_s > GAINS_PATIENCE
+        if self._dry_run or found is None or found is self._gains_checked or not settled:
+            return ''
+        self._gains_checked = found
+        differing = gains_differ(loaded_gains(self._session.loaded), found)
+        return f'the gains in force are not those asked for: {differing}' if differing else ''
+
     def _on_timer(self) -> None:
         controller = self._controller
         if controller.mode is Mode.INACTIVE:
@@ -135,7 +161,7 @@ class Ticker:
             else:
                 self._io.take_sensors(controller.parts.frame)
                 stamp_now = self._clocks.stamp_now()
-            self._tick(now, stamp_now, late, begin)
+            self._tick(now, stamp_now, late, begin, self.schedule.missed_in_a_row)
         except Exception:
             # A bug of ours must not leave the last target in force.
             self.crash = traceback.format_exc()
@@ -154,25 +180,27 @@ class Ticker:
             # Samples and clock come on two topics, in either order, microseconds apart.
             time.sleep(20e-6)
 
-    def _tick(self, now: int, stamp_now: int, late: int, begin: int) -> None:
+    def _tick(self, now: int, stamp_now: int, late: int, begin: int, missed: int = 0) -> None:
         """Run the controller on the sample just taken, publish, count."""
         controller, session = self._controller, self._session
         self._last_now = now
         self._io.take_commands(controller.parts.command, now)
+        self._poll(now, controller)
         taken = time.perf_counter_ns()
-        controller.tick(now, stamp_now)
+        controller.tick(now, stamp_now, missed)
         decided = time.perf_counter_ns()
         frame = controller.parts.frame
         self._publish(frame.joint_stamp_ns)
         sent = time.perf_counter_ns()
         # In lockstep simulated time stands still during the tick.
         age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
-        policy = controller.policy_ns
+        policy = controller.parts.stepping.policy_ns
         session.count_tick(
             late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
         )
-        if controller.mode is Mode.RUN:
-            self._follow_odometry()
+        self._follow_slow_topics()
+        if self._factors() != self._gains_sent:
+            self._send_gains(now)
         if controller.events:
             self._say_mode(described(controller))
 
@@ -187,11 +215,27 @@ class Ticker:
             self._last_sent = self._messages.for_damping(mode, stamp)
         self._io.send_command(self._last_sent)
 
-    def _follow_odometry(self) -> None:
-        self._odometry_countdown -= 1
-        if self._odometry_countdown <= 0:
-            self._odometry_countdown = round(self._session.loaded.rate_hz / ODOMETRY_HZ)
+    def _follow_slow_topics(self) -> None:
+        """Odometry and what the robot tells of its health: a few times a second is enough."""
+        self._countdown -= 1
+        if self._countdown > 0:
+            return
+        self._countdown = round(self._session.loaded.rate_hz / SLOW_HZ)
+        self._io.take_health(self._controller.parts.watch.health)
+        if self._controller.mode is Mode.RUN:
             self._io.take_odometry(self._session.odometer)
+
+    def _factors(self) -> tuple[float, float]:
+        factors = self._controller.factors
+        return factors.kp_factor, factors.kd_factor
+
+    def _send_gains(self, now: int) -> None:
+        """Tell the bridge of gains on their way to other factors, ten times a second."""
+        if self._dry_run or now - self._gains_ns < GAINS_PERIOD_NS:
+            return
+        self._gains_ns, self._gains_sent = now, self._factors()
+        self._gains_sent_s, self._gains_checked = time.monotonic(), None
+        self._io.send_gains(loaded_gains(self._session.loaded, self._id))
 
     def _fade_tick(self) -> bool:
         """One tick of a fade without a timer; False if the simulation has stopped."""

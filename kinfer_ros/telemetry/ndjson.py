@@ -2,12 +2,14 @@
 
 A record a tick, one line of JSON each, handed to the operating system every 50 ms: a killed
 process loses no more than that. The tick never waits for it: when the disk is slow the ring fills
-and records are dropped and counted; when the disk fails, recording ends with one error.
+and records are dropped and counted; when the disk fails, recording ends with one error, and what
+comes after is counted as dropped. The black box goes on: it needs the disk only when it is asked.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import threading
 import time
@@ -22,6 +24,7 @@ from typing import TypedDict
 import orjson
 
 from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.black_box import BlackBox
 from kinfer_ros.telemetry.record import RecordFormat
 from kinfer_ros.telemetry.record import restore
 from kinfer_ros.telemetry.ring import StepRing
@@ -45,13 +48,20 @@ class LogCounters(TypedDict):
 
 class NdjsonWriter:
     """
-    The thread that empties a StepRing into a file.
+    The thread that empties a StepRing into a file and into a black box.
 
-    `path` is the file, `offset` its size before this run's first record (a file named by
-    KINFER_LOG_UUID can hold several runs), `error` why recording ended early, or None.
+    `path` is the file, or None where only the black box is kept, `offset` its size before this
+    run's first record (a file named by KINFER_LOG_UUID can hold several runs), `error` why
+    recording ended early, or None.
     """
 
-    def __init__(self, path: Path, ring: StepRing, record_format: RecordFormat) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        ring: StepRing,
+        record_format: RecordFormat,
+        black_box: BlackBox | None = None,
+    ) -> None:
         """
         Open the file to append to, and start the thread.
 
@@ -59,10 +69,20 @@ class NdjsonWriter:
         """
         self.path = path
         self.written = 0
+        self.offset = 0
         self.error: str | None = None
+        self._lost = 0
         self._ring = ring
         self._format = record_format
+        self._black_box = black_box
         self._stop = threading.Event()
+        self._file: io.FileIO | None = None
+        if path is not None:
+            self._open(path)
+        self._thread = threading.Thread(target=self._run, name='ndjson', daemon=True)
+        self._thread.start()
+
+    def _open(self, path: Path) -> None:
         try:
             # Unbuffered: each drain is one write to the operating system, which keeps what it got
             # when this process is killed.
@@ -73,12 +93,11 @@ class NdjsonWriter:
                 f'{path}: cannot be opened for the step log ({error.strerror}); '
                 'choose a runs_dir (or KINFER_LOG_PATH) that can be written'
             ) from error
-        self._thread = threading.Thread(target=self._run, name='ndjson', daemon=True)
-        self._thread.start()
 
     def counters(self) -> LogCounters:
         """Return how many records were written and dropped so far, and the error if any."""
-        return {'written': self.written, 'dropped': self._ring.dropped, 'error': self.error}
+        dropped = self._ring.dropped + self._lost
+        return {'written': self.written, 'dropped': dropped, 'error': self.error}
 
     def close(self, timeout: float = 5.0) -> LogCounters:
         """
@@ -103,20 +122,20 @@ class NdjsonWriter:
             # The producer has stopped by contract; whatever comes after this is counted.
             self._ring.close()
             self._drain()
-            _sync(self._file.fileno())
-        except OSError as error:
-            self._fail(f'writing failed ({error.strerror}); the step log ends here')
         except Exception as error:
             # A record that cannot be formatted is our bug, but must not stop a robot either.
             self._fail(f'a record could not be written ({error!r}); the step log ends here')
         finally:
             self._ring.close()
-            self._file.close()
+            self._close_file()
 
     def _drain(self) -> None:
-        """Write all that waits, a slice at a time."""
+        """Write all that waits, a slice at a time, and then what the black box was asked for."""
+        due = self._black_box.asked() if self._black_box else 0
         while self._write_slice() == _SLICE:
             time.sleep(_PAUSE)
+        if self._black_box and due:
+            self._black_box.write(due)
 
     def _write_slice(self) -> int:
         lines: list[bytes] = []
@@ -125,14 +144,37 @@ class NdjsonWriter:
             lines.append(self._format.to_json(ring, slot))
             ring.release()
         if lines:
-            self._write(b''.join(lines))
-            self.written += len(lines)
+            self._write(lines)
         return len(lines)
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+    def _write(self, lines: list[bytes]) -> None:
+        if self._black_box is not None:
+            for line in lines:
+                self._black_box.add(line)
+        if self._file is None:
+            self._lost += len(lines) if self.path else 0
+            return
+        view = memoryview(b''.join(lines))
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self._lost += len(lines)
+            self._fail(f'writing failed ({error.strerror}); the step log ends here')
+            self._close_file()
+        else:
+            self.written += len(lines)
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            _sync(file.fileno())
+        except OSError as error:
+            self._fail(f'syncing failed ({error.strerror}); the last second may be lost')
+        finally:
+            file.close()
 
     def _fail(self, what: str) -> None:
         if self.error is None:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.errors import ContractError
 
 S = 1_000_000_000
 
 
 def vector(*names: str, **more: object) -> CommandVector:
-    return CommandVector(names, more.pop('ranges', {}), timeout_ns=S // 2, **more)
+    return CommandVector(names, more.pop('ranges', {}), tunables=Tunables(), **more)
 
 
 def test_twist_entries_go_where_their_names_are() -> None:

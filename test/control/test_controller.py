@@ -12,10 +12,11 @@ from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
 from helpers.robots import sqrt_policy
-from kinfer_ros.control.controller import DAMPING_FRAMES
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Send
-from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.modes import DAMPING_FRAMES
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
+from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.tunables import Tunables
 
 
 @pytest.fixture
@@ -77,10 +78,10 @@ def test_the_policy_runs_with_a_carry_that_goes_on(rig: Rig) -> None:
     """With action = carry' = 0.5 carry + angles, three ticks tell that the carry is kept."""
     rig.run()
     rig.set_pose(0.2)
-    rig.controller.parts.policy.reset()
+    rig.policy.reset()
     for expected in (0.2, 0.3, 0.35):
         rig.tick()
-        np.testing.assert_allclose(rig.controller.action, expected, rtol=1e-6)
+        np.testing.assert_allclose(rig.stepping.action, expected, rtol=1e-6)
         np.testing.assert_allclose(rig.controller.target, expected, rtol=1e-6)
 
 
@@ -94,7 +95,7 @@ def test_every_run_starts_with_a_fresh_carry(rig: Rig) -> None:
     assert rig.controller.mode is Mode.INACTIVE
     rig.set_pose(0.1)
     rig.run()
-    np.testing.assert_allclose(rig.controller.action, 0.1, rtol=1e-6)
+    np.testing.assert_allclose(rig.stepping.action, 0.1, rtol=1e-6)
 
 
 def test_targets_are_kept_within_the_limits_and_counted(rig: Rig) -> None:
@@ -104,7 +105,7 @@ def test_targets_are_kept_within_the_limits_and_counted(rig: Rig) -> None:
     rig.tick(20)
     np.testing.assert_allclose(rig.controller.target, 1.0)
     assert rig.controller.counts['limited_ticks'] > 10
-    assert rig.controller.action.max() > 1.5, 'the record keeps what the policy said'
+    assert rig.stepping.action.max() > 1.5, 'the record keeps what the policy said'
 
 
 def test_a_stop_damps_in_every_active_mode_and_latches(rig: Rig) -> None:
@@ -155,15 +156,22 @@ def test_a_sample_that_is_not_finite_is_a_fault(rig: Rig, field: str, bad: float
 
 
 def test_an_output_that_is_not_finite_is_refused_and_the_carry_stays(tmp_path: Path) -> None:
-    """The carry of a refused step would poison every later one."""
+    """The last good target is held for some ticks, with the carry as it was; then a fault."""
     rig = Rig(sqrt_policy(tmp_path), small_robot(tmp_path))
     rig.run()
-    carry = rig.controller.parts.policy.carry.copy()
+    carry = rig.policy.carry.copy()
+    held = rig.controller.target.copy()
     rig.controller.parts.command.set_twist(-1.0, 0.0, 0.0, rig.now)
+    for _ in range(Tunables().max_refused):
+        assert rig.tick() is Mode.RUN
+        assert not rig.controller.ran
+        assert rig.controller.send is Send.POSITION
+        np.testing.assert_array_equal(rig.controller.target, held)
+        np.testing.assert_array_equal(rig.policy.carry, carry)
     assert rig.tick() is Mode.FAULT
     assert rig.controller.send is Send.DAMPING
     assert 'non-finite target' in rig.controller.reason
-    np.testing.assert_array_equal(rig.controller.parts.policy.carry, carry)
+    np.testing.assert_array_equal(rig.policy.carry, carry)
 
 
 def test_a_carry_that_is_not_finite_is_refused_as_well(tmp_path: Path) -> None:
@@ -171,6 +179,7 @@ def test_a_carry_that_is_not_finite_is_refused_as_well(tmp_path: Path) -> None:
     rig = Rig(sqrt_policy(tmp_path), small_robot(tmp_path))
     rig.run()
     rig.controller.parts.command.set_twist(0.0, -1.0, 0.0, rig.now)
+    assert rig.tick(Tunables().max_refused) is Mode.RUN
     assert rig.tick() is Mode.FAULT
     assert 'next carry' in rig.controller.reason
 

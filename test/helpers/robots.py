@@ -12,13 +12,13 @@ from helpers.models import leaky_step
 from helpers.models import metadata
 from helpers.models import sqrt_step
 from helpers.models import write_kinfer
-from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.robot import load_robot
+from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 
@@ -64,11 +64,13 @@ class Rig:
         policy: Policy,
         robot: Robot,
         settings: Settings | None = None,
-        limits: Limits | None = None,
+        tunables: Tunables | None = None,
     ) -> None:
         self.controller: Controller = assemble(
-            policy, robot, settings or Settings(period_ns=PERIOD_NS), limits or Limits()
+            policy, robot, settings or Settings(period_ns=PERIOD_NS), tunables or Tunables()
         )
+        self.policy = policy
+        self.stepping = self.controller.parts.stepping
         self.frame = self.controller.parts.frame
         self.now = START_NS
         self.set_pose(0.0)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kinfer_ros.bridges.mujoco import MujocoRobot
-from kinfer_ros.control.assembly import Limits
 from kinfer_ros.control.assembly import assemble
-from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.share import share_dir
@@ -28,15 +27,19 @@ def walk(
     robot = load_robot('biped')
     policy = load_model(MODEL)
     settings = Settings(
-        period_ns=20_000_000, auto_run=True, duration_ns=round(seconds * 1e9), ramp_speed=0.5
+        period_ns=20_000_000,
+        auto_run=True,
+        duration_ns=round(seconds * 1e9),
+        ramp_speed=0.5,
+        default_command=command,
     )
-    controller = assemble(policy, robot, settings, Limits(default_command=command))
+    controller = assemble(policy, robot, settings)
     simulation = Simulation(controller, MujocoRobot(robot, seed=seed), policy.contract)
     targets: list[np.ndarray] = []
 
     def keep(s: Simulation) -> None:
         if s.controller.mode is Mode.RUN:
-            targets.append(s.controller.target[s.controller.parts.joints].astype(np.float32))
+            targets.append(s.controller.target[s.controller.parts.stepping.fitted.joints].astype(np.float32))
 
     simulation.run(seconds + 5.0, keep)
     return simulation, np.array(targets)

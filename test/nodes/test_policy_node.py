@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rcl_interfaces.srv import DescribeParameters
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
@@ -16,6 +17,7 @@ from helpers.client import ACTIVATE
 from helpers.client import CLEANUP
 from helpers.client import CONFIGURE
 from helpers.client import DEACTIVATE
+from helpers.client import LATCHED
 from helpers.client import Client
 from helpers.models import COMMANDS_3
 from helpers.models import init_fn
@@ -75,9 +77,6 @@ def test_the_lifecycle_by_hand(
         assert client.spin_until(lambda: bool(modes) and modes[-1].data == 'hold', START)
         assert client.trigger('policy_node/start').success
         assert client.spin_until(lambda: modes[-1].data == 'run', START)
-        refused = client.trigger('policy_node/load_model')
-        assert not refused.success
-        assert 'active' in refused.message
         assert client.trigger('policy_node/stop').success
         assert client.spin_until(lambda: modes[-1].data == 'damp: stop requested', START)
         again = client.trigger('policy_node/start')
@@ -146,8 +145,6 @@ def test_joints_that_the_graph_does_not_publish_are_named(
     tmp_path: Path, environment: dict[str, str], client: Client
 ) -> None:
     """The robot YAML has them, the driver does not: nothing may be activated."""
-    from sensor_msgs.msg import JointState
-
     publisher = client.node.create_publisher(JointState, 'joint_states', 1)
     state = JointState(name=['left_knee'], position=[0.0], velocity=[0.0])
     with policy_node(tmp_path, environment, autostart=True) as policy:
@@ -171,6 +168,56 @@ def test_without_sensors_it_says_what_it_waits_for_and_gives_up(
         assert policy.wait(START) == 2
     assert '/joint_states (0 publishers)' in policy.output
     assert 'is the bridge running?' in policy.output
+
+
+def test_gains_that_change_under_way_are_a_fault(
+    tmp_path: Path, environment: dict[str, str], client: Client
+) -> None:
+    """A policy on other gains than it was trained with is another robot."""
+    modes = client.follow(String, 'policy_node/mode')
+    echoes = client.follow(JointState, 'joint_gains_in_force')
+    echo = client.node.create_publisher(JointState, 'joint_gains_in_force', LATCHED)
+    with (
+        node('mujoco_bridge', tmp_path, environment, {'command_timeout': 2.0}),
+        policy_node(tmp_path, environment, autostart=True, auto_run=True) as policy,
+    ):
+        assert client.spin_until(lambda: bool(modes) and modes[-1].data == 'run', START), (
+            policy.output
+        )
+        assert client.spin_until(lambda: bool(echoes), START)
+        other = echoes[-1]
+        other.position[3] *= 0.5
+
+        def faulted() -> bool:
+            echo.publish(other)
+            return modes[-1].data.startswith('fault')
+
+        assert client.spin_until(faulted, 5), policy.output
+    assert f"not those asked for: ['{other.name[3]}']" in modes[-1].data
+
+
+def test_it_waits_for_a_recorder_that_comes_late(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A short walk in lockstep was over before DDS had told the recorder of it: no bag."""
+    in_lockstep = {'lockstep': True, 'use_sim_time': True, 'duration': 0.1}
+    with (
+        node('mujoco_bridge', tmp_path, environment, {'lockstep': True}),
+        policy_node(
+            tmp_path,
+            environment,
+            autostart=True,
+            auto_run=True,
+            wait_for_recorder=True,
+            **in_lockstep,
+        ) as policy,
+    ):
+        policy.wait_for('waiting: no recorder follows', START)
+        with node('recorder', tmp_path, environment) as recorder:
+            assert policy.wait(START) == 0, policy.output
+            recorder.send(signal.SIGINT)
+            assert recorder.wait(5) == 0, recorder.output
+    assert (tmp_path / 'runs' / 'latest' / 'bag' / 'metadata.yaml').is_file()
 
 
 def test_a_dead_bridge_is_a_fault_and_a_signal_still_ends_it(

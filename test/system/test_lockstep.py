@@ -57,6 +57,7 @@ def lockstep_run(folder: Path) -> Run:
         'auto_run': True,
         'duration': SECONDS,
         'sensor_timeout': 30.0,
+        'wait_for_recorder': True,
         'default_command': list(COMMAND),
     }
     with (

@@ -1,0 +1,129 @@
+"""Limits on the targets that are sent: low-pass, slew, torque band, position limits, in order.
+
+Without this module a policy's wildest output would be a joint's next torque. What comes out is
+always finite and within the joint limits; the slew limit holds unless a later limit forced the
+target further, which is counted.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.control.guards.verdict import Level
+from kinfer_ros.control.guards.verdict import Verdict
+from kinfer_ros.control.robot import Robot
+from kinfer_ros.control.tunables import Tunables
+
+Float64 = NDArray[np.float64]
+
+SLEW = Verdict(Level.LIMIT, 'slew', 'a target was slowed down to target_slew')
+TORQUE = Verdict(Level.LIMIT, 'torque', 'a target asked for more than the torque limit')
+POSITION = Verdict(Level.LIMIT, 'limit', 'a target was beyond a joint limit')
+SLEW_BROKEN = Verdict(
+    Level.LIMIT, 'slew_broken', 'the torque band or a joint limit moved a target faster than slew'
+)
+
+
+class TargetLimiter:
+    """
+    Brings targets [N] (rad, robot joint order) within what the robot can take.
+
+    The torque band is that of a PD drive, torque = kp (target - q) - kd qd: the targets for which
+    it stays within `torque_band` of the joint's limit, here and now: q + (kd qd +- limit) / kp. A
+    target is brought in towards the joint, never past it: where the damping alone takes up the
+    limit, the stiffness must not be turned against it. A joint without stiffness has no band.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        gains: tuple[Float64, Float64, Float64],
+        period_s: float,
+        tunables: Tunables,
+    ) -> None:
+        """:param gains: kp, kd and torque limits [N] that the policy was trained with."""
+        n = len(robot.joint_names)
+        self._lower, self._upper = robot.lower, robot.upper
+        self._kp, self._kd, self._torque = gains
+        self._period_s = period_s
+        self._tunables = tunables
+        self._last = np.zeros(n)
+        self._smooth = np.zeros(n)
+        self._before = np.zeros(n)
+        self._slew_low, self._slew_high = np.zeros(n), np.zeros(n)
+        self._band_low, self._band_high = np.zeros(n), np.zeros(n)
+        self._low, self._high = np.zeros(n), np.zeros(n)
+        self._inside = np.zeros(n, dtype=bool)
+        self._band_per_speed = np.zeros(n)
+        self._band = np.zeros(n)
+        self.retune(1.0, 1.0)
+
+    def retune(self, kp_factor: float, kd_factor: float) -> None:
+        """Take the settings as they now stand, and the gain factors in force."""
+        tunables = self._tunables
+        kp = self._kp * kp_factor
+        kd = self._kd * kd_factor
+        stiff = (kp > 0.0) & (tunables.torque_band > 0.0)
+        self._band.fill(math.inf)
+        np.divide(self._torque * tunables.torque_band, kp, out=self._band, where=stiff)
+        self._band_per_speed.fill(0.0)
+        np.divide(kd, kp, out=self._band_per_speed, where=stiff)
+        self._step = tunables.target_slew * self._period_s
+        corner = tunables.target_lowpass
+        # First order, exact for a target held over a period.
+        self._share = 1.0 - math.exp(-math.tau * corner * self._period_s) if corner else 1.0
+
+    def restart(self, pose: Float64) -> None:
+        """Begin at a pose [N], rad: what the next target is compared with."""
+        self._last[:] = pose
+        self._smooth[:] = pose
+
+    def apply(self, target: Float64, position: Float64, velocity: Float64) -> tuple[Verdict, ...]:
+        """
+        Limit `target` in place, given the measured position and velocity [N].
+
+        :return: what was limited; empty when nothing was.
+        """
+        if self._share < 1.0:
+            target -= self._smooth
+            target *= self._share
+            target += self._smooth
+        self._smooth[:] = target
+        np.subtract(self._last, self._step, out=self._slew_low)
+        np.add(self._last, self._step, out=self._slew_high)
+        np.multiply(velocity, self._band_per_speed, out=self._before)
+        self._before += position
+        np.subtract(self._before, self._band, out=self._band_low)
+        np.add(self._before, self._band, out=self._band_high)
+        np.minimum(self._band_low, position, out=self._band_low)
+        np.maximum(self._band_high, position, out=self._band_high)
+        np.maximum(self._slew_low, self._band_low, out=self._low)
+        np.maximum(self._low, self._lower, out=self._low)
+        np.minimum(self._slew_high, self._band_high, out=self._high)
+        np.minimum(self._high, self._upper, out=self._high)
+        np.greater_equal(target, self._low, out=self._inside)
+        self._inside &= target <= self._high
+        found = () if self._inside.all() else self._limit(target)
+        self._last[:] = target
+        return found
+
+    def _limit(self, target: Float64) -> tuple[Verdict, ...]:
+        """One limit after the other; a later one wins."""
+        found = []
+        for low, high, verdict in (
+            (self._slew_low, self._slew_high, SLEW),
+            (self._band_low, self._band_high, TORQUE),
+            (self._lower, self._upper, POSITION),
+        ):
+            self._before[:] = target
+            np.maximum(target, low, out=target)
+            np.minimum(target, high, out=target)
+            if (self._before != target).any():
+                found.append(verdict)
+        # Compared exactly: within the slew limit nothing was moved by rounding.
+        if (target < self._slew_low).any() or (target > self._slew_high).any():
+            found.append(SLEW_BROKEN)
+        return tuple(found)

@@ -1,0 +1,49 @@
+"""Stop button and dead-man button of a joystick.
+
+Without this module an operator who drops the joystick could only watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Joystick:
+    """
+    Turns the buttons of sensor_msgs/Joy into reasons to stop; a button of -1 is not there.
+
+    The dead-man button has to be held, and joy messages have to go on coming, as long as the
+    robot is moved.
+    """
+
+    def __init__(self, stop_button: int, deadman_button: int, timeout_ns: int) -> None:
+        """:param timeout_ns: age from which the last joy message counts as lost."""
+        self._stop_button = stop_button
+        self._deadman_button = deadman_button
+        self._timeout_ns = timeout_ns
+        self._stopped = False
+        self._held = False
+        self._heard_ns = -1
+
+    def update(self, buttons: Sequence[int], now_ns: int) -> None:
+        """Take one message; every message counts, a press may be shorter than a tick."""
+        self._heard_ns = now_ns
+        self._held = _pressed(buttons, self._deadman_button)
+        self._stopped = self._stopped or _pressed(buttons, self._stop_button)
+
+    def stop_reason(self) -> str:
+        """Say once that the stop button was pressed, in whatever mode."""
+        stopped, self._stopped = self._stopped, False
+        return f'joystick button {self._stop_button} pressed' if stopped else ''
+
+    def deadman_reason(self, now_ns: int) -> str:
+        """Say why the robot must not be moved now, or ''."""
+        if self._deadman_button < 0:
+            return ''
+        if self._heard_ns < 0 or now_ns - self._heard_ns > self._timeout_ns:
+            return f'no joy message for {self._timeout_ns / 1e9:g} s: is the joystick connected?'
+        return '' if self._held else f'dead-man button {self._deadman_button} is not held'
+
+
+def _pressed(buttons: Sequence[int], button: int) -> bool:
+    return 0 <= button < len(buttons) and bool(buttons[button])

@@ -1,0 +1,111 @@
+"""What has to be there before a robot may be moved, and the wait for it.
+
+Without this module a policy would be activated on a robot that is not listening, or that another
+node is moving already.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rclpy.node import Node
+
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import NotReady
+from kinfer_ros.nodes.clocks import Clocks
+from kinfer_ros.nodes.messages import gains_differ
+from kinfer_ros.nodes.operator import Operator
+from kinfer_ros.nodes.parameters import value
+from kinfer_ros.nodes.policy_io import PolicyIO
+from kinfer_ros.nodes.run_session import Loaded
+from kinfer_ros.nodes.run_session import loaded_gains
+
+POLL_PERIOD = 0.01
+
+
+class Readiness:
+    """
+    Looks at the graph before configure and activate end well.
+
+    :ivar interrupted: set by a signal: no wait goes on.
+    """
+
+    def __init__(self, node: Node, io: PolicyIO, clocks: Clocks, operator: Operator) -> None:
+        self._node = node
+        self._io = io
+        self._clocks = clocks
+        self._operator = operator
+        self.interrupted = False
+
+    def wait(self, problem: Callable[[], str], *, patient: bool) -> None:
+        """
+        Wait until `problem` is ''; a stop and a signal end the wait.
+
+        :param patient: wait for sensor_timeout; else look once.
+        :raises NotReady: with the problem.
+        """
+        deadline = time.monotonic() + value(self._node, 'sensor_timeout')
+        while reason := problem():
+            stopped = self._operator.poll(self._clocks.control_now(), None)
+            if stopped or self.interrupted or not patient or time.monotonic() > deadline:
+                raise NotReady(stopped or reason)
+            time.sleep(POLL_PERIOD)
+
+    def sensors_problem(self, loaded: Loaded) -> str:
+        """
+        Say what is missing of live sensors, or ''.
+
+        :raises ContractError: the joints published are not those of the robot.
+        """
+        frame = loaded.controller.parts.frame
+        self._io.take_sensors(frame)
+        if frame.joint_problem:
+            raise ContractError(frame.joint_problem)
+        stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
+        if frame.needs_odometry:
+            stamps['odom'] = frame.odom_stamp_ns
+        silent = [
+            f'{self._node.resolve_topic_name(topic)} '
+            f'({self._node.count_publishers(topic)} publishers)'
+            for topic, stamp in stamps.items()
+            if not stamp
+        ]
+        return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+
+    def activation_problem(self, loaded: Loaded) -> str:
+        """Say what activation has to wait for, or ''."""
+        self._io.take_bridge()
+        if value(self._node, 'wait_for_recorder') and not self._io.is_recorded():
+            return 'no recorder follows this node yet (wait_for_recorder): is it running?'
+        return self._operator.refusal(self._clocks.control_now()) or (
+            self._robot_problem(loaded)
+            or ('' if value(self._node, 'dry_run') else self._bridge_problem(loaded))
+        )
+
+    def _robot_problem(self, loaded: Loaded) -> str:
+        """Why the robot, as its sensors and the operator have it, must not be moved."""
+        frame = loaded.controller.parts.frame
+        self._io.take_sensors(frame)
+        if self._clocks.sim_time and self._clocks.stamp_now() == 0:
+            return 'the simulated clock stands at 0: is /clock published?'
+        now, stamp_now = self._clocks.control_now(), self._clocks.stamp_now()
+        if self._clocks.sim_time:
+            # While this waits no callback runs, and /clock stands still for this node.
+            now = stamp_now = max(stamp_now, frame.newest_ns)
+        self._io.take_commands(loaded.controller.parts.command, now)
+        return loaded.controller.not_ready(now, stamp_now, value(self._node, 'max_ramp'))
+
+    def _bridge_problem(self, loaded: Loaded) -> str:
+        others = self._node.count_publishers('joint_commands') - 1
+        if others > 0:
+            topic = self._node.resolve_topic_name('joint_commands')
+            return f'{topic} has {others} other publishers: a robot takes commands from one node'
+        if not self._io.bridge_state.startswith('enabled'):
+            state = self._io.bridge_state or 'silent'
+            return f'the bridge is {state}, expected enabled (call its ~/enable service)'
+        found = self._io.gains_in_force
+        if found is None:
+            return 'joint_gains_in_force is silent: the bridge has not echoed the gains'
+        differing = gains_differ(loaded_gains(loaded), found)
+        return f'the gains in force are not those asked for: {differing}' if differing else ''
