@@ -79,9 +79,7 @@ def as_table(rows: Sequence[Row]) -> str:
     return '\n'.join(lines)
 
 
-def check_contract(
-    policy: Policy, robot: Robot, command_entries: Sequence[str] = ()
-) -> list[Row]:
+def check_contract(policy: Policy, robot: Robot, command_entries: Sequence[str] = ()) -> list[Row]:
     """
     Hold a policy against a robot, without a graph.
 

@@ -218,5 +218,3 @@ def _clock_row(topic: str, ages: list[float], stamps: list[int], stale_s: float)
             'synchronise the clocks of the hosts (or use_sim_time is set on one side only)',
         )  # fmt: skip
     return Row(name, OK, f'samples are {age * 1e3:.1f} ms old')
-
-

@@ -44,8 +44,7 @@ class SensorFrame:
     :ivar imu_mounting: unit quaternion w x y z, the IMU frame in the base frame.
     :ivar imu_problem: why the newest IMU sample cannot be used, or '' (an absent orientation).
     :ivar joint_disorder: joint samples passed over, because they were older than the newest one.
-    :ivar imu_disorder: the same of the IMU.
-    :ivar odom_disorder: the same of the odometry.
+    :ivar imu_disorder: the same of the IMU; `odom_disorder` of odometry.
     :ivar joint_changes: how often the list of published joints was another one.
     :ivar joint_values: [2 N] position and velocity in one piece, a view; `joint_value_names` says
         what each number is.
@@ -69,12 +68,12 @@ class SensorFrame:
             *(f'{what} {axis}' for what in ('gyro', 'accel') for axis in 'xyz'),
         ]
         self.gravity = np.array([0.0, 0.0, -GRAVITY])
-        self.base_velocity = np.zeros(3)
-        self.needs_odometry = False
         self.joint_disorder = 0
         self.imu_disorder = 0
-        self.odom_disorder = 0
         self.joint_changes = 0
+        self.odom_disorder = 0
+        self.base_velocity = np.zeros(3)
+        self.needs_odometry = False
         self.restart()
         self._base_from_imu = rotation_matrix(robot.imu_mounting)
         self.imu_from_base = self._base_from_imu.T

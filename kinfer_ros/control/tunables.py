@@ -45,8 +45,8 @@ class Tunables:
     """Hz, corner of the low-pass on targets; 0: none."""
     target_slew: float = 60.0
     """rad/s, fastest change of a target."""
-    torque_band: float = 1.0
-    """Share of a joint's torque limit that a target may ask for; 0: none."""
+    torque_band: float = 0.0
+    """Share of a joint's torque limit that a target may ask for; 0: the bridge's limit alone."""
     stale_timeout: float = 0.25
     """Oldest sensor sample that is acted upon."""
     clock_tolerance: float = 0.05
@@ -59,9 +59,9 @@ class Tunables:
     """How far a joint may be measured outside its limits."""
     joint_speed_factor: float = 1.5
     """On the robot YAML's velocity_limit: faster is a fault; 0: off."""
-    tracking_error: float = 1.0
+    tracking_error: float = 1.5
     """Between target and measured position; 0: off."""
-    tracking_time: float = 0.5
+    tracking_time: float = 1.0
     """How long a joint may be off by more than `tracking_error`."""
     max_action: float = 50.0
     """An action further than this from zero is refused."""

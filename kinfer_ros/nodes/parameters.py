@@ -236,8 +236,8 @@ TUNABLES = (
     Declared(
         'torque_band',
         _T.torque_band,
-        "Share of a joint's torque limit that a target may ask for through its gains; 0: no "
-        'limit but that of the bridge.',
+        "Share of a joint's torque limit that a target may ask for through its gains; 0: the "
+        "bridge's torque limit alone. Set 1 where the drives do not limit their torque.",
         0.0,
         10.0,
     ),

@@ -21,16 +21,12 @@ from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from kinfer_ros.control.contract_check import WARN
-from kinfer_ros.control.contract_check import as_table
-from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.diagnostics import DiagnosticsPublisher
-from kinfer_ros.nodes.live_check import check_from_inside
 from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.model_swap import ModelSwap
 from kinfer_ros.nodes.operator import Operator
@@ -181,27 +177,8 @@ class PolicyNode(LifecycleNode):
             self.loaded = None  # parameters may have changed since it was loaded
         loaded = self._load()
         self._wait_for(lambda: self._ready.sensors_problem(loaded))
-        self._hold_contract(loaded)
+        self._ready.hold_contract(loaded)
         self._open_run(loaded)
-
-    def _hold_contract(self, loaded: Loaded) -> None:
-        """
-        Hold the policy's contract against the live graph, as `check --live` does.
-
-        :raises ContractError: with the lines of the report that are not ok.
-        """
-        live = check_from_inside(
-            loaded.policy,
-            loaded.robot,
-            self._io.sources,
-            loaded.rate_hz,
-            lockstep=self._lockstep,
-            sim=self._clocks.sim_time,
-        )
-        refuse([*loaded.report, *live], loaded.policy.contract, loaded.robot)
-        for row in (*loaded.report, *live):
-            if row.verdict == WARN:
-                self.get_logger().warning(f'contract: {as_table([row])}')
 
     def _load(self) -> Loaded:
         """Load once; a retried configure finds it loaded already."""

@@ -11,9 +11,13 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
+from kinfer_ros.control.contract_check import WARN
+from kinfer_ros.control.contract_check import as_table
+from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.nodes.clocks import Clocks
+from kinfer_ros.nodes.live_check import check_from_inside
 from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.operator import Operator
 from kinfer_ros.nodes.parameters import value
@@ -72,6 +76,26 @@ class Readiness:
             if not stamp
         ]
         return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+
+    def hold_contract(self, loaded: Loaded) -> None:
+        """
+        Hold the policy's contract against the live graph, as `check --live` does.
+
+        :raises ContractError: with the lines of the report that are not ok.
+        """
+        live = check_from_inside(
+            loaded.policy,
+            loaded.robot,
+            self._io.sources,
+            loaded.rate_hz,
+            lockstep=value(self._node, 'lockstep'),
+            sim=self._clocks.sim_time,
+        )
+        report = [*loaded.report, *live]
+        refuse(report, loaded.policy.contract, loaded.robot)
+        for row in report:
+            if row.verdict == WARN:
+                self._node.get_logger().warning(f'contract: {as_table([row])}')
 
     def activation_problem(self, loaded: Loaded) -> str:
         """Say what activation has to wait for, or ''."""

@@ -92,9 +92,9 @@ def load(parameters: Parameters) -> Loaded:
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
     )
+    tunables = tunables_from(parameters)
     report = check_contract(policy, robot, settings.command_entries)
     refuse(report, policy.contract, robot)
-    tunables = tunables_from(parameters)
     asked = gains(policy.contract, robot)
     problem = gain_problem(asked, robot, tunables)
     if problem:

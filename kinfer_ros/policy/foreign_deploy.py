@@ -123,9 +123,7 @@ def _read_commands(found: Foreign, content: dict[str, Any]) -> None:
         found.assume(f'command ranges: none for {", ".join(free)}; they are not limited')
 
 
-def _read_action(
-    found: Foreign, content: dict[str, Any], pose: list[float], where: str
-) -> None:
+def _read_action(found: Foreign, content: dict[str, Any], pose: list[float], where: str) -> None:
     actions = needed(content, 'actions', where)
     if list(actions) != ['JointPositionAction']:
         raise ModelError(

@@ -46,9 +46,7 @@ _AT_REST = {
 }
 
 
-def load_model(
-    path: str | os.PathLike[str], spec: str | os.PathLike[str] | None = None
-) -> Policy:
+def load_model(path: str | os.PathLike[str], spec: str | os.PathLike[str] | None = None) -> Policy:
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 

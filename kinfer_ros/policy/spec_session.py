@@ -88,9 +88,7 @@ class SpecSession:
     def _infer(self) -> Array:
         self._session.run()
         action, target = self._targets.make(self._output, self._session.extra, self.memory)
-        self._observation.remember(
-            self._session.extra, self._session.next_extra, action, target
-        )
+        self._observation.remember(self._session.extra, self._session.next_extra, action, target)
         return self.action
 
     def outputs_finite(self) -> bool:

@@ -13,8 +13,8 @@ import numpy as np
 from helpers.shared import shared_path
 from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.control.assembly import assemble
-from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.controller import Mode
+from kinfer_ros.control.controller import Settings
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.simulate import Simulation
@@ -96,12 +96,15 @@ class Flat:
         )
         controller = assemble(policy, robot, settings)
         simulation = Simulation(controller, MujocoRobot(robot), policy.contract)
-        joints = controller.parts.stepping.fitted.joints
         targets: list[np.ndarray] = []
 
         def keep(s: Simulation) -> None:
             if s.controller.mode is Mode.RUN:
-                targets.append(s.controller.target[joints].astype(np.float32))
+                targets.append(
+                    s.controller.target[s.controller.parts.stepping.fitted.joints].astype(
+                        np.float32
+                    )
+                )
 
         simulation.run(seconds + 5.0, keep)
         return Walk(simulation, np.array(targets))

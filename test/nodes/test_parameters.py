@@ -14,7 +14,7 @@ from kinfer_ros.nodes.parameters import TUNABLES
 ROOT = Path(__file__).resolve().parents[2]
 NOT_IN_FILE = {
     # Set by the launch file or the user for each start.
-    'model', 'robot', 'lockstep', 'autostart', 'auto_run', 'dry_run', 'duration',
+    'model', 'spec', 'robot', 'lockstep', 'autostart', 'auto_run', 'dry_run', 'duration',
     'default_command', 'policy_command_entries',
 }  # fmt: skip
 

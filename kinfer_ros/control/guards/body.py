@@ -70,6 +70,7 @@ class JointGuard:
         self._measured = np.zeros((3, n))
         self._limits = np.zeros((3, n))
         self._over = np.zeros((3, n), dtype=bool)
+        self._off_since_ns = np.zeros(n, dtype=np.int64)
         self.retune()
         self.restart()
 
@@ -83,7 +84,7 @@ class JointGuard:
     def restart(self) -> None:
         """Forget what came before: a new session begins."""
         self._fast_ticks = 0
-        self._off_since_ns = -1
+        self._followed = True
 
     def check(
         self, position: Float64, velocity: Float64, target: Float64 | None, moment: Moment
@@ -109,10 +110,10 @@ class JointGuard:
         if outside:
             return self._outside(position)
         verdict = self._fast(velocity) if fast else self._slow()
-        if not off:
-            self._off_since_ns = -1
-        elif verdict is OK:
-            verdict = self._off(position, target, moment)
+        if off and target is not None:
+            verdict = max(verdict, self._off(position, target, moment), key=_level)
+        else:
+            self._followed = True
         return verdict
 
     def _outside(self, position: Float64) -> Verdict:
@@ -141,19 +142,26 @@ class JointGuard:
         )
         return (fault if self._fast_ticks >= SPEED_TICKS else warn)('speed', text)
 
-    def _off(self, position: Float64, target: Float64 | None, moment: Moment) -> Verdict:
-        if self._off_since_ns < 0:
-            self._off_since_ns = moment.now_ns
-        seconds = (moment.now_ns - self._off_since_ns) / 1e9
-        if seconds < self._tunables.tracking_time or target is None:
+    def _off(self, position: Float64, target: Float64, moment: Moment) -> Verdict:
+        """Judge each joint for itself: several may be off by turns, and all of them follow."""
+        if self._followed:
+            self._off_since_ns.fill(moment.now_ns)
+            self._followed = False
+        self._off_since_ns[~self._over[2]] = moment.now_ns
+        worst = int(self._off_since_ns.argmin())
+        seconds = (moment.now_ns - int(self._off_since_ns[worst])) / 1e9
+        if seconds < self._tunables.tracking_time:
             return OK
-        worst = int((self._measured[2] - self._limits[2]).argmax())
         return fault(
             'tracking',
             f'{self._names[worst]} does not follow: it is at {position[worst]:.3f} rad, its '
             f'target is {target[worst]:.3f}, for {seconds:.2f} s '
             f'(tracking_error {self._tunables.tracking_error:g}): blocked, or without torque?',
         )
+
+
+def _level(verdict: Verdict) -> int:
+    return verdict.level
 
 
 class Health:

@@ -55,17 +55,18 @@ class SampleGuard:
         names: list[str],
         tunables: Tunables,
         *,
-        may_repeat: bool = False,
+        may_rest: bool = False,
     ) -> None:
         """
         :param values: the source's numbers, a live view; `names` says what each is.
-        :param may_repeat: equal samples are no sign of a frozen source.
+        :param may_rest: it is no sign of a fault when they do not change: an estimator holds the
+            velocity of a standing robot at zero.
         """
         self.source = source
-        self._may_repeat = may_repeat
         self._values = values
         self._names = names
         self._tunables = tunables
+        self._may_rest = may_rest
         self._last_sum = math.nan
         self.restart()
 
@@ -92,7 +93,7 @@ class SampleGuard:
         total = float(self._values.dot(self._values))
         if not math.isfinite(total):
             return self._not_finite()
-        if self._may_repeat or total != self._last_sum or not moment.running:
+        if total != self._last_sum or not moment.running or self._may_rest:
             self._last_sum = total
             self._changed_ns = self._came_ns
         elif self._came_ns - self._changed_ns > self._tunables.frozen_timeout * 1e9:

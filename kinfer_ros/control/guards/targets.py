@@ -111,8 +111,10 @@ class TargetLimiter:
         return found
 
     def _limit(self, target: Float64) -> tuple[Verdict, ...]:
-        """One limit after the other; a later one wins."""
+        """One limit after the other; a later one wins, and makes an earlier one unnecessary."""
         found = []
+        without_slew = np.clip(target, self._band_low, self._band_high)
+        np.clip(without_slew, self._lower, self._upper, out=without_slew)
         for low, high, verdict in (
             (self._slew_low, self._slew_high, SLEW),
             (self._band_low, self._band_high, TORQUE),
@@ -123,6 +125,8 @@ class TargetLimiter:
             np.minimum(target, high, out=target)
             if (self._before != target).any():
                 found.append(verdict)
+        if SLEW in found and (without_slew == target).all():
+            found.remove(SLEW)
         # Compared exactly: within the slew limit nothing was moved by rounding.
         if (target < self._slew_low).any() or (target > self._slew_high).any():
             found.append(SLEW_BROKEN)

@@ -52,9 +52,8 @@ class Watch:
         self._imu_samples = SampleGuard(
             'imu/data', frame.imu_values, frame.imu_value_names, tunables
         )
-        # A robot that stands may well have the same velocity for a while: zero.
         self._odom_samples = SampleGuard(
-            'odom', frame.base_velocity, ['x', 'y', 'z'], tunables, may_repeat=True
+            'odom', frame.base_velocity, list('xyz'), tunables, may_rest=True
         )
         self._tilt = TiltGuard(tunables)
         self._joints = JointGuard(robot, tunables)
