@@ -38,6 +38,9 @@ Float64 = NDArray[np.float64]
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
 
+ANOTHER_SWAP = 'another swap came'
+SESSION_ENDED = 'the session has ended'
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -94,6 +97,7 @@ class Controller:
         self.run_ns = 0
         tunables = parts.tunables
         self.factors = Factors(tunables.action_scale, tunables.kp_factor, tunables.kd_factor)
+        parts.limiter.retune(tunables.kp_factor, tunables.kd_factor)
         self._step = FACTOR_SPEED * settings.period_ns / 1e9
         self._moment = Moment()
         self._since_ns = 0
@@ -106,7 +110,7 @@ class Controller:
         self._want_fade = False
         self._want_fault = ''
         self._want_tunables: Tunables | None = None
-        self._want_swap: Fitted | None = None
+        self._want_swap: tuple[Fitted, Callable[[str], None]] | None = None
         self._swap_done: Callable[[str], None] = _nobody
 
     # Requests, obeyed by the next tick ---------------------------------------------------
@@ -115,6 +119,7 @@ class Controller:
         """Leave `inactive`: ramp from the pose measured now to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         parts = self.parts
+        self._refuse_swap(SESSION_ENDED)
         self._want_run = self._want_fade = False
         self._want_stop = self._want_fault = ''
         self._from[:] = parts.frame.position
@@ -177,15 +182,18 @@ class Controller:
         """
         Ask for another policy, fitted to the same robot and contract.
 
-        :param done: called in a tick, with '' when the policy has taken over, else with the
-            reason it was rolled back.
+        :param done: called once, with '' when the policy has taken over, else with the reason it
+            was refused or rolled back.
         """
-        self._want_swap, self._swap_done = fitted, done
+        self._refuse_swap(ANOTHER_SWAP)
+        self._want_swap = fitted, done
 
     def abandon(self) -> None:
         """End the session without another tick; the caller has seen to the damping frames."""
         self.mode = Mode.INACTIVE
         self.send = Send.NOTHING
+        self._refuse_swap(SESSION_ENDED)
+        self._roll_back(SESSION_ENDED)
 
     def reset_fault(self) -> str:
         """Turn `fault` into `damp` if its cause is gone; else the reason it stays."""
@@ -257,8 +265,10 @@ class Controller:
             self._want_fade = False
             if self.mode is not Mode.FADE:
                 self._begin_fade(now_ns, 'deactivated')
-        if self._want_swap is not None:
-            self._begin_swap(self._want_swap, now_ns)
+        if self.mode is Mode.FADE:
+            self._refuse_swap(SESSION_ENDED)
+        elif self._want_swap is not None:
+            self._begin_swap(*self._want_swap, now_ns)
 
     def _follow_tunables(self, *, jump: bool = False) -> None:
         parts = self.parts
@@ -275,7 +285,7 @@ class Controller:
         """Fill the policy's inputs in every mode, so that the log shows what it would see."""
         parts = self.parts
         running = self._moment.running = self.mode is Mode.RUN
-        self.run_ns = now_ns - self._since_ns if running else self.run_ns
+        self.run_ns = self._elapsed_ns(now_ns) if running else self.run_ns
         command = parts.command
         command.update(now_ns, self.settings.period_ns / 1e9)
         if command.limited:
@@ -301,7 +311,7 @@ class Controller:
     def _move(self, now_ns: int) -> None:
         """Ramp, hold and run: all of them send a position."""
         self.send = Send.POSITION
-        if self.mode is Mode.RAMP and now_ns - self._since_ns >= self._ramp_ns:
+        if self.mode is Mode.RAMP and self._elapsed_ns(now_ns) >= self._ramp_ns:
             self._enter(Mode.HOLD, now_ns, '')
             self._want_run = self.settings.auto_run
         if self.mode is Mode.HOLD and self._want_run:
@@ -315,7 +325,7 @@ class Controller:
             self.target[:] = start_pose
         else:
             np.subtract(start_pose, self._from, out=self.target)
-            self.target *= (now_ns - self._since_ns) / self._ramp_ns
+            self.target *= self._elapsed_ns(now_ns) / self._ramp_ns
             self.target += self._from
         self._limit()
 
@@ -323,8 +333,6 @@ class Controller:
         self.parts.stepping.start(now_ns)
         self._refused_in_a_row = 0
         self.run_ns = 0
-        # Joints that the policy does not have stay at the start pose.
-        self.target[:] = self.parts.start_pose
         self._enter(Mode.RUN, now_ns, '')
 
     def _run(self, now_ns: int) -> None:
@@ -350,7 +358,12 @@ class Controller:
         self._limit()
 
     def _aim(self) -> None:
-        """Turn the policy's action into the target, scaled about the start pose."""
+        """
+        Turn the policy's action into the target, scaled about the start pose.
+
+        Joints that the policy does not have are sent to the start pose, in every tick anew: the
+        target still holds what the limits made of it in the last one.
+        """
         stepping = self.parts.stepping
         joints, blended = stepping.fitted.joints, stepping.blended
         scale = self.factors.action_scale
@@ -359,6 +372,7 @@ class Controller:
             blended -= start
             blended *= scale
             blended += start
+        self.target[:] = self.parts.start_pose
         self.target[joints] = blended
 
     def _limit(self) -> None:
@@ -382,8 +396,22 @@ class Controller:
 
     # Swaps -------------------------------------------------------------------------------
 
-    def _begin_swap(self, fitted: Fitted, now_ns: int) -> None:
-        self._want_swap = None
+    def _refuse_swap(self, reason: str) -> None:
+        """Answer a swap that has not begun, if there is one."""
+        if self._want_swap is not None:
+            _, done = self._want_swap
+            self._want_swap = None
+            done(reason)
+
+    def _roll_back(self, reason: str) -> None:
+        """End a swap that has begun, if there is one."""
+        if self.parts.stepping.swapping:
+            self.parts.stepping.roll_back(reason)
+            self._end_swap()
+
+    def _begin_swap(self, fitted: Fitted, done: Callable[[str], None], now_ns: int) -> None:
+        self._roll_back(ANOTHER_SWAP)
+        self._want_swap, self._swap_done = None, done
         stepping = self.parts.stepping
         name = fitted.policy.contract.sha256[:12]
         if self.mode is Mode.RUN:
@@ -411,14 +439,17 @@ class Controller:
     def _said(self, text: str) -> None:
         self.parts.watch.panel.said.append(text)
 
+    def _elapsed_ns(self, now_ns: int) -> int:
+        """Time in this mode; none on a clock that went back, which is for a guard to find."""
+        return max(0, now_ns - self._since_ns)
+
     def _enter(self, mode: Mode, now_ns: int, reason: str) -> None:
         self.mode = mode
         self.reason = reason
         self._since_ns = now_ns
         self._said(f'mode {mode}: {reason}' if reason else f'mode {mode}')
-        if mode is not Mode.RUN and self.parts.stepping.swapping:
-            self.parts.stepping.roll_back(f'the run ended in {mode}')
-            self._end_swap()
+        if mode is not Mode.RUN:
+            self._roll_back(f'the run ended in {mode}')
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
@@ -438,7 +469,7 @@ class Controller:
         With torque = kp (target - q) - kd qd this is the same as taking kp down to zero and
         keeping kd, but needs no change of gains, which travel apart from the commands.
         """
-        elapsed = now_ns - self._since_ns
+        elapsed = self._elapsed_ns(now_ns)
         position = self.parts.frame.position
         if elapsed < self._ramp_ns:
             np.subtract(self._from, position, out=self.target)

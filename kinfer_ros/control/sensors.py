@@ -90,6 +90,11 @@ class SensorFrame:
         self.odom_stamp_ns = 0
         self.joint_problem = ''
         self.imu_problem = ''
+        self.take_any_order()
+
+    def take_any_order(self) -> None:
+        """Take the next sample of each source even if it is older: stamps cannot be compared."""
+        self._any_joint_order = self._any_imu_order = self._any_odom_order = True
 
     def update_joints(
         self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
@@ -101,7 +106,7 @@ class SensorFrame:
 
         :raises ContractError: a joint of the robot is not in `names`, or the lengths differ.
         """
-        if stamp_ns < self.joint_stamp_ns:
+        if stamp_ns < self.joint_stamp_ns and not self._any_joint_order:
             self.joint_disorder += 1
             return
         if names != self._names:
@@ -118,6 +123,7 @@ class SensorFrame:
         np.take(position, self._index, out=self.position)
         np.take(velocity, self._index, out=self.velocity)
         self.joint_stamp_ns = stamp_ns
+        self._any_joint_order = False
 
     def update_imu(
         self,
@@ -131,7 +137,7 @@ class SensorFrame:
 
         A sample older than the one before it is passed over and counted.
         """
-        if stamp_ns < self.imu_stamp_ns:
+        if stamp_ns < self.imu_stamp_ns and not self._any_imu_order:
             self.imu_disorder += 1
             return
         w, x, y, z = multiply(quaternion, self._imu_to_base)
@@ -143,6 +149,7 @@ class SensorFrame:
         np.dot(self._base_from_imu, gyro, out=self.gyro)
         np.dot(self._base_from_imu, accel, out=self.accel)
         self.imu_stamp_ns = stamp_ns
+        self._any_imu_order = False
 
     def update_odometry(self, linear: tuple[float, float, float], stamp_ns: int) -> None:
         """
@@ -150,11 +157,12 @@ class SensorFrame:
 
         A sample older than the one before it is passed over and counted.
         """
-        if stamp_ns < self.odom_stamp_ns:
+        if stamp_ns < self.odom_stamp_ns and not self._any_odom_order:
             self.odom_disorder += 1
             return
         self.base_velocity[:] = linear
         self.odom_stamp_ns = stamp_ns
+        self._any_odom_order = False
 
     @property
     def oldest_ns(self) -> int:

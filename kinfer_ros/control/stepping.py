@@ -116,8 +116,7 @@ class Stepping:
 
     def swap(self, fitted: Fitted, now_ns: int, blend_ns: int) -> None:
         """Let another policy take over within `blend_ns`, from a fresh carry, while one runs."""
-        if self._outgoing is not None:
-            self.roll_back('another swap came')
+        assert self._outgoing is None, 'roll the last swap back first'
         self._outgoing, self.fitted = self.fitted, fitted
         self._swap_began_ns, self._blend_ns = now_ns, blend_ns
         self._old_began_ns, self._began_ns = self._began_ns, now_ns

@@ -18,6 +18,9 @@ from kinfer_ros.errors import ConfigError
 Triple = tuple[float, float, float]
 """linear.x, linear.y (m/s), angular.z (rad/s)."""
 
+LARGEST = 1e6
+"""Of a number in a triple, which ROS has no ranges for: beyond, a command would overflow."""
+
 
 @dataclass
 class Tunables:
@@ -118,7 +121,8 @@ def tunables_from(values: Mapping[str, Any]) -> Tunables:
     """
     Make settings of parameter values, by name; names that are none of theirs are passed over.
 
-    :raises ConfigError: naming every value that is not finite, or is not three numbers.
+    :raises ConfigError: naming every value that is not finite, and every triple that is not one
+        or out of range; ROS keeps single numbers to their ranges.
     """
     problems = []
     found: dict[str, Any] = {}
@@ -131,8 +135,8 @@ def tunables_from(values: Mapping[str, Any]) -> Tunables:
             )
         elif not all(math.isfinite(number) for number in numbers):
             problems.append(f'{name}: found {value}, expected finite numbers')
-        elif isinstance(default, tuple) and min(numbers) < 0.0:
-            problems.append(f'{name}: found {numbers}, expected no negative number')
+        elif isinstance(default, tuple) and not 0.0 <= min(numbers) <= max(numbers) <= LARGEST:
+            problems.append(f'{name}: found {numbers}, expected 0 to {LARGEST:g}')
         else:
             found[name] = tuple(map(float, value)) if isinstance(default, tuple) else value
     if problems:

@@ -25,7 +25,7 @@ class ModelSwap:
     def __init__(
         self,
         path: str,
-        spec: str,
+        spec: str | None,
         loaded: Loaded,
         taken_over: Callable[[Loaded], None],
         answer: Callable[[str], None],
@@ -33,7 +33,7 @@ class ModelSwap:
         """
         Begin to load.
 
-        :param spec: the policy spec of a flat network, or ''.
+        :param spec: policy spec of the file, where it needs one.
         :param taken_over: called with what is loaded then, when the policy has taken over.
         :param answer: called once: with '', or with why the old policy goes on.
         """
@@ -69,12 +69,12 @@ class ModelSwap:
             self._taken_over(replace(self._loaded, policy=self._policy))
         self._answer(refusal)
 
-    def _load(self, path: str, spec: str) -> None:
+    def _load(self, path: str, spec: str | None) -> None:
         """Body of the thread."""
         loaded = self._loaded
         parts = loaded.controller.parts
         try:
-            policy = load_model(path, spec=spec or None)
+            policy = load_model(path, spec)
             check(policy.contract, loaded.robot)
             check_exchange(policy.contract, loaded.policy.contract, loaded.robot, loaded.rate_hz)
             self._fitted = fit(policy, loaded.robot, parts.frame, parts.command)

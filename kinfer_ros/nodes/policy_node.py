@@ -218,6 +218,7 @@ class PolicyNode(LifecycleNode):
         loaded = self._load()
         if self.session is None:
             raise ContractError('there is no open run: clean up and configure again')
+        self._operator.poll(self._clocks.control_now(), None)  # a button may be held down
         if self._operator.stopped:
             raise NotReady(self._operator.refusal(self._clocks.control_now()))
         found = self._io.gains_in_force
@@ -407,7 +408,7 @@ class PolicyNode(LifecycleNode):
             self._load_model.answer(call, refusal)
 
         if self._ticker is not None and self.loaded is not None:
-            path, spec = value(self, 'model'), value(self, 'spec')
+            path, spec = value(self, 'model'), value(self, 'spec') or None
             self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
         else:
             answer(self._load_another())

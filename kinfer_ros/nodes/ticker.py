@@ -168,13 +168,19 @@ class Ticker:
             self._silence()
 
     def _take_sample(self, stamp: int, patience: float) -> bool:
-        """Lockstep: take sensors until both samples carry the tick's own stamp, bounded."""
+        """
+        Lockstep: take sensors until both samples carry the tick's own stamp, bounded.
+
+        One that cannot be used is not waited for: the guards say what is wrong with it.
+        """
         frame = self._controller.parts.frame
         deadline = time.monotonic() + patience
         while True:
             self._io.take_sensors(frame)
             if frame.oldest_ns >= stamp:
                 return frame.newest_ns == stamp
+            if frame.joint_problem:
+                return True
             if time.monotonic() > deadline:
                 return False
             # Samples and clock come on two topics, in either order, microseconds apart.
@@ -190,7 +196,8 @@ class Ticker:
         controller.tick(now, stamp_now, missed)
         decided = time.perf_counter_ns()
         frame = controller.parts.frame
-        self._publish(frame.joint_stamp_ns)
+        # In lockstep the simulation waits for an answer to this stamp, were the sample refused.
+        self._publish(now if self._lockstep else frame.joint_stamp_ns)
         sent = time.perf_counter_ns()
         # In lockstep simulated time stands still during the tick.
         age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
@@ -242,7 +249,7 @@ class Ticker:
         frame = self._controller.parts.frame
         if self._lockstep:
             begin = time.perf_counter_ns()
-            now = frame.joint_stamp_ns + self._period_ns
+            now = self._last_now + self._period_ns
             if not self._take_sample(now, FADE_PATIENCE):
                 return False
             self._tick(now, now, 0, begin)

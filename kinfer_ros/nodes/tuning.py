@@ -22,7 +22,7 @@ from kinfer_ros.nodes.parameters import STRUCTURE
 from kinfer_ros.nodes.parameters import value
 from kinfer_ros.nodes.run_session import Loaded
 
-ALWAYS = ('model',)
+ALWAYS = ('model', 'spec')
 """Of STRUCTURE what can be set while active: it takes effect with ~/load_model."""
 
 

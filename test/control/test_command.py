@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.tunables import tunables_from
 from kinfer_ros.errors import ContractError
 
 S = 1_000_000_000
 
 
+TWIST = ('xvel', 'yvel', 'yawrate')
+
+
 def vector(*names: str, **more: object) -> CommandVector:
-    return CommandVector(names, more.pop('ranges', {}), tunables=Tunables(), **more)
+    tunables = more.pop('tunables', Tunables())
+    return CommandVector(names, more.pop('ranges', {}), tunables=tunables, **more)
 
 
 def test_twist_entries_go_where_their_names_are() -> None:
@@ -112,3 +121,124 @@ def test_a_heading_set_by_name_goes_back_to_the_integrated_one() -> None:
         command.set_twist(0.0, 0.0, 0.5, 2 * S)
         command.update(2 * S, 0.02)
     assert command.value[0] == pytest.approx(0.5)
+
+
+def test_scales_come_before_limits_and_ranges_last() -> None:
+    """The stick's full way is scaled, what comes of it is limited, whatever its sign."""
+    tunables = Tunables(command_scale=(0.5, 2.0, 1.0), command_limit=(0.0, 1.0, 0.3))
+    command = vector(*TWIST, tunables=tunables, ranges={'yvel': (-0.8, 0.8)})
+    command.set_twist(1.0, 1.0, -0.5, 0)
+    command.update(0, 0.02)
+    np.testing.assert_allclose(command.value, [0.5, 0.8, -0.3], rtol=1e-6)
+    assert set(command.limited) == {'yvel', 'yawrate'}
+    command.set_twist(1.0, 0.4, -0.3, 0)
+    command.update(0, 0.02)
+    assert command.limited == [], 'at a limit is within it'
+
+
+def test_acceleration_is_limited_both_ways_and_said() -> None:
+    """1 m/s^2 at 50 Hz is 0.02 m/s a tick, away from rest as well as back to it."""
+    command = vector(*TWIST, tunables=Tunables(command_acceleration=(1.0, 0.0, 0.0)))
+    command.set_twist(0.05, 3.0, 0.0, 0)
+    values, slowed = [], []
+    for now in (0, 0, 0, S, S, S):  # from S on the command is lost
+        command.update(now, 0.02)
+        values.append(float(command.value[0]))
+        slowed.append(command.slowed)
+    np.testing.assert_allclose(values, [0.02, 0.04, 0.05, 0.03, 0.01, 0.0], atol=1e-7)
+    assert slowed == [True, True, False, True, True, False]
+
+
+def test_a_run_accelerates_from_zero() -> None:
+    """A stick pushed while the robot stood in hold must not be a jump at the start."""
+    command = vector(*TWIST, tunables=Tunables(command_acceleration=(1.0, 0.0, 0.0)))
+    for _ in range(100):
+        command.set_twist(1.0, 0.0, 0.0, 0)
+        command.update(0, 0.02)
+    command.reset()
+    command.update(0, 0.02)
+    assert command.value[0] == np.float32(0.02)
+
+
+def test_settings_are_read_live() -> None:
+    """They change between two ticks, under a command that stays."""
+    tunables = Tunables()
+    command = vector('xvel', tunables=tunables)
+    command.set_twist(1.0, 0.0, 0.0, 0)
+    command.update(S, 0.02)
+    assert command.value[0] == 0.0
+    tunables.command_timeout, tunables.command_scale = 2.0, (0.5, 1.0, 1.0)
+    command.update(S, 0.02)
+    assert command.value[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ('twist', 'named', 'now', 'expected'),
+    [
+        ((0.01, -0.01, 0.01), 0.01, 0, ''),
+        ((0.0, -0.02, 0.0), 0.0, 0, 'cmd_vel is (0.0, -0.02, 0.0)'),
+        ((0.0, 0.0, 0.0), -0.02, 0, "policy_command holds {'baseheight': -0.02}"),
+        ((1.0, 0.0, 0.0), 1.0, S // 2, 'cmd_vel'),
+        ((1.0, 0.0, 0.0), 1.0, S // 2 + 1, ''),
+    ],
+)
+def test_neutral_is_a_stick_that_nobody_pushes(
+    twist: tuple[float, float, float], named: float, now: int, expected: str
+) -> None:
+    """Nobody activates a robot that is told to walk; a lost command tells it nothing."""
+    command = vector(*TWIST, 'baseheight')
+    assert command.not_neutral(0) == ''
+    command.set_twist(*twist, 0)
+    command.set_named(['baseheight'], [named], 0)
+    found = command.not_neutral(now)
+    assert found.startswith(expected)
+    assert bool(found) == bool(expected)
+
+
+def test_named_values_are_limited_to_the_training_range() -> None:
+    """They come from the same untrusted graph as a velocity command."""
+    command = vector('xvel', 'baseheight', ranges={'baseheight': (-0.1, 0.1)})
+    command.set_named(['baseheight'], [99.0], 0)
+    command.update(0, 0.02)
+    assert command.value[1] == np.float32(0.1)
+    assert command.limited == ['baseheight']
+
+
+def test_a_refused_named_message_changes_nothing() -> None:
+    """Half a message is none: one bad value takes the good ones along."""
+    command = vector('xvel', 'baseheight')
+    assert command.set_named(['xvel', 'baseheight'], [0.5, math.nan], 0)
+    assert command.set_named(['xvel', 'nobody'], [0.5, 0.5], 0)
+    command.update(0, 0.02)
+    np.testing.assert_array_equal(command.value, 0.0)
+
+
+def test_a_message_with_a_million_names_is_refused_by_its_length() -> None:
+    """Looking each one up would take the tick."""
+    command = vector('xvel')
+    names = ['xvel'] * 1_000_000
+    begin = time.process_time()
+    text = command.set_named(names, names, 0)
+    assert time.process_time() - begin < 0.01
+    assert '1000000 names' in text
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.floats(), st.floats(), st.floats()), min_size=1, max_size=5),
+    st.tuples(*[st.floats(0.0, 1e6)] * 3),
+    st.tuples(*[st.floats(0.0, 1e6)] * 3),
+)
+def test_whatever_is_commanded_the_policy_sees_finite_numbers(
+    twists: list[tuple[float, float, float]],
+    scale: tuple[float, float, float],
+    acceleration: tuple[float, float, float],
+) -> None:
+    """Any message, and any settings that are accepted."""
+    tunables = tunables_from({'command_scale': scale, 'command_acceleration': acceleration})
+    command = vector(*TWIST, 'yaw', tunables=tunables)
+    for now, twist in enumerate(twists):
+        command.set_twist(*twist, now)
+        command.set_named(['yvel'], [twist[0]], now)
+        command.update(now, 0.02)
+        assert np.isfinite(command.value).all()

@@ -145,6 +145,25 @@ def sqrt_step(joints: int = 2) -> bytes:
     return graph.build(shapes, {action: (joints,), following: (1,)})
 
 
+def breakable_step(level: float, joints: int = 2, *, breakable: bool = True) -> bytes:
+    """
+    A step_fn that asks for `level` rad of every joint and counts its steps in its carry, of one.
+
+    Where it is breakable: sqrt(command[0]) is added, so that -1 gives NaN and 1e4 an action that
+    explodes; a command[2] of 1 or more makes onnxruntime fail.
+    """
+    graph = Builder()
+    action = graph.op('Add', graph.const([level] * joints), graph.take('command', 1, 2))
+    if breakable:
+        root = graph.op('Sqrt', graph.take('command', 0, 1))
+        index = graph.op('Cast', graph.take('command', 2, 3), to=TensorProto.INT64)
+        zero = graph.op('Gather', graph.const([0.0]), index)
+        action = graph.op('Add', graph.op('Add', action, root), zero)
+    following = graph.op('Add', 'carry', graph.const([1.0]))
+    shapes = {'command': (3,), 'carry': (1,)}
+    return graph.build(shapes, {action: (joints,), following: (1,)})
+
+
 EVERY_INPUT = {
     'joint_angles': None,
     'joint_angular_velocities': None,

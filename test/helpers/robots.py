@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from helpers.models import COMMANDS_3
+from helpers.models import breakable_step
 from helpers.models import init_fn
 from helpers.models import leaky_step
 from helpers.models import metadata
 from helpers.models import sqrt_step
 from helpers.models import write_kinfer
 from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.assembly import fit
 from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.robot import Robot
@@ -56,6 +61,13 @@ def sqrt_policy(folder: Path) -> Policy:
     return load_model(write_kinfer(folder / 'sqrt.kinfer', init_fn([0]), sqrt_step(), meta))
 
 
+def level_policy(folder: Path, level: float, *, breakable: bool = False, **more: object) -> Policy:
+    """A policy that asks for `level` rad and counts its steps: see models.breakable_step."""
+    meta = metadata(2, COMMANDS_3, carry_size=[1], **more)
+    step = breakable_step(level, breakable=breakable)
+    return load_model(write_kinfer(folder / f'level_{level}.kinfer', init_fn([0]), step, meta))
+
+
 class Rig:
     """A controller whose clock and sensors the test moves; sensors are fresh by default."""
 
@@ -70,6 +82,7 @@ class Rig:
             policy, robot, settings or Settings(period_ns=PERIOD_NS), tunables or Tunables()
         )
         self.policy = policy
+        self.robot = robot
         self.stepping = self.controller.parts.stepping
         self.frame = self.controller.parts.frame
         self.now = START_NS
@@ -89,21 +102,54 @@ class Rig:
         """Start the session now."""
         self.controller.activate(self.now)
 
-    def tick(self, count: int = 1, *, fresh: bool = True) -> Mode:
-        """Let periods pass, a tick each; :return: the mode after the last."""
+    def tick(
+        self, count: int = 1, *, fresh: bool = True, missed: int = 0, stamp_offset: int = 0
+    ) -> Mode:
+        """
+        Let periods pass, a tick each.
+
+        :param missed: ticks that were skipped before each.
+        :param stamp_offset: ns by which the clock of the stamps is ahead.
+        :return: the mode after the last.
+        """
         for _ in range(count):
             self.now += PERIOD_NS
             if fresh:
                 self.sense()
-            self.controller.tick(self.now, self.now)
+            self.controller.tick(self.now, self.now + stamp_offset, missed)
         return self.controller.mode
+
+    def command(self, x: float = 0.0, y: float = 0.0, yaw_rate: float = 0.0) -> None:
+        """Send a velocity command now."""
+        assert self.controller.parts.command.set_twist(x, y, yaw_rate, self.now)
+
+    def swap(self, policy: Policy) -> list[str]:
+        """Ask for another policy; :return: the answers, one when all is well, as they come."""
+        parts = self.controller.parts
+        answers: list[str] = []
+        fitted = fit(policy, self.robot, parts.frame, parts.command)
+        self.controller.request_swap(fitted, answers.append)
+        return answers
+
+    def tune(self, **changes: Any) -> None:
+        """Ask for other live settings."""
+        self.controller.request_tunables(replace(self.controller.parts.tunables, **changes))
+
+    def count(self, guard: str, level: Level) -> int:
+        """How often a guard gave a verdict of that level."""
+        return self.controller.parts.watch.panel.count(guard, level)
+
+    def tick_until(self, mode: Mode) -> None:
+        """Let periods pass until a mode is reached, at most 200."""
+        for _ in range(200):
+            if self.tick() is mode:
+                return
+        raise AssertionError(f'still {self.controller.mode}, expected {mode}')
 
     def run(self) -> None:
         """Activate and go on to mode run."""
         self.activate()
-        for _ in range(200):
-            if self.tick() is Mode.HOLD:
-                break
+        self.tick_until(Mode.HOLD)
         assert self.controller.request_run() == ''
         assert self.tick() is Mode.RUN
 

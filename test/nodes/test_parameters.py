@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from helpers.drive import TRIPLES
+from helpers.drive import TUNABLE_RANGES
 from kinfer_ros.control.guards.verdict import GUARDS
 from kinfer_ros.control.tunables import NAMES
 from kinfer_ros.nodes.parameters import STRUCTURE
@@ -37,3 +39,10 @@ def test_every_guard_has_a_line_in_the_docs() -> None:
     """An operator who reads `guard_slew_broken` looks there."""
     text = (ROOT / 'docs' / 'modes.md').read_text()
     assert [name for name in GUARDS if f'| `{name}` |' not in text] == []
+
+
+def test_every_tunable_is_declared_with_the_range_the_properties_draw_from() -> None:
+    """A range widened here alone would let in what nobody has tried."""
+    declared = {e.name: (e.low, e.high) for e in TUNABLES if e.low is not None}
+    assert declared == TUNABLE_RANGES
+    assert set(TRIPLES) == set(NAMES) - set(declared)

@@ -206,22 +206,24 @@ class HealthGuard:
         """Judge what the robot has told; what it does not tell is no fault."""
         if not health.tells:
             return OK
-        tunables = self._tunables
-        hottest = float(np.fmax.reduce(health.temperature))
-        if hottest > tunables.max_temperature - self.WARM:
-            name = self._names[int(np.nanargmax(health.temperature))]
-            text = (
-                f'{name} is at {hottest:.0f} deg C, '
-                f'at most {tunables.max_temperature:g} are accepted'
-            )
-            return (fault if hottest > tunables.max_temperature else warn)('temperature', text)
-        if health.battery < 2 * tunables.min_battery:
-            text = (
-                f'the battery is at {100 * health.battery:.0f} %, '
-                f'at least {100 * tunables.min_battery:g} % are needed'
-            )
-            return (fault if health.battery < tunables.min_battery else warn)('battery', text)
-        return OK
+        heat, charge = self._heat(health.temperature), self._charge(health.battery)
+        return charge if charge.level > heat.level else heat
+
+    def _heat(self, temperature: Float64) -> Verdict:
+        most = self._tunables.max_temperature
+        hottest = float(np.fmax.reduce(temperature))
+        if not hottest > most - self.WARM:
+            return OK
+        name = self._names[int(np.nanargmax(temperature))]
+        text = f'{name} is at {hottest:.0f} deg C, at most {most:g} are accepted'
+        return (fault if hottest > most else warn)('temperature', text)
+
+    def _charge(self, battery: float) -> Verdict:
+        least = self._tunables.min_battery
+        if not battery < 2 * least:
+            return OK
+        text = f'the battery is at {100 * battery:.0f} %, at least {100 * least:g} % are needed'
+        return (fault if battery < least else warn)('battery', text)
 
 
 class MissedGuard:

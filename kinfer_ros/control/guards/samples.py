@@ -75,7 +75,7 @@ class SampleGuard:
         self._stamp_ns = -1
         self._came_ns = -1
         self._changed_ns = -1
-        self._disorder = 0
+        self._disorder = -1
 
     def check(self, stamp_ns: int, disorder: int, moment: Moment) -> Verdict:
         """
@@ -98,7 +98,7 @@ class SampleGuard:
             self._changed_ns = self._came_ns
         elif self._came_ns - self._changed_ns > self._tunables.frozen_timeout * 1e9:
             verdict = self._frozen()
-        if verdict is OK and disorder != self._disorder:
+        if verdict is OK and disorder != self._disorder >= 0:
             verdict = warn(
                 'order',
                 f'{self.source}: {disorder - self._disorder} samples were older than the one '
@@ -117,10 +117,11 @@ class SampleGuard:
         if silent > limit and age < silent:
             age = silent
         if age > limit:
+            # By its stamp a source that stopped is too old a little before it is too silent.
             late = (
                 ''
-                if silent > limit
-                else ('; samples arrive, so they are held up, or the clocks of the hosts differ')
+                if silent > limit / 2
+                else '; samples arrive, so they are held up, or the clocks of the hosts differ'
             )
             return fault(
                 'stale',

@@ -19,6 +19,9 @@ from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
 
+NO_STIFFNESS = 1e-6
+"""Nm/rad: a joint with less has none. The band divides by it, and must not overflow."""
+
 SLEW = Verdict(Level.LIMIT, 'slew', 'a target was slowed down to target_slew')
 TORQUE = Verdict(Level.LIMIT, 'torque', 'a target asked for more than the torque limit')
 POSITION = Verdict(Level.LIMIT, 'limit', 'a target was beyond a joint limit')
@@ -66,7 +69,7 @@ class TargetLimiter:
         tunables = self._tunables
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor
-        stiff = (kp > 0.0) & (tunables.torque_band > 0.0)
+        stiff = (kp > NO_STIFFNESS) & (tunables.torque_band > 0.0)
         self._band.fill(math.inf)
         np.divide(self._torque * tunables.torque_band, kp, out=self._band, where=stiff)
         self._band_per_speed.fill(0.0)

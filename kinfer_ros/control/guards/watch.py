@@ -102,14 +102,18 @@ class Watch:
 
     def _verdicts(self, moment: Moment, target: Float64 | None, missed: int) -> Iterator[Verdict]:
         frame = self._frame
-        yield self._clock.check(moment)
+        clock = self._clock.check(moment)
+        if clock is not OK:
+            frame.take_any_order()
+        yield clock
         yield self._missed.check(missed)
         if frame.joint_problem or frame.imu_problem:
             yield fault('sample', frame.joint_problem or frame.imu_problem)
-        yield self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, moment)
-        yield self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, moment)
-        if frame.needs_odometry:
-            yield self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, moment)
+        for verdict in self._sample_verdicts(moment):
+            if verdict.guard == 'future':
+                # One wrong stamp must not make every later sample an old one, for ever.
+                frame.take_any_order()
+            yield verdict
         yield self._tilt.check(frame.gravity)
         yield self._joints.check(frame.position, frame.velocity, target, moment)
         if frame.joint_changes != self._changes:
@@ -120,3 +124,14 @@ class Watch:
                 'name: are there two publishers?',
             )
         yield self._health.check(self.health)
+
+    def _sample_verdicts(self, moment: Moment) -> tuple[Verdict, ...]:
+        frame = self._frame
+        found = (
+            self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, moment),
+            self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, moment),
+        )
+        if not frame.needs_odometry:
+            return found
+        odom = self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, moment)
+        return (*found, odom)
