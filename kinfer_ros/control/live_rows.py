@@ -8,6 +8,7 @@ robot says while it stands still, and is found here. Pure: what was heard comes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -51,14 +52,16 @@ def live_rows(
         rows += _odom_rows(heard.odom, robot)
     if heard.running:
         odom = heard.odom if needs_odometry else []
-        rows += _time_rows('joint_states', heard.joints, heard, rate_hz, stale_s)
-        rows += _time_rows('imu/data', heard.imu, heard, rate_hz, stale_s)
-        rows += _time_rows('odom', odom, heard, rate_hz, stale_s)
+        timed = _time_rows('joint_states', heard.joints, heard, rate_hz, stale_s)
+        timed += _time_rows('imu/data', heard.imu, heard, rate_hz, stale_s)
+        timed += _time_rows('odom', odom, heard, rate_hz, stale_s)
+        rows += [replace(row, passing=True) for row in timed]
     return rows
 
 
 def _silent(topic: str) -> Row:
-    return Row(topic, FAIL, 'no message', 'messages', 'is the driver or the bridge running?')
+    remedy = 'is the driver or the bridge running?'
+    return Row(topic, FAIL, 'no message', 'messages', remedy, passing=True)
 
 
 # Joints ----------------------------------------------------------------------------------
@@ -145,6 +148,7 @@ def _odom_rows(samples: Sequence[OdomSample], robot: Robot) -> list[Row]:
             Row(
                 'odometry', FAIL, 'no message on odom, and the policy takes the linear velocity',
                 'nav_msgs/Odometry, twist in the base frame', 'run a state estimator',
+                passing=True,
             )
         ]  # fmt: skip
     last = samples[-1]
