@@ -67,9 +67,7 @@ def refuse(rows: Sequence[Row], contract: Contract, robot: Robot) -> None:
     if failed(rows):
         said = as_table([row for row in rows if row.verdict in (FAIL, WARN)])
         error = NotReady if all(r.passing for r in rows if r.verdict == FAIL) else ContractError
-        raise error(
-            f'{contract.path} does not fit the robot {robot.name} ({robot.path}):\n{said}'
-        )
+        raise error(f'{contract.path} does not fit the robot {robot.name} ({robot.path}):\n{said}')
 
 
 def as_table(rows: Sequence[Row]) -> str:
