@@ -139,14 +139,19 @@ def _by_name(
     return [value[name] for name in names]
 
 
+def fits(value: Any) -> bool:
+    """Whether a value is a finite number that float32 can hold."""
+    return is_number(value) and abs(value) < LARGEST
+
+
 def _is_value(value: Any, minimum: float) -> bool:
-    return is_number(value) and minimum <= value and abs(value) < LARGEST
+    return fits(value) and minimum <= value
 
 
 def _is_pair(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
-        and all(is_number(entry) for entry in value)
+        and all(fits(entry) for entry in value)
         and value[0] <= value[1]
     )

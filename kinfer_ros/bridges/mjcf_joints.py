@@ -37,7 +37,7 @@ class MjcfFacts:
     base: str
     imu_site: str | None
     imu_mounting: tuple[float, ...]
-    """Quaternion w x y z of the site in its body."""
+    """Quaternion w x y z of the site in the base, all joints at zero."""
 
 
 def read_mjcf(path: Path) -> MjcfFacts:
@@ -60,7 +60,7 @@ def read_mjcf(path: Path) -> MjcfFacts:
         raise RobotError(f'MJCF {path}: found no actuated hinge joint, expected those of a robot')
     root = model.body_rootid[model.jnt_bodyid[hinges[0][1]]]
     site = _imu_site(model)
-    quat = (1.0, 0.0, 0.0, 0.0) if site is None else tuple(model.site(site).quat.tolist())
+    quat = (1.0, 0.0, 0.0, 0.0) if site is None else _mounting(model, site, root)
     joints = tuple(_joint(model, actuator, joint) for actuator, joint in hinges)
     return MjcfFacts(path, joints, model.body(root).name or 'base_link', site, quat)
 
@@ -84,6 +84,15 @@ def _joint(model: Any, actuator: int, joint: int) -> MjcfJoint:
         upper=high if limited else None,
         torque_limit=torque if 0.0 < torque < math.inf else None,
     )
+
+
+def _mounting(model: Any, site: str, base: int) -> tuple[float, ...]:
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    turned = data.xmat[base].reshape(3, 3).T @ data.site(site).xmat.reshape(3, 3)
+    quat = np.empty(4)
+    mujoco.mju_mat2Quat(quat, turned.ravel())
+    return tuple(round(value, 9) + 0.0 for value in quat.tolist())
 
 
 def _imu_site(model: Any) -> str | None:

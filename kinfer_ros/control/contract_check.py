@@ -23,6 +23,7 @@ from kinfer_ros.control.command import NAMED_ENTRIES
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.yaml_file import did_you_mean
@@ -47,6 +48,8 @@ class Row:
     found: str
     expected: str = ''
     remedy: str = ''
+    passing: bool = False
+    """A failure that may be gone the next time: a busy machine makes messages late."""
 
 
 def failed(rows: Iterable[Row]) -> bool:
@@ -59,12 +62,12 @@ def refuse(rows: Sequence[Row], contract: Contract, robot: Robot) -> None:
     Let nothing pass that has failed.
 
     :raises ContractError: with the lines that are not ok.
+    :raises NotReady: the same, where all that has failed may be gone the next time.
     """
     if failed(rows):
         said = as_table([row for row in rows if row.verdict in (FAIL, WARN)])
-        raise ContractError(
-            f'{contract.path} does not fit the robot {robot.name} ({robot.path}):\n{said}'
-        )
+        error = NotReady if all(r.passing for r in rows if r.verdict == FAIL) else ContractError
+        raise error(f'{contract.path} does not fit the robot {robot.name} ({robot.path}):\n{said}')
 
 
 def as_table(rows: Sequence[Row]) -> str:

@@ -29,6 +29,7 @@ from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.stepping import Fitted
 from kinfer_ros.control.stepping import Stepping
+from kinfer_ros.control.swap import Swap
 from kinfer_ros.control.tunables import FACTOR_SPEED
 from kinfer_ros.control.tunables import Factors
 from kinfer_ros.control.tunables import Tunables
@@ -38,7 +39,6 @@ Float64 = NDArray[np.float64]
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
 
-ANOTHER_SWAP = 'another swap came'
 SESSION_ENDED = 'the session has ended'
 
 
@@ -92,7 +92,6 @@ class Controller:
             'falls': 0,
             'limited_ticks': 0,
             'refused_outputs': 0,
-            'swaps': 0,
         }
         self.run_ns = 0
         tunables = parts.tunables
@@ -110,8 +109,7 @@ class Controller:
         self._want_fade = False
         self._want_fault = ''
         self._want_tunables: Tunables | None = None
-        self._want_swap: tuple[Fitted, Callable[[str], None]] | None = None
-        self._swap_done: Callable[[str], None] = _nobody
+        self._swap = Swap(parts.stepping, parts.command, parts.watch.panel.say)
 
     # Requests, obeyed by the next tick ---------------------------------------------------
 
@@ -119,7 +117,7 @@ class Controller:
         """Leave `inactive`: ramp from the pose measured now to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         parts = self.parts
-        self._refuse_swap(SESSION_ENDED)
+        self._swap.refuse(SESSION_ENDED)
         self._want_run = self._want_fade = False
         self._want_stop = self._want_fault = ''
         self._from[:] = parts.frame.position
@@ -185,15 +183,19 @@ class Controller:
         :param done: called once, with '' when the policy has taken over, else with the reason it
             was refused or rolled back.
         """
-        self._refuse_swap(ANOTHER_SWAP)
-        self._want_swap = fitted, done
+        self._swap.request(fitted, done)
+
+    @property
+    def swaps(self) -> int:
+        """How many policies have taken over while active."""
+        return self._swap.count
 
     def abandon(self) -> None:
         """End the session without another tick; the caller has seen to the damping frames."""
         self.mode = Mode.INACTIVE
         self.send = Send.NOTHING
-        self._refuse_swap(SESSION_ENDED)
-        self._roll_back(SESSION_ENDED)
+        self._swap.refuse(SESSION_ENDED)
+        self._swap.roll_back(SESSION_ENDED)
 
     def reset_fault(self) -> str:
         """Turn `fault` into `damp` if its cause is gone; else the reason it stays."""
@@ -266,9 +268,10 @@ class Controller:
             if self.mode is not Mode.FADE:
                 self._begin_fade(now_ns, 'deactivated')
         if self.mode is Mode.FADE:
-            self._refuse_swap(SESSION_ENDED)
-        elif self._want_swap is not None:
-            self._begin_swap(*self._want_swap, now_ns)
+            self._swap.refuse(SESSION_ENDED)
+        else:
+            blend_ns = self.settings.blend_ns if self.mode is Mode.RUN else None
+            self._swap.begin(now_ns, blend_ns)
 
     def _follow_tunables(self, *, jump: bool = False) -> None:
         parts = self.parts
@@ -344,10 +347,8 @@ class Controller:
         if not parts.stepping.fitted.policy.inputs_finite():
             self._refuse('input', 'an input of the policy is not finite', now_ns, at_once=True)
             return
-        swapping = parts.stepping.swapping
         refused = parts.stepping.step(now_ns)
-        if swapping and not parts.stepping.swapping:
-            self._end_swap()
+        self._swap.settle()
         if refused:
             self._refuse('output', refused, now_ns)
             return
@@ -394,50 +395,7 @@ class Controller:
             return
         self.parts.watch.panel.note(Verdict(Level.WARN, guard, f'{reason}: last target held'))
 
-    # Swaps -------------------------------------------------------------------------------
-
-    def _refuse_swap(self, reason: str) -> None:
-        """Answer a swap that has not begun, if there is one."""
-        if self._want_swap is not None:
-            _, done = self._want_swap
-            self._want_swap = None
-            done(reason)
-
-    def _roll_back(self, reason: str) -> None:
-        """End a swap that has begun, if there is one."""
-        if self.parts.stepping.swapping:
-            self.parts.stepping.roll_back(reason)
-            self._end_swap()
-
-    def _begin_swap(self, fitted: Fitted, done: Callable[[str], None], now_ns: int) -> None:
-        self._roll_back(ANOTHER_SWAP)
-        self._want_swap, self._swap_done = None, done
-        stepping = self.parts.stepping
-        name = fitted.policy.contract.sha256[:12]
-        if self.mode is Mode.RUN:
-            stepping.swap(fitted, now_ns, self.settings.blend_ns)
-            self._said(f'swap: model {name} begins to take over')
-            return
-        stepping.replace(fitted)
-        self._end_swap()
-
-    def _end_swap(self) -> None:
-        stepping = self.parts.stepping
-        contract = stepping.fitted.policy.contract
-        reason, stepping.swap_failed = stepping.swap_failed, ''
-        done, self._swap_done = self._swap_done, _nobody
-        if reason:
-            self._said(f'swap rolled back: {reason}')
-        else:
-            self.parts.command.set_ranges(contract.command_ranges)
-            self.counts['swaps'] += 1
-            self._said(f'swap: model {contract.sha256[:12]} has taken over')
-        done(reason)
-
     # Modes -------------------------------------------------------------------------------
-
-    def _said(self, text: str) -> None:
-        self.parts.watch.panel.said.append(text)
 
     def _elapsed_ns(self, now_ns: int) -> int:
         """Time in this mode; none on a clock that went back, which is for a guard to find."""
@@ -447,9 +405,11 @@ class Controller:
         self.mode = mode
         self.reason = reason
         self._since_ns = now_ns
-        self._said(f'mode {mode}: {reason}' if reason else f'mode {mode}')
+        self.parts.watch.panel.say(f'mode {mode}: {reason}' if reason else f'mode {mode}')
+        if mode is Mode.INACTIVE:
+            self._follow_tunables(jump=True)  # what was asked for in the last tick
         if mode is not Mode.RUN:
-            self._roll_back(f'the run ended in {mode}')
+            self._swap.roll_back(f'the run ended in {mode}')
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
@@ -482,7 +442,3 @@ class Controller:
         self._damping_left -= 1
         if self._damping_left <= 0:
             self._enter(Mode.INACTIVE, now_ns, self.reason)
-
-
-def _nobody(reason: str) -> None:
-    """Stand in for whoever waits for a swap."""

@@ -22,19 +22,25 @@ class Joystick:
         self._deadman_button = deadman_button
         self._timeout_ns = timeout_ns
         self._stopped = False
-        self._held = False
+        self._stop_held = False
+        self._deadman_held = False
         self._heard_ns = -1
 
     def update(self, buttons: Sequence[int], now_ns: int) -> None:
         """Take one message; every message counts, a press may be shorter than a tick."""
         self._heard_ns = now_ns
-        self._held = _pressed(buttons, self._deadman_button)
-        self._stopped = self._stopped or _pressed(buttons, self._stop_button)
+        self._deadman_held = _pressed(buttons, self._deadman_button)
+        self._stop_held = _pressed(buttons, self._stop_button)
+        self._stopped = self._stopped or self._stop_held
 
     def stop_reason(self) -> str:
         """Say once that the stop button was pressed, in whatever mode."""
         stopped, self._stopped = self._stopped, False
-        return f'joystick button {self._stop_button} pressed' if stopped else ''
+        return self._stop_text() if stopped else ''
+
+    def refusal(self, now_ns: int) -> str:
+        """Say why no robot may be activated now, or '': a button held down is no new press."""
+        return self._stop_text() if self._stop_held else self.deadman_reason(now_ns)
 
     def deadman_reason(self, now_ns: int) -> str:
         """Say why the robot must not be moved now, or ''."""
@@ -42,7 +48,10 @@ class Joystick:
             return ''
         if self._heard_ns < 0 or now_ns - self._heard_ns > self._timeout_ns:
             return f'no joy message for {self._timeout_ns / 1e9:g} s: is the joystick connected?'
-        return '' if self._held else f'dead-man button {self._deadman_button} is not held'
+        return '' if self._deadman_held else f'dead-man button {self._deadman_button} is not held'
+
+    def _stop_text(self) -> str:
+        return f'joystick button {self._stop_button} pressed'
 
 
 def _pressed(buttons: Sequence[int], button: int) -> bool:

@@ -73,10 +73,12 @@ class Schedule:
     """
     An absolute schedule: tick k is due at `first_ns + k * period_ns`.
 
-    Ticks that were not run are skipped and counted, never made up for in a burst.
+    Ticks that were not run are skipped and counted, never made up for in a burst; one that comes
+    twice is told, since a policy that steps twice in a period runs at twice its speed.
 
     :ivar missed: ticks skipped so far.
     :ivar missed_in_a_row: ticks skipped just before the newest one.
+    :ivar repeated: the newest tick had been run before.
     :ivar late: histogram of how late the ticks ran.
     """
 
@@ -84,6 +86,7 @@ class Schedule:
         self.period_ns = period_ns
         self.missed = 0
         self.missed_in_a_row = 0
+        self.repeated = False
         self.late = Histogram()
         self._first_ns = first_ns
         self._last = -1
@@ -93,6 +96,7 @@ class Schedule:
         # A timer may fire a little before the instant it was read to fire at: not a tick early.
         since = now_ns - self._first_ns
         index = (since + self.period_ns // 10) // self.period_ns
+        self.repeated = index == self._last
         self.missed_in_a_row = max(0, index - self._last - 1)
         self.missed += self.missed_in_a_row
         self._last = index

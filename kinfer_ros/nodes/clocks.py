@@ -7,9 +7,13 @@ would be judged by the time of the machine it runs on.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
+from rclpy.clock import JumpHandle
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 
@@ -31,6 +35,15 @@ class Clocks:
     def control_now(self) -> int:
         """Control clock, ns: steady on hardware, the node's clock under use_sim_time."""
         return self.stamp_now() if self.sim_time else time.monotonic_ns()
+
+    def on_jump_back(self, callback: Callable[[], None]) -> JumpHandle:
+        """Call back whenever /clock goes back; :return: a handle, to `unregister`."""
+        threshold = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+        )
+        return self._node_clock.create_jump_callback(
+            threshold, post_callback=lambda jump: callback()
+        )
 
     def stamp_now(self) -> int:
         """Clock of the message stamps, ns."""

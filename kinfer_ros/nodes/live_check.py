@@ -26,11 +26,11 @@ from sensor_msgs.msg import JointState
 
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.contract_check import Row
-from kinfer_ros.control.live_rows import MOST
-from kinfer_ros.control.live_rows import Heard
-from kinfer_ros.control.live_rows import ImuSample
-from kinfer_ros.control.live_rows import JointSample
-from kinfer_ros.control.live_rows import OdomSample
+from kinfer_ros.control.heard import MOST
+from kinfer_ros.control.heard import Heard
+from kinfer_ros.control.heard import ImuSample
+from kinfer_ros.control.heard import JointSample
+from kinfer_ros.control.heard import OdomSample
 from kinfer_ros.control.live_rows import live_rows
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.nodes.messages import stamp_ns

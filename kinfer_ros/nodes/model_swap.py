@@ -65,6 +65,8 @@ class ModelSwap:
         if self.done:
             return
         self.done = True
+        if self._refusal is not None:
+            refusal = self._refusal  # it was decided in a tick, before a session ended
         if not refusal and self._policy is not None:
             self._taken_over(replace(self._loaded, policy=self._policy))
         self._answer(refusal)

@@ -71,7 +71,7 @@ class Operator:
         """Say why the operator does not let the robot be activated, or ''."""
         if self.stopped:
             return f'stopped ({self.stopped}): call ~/reset, then activate'
-        return self._joystick.deadman_reason(now_ns)
+        return self._joystick.refusal(now_ns)
 
     def reset(self) -> None:
         """Forget the stop."""

@@ -218,6 +218,7 @@ class PolicyNode(LifecycleNode):
         loaded = self._load()
         if self.session is None:
             raise ContractError('there is no open run: clean up and configure again')
+        self._operator.poll(self._clocks.control_now(), None)  # a button may be held down
         if self._operator.stopped:
             raise NotReady(self._operator.refusal(self._clocks.control_now()))
         found = self._io.gains_in_force

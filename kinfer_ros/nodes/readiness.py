@@ -82,6 +82,7 @@ class Readiness:
         Hold the policy's contract against the live graph, as `check --live` does.
 
         :raises ContractError: with the lines of the report that are not ok.
+        :raises NotReady: messages are missing, late or too few, which may pass.
         """
         live = check_from_inside(
             loaded.policy,

@@ -11,6 +11,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 
+from rclpy.clock import JumpHandle
 from rclpy.node import Node
 from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
@@ -86,6 +87,7 @@ class Ticker:
         self._countdown = 0
         self._last_now = 0
         self._timer: Timer | None = None
+        self._jumps: JumpHandle | None = None
         self.schedule = Schedule(0, self._period_ns)
         self.crash = ''
 
@@ -104,12 +106,19 @@ class Ticker:
         else:
             first = self._clocks.control_now() + self._timer.time_until_next_call()
             self.schedule = Schedule(first, self._period_ns)
+            if self._clocks.sim_time:
+                # A timer begins its period anew when its clock goes back: if that happens often
+                # it never fires, and the guard on the clock would never be asked.
+                self._jumps = self._clocks.on_jump_back(self._on_timer)
 
     def stop(self) -> None:
         """Fade, then fall silent; bounded in time, for use where no timer fires."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
+        if self._jumps is not None:
+            self._jumps.unregister()
+            self._jumps = None
         controller = self._controller
         if controller.mode is not Mode.INACTIVE:
             controller.request_fade()
@@ -154,6 +163,8 @@ class Ticker:
         now = self._clocks.control_now()
         try:
             late = self.schedule.tick(now)
+            if self.schedule.repeated:
+                return  # a clock that jumps makes its timers fire anew
             if self._lockstep:
                 if not self._take_sample(now, LOCKSTEP_PATIENCE):
                     controller.request_fault(f'no sample for the tick at {now} ns came')
@@ -168,13 +179,19 @@ class Ticker:
             self._silence()
 
     def _take_sample(self, stamp: int, patience: float) -> bool:
-        """Lockstep: take sensors until both samples carry the tick's own stamp, bounded."""
+        """
+        Lockstep: take sensors until both samples carry the tick's own stamp, bounded.
+
+        One that cannot be used is not waited for: the guards say what is wrong with it.
+        """
         frame = self._controller.parts.frame
         deadline = time.monotonic() + patience
         while True:
             self._io.take_sensors(frame)
             if frame.oldest_ns >= stamp:
                 return frame.newest_ns == stamp
+            if frame.joint_problem:
+                return True
             if time.monotonic() > deadline:
                 return False
             # Samples and clock come on two topics, in either order, microseconds apart.
@@ -190,7 +207,8 @@ class Ticker:
         controller.tick(now, stamp_now, missed)
         decided = time.perf_counter_ns()
         frame = controller.parts.frame
-        self._publish(frame.joint_stamp_ns)
+        # In lockstep the simulation waits for an answer to this stamp, were the sample refused.
+        self._publish(now if self._lockstep else frame.joint_stamp_ns)
         sent = time.perf_counter_ns()
         # In lockstep simulated time stands still during the tick.
         age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
@@ -242,7 +260,7 @@ class Ticker:
         frame = self._controller.parts.frame
         if self._lockstep:
             begin = time.perf_counter_ns()
-            now = frame.joint_stamp_ns + self._period_ns
+            now = self._last_now + self._period_ns
             if not self._take_sample(now, FADE_PATIENCE):
                 return False
             self._tick(now, now, 0, begin)

@@ -30,6 +30,8 @@ TERMS: dict[str, dict[str, Any]] = {
     'joint_pos_rel': {'source': 'joint_positions', 'relative': True},
     'joint_vel': {'source': 'joint_velocities'},
     'joint_vel_rel': {'source': 'joint_velocities'},
+    'dof_pos': {'source': 'joint_positions', 'relative': True},
+    'dof_vel': {'source': 'joint_velocities'},
     'last_action': {'source': 'last_action', 'which': 'raw'},
     'actions': {'source': 'last_action', 'which': 'raw'},
     'action': {'source': 'last_action', 'which': 'raw'},
@@ -42,10 +44,12 @@ TERMS: dict[str, dict[str, Any]] = {
     'command': {'source': 'command'},
     'base_velocity': {'source': 'command'},
     'twist': {'source': 'command'},
+    'command_lin_vel': {'source': 'command', 'entries': ['xvel', 'yvel']},
+    'command_ang_vel': {'source': 'command', 'entries': ['yawrate']},
     'gait_phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
     'phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
 }
-"""Observation terms of Isaac Lab, mjlab and unitree_rl_lab by name, as terms of a spec."""
+"""Terms of Isaac Lab, mjlab, holosoma and unitree_rl_lab by name, as terms of a spec."""
 
 
 @dataclass

@@ -161,7 +161,7 @@ def _lengths(
         return values
     sizes = {'joint_positions': len(found.joints), 'joint_velocities': len(found.joints)}
     sizes |= {'last_action': len(found.action.get('joints', found.joints)), 'quaternion': 4}
-    frame = sum(sizes.get(term['source'], 3) for term in terms)
+    frame = sum(len(term.get('entries', ())) or sizes.get(term['source'], 3) for term in terms)
     width = next((n.shape[-1] for n in graph.inputs if n.shape), None)
     if isinstance(width, int) and width > frame and width % frame == 0:
         found.assume(f'history: {width // frame} frames, as the input of {width} comes to')

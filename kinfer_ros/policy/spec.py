@@ -9,7 +9,6 @@ line, all of them at once. Format: docs/policies.md.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,9 @@ from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.policy.spec_terms import read_term
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
-from kinfer_ros.yaml_file import is_number
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
+from kinfer_ros.yaml_vectors import fits
 from kinfer_ros.yaml_vectors import read_bounds
 from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
@@ -222,7 +221,7 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     frequency = section.plain('frequency')
     if isinstance(frequency, dict) and list(frequency) == ['command']:
         frequency = frequency['command']
-    if frequency not in commands and not is_number(frequency):
+    if frequency not in commands and not fits(frequency):
         section.problem(
             f'found {shown(frequency)}, expected a number (Hz) or {{command: NAME}} with one of '
             f'the commands: {", ".join(commands) or "none"}',
@@ -230,7 +229,7 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
         )
         frequency = 1.0
     start = section.plain('start')
-    if not isinstance(start, list) or not start or not all(map(is_number, start)):
+    if not isinstance(start, list) or not start or not all(map(fits, start)):
         wanted = 'a list of numbers (rad), one a foot'
         section.problem(f'found {shown(start)}, expected {wanted}', 'start')
         start = [0.0]
@@ -346,5 +345,5 @@ def _read_states(root: Section) -> States | None:
 
 def _is_start(value: Any) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(map(is_number, value))
-    return is_number(value) and math.isfinite(value)
+        return bool(value) and all(map(fits, value))
+    return fits(value)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import did_you_mean
-from kinfer_ros.yaml_file import is_number
 from kinfer_ros.yaml_vectors import MOST
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
+from kinfer_ros.yaml_vectors import fits
 from kinfer_ros.yaml_vectors import read_bounds
 from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
@@ -171,7 +171,7 @@ def _command_term(section: Section, known: Known) -> Term:
     if entries is None:
         entries = list(known.commands)
     good = isinstance(entries, list) and all(
-        entry in known.commands or is_number(entry) for entry in entries
+        entry in known.commands or fits(entry) for entry in entries
     )
     if not good or not entries:
         listed = ', '.join(known.commands) or 'none: the spec has no commands'
@@ -218,9 +218,9 @@ def _time_term(section: Section, known: Known) -> Term:
 
 def _constant_term(section: Section, known: Known) -> Term:
     values = section.plain('values')
-    if is_number(values):
+    if fits(values):
         values = [values] * section.integer('count', 1, MOST, default=1)
-    if not isinstance(values, list) or not values or not all(map(is_number, values)):
+    if not isinstance(values, list) or not values or not all(map(fits, values)):
         section.problem(f'found {shown(values)}, expected a list of numbers', 'values')
         values = [0.0]
     return _common(section, CONSTANT, [f'{v:g}' for v in values], '1', entries=tuple(values))

@@ -28,8 +28,9 @@ class BlackBox:
     Keeps the newest records, and writes them when it is asked to.
 
     The first line of a file is a header: `fault` (its number in the run), `reason`, `step_id` (of
-    the record of the fault, the last one), `t_us` (of the fault, us since the Unix epoch) and
-    `guards` (what each has found and says now). The other lines are records as in steps.ndjson.
+    the record of the fault), `t_us` (of the fault, us since the Unix epoch) and `guards` (what
+    each has found and says now). The other lines are records as in steps.ndjson: those before the
+    fault, its own, and the few after it that were there when the file was written.
 
     :ivar written: files written so far.
     :ivar error: why a file could not be written, or None.

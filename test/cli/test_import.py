@@ -194,6 +194,20 @@ def test_onnx_metadata_with_states_and_lengths(tmp_path, capsys):
     assert load_model(path, spec=spec.path).contract.carry_parts == {'h_in': 8, 'c_in': 8}
 
 
+def test_a_command_in_two_terms(tmp_path, capsys):
+    """Holosoma sorts its terms by name, and has the yaw rate in front of the velocity."""
+    commands = 'command_ang_vel,command_lin_vel'
+    names = f'actions,base_ang_vel,{commands},dof_pos,dof_vel,projected_gravity'
+    path = tmp_path / 'holo.onnx'
+    path.write_bytes(flat_models.linear(18, custom=METADATA | {'observation_names': names})[0])
+    code, _, err = run_import(capsys, path, '--out', tmp_path)
+    assert code == 0, err
+    policy = load_model(path, spec=tmp_path / 'holo.spec.yaml')
+    obs = {each.name: np.zeros(each.shape) for each in policy.contract.inputs}
+    policy.step(obs | {'command': [1.0, 2.0, 3.0]})
+    assert policy._session.flat[6:9].tolist() == [3.0, 1.0, 2.0]
+
+
 def test_files_that_are_there_stay(tmp_path, capsys):
     """What a person has corrected by hand must not be lost to a second import."""
     words = [deploy_file(tmp_path), '--out', tmp_path, '--joint-names', 'left', 'right']

@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.robots import leaky_policy
 from helpers.robots import small_robot
-from kinfer_ros.control.live_rows import Heard
-from kinfer_ros.control.live_rows import ImuSample
-from kinfer_ros.control.live_rows import JointSample
-from kinfer_ros.control.live_rows import OdomSample
+from kinfer_ros.control.contract_check import refuse
+from kinfer_ros.control.heard import Heard
+from kinfer_ros.control.heard import ImuSample
+from kinfer_ros.control.heard import JointSample
+from kinfer_ros.control.heard import OdomSample
 from kinfer_ros.control.live_rows import live_rows
 from kinfer_ros.control.sensors import rotation_matrix
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import NotReady
 
 NAMES = ('joint_1', 'gripper', 'joint_0')  # neither the robot's order nor its joints alone
 STEP = 10_000_000
@@ -163,6 +167,17 @@ def test_rates_and_clocks(tmp_path, given_, what, words):
     found = rows(tmp_path, heard(**given_))
     assert found[what].verdict == 'fail', found
     assert words in found[what].found
+
+
+def test_what_a_busy_machine_does_may_pass(tmp_path):
+    """Late or few messages are waited out at configure; a wrong quaternion is refused at once."""
+    contract, robot = leaky_policy(tmp_path).contract, small_robot(tmp_path)
+    for late in (heard(step=0), heard(age=SECOND), Heard(seconds=1.0)):
+        with pytest.raises(NotReady, match='fail'):
+            refuse(list(rows(tmp_path, late).values()), contract, robot)
+    wrong = heard(step=0, imu={'accel': -up(LEANING)})
+    with pytest.raises(ContractError, match='gravity sign'):
+        refuse(list(rows(tmp_path, wrong).values()), contract, robot)
 
 
 def test_a_simulation_that_waits_has_no_rate(tmp_path):

@@ -125,7 +125,8 @@ def _tunings(share: float) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({}, optional=single | triples)
 
 
-angles = st.floats(-1.1, 1.1)
+angles = st.floats(-1.1, 1.1) | st.sampled_from((-1.0, 0.9, 1.0))
+pushes = st.sampled_from((-3.0, 0.0, 3.0)) | st.floats(-3.0, 3.0)
 ages = st.integers(-2 * S, 2 * S) | st.integers(-(2**62), 2**62)
 
 # Mostly what happens on a robot that works, so that a drive gets as far as walking at all.
@@ -134,7 +135,7 @@ calm = st.builds(
     request=st.sampled_from(('', '', '', 'activate', 'activate', 'run', 'swap')),
     position=st.none() | st.tuples(angles, angles),
     velocity=st.tuples(st.floats(-8, 8), st.floats(-8, 8)),
-    command=st.none() | st.tuples(st.just(0.0), st.floats(-3, 3), st.just(0.0)),
+    command=st.tuples(st.just(0.0), pushes, st.just(0.0)),
     tune=st.just({}) | _tunings(0.2),
 )
 broken = st.builds(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -97,13 +98,16 @@ def node(
     *,
     namespace: str = '',
     node_name: str = '',
+    remaps: Mapping[str, str] | None = None,
 ) -> Process:
-    """Start one of the package's nodes with parameters."""
+    """Start one of the package's nodes with parameters and remapped names."""
     words = ['-m', f'kinfer_ros.nodes.{name}', '--ros-args']
     if namespace:
         words += ['-r', f'__ns:=/{namespace}']
     if node_name:
         words += ['-r', f'__node:={node_name}']
+    for old, new in (remaps or {}).items():
+        words += ['-r', f'{old}:={new}']
     for key, entry in (parameters or {}).items():
         text = str(entry).lower() if isinstance(entry, bool) else str(entry)
         words += ['-p', f'{key}:={text}']

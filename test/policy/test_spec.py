@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
+import numpy as np
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from helpers import flat_models
 from helpers.flat_policies import DATA
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.memory import Memory
+from kinfer_ros.policy.observation import FlatObservation
 from kinfer_ros.policy.spec import load_spec
 
 GOOD = """\
@@ -121,3 +129,46 @@ def test_terms_that_are_no_mappings(tmp_path):
     )
     with pytest.raises(ModelError, match=r'observation\.terms\[0\]'):
         load_spec(path)
+
+
+ODD = st.sampled_from(
+    [
+        None, [], {}, 'x', 0, -1, True, 1e40, 10**400, float('inf'), 3.5, '', [None], [1.0, 'a'],
+        [[2.0, 1.0]], [{}], {'a': 1}, {1: 2}, {'command': 'xvel'}, {'command': ['x']}, 'hip',
+    ]
+)  # fmt: skip
+RICH = yaml.safe_load(GOOD) | {'states': {'pair': 'by_name', 'initial': {'h_in': 0.5}}}
+RICH['observation']['terms'] += [
+    {'source': 'gravity', 'unit': 'unit'},
+    {'source': 'quaternion', 'order': 'xyzw'},
+    {'source': 'euler', 'angles': ['yaw']},
+    {'source': 'last_action', 'which': 'target', 'ago': 2},
+    {'source': 'constant', 'values': 0.0, 'count': 3},
+]
+
+
+def places(value, path=()):
+    """Paths of all that is in a plain value."""
+    if not isinstance(value, dict | list):
+        return
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*path, key)
+        yield from places(entry, (*path, key))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(list(places(RICH))), ODD)
+def test_no_spec_breaks_it(tmp_path_factory, place, odd):
+    """Whatever stands where, it is a spec that builds or an error in words: no traceback."""
+    content = copy.deepcopy(RICH)
+    target = content
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = odd
+    path = flat_models.write_spec(tmp_path_factory.mktemp('odd') / 'spec.yaml', content)
+    try:
+        spec = load_spec(path)
+    except ModelError as error:
+        assert str(path) in str(error)
+        return
+    FlatObservation(spec, Memory(spec), np.zeros(spec.observation_size, np.float32))

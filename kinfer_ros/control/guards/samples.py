@@ -117,10 +117,11 @@ class SampleGuard:
         if silent > limit and age < silent:
             age = silent
         if age > limit:
+            # By its stamp a source that stopped is too old a little before it is too silent.
             late = (
                 ''
-                if silent > limit
-                else ('; samples arrive, so they are held up, or the clocks of the hosts differ')
+                if silent > limit / 2
+                else '; samples arrive, so they are held up, or the clocks of the hosts differ'
             )
             return fault(
                 'stale',

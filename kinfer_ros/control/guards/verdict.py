@@ -99,6 +99,10 @@ class Panel:
         self._warned = dict.fromkeys(GUARDS, False)
         self._speaking: dict[str, bool] = {}
 
+    def say(self, text: str) -> None:
+        """Put a line of its own into this tick's record."""
+        self.said.append(text)
+
     def note(self, verdict: Verdict) -> None:
         """Count a verdict that is not OK."""
         name, level = verdict.guard, verdict.level

@@ -1,0 +1,107 @@
+"""Processes that die, hang, or are too slow, and clocks that jump; a graph each."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from fault_graph import SOON
+from fault_graph import START
+from fault_graph import graph
+from fault_log import facts_of
+from fault_log import steps_of
+from fault_policies import slow
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rosgraph_msgs.msg import Clock
+from std_srvs.srv import SetBool
+
+from helpers.client import ACTIVATE
+from kinfer_ros.policy.policy import load_model
+
+
+def test_the_policy_node_is_killed(tmp_path: Path) -> None:
+    """The bridge damps by itself; the log has all but the last second, the run no end."""
+    with graph(tmp_path) as made:
+        made.start()
+        assert made.client.spin_until(lambda: len(made.steps()) > 50, SOON)
+        made.policy.send(signal.SIGKILL)
+        killed = time.time_ns()
+        assert made.client.spin_until(lambda: made.states[-1].data.startswith('damping'), SOON)
+        assert made.states[-1].data == 'damping no command for 1 s'
+        steps = steps_of(made.run)
+        assert [step['step_id'] for step in steps] == list(range(len(steps)))
+        assert steps[-1]['t_us'] > killed / 1000 - 1_000_000
+        facts = facts_of(made.run)
+        assert facts['ended'] is None
+
+
+def test_a_policy_that_takes_50_ms(tmp_path: Path) -> None:
+    """At 50 Hz that is two ticks missed a tick: borne for a moment, then a fault that says so."""
+    model = slow_for(tmp_path / 'slow.kinfer', 0.06)
+    with graph(tmp_path, model=model, max_missed_ticks=10) as made:
+        made.start('')
+        fault = made.fault('ticks missed, at most 10 are borne')
+        running = [step for step in fault.before if step['mode'] == 'run']
+        assert 1 <= len(running) <= 11
+        assert fault.header['guards']['missed']['faults'] == 1
+        assert max(step['stage_us']['policy'] for step in running) > 20_000
+
+
+def slow_for(path: Path, seconds: float) -> Path:
+    """A policy whose step takes at least so long here, also when nothing else runs."""
+    rounds, shortest = 100, 0.0
+    while shortest < seconds:
+        policy = load_model(slow(path, rounds))
+        times = []
+        for _ in range(4):
+            begin = time.perf_counter()
+            policy.step(observation(policy))
+            times.append(time.perf_counter() - begin)
+        shortest = min(times)
+        rounds = max(rounds + 1, round(1.1 * rounds * min(seconds / shortest, 10.0)))
+    return path
+
+
+def observation(policy: Any) -> dict[str, Any]:
+    """Zeros for every input of a policy."""
+    return {each.name: [0.0] * each.shape[0] for each in policy.contract.inputs}
+
+
+def test_a_clock_that_jumps(tmp_path: Path) -> None:
+    """Two publishers of /clock: back, even with every message, or ahead, it is a fault."""
+    with graph(tmp_path, bridge={'publish_clock': True}, use_sim_time=True) as made:
+        second = made.relay.publisher(Clock, '/clock')
+        made.start()
+        # Ahead, what is found first is the ticks that were skipped, or the way back.
+        back, ahead = ('the control clock went back',), ('ticks missed', 'the control clock went')
+        for seconds, words in ((-2, back), (5, ahead)):
+            # The bridge's clock is what the samples are stamped with.
+            message = Clock()
+            message.clock.sec = max(0, made.relay.joints.last // 1_000_000_000 + seconds)
+
+            def jumped(message: Clock = message) -> bool:
+                second.publish(message)
+                return made.mode.startswith('fault')
+
+            assert made.client.spin_until(jumped, SOON), made.policy.output[-2000:]
+            fault = made.fault('')
+            assert any(word in fault.reason for word in words)
+            made.start()
+
+
+def test_ctrl_c_while_an_activation_waits(tmp_path: Path) -> None:
+    """The wait for a robot that never gets ready ends at once, and the run is closed."""
+    with graph(tmp_path, sensor_timeout=60.0) as made:
+        made.client.call(SetBool, 'mujoco_bridge/enable', SetBool.Request(data=False))
+        client = made.client.node.create_client(ChangeState, 'policy_node/change_state')
+        assert made.client.spin_until(client.service_is_ready, START)
+        future = client.call_async(ChangeState.Request(transition=Transition(id=ACTIVATE)))
+        assert not made.client.spin_until(future.done, 0.5), 'it waits'
+        made.policy.send(signal.SIGINT)
+        assert made.policy.wait(4) == 0, made.policy.output
+        assert 'the bridge is disabled' in made.policy.output
+        facts = facts_of(made.run)
+        assert facts['reason'] == 'stopped by a signal'
