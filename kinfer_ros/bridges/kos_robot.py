@@ -101,6 +101,11 @@ class KosRobot:
         return self._guard.holder
 
     @property
+    def torque_is_unknown(self) -> bool:
+        """Whether the torque should be off, but could not be switched off."""
+        return bool(self._owed)
+
+    @property
     def in_force(self) -> Gains | None:
         """Gains that position commands have; None before they were ever configured."""
         return self._motion.in_force
@@ -149,7 +154,7 @@ class KosRobot:
         if self._busy:
             return
         if self.state != DISABLED:
-            self._owed = 'the link to the robot was lost'
+            self._owed = 'after the link to the robot was lost'
             self._torque_on = False
         problem = self.watch.problem
         self._enter(DISABLED, f'{problem}; {STILL_HELD}' if self._owed else problem)
@@ -282,14 +287,16 @@ class KosRobot:
             return False, str(error)
         return not self._owed, self.state_text
 
-    def enable_soon(self) -> None:
-        """Switch the torque on without anybody who waits for it."""
-        self._spawn(self._enable_quietly())
+    def enable_at_start(self) -> None:
+        """Switch the torque on without being asked, trying until it was on once."""
+        self._spawn(self._enable_at_start())
 
-    async def _enable_quietly(self) -> None:
-        done, text = await self.enable(True)
-        if not done:
-            self._warn(text)
+    async def _enable_at_start(self) -> None:
+        while self.in_force is None:
+            done, text = await self.enable(True)
+            if not done:
+                self._warn(text)
+                await asyncio.sleep(1.0)
 
     async def _enable(self) -> None:
         if self.state == ENABLED and not self._motion.damped:
@@ -338,7 +345,6 @@ class KosRobot:
             await power_off(self.drive, self.backend, self._motion.asked)
             self._owed = ''
         except BridgeError as error:
-            self._warn(f'the robot could not be switched off: {error}')
             reason = f'{reason}; its torque may be on: {error}'
         finally:
             self._busy = False
@@ -349,7 +355,7 @@ class KosRobot:
         """A robot that could not be switched off may hold its last target: take it down."""
         async with self._order:
             if self._owed:
-                await self._disable(f'{self._owed}, and it was switched off since')
+                await self._disable(self._owed)
 
     async def stop(self) -> None:
         """Damp and disable, because the bridge ends."""

@@ -23,7 +23,6 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.duration import Duration
@@ -101,7 +100,7 @@ class KosBridge(Node):
         self._make_topics()
         self.schedule = ReadSchedule(settings.period_ns, settings.lead_ns)
         self._loop = KosLoop(lambda: self._make_robot(settings), self.schedule, self._on_sample)
-        self.robot = self._loop.start()
+        self._loop.start()
         self._subscribe(JointState, 'joint_commands', self._on_command, RELIABLE)
         self._subscribe(JointState, 'joint_gains', self._on_gains, LATCHED)
         self.create_service(SetBool, '~/enable', self._on_enable)
@@ -118,15 +117,17 @@ class KosBridge(Node):
 
     def _make_robot(self, settings: KosSettings) -> KosRobot:
         client = KosClient(settings.connection, JointUnits(settings.robot).ids)
-        return KosRobot(
+        # Readings, and with them callbacks of ours, begin before `start` returns.
+        self.robot = KosRobot(
             settings.robot,
             client,
             settings.backend,
             settings.gyro_factor,
             settings.patience,
             self._warn,
-            lambda: self._say_changes() if self._loop is not None else None,
+            self._say_changes,
         )
+        return self.robot
 
     def _make_topics(self) -> None:
         self._joints = self._publisher(JointState, 'joint_states', SENSORS)
@@ -154,8 +155,10 @@ class KosBridge(Node):
         try:
             if self._loop.crash is None:
                 self._loop.ask(self.robot.stop(), STOP_PATIENCE)
+            if self.robot.torque_is_unknown:
+                self.get_logger().error(self.robot.state_text)
         except BridgeError as error:
-            self._warn(f'switching the robot off: {error}; its torque may be on')
+            self.get_logger().error(f'{error}: its torque may be on')
         self._loop.stop()
         self._say_changes()
         self._state.wait_for_all_acked(Duration(seconds=0.2))
@@ -172,7 +175,7 @@ class KosBridge(Node):
             self._imu.publish(self._messages.fill_imu(imu))
         if self._auto_enable and joints is not None:
             self._auto_enable = False
-            self.robot.enable_soon()
+            self.robot.enable_at_start()
 
     def _say_changes(self) -> None:
         robot = self.robot
@@ -218,7 +221,7 @@ class KosBridge(Node):
             self.get_logger().error(text)
         return response
 
-    def _apply_parameters(self, parameters: list[Parameter]) -> SetParametersResult | None:
+    def _apply_parameters(self, parameters: list[Parameter]) -> None:
         for parameter in parameters:
             if parameter.name == 'command_timeout':
                 self._loop.hand_over(self.robot.set_timeout, round(parameter.value * SECOND))

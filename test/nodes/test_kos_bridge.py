@@ -156,10 +156,10 @@ def test_a_restarted_server_is_found_and_stays_off(robot, server):
     enable(robot)
     robot.commanding(KBOT.home, 0.1)
     server.stop()
-    robot.spin_until(lambda: robot.state.startswith('disabled lost the robot'), 10.0)
+    robot.spin_until(lambda: 'it holds its last target' in robot.state, 10.0)
     assert 'nothing listens at' in robot.state
     server.start()
-    robot.spin_until(lambda: robot.state.startswith('disabled after the link was lost'), 15.0)
+    robot.spin_until(lambda: robot.state == 'disabled after the link to the robot was lost', 15.0)
     assert not any(actuator.torque_on for actuator in server.actuators.values())
     robot.spin_until(lambda: enable(robot).success, 10.0)
 
