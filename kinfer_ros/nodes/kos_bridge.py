@@ -182,6 +182,7 @@ class KosBridge(Node):
         if robot.state_text != self._said_state:
             self._said_state = robot.state_text
             self._state.publish(String(data=robot.state_text))
+            self.get_logger().info(f'state {robot.state_text}')
         if robot.in_force is not self._said_gains:
             self._said_gains = gains = robot.in_force
             message = gains_message(robot.robot, gains.kp, gains.kd, gains.torque_limit)

@@ -81,7 +81,9 @@ def bridge_parameters(sim: KosSim) -> dict[str, object]:
     }
 
 
-def policy_parameters(name: str, tmp_path: Path, duration: float) -> dict[str, object]:
+def policy_parameters(
+    tmp_path: Path, name: str = 'kbot_sine_motion', duration: float = 0.0
+) -> dict[str, object]:
     return {
         'robot': 'kbot',
         'model': POLICIES / f'{name}.kinfer',
@@ -92,6 +94,9 @@ def policy_parameters(name: str, tmp_path: Path, duration: float) -> dict[str, o
         'sensor_timeout': 60.0,
         'ramp_speed': 1.0,
         'frozen_timeout': 0.0,  # a suspended base does not move, and kos-sim has no noise
+        # With the damping of K-Scale's metadata a joint trails its target by kd / kp * speed:
+        # 0.093 rad at the hip pitch in this motion, whatever sends the targets.
+        'kd_factor': 0.7,
     }
 
 
@@ -104,11 +109,10 @@ def records(tmp_path: Path) -> list[dict]:
 def test_the_robot_follows_the_policy(name, sim, tmp_path):
     """A policy's targets reach a robot over gRPC, and its joints come back, at 50 Hz."""
     environment = domain_environment()
+    parameters = policy_parameters(tmp_path, name, SECONDS)
     with (
         node('kos_bridge', tmp_path, environment, bridge_parameters(sim)) as bridge,
-        node(
-            'policy_node', tmp_path, environment, policy_parameters(name, tmp_path, SECONDS)
-        ) as policy,
+        node('policy_node', tmp_path, environment, parameters) as policy,
     ):
         assert policy.wait(SECONDS + 60) == 0, policy.output
         bridge.send(signal.SIGINT)
@@ -118,13 +122,72 @@ def test_the_robot_follows_the_policy(name, sim, tmp_path):
     assert facts['counters']['faults'] == 0
     assert facts['counters']['run_ticks'] >= 50 * SECONDS - 5
     run = [each for each in records(tmp_path) if each['mode'] == 'run']
-    measured = np.array([each['joint_angles'] for each in run])
-    target = np.array([each['target'] for each in run])
+    target = np.array([each['target'] for each in run])[:-1]
+    measured = np.array([each['joint_angles'] for each in run])[1:]  # with that target in force
     error = np.abs(measured - target)[50:]
-    print(f'{name}: missed {facts["counters"]["missed_ticks"]}, worst error {error.max():.3f} rad')
+    print(f'{name}: missed {facts["counters"]["missed_ticks"]}, off by {error.max():.3f} rad')
     print('late', facts['timing']['late_us'], 'age', facts['timing']['sample_age_us'])
     if name == 'kbot_sine_motion':
         assert error.max() < 0.1
-        assert np.ptp(measured, axis=0).max() > 0.1, 'nothing moved'
+        assert np.ptp(measured, axis=0).max() > 0.2, 'nothing moved'
     if os.getloadavg()[0] < 1.0:
         assert facts['counters']['missed_ticks'] == 0
+
+
+def running(sim, tmp_path, environment):
+    """Start bridge and policy node; :return: both, once the policy runs."""
+    bridge = node('kos_bridge', tmp_path, environment, bridge_parameters(sim))
+    policy = node('policy_node', tmp_path, environment, policy_parameters(tmp_path))
+    return bridge, policy
+
+
+def test_a_killed_server_is_a_fault_and_comes_back_limp(sim, tmp_path):
+    """The policy stops with a reason; a restarted robot is let down, and stays down."""
+    bridge, policy = running(sim, tmp_path, domain_environment())
+    with bridge, policy:
+        policy.wait_for('mode run', 60)
+        sim.kill()
+        policy.wait_for('mode fault', 5)
+        bridge.wait_for('it holds its last target', 5)
+        again = KosSim(tmp_path / 'again.log', sim.port)
+        try:
+            bridge.wait_for('state disabled after the link to the robot was lost', 20)
+            assert bridge.output.count('state enabled') == 1, 'it must not enable by itself'
+        finally:
+            again.kill()
+
+
+def test_a_stopped_server_is_a_fault_and_goes_on_limp(sim, tmp_path):
+    """A server that hangs answers nothing, and holds the last target meanwhile."""
+    bridge, policy = running(sim, tmp_path, domain_environment())
+    with bridge, policy:
+        policy.wait_for('mode run', 60)
+        sim.process.send_signal(signal.SIGSTOP)
+        policy.wait_for('mode fault', 5)
+        bridge.wait_for('it holds its last target', 5)
+        sim.process.send_signal(signal.SIGCONT)
+        bridge.wait_for('state disabled after the link to the robot was lost', 20)
+        assert bridge.output.count('state enabled') == 1, 'it must not enable by itself'
+
+
+def test_a_killed_bridge_is_a_fault_and_another_takes_over(sim, tmp_path):
+    """Nobody is left to damp; the next bridge holds the pose it finds, and a policy goes on."""
+    environment = domain_environment()
+    bridge, policy = running(sim, tmp_path, environment)
+    with bridge, policy:
+        policy.wait_for('mode run', 60)
+        bridge.send(signal.SIGKILL)
+        policy.wait_for('mode fault', 5)
+        policy.send(signal.SIGINT)
+        policy.wait(10)
+    second = tmp_path / 'second'
+    second.mkdir()
+    with (
+        node('kos_bridge', second, environment, bridge_parameters(sim)),
+        node(
+            'policy_node', second, environment, policy_parameters(second, duration=3.0)
+        ) as policy,
+    ):
+        assert policy.wait(60) == 0, policy.output
+    facts = json.loads((second / 'runs' / 'latest' / 'run.json').read_text())
+    assert facts['reason'].startswith('duration'), facts['reason']
