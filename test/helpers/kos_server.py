@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -249,3 +250,15 @@ class _Imu(imu_pb2_grpc.IMUServiceServicer):
 
 def _error(code: int, text: str) -> common_pb2.Error:
     return common_pb2.Error(code=code, message=text)
+
+
+def main() -> None:
+    """Serve the actuators with the given ids on a free port, which is printed, until EOF."""
+    with KosServer(tuple(int(word) for word in sys.argv[1:])) as server:
+        server.moods.zero_gains = False
+        print(server.port, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == '__main__':
+    main()
