@@ -1,0 +1,89 @@
+"""`python -m kinfer_ros kos`: the table and the way home, on a small KOS server."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pytest
+
+pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
+
+from helpers.kos_server import KosServer
+from helpers.processes import Process
+from helpers.processes import domain_environment
+from helpers.processes import wait_until
+from kinfer_ros.bridges.kos_units import JointUnits
+from kinfer_ros.cli.kos import main
+from kinfer_ros.control.robot import load_robot
+
+KBOT = load_robot('kbot')
+
+
+@pytest.fixture
+def server():
+    with KosServer(JointUnits(KBOT).ids) as made:
+        yield made
+
+
+def test_state_shows_every_actuator(server, capsys):
+    """The first look at a robot: what answers, where it is, and what it complains of."""
+    server.actuators[34].position = 50.0
+    assert main(['state', '--once', '--port', str(server.port)]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in KBOT.joint_names)
+    knee = next(line for line in text.splitlines() if 'dof_left_knee_04' in line)
+    assert '34' in knee
+    assert '0.87' in knee
+    assert '41' in knee
+    assert not {'command', 'configure'} & set(server.calls), 'it only looks'
+
+
+def test_state_names_what_is_wrong(server, capsys):
+    """An unplugged servo and a fault, by the joint's name, and exit code 1 for a script."""
+    server.moods.dropped = {45}
+    server.actuators[34].faults = ['overtemperature']
+    assert main(['state', '--once', '--port', str(server.port)]) == 1
+    text = capsys.readouterr().out
+    assert 'no feedback from dof_right_ankle_02 (id 45)' in text
+    assert 'overtemperature' in text
+
+
+def test_home_goes_there_and_switches_off(server, tmp_path):
+    """A slow way, held until Ctrl-C, and no torque left behind."""
+    words = ['-m', 'kinfer_ros', 'kos', 'home', '--yes', '--speed', '1.0']
+    words += ['--port', str(server.port)]
+    with Process(words, tmp_path / 'home.log', domain_environment()) as home:
+        home.wait_for('Ctrl-C', 15)
+        at = np.radians([actuator.position for actuator in server.actuators.values()])
+        np.testing.assert_allclose(at, KBOT.home, atol=0.02)
+        steps = np.abs(np.diff([list(c.values()) for c in server.commands], axis=0))
+        assert np.radians(steps).max() < 0.5, 'it must not leap'
+        home.send(signal.SIGINT)
+        assert home.wait(10) == 0, home.output
+    assert not any(actuator.torque_on for actuator in server.actuators.values())
+
+
+def test_home_asks_first(server, tmp_path):
+    """Without --yes and without somebody who answers nothing moves."""
+    words = ['-m', 'kinfer_ros', 'kos', 'home', '--port', str(server.port)]
+    with Process(words, tmp_path / 'home.log', domain_environment()) as home:
+        assert home.wait(15) != 0, home.output
+        assert 'Traceback' not in home.output
+    assert not server.commands
+    assert wait_until(lambda: not any(a.torque_on for a in server.actuators.values()), 5)
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['state', '--once', '--port', '1'], 'nothing listens at 127.0.0.1:1'),
+        (['state', '--once', '--robot', 'biped'], 'no id for left_hip_yaw'),
+        (['state', '--once', '--host', 'nosuch.invalid'], 'cannot find the host'),
+        (['home', '--yes', '--speed', '9'], '--speed'),
+    ],
+)
+def test_mistakes_are_one_line(words, said, capsys):
+    """Exit code 2, and what to check."""
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
