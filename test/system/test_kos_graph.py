@@ -39,7 +39,7 @@ def test_a_policy_drives_a_kos_robot(tmp_path: Path) -> None:
             'bridge:=kos',
             'robot:=kbot',
             f'kos_port:={server.port}',
-            'kos_auto_enable:=true',
+            'auto_enable:=true',
             f'model:={POLICIES}/kbot_sine_motion.kinfer',
             'autostart:=true',
             'auto_run:=true',
