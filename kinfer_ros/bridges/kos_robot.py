@@ -380,4 +380,9 @@ class KosRobot:
         """Run something beside the readings; asyncio itself keeps only weak references."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._warn(f'this is a bug of kinfer_ros: {error!r}')

@@ -153,8 +153,7 @@ class KosBridge(Node):
             return
         self._stopped = True
         try:
-            if self._loop.crash is None:
-                self._loop.ask(self.robot.stop(), STOP_PATIENCE)
+            self._loop.ask(self.robot.stop(), STOP_PATIENCE)
             if self.robot.torque_is_unknown:
                 self.get_logger().error(self.robot.state_text)
         except BridgeError as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import subprocess
 
 import numpy as np
 import pytest
 
 pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
+
+import grpc
 
 from helpers.kos_server import KosServer
 from helpers.processes import Process
@@ -55,8 +59,12 @@ def test_home_goes_there_and_switches_off(server, tmp_path):
     words += ['--port', str(server.port)]
     with Process(words, tmp_path / 'home.log', domain_environment()) as home:
         home.wait_for('Ctrl-C', 15)
-        at = np.radians([actuator.position for actuator in server.actuators.values()])
-        np.testing.assert_allclose(at, KBOT.home, atol=0.02)
+
+        def at_home() -> bool:
+            at = [actuator.position for actuator in server.actuators.values()]
+            return bool(np.allclose(np.radians(at), KBOT.home, atol=0.01))
+
+        assert wait_until(at_home, 5)
         steps = np.abs(np.diff([list(c.values()) for c in server.commands], axis=0))
         assert np.radians(steps).max() < 0.5, 'it must not leap'
         home.send(signal.SIGINT)
@@ -87,3 +95,31 @@ def test_mistakes_are_one_line(words, said, capsys):
     """Exit code 2, and what to check."""
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def certificate(folder):
+    """A key and a self-signed certificate for the name `robot`."""
+    openssl = shutil.which('openssl')
+    if openssl is None:
+        pytest.skip('needs openssl to make a certificate')
+    key, cert = folder / 'key.pem', folder / 'cert.pem'
+    words = [openssl, 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2']
+    words += ['-subj', '/CN=robot', '-addext', 'subjectAltName=DNS:robot']
+    words += ['-keyout', str(key), '-out', str(cert)]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    return key, cert
+
+
+def test_tls(tmp_path, capsys):
+    """The TLS options reach gRPC: the right certificate is taken, no other, and not none."""
+    key, cert = certificate(tmp_path)
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
+    with KosServer(JointUnits(KBOT).ids, credentials=credentials) as server:
+        words = ['state', '--once', '--port', str(server.port)]
+        tls = ['--tls', '--tls-name', 'robot']
+        assert main([*words, *tls, '--tls-ca', str(cert)]) == 0
+        assert main([*words, *tls]) == 2
+        assert 'TLS' in capsys.readouterr().err
+        assert main(words) == 2
+        assert main([*words, *tls, '--tls-ca', str(tmp_path / 'absent.pem')]) == 2
+        assert 'absent.pem' in capsys.readouterr().err

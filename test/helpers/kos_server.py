@@ -83,9 +83,16 @@ class KosServer:
     A server on a thread of its own, on loopback; used as a context.
 
     :param ids: its actuators.
+    :param credentials: for TLS.
     """
 
-    def __init__(self, ids: tuple[int, ...], port: int = 0) -> None:
+    def __init__(
+        self,
+        ids: tuple[int, ...],
+        port: int = 0,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        self._credentials = credentials
         self.actuators = {each: Actuator() for each in ids}
         self.moods = Moods()
         self.port = port
@@ -127,7 +134,11 @@ class KosServer:
         self._server = grpc.aio.server()
         actuator_pb2_grpc.add_ActuatorServiceServicer_to_server(_Actuators(self), self._server)
         imu_pb2_grpc.add_IMUServiceServicer_to_server(_Imu(self), self._server)
-        self.port = self._server.add_insecure_port(f'{HOST}:{self.port}')
+        address = f'{HOST}:{self.port}'
+        if self._credentials is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, self._credentials)
         await self._server.start()
 
     async def admit(self, name: str, context: grpc.aio.ServicerContext) -> None:
