@@ -137,7 +137,7 @@ CASES = [
     ('joints', beyond_float32, 'input', 'an input of the policy is not finite', 0),
     ('joints', Frozen, 'frozen', 'joint_states is frozen', 26),
     ('joints', runaway, 'speed', 'left_knee moves at 40.0 rad/s', 2),
-    ('joints', seized, 'tracking', 'left_knee does not follow', 50),
+    ('joints', seized, 'tracking', 'left_knee does not follow', 25),
 ]
 
 
