@@ -44,6 +44,7 @@ setup(
     extras_require={
         'sim': ['mujoco'],
         'bag': ['rosbags'],
+        'plot': ['matplotlib'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest'],
     },
@@ -63,6 +64,7 @@ setup(
             'pack = kinfer_ros.cli.pack:main',
             'policy_node = kinfer_ros.nodes.policy_node:main',
             'recorder = kinfer_ros.nodes.recorder:main',
+            'replay = kinfer_ros.cli.replay:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
         ],
