@@ -29,7 +29,7 @@ setup(
     name=PACKAGE,
     version='0.1.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed', 'telemetry/*.json']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (str(SHARE), ['package.xml']),
@@ -64,6 +64,7 @@ setup(
             'pack = kinfer_ros.cli.pack:main',
             'policy_node = kinfer_ros.nodes.policy_node:main',
             'recorder = kinfer_ros.nodes.recorder:main',
+            'repair = kinfer_ros.cli.repair:main',
             'replay = kinfer_ros.cli.replay:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
     'import': 'make a policy spec and a robot file of what an exporter wrote',
     'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
+    'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',

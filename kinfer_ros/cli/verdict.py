@@ -39,7 +39,12 @@ def say_verdict(run: Path) -> int:
     except (OSError, ValueError) as error:
         raise RunError(f'{run}: no run.json that can be read ({error})') from error
     if facts.get('ended') is None:
-        raise RunError(f'{run}: this run has not ended, or its process was killed')
+        raise RunError(
+            f'{run}: this run has not ended, or its process was killed: `python -m kinfer_ros '
+            'repair` saves what is there'
+        )
+    if 'counters' not in facts:
+        raise RunError(f'{run}: the process of this run was killed, so it has no figures')
     problems = _problems(run, facts)
     for line in _summary(facts):
         print(line)
