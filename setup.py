@@ -29,7 +29,7 @@ setup(
     name=PACKAGE,
     version='0.1.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed', 'telemetry/*.json']},
+    package_data={PACKAGE: ['py.typed', 'telemetry/*.json', 'telemetry/page/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (str(SHARE), ['package.xml']),
@@ -66,6 +66,7 @@ setup(
             'recorder = kinfer_ros.nodes.recorder:main',
             'repair = kinfer_ros.cli.repair:main',
             'replay = kinfer_ros.cli.replay:main',
+            'report = kinfer_ros.cli.report:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
         ],

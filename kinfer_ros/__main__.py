@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'report': 'show a run, or two side by side, in one HTML file that opens offline',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def say_verdict(run: Path) -> int:
         )
     if 'counters' not in facts:
         raise RunError(f'{run}: the process of this run was killed, so it has no figures')
-    problems = _problems(run, facts)
-    for line in _summary(facts):
+    problems = find_problems(run, facts)
+    for line in summary(facts):
         print(line)
     for problem in problems:
         print(f'problem      {problem}')
@@ -54,7 +55,8 @@ def say_verdict(run: Path) -> int:
     return 1 if problems else 0
 
 
-def _problems(run: Path, facts: dict[str, Any]) -> list[str]:
+def find_problems(run: Path, facts: Mapping[str, Any]) -> list[str]:
+    """Say what did not go well in a run that has ended."""
     problems = []
     counters = facts['counters']
     if facts['falls']:
@@ -74,7 +76,8 @@ def _problems(run: Path, facts: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _summary(facts: dict[str, Any]) -> list[str]:
+def summary(facts: Mapping[str, Any]) -> list[str]:
+    """Summarise a run that has ended, a fact a line."""
     timing, counters = facts['timing'], facts['counters']
     late, age = timing['late_us'], timing['sample_age_us']
     log = counters['log'] or {'written': 0, 'dropped': 0}
