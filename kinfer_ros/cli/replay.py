@@ -205,6 +205,8 @@ def _lines(
         lines.append(f'skipped      {outcome.skipped} steps before the next recorded carry')
     if outcome.unchecked_targets:
         lines.append(f'unchecked    {outcome.unchecked_targets} targets: the log lacks the state')
+    if outcome.unusable:
+        lines.append(f'unusable     {outcome.unusable} records; {outcome.first_unusable}')
     if run.damaged:
         lines.append(f'damaged      {len(run.damaged)} lines are no records: {run.damaged[:5]}')
     return lines
@@ -247,6 +249,8 @@ def _as_json(
         'missing': outcome.missing,
         'skipped': outcome.skipped,
         'unchecked_targets': outcome.unchecked_targets,
+        'unusable': outcome.unusable,
+        'first_unusable': outcome.first_unusable or None,
         'damaged_lines': len(run.damaged),
         'joints': list(run.fact('joint_order')),
     }

@@ -25,6 +25,9 @@ ROWS = (
 )  # fmt: skip
 SCALARS = ('late_us', 'age_us')
 
+_KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str}
+"""What other kinds of value are left out of a damaged record."""
+
 _REPEATED = ('joint_order', 'joint_velocities', 'carry', 'resume')
 
 
@@ -102,8 +105,11 @@ def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
             for number, line in enumerate(file, start=1):
                 try:
                     record = orjson.loads(line)
-                    if not isinstance(record['step_id'], int):
+                    if not isinstance(record['step_id'], int) or record['step_id'] >= 2**62:
                         raise TypeError
+                    for key, kind in _KINDS.items():
+                        if not isinstance(record.get(key), kind):
+                            record.pop(key, None)
                 except (ValueError, TypeError, KeyError):
                     run.damaged.append(number)
                     continue

@@ -188,11 +188,12 @@ def restore(record: dict[str, Any]) -> dict[str, Any]:
         logs can be read as well.
     :raises ValueError, TypeError, KeyError, IndexError: the line is JSON but not a record.
     """
-    for key in ARRAY_KEYS:
-        if record.get(key) is not None:
-            record[key] = _row(record[key])
-    if record.get('inputs') is not None:
-        record['inputs'] = {name: _row(values) for name, values in record['inputs'].items()}
+    with np.errstate(over='ignore'):  # a number that is no float32 becomes infinite
+        for key in ARRAY_KEYS:
+            if record.get(key) is not None:
+                record[key] = _row(record[key])
+        if record.get('inputs') is not None:
+            record['inputs'] = {name: _row(values) for name, values in record['inputs'].items()}
     rows = dict(_arrays(record))
     for key, index, bits in record.get('nonfinite') or ():
         rows[key].view(np.uint32)[index] = bits

@@ -24,6 +24,7 @@ from kinfer_ros.control.tunables import FACTOR_SPEED
 from kinfer_ros.control.tunables import REPLAYED
 from kinfer_ros.control.tunables import Factors
 from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.telemetry.differences import Comparison
@@ -40,6 +41,8 @@ TENSORS = ('carry', 'output', 'target')
 
 TOLERANCE = 1e-4
 """rad for output and target: what another build of ONNX Runtime may differ by."""
+
+_HUGE = 2**62
 
 _SWAP = 'swap: model '
 _BEGINS = ' begins to take over'
@@ -65,6 +68,7 @@ class Outcome:
     :ivar missing: first and last step_id of each gap.
     :ivar skipped: records of mode run after a gap, before the next one with a carry.
     :ivar unchecked_targets: replayed records whose target could not be compared.
+    :ivar unusable: records that cannot be replayed; `first_unusable` why, of the first.
     :ivar changes: parameter changes and swaps that were followed, with their step.
     """
 
@@ -74,6 +78,8 @@ class Outcome:
     replayed: int = 0
     skipped: int = 0
     unchecked_targets: int = 0
+    unusable: int = 0
+    first_unusable: str = ''
     missing: list[tuple[int, int]] = field(default_factory=list)
     changes: list[tuple[int, str]] = field(default_factory=list)
 
@@ -86,12 +92,14 @@ class Outcome:
     @property
     def identical(self) -> bool:
         """Whether something was compared and every bit of it is the recorded one."""
-        return self.replayed > 0 and not any(each.differing for each in self.tensors.values())
+        differing = any(each.differing for each in self.tensors.values())
+        return self.replayed > 0 and not differing and not self.unusable
 
     @property
     def within(self) -> bool:
         """Whether something was compared and nothing is off by more than the tolerance."""
-        return self.replayed > 0 and not any(each.beyond for each in self.tensors.values())
+        beyond = any(each.beyond for each in self.tensors.values())
+        return self.replayed > 0 and not beyond and not self.unusable
 
 
 class Replay:
@@ -167,17 +175,21 @@ class Replay:
         :raises RunError: the record lacks what every record has, or a swap's model is not found.
         """
         outcome = self.outcome
-        try:
-            step_id, mode = int(record['step_id']), record['mode']
-            events = [str(event) for event in record['events']]
-            now_ns = int(record.get('now_ns') or 0)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f'{self._run.path}: record {outcome.records + 1} of the step log lacks {error}: '
-                "it is not a record of kinfer_ros (kinfer's own logs have no carry and cannot be "
-                'replayed)'
-            ) from error
         outcome.records += 1
+        try:
+            return self._take(record)
+        except KinferRosError as error:
+            if not outcome.replayed:
+                raise
+            # One bad line must not cost the rest; but such a run is not called identical.
+            outcome.unusable += 1
+            outcome.first_unusable = outcome.first_unusable or str(error)
+            self._leave_run()
+            return False
+
+    def _take(self, record: Mapping[str, Any]) -> bool:
+        outcome = self.outcome
+        step_id, mode, events, now_ns = self._head(record)
         if self._expected is not None and step_id != self._expected:
             if step_id > self._expected:
                 outcome.missing.append((self._expected, step_id - 1))
@@ -194,6 +206,36 @@ class Replay:
             return False
         return self._step(step_id, record, now_ns)
 
+    def _head(self, record: Mapping[str, Any]) -> tuple[int, str, list[str], int]:
+        """
+        Read what every record has: step_id, mode, events, now_ns.
+
+        :raises RunError: it is not there, or an array has not the size that it has to have.
+        """
+        where = f'{self._run.path}: record {self.outcome.records} of the step log'
+        try:
+            head = int(record['step_id']), str(record['mode'])
+            events = [str(event) for event in record['events']]
+            now_ns = int(record.get('now_ns') or 0)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise RunError(
+                f"{where} is not one of kinfer_ros ({error!r}); kinfer's own logs have no carry "
+                'and cannot be replayed'
+            ) from error
+        if not all(abs(number) < _HUGE for number in (head[0], now_ns)):
+            raise RunError(f'{where}: step_id or now_ns is no number of 64 bits')
+        for key in ('output', 'target'):
+            row = record.get(key)
+            if row is not None and row.size != len(self._order):
+                raise RunError(
+                    f'{where}: {key}: found {row.size} numbers, expected {len(self._order)}'
+                )
+        carry = record.get('carry')
+        size = self._stepping.fitted.policy.carry.size
+        if carry is not None and carry.size != size and not self._other:
+            raise RunError(f'{where}: carry: found {carry.size} numbers, expected {size}')
+        return *head, events, now_ns
+
     # Between steps -----------------------------------------------------------------------
 
     def _leave_run(self) -> None:
@@ -209,8 +251,10 @@ class Replay:
         stepping = self._stepping
         if carry is None:
             return False
+        if resume is not None and not isinstance(resume, Mapping):
+            raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
         if not self._other and resume is not None:
-            stepping.replace(self._policy_of(str(resume['model'])))
+            stepping.replace(self._policy_of(str(resume.get('model'))))
         if begins or not self._other:
             stepping.start(now_ns)
         if not self._other:
@@ -218,7 +262,6 @@ class Replay:
                 self._compare_carry(step_id, carry)
             self._set_carry(carry)
         if resume is not None:
-            stepping.began_ns = int(resume['began_ns'])
             self._take_over(resume)
         self._limited = resume is not None
         self._running = True
@@ -236,7 +279,8 @@ class Replay:
             self._factors = Factors(**{k: float(v) for k, v in resume['factors'].items()})
             before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
             self._limiter.resume(before)
-        except (KeyError, TypeError, ValueError) as error:
+            self._stepping.began_ns = int(resume['began_ns'])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f'{self._run.path}: a resume that cannot be read ({error})') from error
         self._retune()
 

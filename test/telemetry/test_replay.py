@@ -9,16 +9,22 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from helpers.flat_policies import FLAT
 from helpers.recorded import record_run
 from helpers.walking import MODEL
 from kinfer_ros.control.assembly import fit
 from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.archive import write_archive
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
 from kinfer_ros.telemetry.replay import Outcome
 from kinfer_ros.telemetry.replay import Replay
@@ -201,3 +207,34 @@ def test_what_is_no_run_is_one_clear_error(copy, name, content, words):
     (copy / name).write_text(content)
     with pytest.raises(RunError, match=words):
         replay(copy)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_record_breaks_a_reader(walk, tmp_path_factory, data):
+    """Any value under any key: replay and columns go on, or say what is wrong, in words."""
+    lines = (walk / 'steps.ndjson').read_bytes().splitlines()[:60]
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        record = json.loads(lines[at])
+        key = data.draw(st.sampled_from(sorted(record)))
+        if isinstance(record[key], dict) and record[key] and data.draw(st.booleans()):
+            record[key][data.draw(st.sampled_from(sorted(record[key])))] = data.draw(ANY_JSON)
+        else:
+            record[key] = data.draw(ANY_JSON)
+        lines[at] = json.dumps(record).encode()  # which writes NaN: no JSON, as from others
+    folder = tmp_path_factory.mktemp('fuzz')
+    (folder / 'run.json').write_bytes((walk / 'run.json').read_bytes())
+    (folder / 'steps.ndjson').write_bytes(b'\n'.join(lines))
+    for read in (replay, lambda path: read_columns(RecordedRun.open(path))):
+        try:
+            read(folder)
+        except KinferRosError as error:
+            assert str(error)
