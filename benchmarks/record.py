@@ -1,9 +1,9 @@
 """What the record costs: `python benchmarks/record.py`.
 
-Three numbers: what a tick pays for its record (StepLog.add copies into a ring; the writer's thread
-runs beside it here, at 1 kHz for 20 joints), and how long replay and report take for ten minutes at
-50 Hz of the robot that ships. Bounds: 15 us, 20 s, 5 s. Without this a key more in the record would
-be a tick that is late.
+Three numbers: what a tick pays for its record (StepLog.add copies into a ring; the writer's
+thread runs beside it here, at 1 kHz for 20 joints), and how long replay and report take for ten
+minutes at 50 Hz of the robot that ships. Bounds: 15 us, 20 s, 5 s. Without this a key more in the
+record would be a tick that is late.
 """
 
 from __future__ import annotations

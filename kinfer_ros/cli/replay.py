@@ -19,6 +19,7 @@ import numpy as np
 import orjson
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     run = RecordedRun.open(arguments.run)
+    if arguments.bag:
+        return _replay_bag(run, arguments)
     policy = _policy(run, arguments)
     other = policy.contract.sha256 != run.fact('model_sha256')
     replay = Replay(
@@ -63,6 +66,43 @@ def _command(argv: Sequence[str] | None) -> int:
     return 0 if _good(replay.outcome, other=other, exact=exact) else 1
 
 
+def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
+    if arguments.model or arguments.png:
+        raise ConfigError('--bag replays the model of the run itself: not with --model or --png')
+    # Here, because the rest works without ROS.
+    from kinfer_ros.cli.bag_lines import as_json
+    from kinfer_ros.cli.bag_lines import lines
+    from kinfer_ros.nodes.bag_replay import BagReplay
+    from kinfer_ros.nodes.bag_replay import load_for_bag
+    from kinfer_ros.telemetry.repair import bags_of
+
+    loaded, bag = load_for_bag(run, bags_of(run.path))
+    replay = BagReplay(run, loaded, bag, arguments.tolerance or TOLERANCE)
+    outcome = replay.run(_progress(sys.stderr.isatty() and not arguments.json))
+    exact = arguments.tolerance is None and not _differing_builds(run)
+    lockstep = bool(run.fact('parameters', 'lockstep'))
+    target = outcome.target
+    good = target.compared > 0 and not (target.differing if exact else target.beyond)
+    if arguments.json:
+        print(as_json(run, outcome, good=good, exact=exact))
+    else:
+        print('\n'.join(lines(outcome, good=good, exact=exact, lockstep=lockstep)))
+    return 0 if good else 1
+
+
+def _progress(shown: bool) -> Callable[[int], None]:
+    """Give what is called with each number and shows it now and then."""
+    told = time.monotonic()
+
+    def tell(number: int) -> None:
+        nonlocal told
+        if shown and time.monotonic() - told > PROGRESS_PERIOD:
+            told = time.monotonic()
+            print(f'\r\x1b[K{number}\r', end='', file=sys.stderr, flush=True)
+
+    return tell
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m kinfer_ros replay',
@@ -79,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         help=f'rad that output and target may differ by; by default none on the ONNX Runtime that '
         f'recorded the run, {TOLERANCE:g} on another',
+    )
+    add(
+        '--bag',
+        action='store_true',
+        help="from the bag alone, through the node's sensor and control code (needs ROS 2)",
     )
     add('--png', type=Path, metavar='FILE', help='plot recorded and replayed targets (matplotlib)')
     add('--json', action='store_true', help='write JSON in place of a text')
@@ -136,18 +181,14 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
 def _collect(run: RecordedRun, replay: Replay, progress: bool) -> dict[str, list[Any]]:
     """Feed every record; :return: what a plot needs."""
     pictures: dict[str, list[Any]] = {'step': [], 'recorded': [], 'replayed': []}
-    told = time.monotonic()
+    tell = _progress(progress)
     for record in run.records():
+        tell(replay.outcome.records)
         ran = replay.feed(record)
         if ran and record.get('target') is not None:
             pictures['step'].append(record['step_id'])
             pictures['recorded'].append(record['target'])
             pictures['replayed'].append(replay.target.copy())
-        if progress and time.monotonic() - told > PROGRESS_PERIOD:
-            told = time.monotonic()
-            print(f'\r{replay.outcome.records} records', end='', file=sys.stderr, flush=True)
-    if progress:
-        print('\r\x1b[K', end='', file=sys.stderr, flush=True)
     return pictures
 
 

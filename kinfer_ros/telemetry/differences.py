@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Row = npt.NDArray[np.float32]
+Row = npt.NDArray[Any]
+"""float32, or float64 where messages are compared."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Comparison:
         if self.squares.size != recorded.size:
             self.squares = np.zeros(recorded.size)
             self.worst = np.zeros(recorded.size)
-        same = recorded.view(np.uint32) == replayed.view(np.uint32)
+        bits = np.dtype(f'u{recorded.itemsize}')
+        same = recorded.view(bits) == replayed.view(bits)
         if same.all():
             return
         self.differing += 1

@@ -114,3 +114,15 @@ def test_two_minutes_replay_in_under_4_s(copy):
     begin = time.monotonic()
     assert main(['replay', str(copy)]) == 0
     assert time.monotonic() - begin < 4.0
+
+
+def test_a_run_without_a_bag_cannot_be_replayed_from_it(copy, capsys):
+    """One line, exit code 2."""
+    assert main(['replay', '--bag', str(copy)]) == 2
+    assert 'no bag in it' in capsys.readouterr().err
+    (copy / 'bag').mkdir()
+    (copy / 'bag' / 'bag.mcap').write_bytes(b'\x89MCAP0\r\n' + bytes(50))
+    assert main(['replay', '--bag', str(copy)]) == 2
+    assert 'joint_commands' in capsys.readouterr().err
+    assert main(['replay', '--bag', '--model', str(MODEL), str(copy)]) == 2
+    assert 'not with --model' in capsys.readouterr().err
