@@ -58,6 +58,7 @@ setup(
     entry_points={
         'console_scripts': [
             'check = kinfer_ros.cli.check:main',
+            'export = kinfer_ros.cli.export:main',
             'import = kinfer_ros.cli.import_:main',
             'inspect = kinfer_ros.cli.inspect:main',
             'mujoco_bridge = kinfer_ros.nodes.mujoco_bridge:main',
@@ -67,6 +68,7 @@ setup(
             'repair = kinfer_ros.cli.repair:main',
             'replay = kinfer_ros.cli.replay:main',
             'report = kinfer_ros.cli.report:main',
+            'runs = kinfer_ros.cli.runs:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
         ],

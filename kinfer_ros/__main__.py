@@ -18,12 +18,14 @@ from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+    'export': 'write the step log of a run as CSV',
     'import': 'make a policy spec and a robot file of what an exporter wrote',
     'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
     'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
+    'runs': 'list the runs there are, and remove old ones',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }

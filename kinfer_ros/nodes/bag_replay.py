@@ -6,7 +6,7 @@ that were received before. Without this a run whose step log is lost, or was nev
 not be repeated, and nothing would show that log and bag tell the same story.
 
 What a bag does not say: the control clock (in lockstep it is the stamp; in real time the stamp
-stands for it, and the ramp is not repeated), calls of services (modes are taken from the commands),
+stands for it, and the ramp is not repeated), calls of services (modes are taken from the commands)
 and swaps of the model.
 """
 
