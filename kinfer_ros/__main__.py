@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
     'runs': 'list the runs there are, and remove old ones',
+    'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
+    if arguments.png:
+        need('matplotlib', '--png')
     run = RecordedRun.open(arguments.run)
     if arguments.bag:
         return _replay_bag(run, arguments)
