@@ -5,9 +5,12 @@ Without this module a report would handle a run record by record, at a hundred t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,11 @@ ROWS = (
     'measured_position', 'measured_velocity',
 )  # fmt: skip
 SCALARS = ('late_us', 'age_us')
+CLOCKS = {'now_ns': 1e9, 't_us': 1e6}
+"""And what a second is in their unit."""
+
+SLAB = 4096
+"""Records that are held as parsed at a time."""
 
 _KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str}
 """What other kinds of value are left out of a damaged record."""
@@ -67,33 +75,75 @@ def read_columns(run: RecordedRun) -> Columns:
 
     :raises RunError: it cannot be read, or holds no record.
     """
-    records = list(_parsed(run))
-    if not records:
-        raise RunError(f'{run.path}/steps.ndjson: holds no record of this run')
-    step_id = np.array([record['step_id'] for record in records], np.int64)
-    modes = [str(record.get('mode')) for record in records]
     warnings: list[str] = []
+    parts = [_Part(slab, warnings) for slab in _slabs(_parsed(run))]
+    if not parts:
+        raise RunError(f'{run.path}/steps.ndjson: holds no record of this run')
+    step_id = np.concatenate([part.step_id for part in parts])
+    modes = [mode for part in parts for mode in part.modes]
+    starts = np.cumsum([0, *(len(part.modes) for part in parts)]).tolist()
     columns = Columns(
         step_id=step_id,
-        time=_time(records, modes, float(run.facts.get('control_rate_hz') or 50.0), warnings),
+        time=_time(parts, modes, float(run.facts.get('control_rate_hz') or 50.0), warnings),
         modes=modes,
-        rows=_rows(records, warnings),
-        scalars=_scalars(records),
-        events=_events(records),
+        rows=_joined([part.rows for part in parts], starts),
+        scalars=_joined([part.scalars for part in parts], starts),
+        events=[
+            (start + index, text)
+            for start, part in zip(starts, parts, strict=False)
+            for index, text in part.events
+        ],
         missing=[
             (int(step_id[i]) + 1, int(step_id[i + 1]) - 1)
             for i in np.flatnonzero(np.diff(step_id) > 1)
         ],
-        warnings=warnings,
+        warnings=list(dict.fromkeys(warnings)),
     )
-    if run.damaged:
-        warnings.append(f'{len(run.damaged)} lines of the step log are no records')
-    if (np.diff(step_id) < 0).any():
-        warnings.append('step_id goes back: two writers, or two runs in one file')
+    columns.warnings += _irregular(columns, len(run.damaged))
+    return columns
+
+
+def _irregular(columns: Columns, damaged: int) -> list[str]:
+    """Say what is not as it should be in the order of the records."""
+    found = []
+    if damaged:
+        found.append(f'{damaged} lines of the step log are no records')
+    if (np.diff(columns.step_id) < 0).any():
+        found.append('step_id goes back: two writers, or two runs in one file')
     if columns.missing:
         lost = sum(last - first + 1 for first, last in columns.missing)
-        warnings.append(f'{lost} records are missing, in {len(columns.missing)} gaps')
-    return columns
+        found.append(f'{lost} records are missing, in {len(columns.missing)} gaps')
+    return found
+
+
+class _Part:
+    """A slab of records as arrays: parsed, a million records would take gigabytes."""
+
+    def __init__(self, records: list[dict[str, Any]], warnings: list[str]) -> None:
+        self.step_id = np.array([record['step_id'] for record in records], np.int64)
+        self.modes = [sys.intern(str(record.get('mode'))) for record in records]
+        self.clocks = {key: _numbers([record.get(key) for record in records]) for key in CLOCKS}
+        self.rows = _rows(records, warnings)
+        self.scalars = _scalars(records)
+        self.events = _events(records)
+
+
+def _slabs(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    rest = iter(records)
+    while slab := list(islice(rest, SLAB)):
+        yield slab
+
+
+def _joined(parts: list[dict[str, Float64]], starts: list[int]) -> dict[str, Float64]:
+    """Put the slabs of each array behind one another; NaN where a slab has none of its size."""
+    found: dict[str, Float64] = {}
+    for key in dict.fromkeys(key for part in parts for key in part):
+        size = next(part[key].shape[1:] for part in parts if key in part)
+        whole = found[key] = np.full((starts[-1], *size), np.nan)
+        for part, start, end in zip(parts, starts, starts[1:], strict=False):
+            if key in part and part[key].shape[1:] == size:
+                whole[start:end] = part[key]
+    return found
 
 
 def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
@@ -121,21 +171,20 @@ def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
 
 
 def _time(
-    records: list[dict[str, Any]], modes: list[str], rate_hz: float, warnings: list[str]
+    parts: list[_Part], modes: list[str], rate_hz: float, warnings: list[str]
 ) -> Float64:
     """Take the control clock, else the wall clock, else the count of steps."""
     start = modes.index('run') if 'run' in modes else 0
-    for key, unit in (('now_ns', 1e9), ('t_us', 1e6)):
-        values = [record.get(key) for record in records]
-        if not all(isinstance(value, int) for value in values):
+    for key, unit in CLOCKS.items():
+        clock = np.concatenate([part.clocks[key] for part in parts])
+        if not np.isfinite(clock).all():
             continue
-        clock = np.array(values, np.float64)
         if (np.diff(clock) < 0).any():
             warnings.append(f'{key} goes back; time is counted otherwise')
             continue
         seconds: Float64 = (clock - clock[start]) / unit
         return seconds
-    count = np.arange(len(records), dtype=np.float64)
+    count = np.arange(len(modes), dtype=np.float64)
     return (count - start) / rate_hz
 
 
