@@ -28,7 +28,7 @@ def _command(argv: Sequence[str] | None) -> int:
         'target/left_knee. The bag of a run is MCAP already: Foxglove, PlotJuggler and Rerun open '
         'it as it is.',
     )
-    parser.add_argument('run', type=Path, metavar='RUN', help='run directory, such as runs/latest')
+    parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     parser.add_argument('--to', choices=('csv',), default='csv', help='format (default csv)')
     parser.add_argument(
         '--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv)'
@@ -37,7 +37,8 @@ def _command(argv: Sequence[str] | None) -> int:
     arguments = parser.parse_args(argv)
     run = RecordedRun.open(arguments.run)
     columns = read_columns(run)
-    out: Path = arguments.out or arguments.run / 'steps.csv'
+    beside = run.path.with_suffix('.csv') if run.path.is_file() else run.path / 'steps.csv'
+    out: Path = arguments.out or beside
     rows = write_csv(run, columns, out)
     if arguments.json:
         print(json.dumps({'file': str(out), 'rows': rows, 'warnings': columns.warnings}, indent=2))

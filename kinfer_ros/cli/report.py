@@ -33,7 +33,7 @@ def _command(argv: Sequence[str] | None) -> int:
     runs = [arguments.run] + ([arguments.other] if arguments.other else [])
     subjects = [_subject(path) for path in runs]
     page = make_report(subjects)
-    out: Path = arguments.out or arguments.run / 'report.html'
+    out: Path = arguments.out or _beside(arguments.run)
     try:
         replace_file(out, page)
     except OSError as error:
@@ -66,16 +66,22 @@ def _parser() -> argparse.ArgumentParser:
         'guards and events on one time axis. With a second run: both, and the differences.',
     )
     add = parser.add_argument
-    add('run', type=Path, metavar='RUN', help='run directory, such as runs/latest')
+    add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
     add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/report.html)')
     add('--json', action='store_true', help='write JSON in place of a text')
     return parser
 
 
+def _beside(run: Path) -> Path:
+    return run.with_suffix('.html') if run.is_file() else run / 'report.html'
+
+
 def _subject(path: Path) -> Subject:
     run = RecordedRun.open(path)
     columns = read_columns(run)
+    if not run.facts:
+        return Subject(run, columns, [], ['a step log alone, without run.json'])
     if run.facts.get('ended') is None:
         return Subject(run, columns, ['this run has not ended, or its process was killed'], [])
     if 'counters' not in run.facts:

@@ -78,7 +78,7 @@ def read_columns(run: RecordedRun) -> Columns:
     warnings: list[str] = []
     parts = [_Part(slab, warnings) for slab in _slabs(_parsed(run))]
     if not parts:
-        raise RunError(f'{run.path}/steps.ndjson: holds no record of this run')
+        raise RunError(f'{run.log}: holds no record of this run')
     step_id = np.concatenate([part.step_id for part in parts])
     modes = [mode for part in parts for mode in part.modes]
     starts = np.cumsum([0, *(len(part.modes) for part in parts)]).tolist()
@@ -148,7 +148,7 @@ def _joined(parts: list[dict[str, Float64]], starts: list[int]) -> dict[str, Flo
 
 def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
     """Records as parsed, with lists for arrays: what needs no bits is read ten times faster."""
-    path = run.path / 'steps.ndjson'
+    path = run.log
     try:
         with path.open('rb') as file:
             file.seek(int(run.facts.get('steps_offset') or 0))

@@ -42,10 +42,13 @@ class RecordedRun:
     @classmethod
     def open(cls, path: Path) -> RecordedRun:
         """
-        Read run.json.
+        Read run.json; a step log alone, such as one of kinfer's own, has no facts.
 
+        :param path: run directory, or an .ndjson file.
         :raises RunError: the directory has none, or it is no JSON object.
         """
+        if path.is_file() and path.suffix == '.ndjson':
+            return cls(path, {})
         file = path / 'run.json'
         try:
             if file.stat().st_size > MAX_RUN_JSON:
@@ -62,6 +65,11 @@ class RecordedRun:
             raise RunError(f'{file}: found a {type(facts).__name__}, expected an object')
         return cls(path, facts)
 
+    @property
+    def log(self) -> Path:
+        """The step log."""
+        return self.path if self.path.is_file() else self.path / 'steps.ndjson'
+
     def records(self) -> Iterator[dict[str, Any]]:
         """
         Yield this run's records in the order in which they were written.
@@ -71,7 +79,7 @@ class RecordedRun:
         offset = self.facts.get('steps_offset', 0)
         if not isinstance(offset, int) or offset < 0:
             raise RunError(f'{self.path}/run.json: steps_offset: found {offset!r}')
-        yield from read_steps(self.path, offset, self.damaged)
+        yield from read_steps(self.log, offset, self.damaged)
 
     def fact(self, *keys: str) -> Any:
         """

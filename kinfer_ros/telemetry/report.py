@@ -43,8 +43,11 @@ class Subject:
 
     @property
     def joints(self) -> list[str]:
-        """The policy's joints."""
-        return [str(name) for name in self.run.facts.get('joint_order', [])]
+        """The policy's joints; numbers where a log without run.json does not name them."""
+        rows = self.columns.row('output', *POSITION)
+        count = 0 if rows is None else rows.shape[1]
+        names = self.run.facts.get('joint_order') or range(count)
+        return [str(name) for name in names]
 
 
 def make_report(subjects: Sequence[Subject]) -> bytes:

@@ -133,6 +133,27 @@ def test_a_damaged_log_is_reported_with_what_is_left(copy, capsys):
         assert any(words in text for text in warnings), words
 
 
+def test_a_log_of_kinfers_own_is_shown(tmp_path, capsys):
+    """Its users come with logs: kinfer's keys alone, null where a policy has no such input."""
+    log = tmp_path / 'log.ndjson'
+    absent = dict.fromkeys(('projected_g', 'accel', 'gyro', 'command'))
+    with log.open('w') as file:
+        for step in range(100):
+            row = [0.01 * step, -0.5]
+            record = {'step_id': step, 't_us': 10**15 + 20_000 * step, 'joint_angles': row}
+            file.write(json.dumps(record | {'joint_vels': row, 'output': row} | absent) + '\n')
+    assert main(['report', str(log)]) == 0
+    data = content(tmp_path / 'log.html')
+    assert data['runs'][0]['x'][-1] == pytest.approx(1.98)
+    shown = plots(data)
+    assert shown['output']['series'][0]['y'][50] == pytest.approx(0.5)
+    assert 'tilt' not in shown
+    assert main(['export', str(log)]) == 0
+    assert (tmp_path / 'log.csv').read_text().count('\n') == 101
+    assert main(['replay', str(log)]) == 2
+    assert 'run.json' in capsys.readouterr().err
+
+
 def test_a_log_without_records_is_one_clear_error(copy, capsys):
     """Not an empty page."""
     (copy / 'steps.ndjson').write_bytes(b'\x00\xff\n{}\n[]\n3\n')
