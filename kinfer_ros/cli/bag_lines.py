@@ -21,7 +21,12 @@ def lines(outcome: Any, *, good: bool, exact: bool, lockstep: bool) -> list[str]
         f'target       {_text(outcome.target)}',
         f'other modes  {_text(outcome.other_target)}',
     ]
-    if not good and not lockstep:
+    if not good and outcome.without_sample:
+        said.append(
+            'note         the bag lacks samples, so the replay cannot be the run: the recorder '
+            'came too late (wait_for_recorder) or lost them; the step log has them'
+        )
+    elif not good and not lockstep:
         said.append(
             'note         a bag of a run in real time does not say which IMU sample, and which '
             'time, a tick had: ticks may differ; the step log does say'

@@ -149,6 +149,7 @@ class BagReplay:
         self._stamps = {name: sorted(found) for name, found in bag.samples.items()}
         self._next = 0
         self._session = ''
+        self._last = ('', 0)
         self._lockstep = bool(self._values.get('lockstep'))
 
     def run(self, progress: Callable[[int], None]) -> BagOutcome:
@@ -161,7 +162,12 @@ class BagReplay:
     def _answer(self, received: int, command: JointState) -> None:
         session, _, mode = command.header.frame_id.partition(' ')
         now = stamp_ns(command.header)
-        if now not in self._bag.samples['joint_states']:
+        if self._lockstep and (session, now) == self._last:
+            return  # the simulation had asked again, and got the same answer again
+        self._last = (session, now)
+        if now not in self._bag.samples['joint_states'] or not bisect_right(
+            self._stamps['imu/data'], now
+        ):
             self.outcome.without_sample += 1
             return
         self._take_sensors(now)
