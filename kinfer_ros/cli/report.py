@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.verdict import find_problems
 from kinfer_ros.cli.verdict import summary
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
+    if arguments.png:
+        need('matplotlib', '--png')
     begin = time.perf_counter()
     runs = [arguments.run] + ([arguments.other] if arguments.other else [])
     subjects = [_subject(path) for path in runs]
@@ -38,6 +41,11 @@ def _command(argv: Sequence[str] | None) -> int:
         replace_file(out, page)
     except OSError as error:
         raise RunError(f'{out}: cannot be written ({error.strerror}); choose --out') from error
+    if arguments.png:
+        # Here, because matplotlib is an extra.
+        from kinfer_ros.cli.report_plot import draw
+
+        draw(arguments.png, subjects)
     seconds = time.perf_counter() - begin
     if arguments.json:
         print(
@@ -69,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
     add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/report.html)')
+    add('--png', type=Path, metavar='FILE', help='the main plots as a picture (matplotlib)')
     add('--json', action='store_true', help='write JSON in place of a text')
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import time
@@ -93,6 +94,18 @@ def test_two_runs_are_laid_side_by_side(copy, other):
     assert any('B - A over 50 steps' in text for text in head)
     assert all(len(row) == len(head) for row in data['tables']['joints']['rows'])
     assert max(row[-1] for row in data['tables']['joints']['rows']) > 0.001
+
+
+def test_the_main_plots_as_a_picture(copy, other, capsys):
+    """For a merge request; without matplotlib the message says how to get it."""
+    picture = copy / 'plots.png'
+    code = main(['report', str(copy), str(other), '--png', str(picture)])
+    if importlib.util.find_spec('matplotlib') is None:
+        assert code == 2
+        assert 'pip install matplotlib' in capsys.readouterr().err
+    else:
+        assert code == 0
+        assert picture.read_bytes().startswith(b'\x89PNG')
 
 
 def test_thinning_keeps_every_peak():
