@@ -29,7 +29,7 @@ setup(
     name=PACKAGE,
     version='0.1.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed', 'telemetry/*.json', 'telemetry/page/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (str(SHARE), ['package.xml']),
@@ -45,6 +45,8 @@ setup(
         'sim': ['mujoco'],
         'kos': ['pykos', 'grpcio'],
         'bag': ['rosbags'],
+        'plot': ['matplotlib'],
+        'top': ['rich'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest'],
     },
@@ -58,6 +60,7 @@ setup(
     entry_points={
         'console_scripts': [
             'check = kinfer_ros.cli.check:main',
+            'export = kinfer_ros.cli.export:main',
             'import = kinfer_ros.cli.import_:main',
             'inspect = kinfer_ros.cli.inspect:main',
             'kos = kinfer_ros.cli.kos:main',
@@ -66,7 +69,12 @@ setup(
             'pack = kinfer_ros.cli.pack:main',
             'policy_node = kinfer_ros.nodes.policy_node:main',
             'recorder = kinfer_ros.nodes.recorder:main',
+            'repair = kinfer_ros.cli.repair:main',
+            'replay = kinfer_ros.cli.replay:main',
+            'report = kinfer_ros.cli.report:main',
             'robot = kinfer_ros.cli.robot:main',
+            'runs = kinfer_ros.cli.runs:main',
+            'top = kinfer_ros.cli.top:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
         ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 
 USER_ERROR = 2
@@ -39,3 +41,17 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     add('model', type=Path, metavar='MODEL', help='policy file, .kinfer or .onnx')
     add('--spec', type=Path, help='policy spec (YAML) of an .onnx file that takes a flat vector')
     add('--json', action='store_true', help='write JSON in place of a text')
+
+
+def need(module: str, what: str) -> None:
+    """
+    Check for a module that is an extra.
+
+    :param what: what needs it, as the user typed it.
+    :raises ConfigError: it is not installed; the text says how to get it.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise ConfigError(
+            f'{what} needs the Python module {module}, which {sys.executable} does not have: '
+            f'`{sys.executable} -m pip install {module}`'
+        )

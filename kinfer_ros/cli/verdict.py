@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,14 @@ def say_verdict(run: Path) -> int:
     except (OSError, ValueError) as error:
         raise RunError(f'{run}: no run.json that can be read ({error})') from error
     if facts.get('ended') is None:
-        raise RunError(f'{run}: this run has not ended, or its process was killed')
-    problems = _problems(run, facts)
-    for line in _summary(facts):
+        raise RunError(
+            f'{run}: this run has not ended, or its process was killed: `python -m kinfer_ros '
+            'repair` saves what is there'
+        )
+    if 'counters' not in facts:
+        raise RunError(f'{run}: the process of this run was killed, so it has no figures')
+    problems = find_problems(run, facts)
+    for line in summary(facts):
         print(line)
     for problem in problems:
         print(f'problem      {problem}')
@@ -49,7 +55,8 @@ def say_verdict(run: Path) -> int:
     return 1 if problems else 0
 
 
-def _problems(run: Path, facts: dict[str, Any]) -> list[str]:
+def find_problems(run: Path, facts: Mapping[str, Any]) -> list[str]:
+    """Say what did not go well in a run that has ended."""
     problems = []
     counters = facts['counters']
     if facts['falls']:
@@ -69,7 +76,8 @@ def _problems(run: Path, facts: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _summary(facts: dict[str, Any]) -> list[str]:
+def summary(facts: Mapping[str, Any]) -> list[str]:
+    """Summarise a run that has ended, a fact a line."""
     timing, counters = facts['timing'], facts['counters']
     late, age = timing['late_us'], timing['sample_age_us']
     log = counters['log'] or {'written': 0, 'dropped': 0}

@@ -29,6 +29,7 @@ from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.stepping import Fitted
 from kinfer_ros.control.stepping import Stepping
+from kinfer_ros.control.stepping import scale_about
 from kinfer_ros.control.swap import Swap
 from kinfer_ros.control.tunables import FACTOR_SPEED
 from kinfer_ros.control.tunables import Factors
@@ -367,13 +368,8 @@ class Controller:
         """
         stepping = self.parts.stepping
         joints, blended = stepping.fitted.joints, stepping.blended
-        scale = self.factors.action_scale
-        if scale != 1.0:
-            start = self.parts.start_pose[joints]
-            blended -= start
-            blended *= scale
-            blended += start
         self.target[:] = self.parts.start_pose
+        scale_about(blended, self.parts.start_pose[joints], self.factors.action_scale)
         self.target[joints] = blended
 
     def _limit(self) -> None:

@@ -14,13 +14,22 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kinfer_ros.control.observation import Observation
 from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+
+
+class Observes(Protocol):
+    """What fills a policy's inputs: sensors (control/observation.py), or a log in a replay."""
+
+    def reset(self) -> None:
+        """Start of a run."""
+
+    def fill(self, seconds: float) -> None:
+        """Write the inputs, `seconds` after the policy began."""
 
 
 class SteppedPolicy(Protocol):
@@ -63,7 +72,7 @@ class Fitted:
     """
 
     policy: SteppedPolicy
-    observation: Observation
+    observation: Observes
     joints: NDArray[np.intp]
 
 
@@ -76,6 +85,7 @@ class Stepping:
     :ivar action: [P] the action of `fitted` as it gave it, rad; valid after an accepted step.
     :ivar carry_in: the carry that went into that step; valid until the next one.
     :ivar blended: [P] what is to be sent: `action`, or during a swap the mixture.
+    :ivar began_ns: when `fitted` began, on the control clock.
     :ivar policy_ns: time the last inference took, on the stage clock.
     :ivar swap_failed: why the last swap was rolled back, or ''; read and emptied by the owner.
     """
@@ -90,7 +100,7 @@ class Stepping:
         self._tunables = tunables
         self._stage_clock = stage_clock
         self._outgoing: Fitted | None = None
-        self._began_ns = 0
+        self.began_ns = 0
         self._old_began_ns = 0
         self._swap_began_ns = 0
         self._blend_ns = 0
@@ -105,7 +115,7 @@ class Stepping:
     def start(self, now_ns: int) -> None:
         """Begin a run: fresh carry, heading and time."""
         self._outgoing = None
-        self._began_ns = now_ns
+        self.began_ns = now_ns
         self.fitted.policy.reset()
         self.fitted.observation.reset()
 
@@ -119,7 +129,7 @@ class Stepping:
         assert self._outgoing is None, 'roll the last swap back first'
         self._outgoing, self.fitted = self.fitted, fitted
         self._swap_began_ns, self._blend_ns = now_ns, blend_ns
-        self._old_began_ns, self._began_ns = self._began_ns, now_ns
+        self._old_began_ns, self.began_ns = self.began_ns, now_ns
         fitted.policy.reset()
         fitted.observation.reset()
 
@@ -133,7 +143,7 @@ class Stepping:
         observation = self.fitted.observation
         if not running:
             observation.reset()
-        observation.fill((now_ns - self._began_ns) / 1e9 if running else 0.0)
+        observation.fill((now_ns - self.began_ns) / 1e9 if running else 0.0)
         if self._outgoing is not None:
             self._outgoing.observation.fill((now_ns - self._old_began_ns) / 1e9)
 
@@ -160,7 +170,7 @@ class Stepping:
         """Go on with the outgoing policy alone; `swap_failed` says why."""
         assert self._outgoing is not None
         self.fitted, self._outgoing = self._outgoing, None
-        self._began_ns = self._old_began_ns
+        self.began_ns = self._old_began_ns
         self.swap_failed = reason
 
     def _blend(self, outgoing: Fitted, action: Float32, now_ns: int) -> str:
@@ -210,3 +220,11 @@ class Stepping:
                 action,
             )
         return '', action
+
+
+def scale_about(blended: Float64, pose: Float64, scale: float) -> None:
+    """Scale targets [P] in place about the start pose [P], rad."""
+    if scale != 1.0:
+        blended -= pose
+        blended *= scale
+        blended += pose

@@ -95,6 +95,12 @@ class Tunables:
 NAMES = tuple(field.name for field in fields(Tunables))
 
 
+REPLAYED = (
+    'action_scale', 'kp_factor', 'kd_factor', 'target_lowpass', 'target_slew', 'torque_band',
+    'max_action',
+)  # fmt: skip
+"""Those that stand between a policy's inputs and what is sent: a replay follows them."""
+
 FACTOR_SPEED = 1.0
 """1/s: how fast action_scale and the gain factors go to a value that was set."""
 

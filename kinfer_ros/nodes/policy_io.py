@@ -191,16 +191,20 @@ class PolicyIO:
             self.bridge_state = state.data
 
     def is_recorded(self) -> bool:
-        """Whether one node has found both ~/run and joint_commands: a recorder, by any name."""
-        followers, listeners = (
+        """
+        Whether one node has found ~/run, joint_commands and the sensors: a recorder, by any name.
+
+        Without the sensors' first samples a bag could not be replayed.
+        """
+        followers = [
             {
                 (info.node_namespace, info.node_name)
-                for info in self._node.get_subscriptions_info_by_topic(publisher.topic_name)
+                for info in self._node.get_subscriptions_info_by_topic(followed.topic_name)
                 if not info.node_name.startswith('_')  # DDS has not told its name yet
             }
-            for publisher in (self._run, self._commands)
-        )
-        return bool(followers & listeners)
+            for followed in (self._run, self._commands, self._joints, self._imu)
+        ]
+        return bool(set.intersection(*followers))
 
     def follow_cmd_vel_type(self) -> None:
         """

@@ -199,6 +199,13 @@ class RunSession:
                 'torque_limit': self.loaded.gains.torque_limit,
                 'joints': list(robot.joint_names),
             },
+            'limits': {
+                'lower': robot.lower,
+                'upper': robot.upper,
+                'velocity': robot.velocity_limit,
+                'start_pose': self.loaded.controller.parts.start_pose,
+                'joints': list(robot.joint_names),
+            },
             'parameters': dict(parameters),
         }
 
@@ -217,8 +224,10 @@ class RunSession:
         """Take over the missed ticks of an activation that ends."""
         self.missed += schedule.missed
 
-    def count_tick(self, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]) -> None:
-        """Count one tick into the figures and into the log."""
+    def count_tick(
+        self, now_ns: int, late_ns: int, age_ns: int, stage_ns: tuple[int, int, int, int]
+    ) -> None:
+        """Count one tick, at `now_ns` on the control clock, into the figures and into the log."""
         self.ticks += 1
         self.late.record(late_ns)
         self.age.record(age_ns)
@@ -228,6 +237,7 @@ class RunSession:
         self.log.add(
             self.loaded.controller,
             activation=self.activation,
+            now_ns=now_ns,
             late_ns=late_ns,
             age_ns=age_ns,
             stage_ns=stage_ns,

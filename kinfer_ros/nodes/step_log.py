@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.tunables import REPLAYED
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.telemetry.black_box import SECONDS
 from kinfer_ros.telemetry.black_box import BlackBox
@@ -31,6 +33,10 @@ from kinfer_ros.telemetry.record import RecordFormat
 
 STAGES = ('take', 'policy', 'control', 'publish')
 """Timed parts of a tick: sensors taken, inference, the rest of the controller, command sent."""
+
+
+MEASURED_SOURCES = {'measured_position': 'position', 'measured_velocity': 'velocity'}
+"""Keys of a record, and the sensor frame's arrays in them."""
 
 
 class StepLog:
@@ -55,6 +61,9 @@ class StepLog:
             stages=STAGES,
         )
         self._ring = layout.make_ring()
+        self._measured = [
+            (self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured
+        ]
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
         path = steps_path(run_dir) if record else None
         self._writer = NdjsonWriter(path, self._ring, layout, self._black_box)
@@ -75,11 +84,12 @@ class StepLog:
         controller: Controller,
         *,
         activation: int,
+        now_ns: int,
         late_ns: int,
         age_ns: int,
         stage_ns: tuple[int, int, int, int],
     ) -> None:
-        """Add the record of the tick that `controller` just ran."""
+        """Add the record of the tick that `controller` just ran; `now_ns`: the control clock."""
         ring = self._ring
         stepping = controller.parts.stepping
         if stepping.fitted.policy is not self._policy:
@@ -97,6 +107,8 @@ class StepLog:
             flags |= HAS_SAMPLE
             i64['stamp_ns'][slot] = controller.parts.frame.joint_stamp_ns
             i64['age_us'][slot] = age_ns // 1000
+            for rows, source in self._measured:
+                rows[slot] = getattr(controller.parts.frame, source)[stepping.fitted.joints]
         if controller.send is Send.POSITION:
             flags |= HAS_TARGET
             np.take(controller.target, stepping.fitted.joints, out=self._target)
@@ -107,10 +119,13 @@ class StepLog:
         if self._carry_is_due(controller):
             flags |= HAS_CARRY
             ring.f32['carry'][slot] = stepping.carry_in.ravel()
+            if not stepping.swapping:
+                ring.obj['resume'][slot] = resume_state(controller)
         for i, ns in enumerate(stage_ns):
             ring.f32['stage_us'][slot, i] = ns / 1000
         i64['step_id'][slot] = step_id
         i64['t_us'][slot] = time.time_ns() // 1000
+        i64['now_ns'][slot] = now_ns
         i64['late_us'][slot] = late_ns // 1000
         i64['activation'][slot] = activation
         i64['flags'][slot] = flags
@@ -159,3 +174,18 @@ class StepLog:
     def close(self) -> LogCounters:
         """Write what is left and close the file."""
         return self._writer.close()
+
+
+def resume_state(controller: Controller) -> dict[str, Any]:
+    """What a replay needs, beside the carry, to begin at the step that was just run."""
+    stepping, tunables = controller.parts.stepping, controller.parts.tunables
+    # One row after the other: what is taken of both at once is not contiguous, as orjson wants it.
+    last, smooth = (row[stepping.fitted.joints] for row in controller.parts.limiter.before)
+    return {
+        'model': stepping.fitted.policy.contract.sha256[:12],
+        'began_ns': stepping.began_ns,
+        'last': last,
+        'smooth': smooth,
+        'factors': asdict(controller.factors),
+        'settings': {name: getattr(tunables, name) for name in REPLAYED},
+    }

@@ -214,7 +214,7 @@ class Ticker:
         age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
         policy = controller.parts.stepping.policy_ns
         session.count_tick(
-            late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
+            now, late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
         )
         self._follow_slow_topics()
         if self._factors() != self._gains_sent:

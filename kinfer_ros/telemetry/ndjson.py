@@ -29,6 +29,9 @@ from kinfer_ros.telemetry.record import RecordFormat
 from kinfer_ros.telemetry.record import restore
 from kinfer_ros.telemetry.ring import StepRing
 
+MOST_GAPS = 1000
+"""Gaps that are listed; a disk that is always too slow would make a list without end."""
+
 PERIOD = 0.05
 """Seconds between two drains of the ring."""
 
@@ -39,10 +42,15 @@ _PAUSE = 0.001
 
 
 class LogCounters(TypedDict):
-    """What became of the records of a run."""
+    """
+    What became of the records of a run.
+
+    `missing`: [first, last] step_id of each gap in the file, of the first MOST_GAPS.
+    """
 
     written: int
     dropped: int
+    missing: list[list[int]]
     error: str | None
 
 
@@ -72,6 +80,8 @@ class NdjsonWriter:
         self.offset = 0
         self.error: str | None = None
         self._lost = 0
+        self._gaps: list[tuple[int, int]] = []
+        self._next_id: int | None = None
         self._ring = ring
         self._format = record_format
         self._black_box = black_box
@@ -97,7 +107,12 @@ class NdjsonWriter:
     def counters(self) -> LogCounters:
         """Return how many records were written and dropped so far, and the error if any."""
         dropped = self._ring.dropped + self._lost
-        return {'written': self.written, 'dropped': dropped, 'error': self.error}
+        return {
+            'written': self.written,
+            'dropped': dropped,
+            'missing': [list(gap) for gap in self._gaps],
+            'error': self.error,
+        }
 
     def close(self, timeout: float = 5.0) -> LogCounters:
         """
@@ -142,10 +157,17 @@ class NdjsonWriter:
         ring = self._ring
         while len(lines) < _SLICE and (slot := ring.first()) >= 0:
             lines.append(self._format.to_json(ring, slot))
+            self._place_drops(int(ring.i64['step_id'][slot]))
             ring.release()
         if lines:
             self._write(lines)
         return len(lines)
+
+    def _place_drops(self, step_id: int) -> None:
+        """Note which steps are missing before this one."""
+        if self._next_id is not None and step_id > self._next_id and len(self._gaps) < MOST_GAPS:
+            self._gaps.append((self._next_id, step_id - 1))
+        self._next_id = step_id + 1
 
     def _write(self, lines: list[bytes]) -> None:
         if self._black_box is not None:

@@ -36,12 +36,22 @@ KINFER_KEYS = {
     'command': 'command',
 }
 
-SCALARS = ('step_id', 't_us', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags')
-OBJECTS = ('mode', 'events')
-_OWN_FIELDS = ('output', 'target', 'carry', 'stage_us')
+# What the limits on targets were applied with, where the policy has no input that says it.
+MEASURED = {
+    'measured_position': 'joint_angles',
+    'measured_velocity': 'joint_angular_velocities',
+}
+
+SCALARS = (
+    'step_id', 't_us', 'now_ns', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags',
+)  # fmt: skip
+OBJECTS = ('mode', 'events', 'resume')
+_OWN_FIELDS = ('output', 'target', 'carry', 'stage_us', *MEASURED)
 
 # Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
-ARRAY_KEYS = (*KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry')
+ARRAY_KEYS = (
+    *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', *MEASURED,
+)  # fmt: skip
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
@@ -51,13 +61,16 @@ class RecordFormat:
     The layout of a run's records: fields of the ring, and the JSON line of one slot.
 
     Producer, each tick: `slot = ring.claim()`; when it is not -1 fill `ring.f32[input name]`,
-    `ring.f32['output' | 'target' | 'carry' | 'stage_us']`, `ring.i64[...]` (SCALARS),
-    `ring.obj['mode']` (str) and, when there are any, `ring.obj['events']` (a list of str that is
-    not changed afterwards), set `ring.i64['flags']` and call `ring.publish()`.
+    `ring.f32['output' | 'target' | 'carry' | 'stage_us']`, those of `measured`, `ring.i64[...]`
+    (SCALARS), `ring.obj['mode']` (str) and, when there are any, `ring.obj['events']` (a list of
+    str) and `ring.obj['resume']` (a dict), which are not changed afterwards, set
+    `ring.i64['flags']` and call `ring.publish()`.
 
     Units: rad, rad/s, m/s^2, as the policy got them; `*_us` microseconds, `stamp_ns` nanoseconds
     on the sensors' clock, `t_us` microseconds since the Unix epoch; `stage_us` in the order of
     `stages`.
+
+    :ivar measured: keys of MEASURED that this policy's inputs do not hold.
     """
 
     def __init__(
@@ -84,12 +97,14 @@ class RecordFormat:
             )
         self.joint_names = joint_names
         self.stages = stages
+        self.measured = tuple(key for key, name in MEASURED.items() if name not in input_sizes)
         self.fields: dict[str, int] = {
             **input_sizes,
             'output': len(joint_names),
             'target': len(joint_names),
             'carry': carry_size,
             'stage_us': len(stages),
+            **{key: len(joint_names) for key in self.measured},
         }
         self._kinfer = tuple(
             (key, name if name in input_sizes else None) for name, key in KINFER_KEYS.items()
@@ -120,6 +135,9 @@ class RecordFormat:
         others = {name: f32[name][slot] for name in self._others} if seen else {}
         record['inputs'] = others or None
         record['target'] = f32['target'][slot] if flags & HAS_TARGET else None
+        for key in MEASURED:
+            held = flags & HAS_SAMPLE and key in self.measured
+            record[key] = f32[key][slot] if held else None
         record['mode'] = obj['mode'][slot]
         record['events'] = obj['events'][slot] or []
         sampled = flags & HAS_SAMPLE
@@ -127,9 +145,11 @@ class RecordFormat:
         record['late_us'] = int(i64['late_us'][slot])
         times = np.round(f32['stage_us'][slot].astype(np.float64), 1).tolist()
         record['stage_us'] = dict(zip(self.stages, times, strict=True))
+        record['now_ns'] = int(i64['now_ns'][slot])
         record['stamp_ns'] = int(i64['stamp_ns'][slot]) if sampled else None
         record['activation'] = int(i64['activation'][slot])
         record['carry'] = f32['carry'][slot] if flags & HAS_CARRY else None
+        record['resume'] = obj['resume'][slot]
         if not np.isfinite(ring.block[slot]).all():
             record['nonfinite'] = find_nonfinite(record) or None
         return record
@@ -168,11 +188,12 @@ def restore(record: dict[str, Any]) -> dict[str, Any]:
         logs can be read as well.
     :raises ValueError, TypeError, KeyError, IndexError: the line is JSON but not a record.
     """
-    for key in ARRAY_KEYS:
-        if record.get(key) is not None:
-            record[key] = _row(record[key])
-    if record.get('inputs') is not None:
-        record['inputs'] = {name: _row(values) for name, values in record['inputs'].items()}
+    with np.errstate(over='ignore'):  # a number that is no float32 becomes infinite
+        for key in ARRAY_KEYS:
+            if record.get(key) is not None:
+                record[key] = _row(record[key])
+        if record.get('inputs') is not None:
+            record['inputs'] = {name: _row(values) for name, values in record['inputs'].items()}
     rows = dict(_arrays(record))
     for key, index, bits in record.get('nonfinite') or ():
         rows[key].view(np.uint32)[index] = bits
@@ -180,4 +201,7 @@ def restore(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(values: list[float | None]) -> Row:
-    return np.array([np.nan if v is None else v for v in values], dtype=np.float32)
+    row: Row = np.array(values, dtype=np.float32)  # null becomes NaN
+    if row.ndim != 1:
+        raise ValueError(f'expected a list of numbers, found shape {row.shape}')
+    return row

@@ -18,6 +18,7 @@ from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.walking import MODEL
 from helpers.walking import walk
+from kinfer_ros.__main__ import main
 from kinfer_ros.telemetry.ndjson import read_steps
 
 REFERENCE = Path(__file__).parent / 'data' / 'walk_targets.npz'
@@ -134,6 +135,21 @@ def test_step_ids_and_carries_allow_a_replay(runs: tuple[Run, Run]) -> None:
     assert [step['step_id'] for step in steps] == list(range(len(steps)))
     carried = [i for i, step in enumerate(runs[0].walking) if step['carry'] is not None]
     assert carried == list(range(0, len(runs[0].walking), 50))
+
+
+@pytest.mark.parametrize('options', [[], ['--bag']], ids=['log', 'bag'])
+def test_it_replays_to_the_bit(
+    runs: tuple[Run, Run], options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Log and bag each repeat the run, and so tell the same story."""
+    assert main(['replay', str(runs[0].folder), '--json', *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    target = found['target'] if options else found['tensors']['target']
+    assert target['compared'] == SECONDS * 50
+    assert target['differing'] == 0
+    if options:
+        assert found['without_sample'] == found['other_mode'] == 0
+        assert found['other_target']['differing'] == 0
 
 
 @pytest.mark.skipif(

@@ -11,6 +11,7 @@ import pytest
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
+from kinfer_ros.__main__ import main
 
 START = 40.0
 """s for the imports and the start on a busy machine."""
@@ -33,6 +34,7 @@ def test_a_short_walk_in_real_time_ends_well(tmp_path: Path, patient: str) -> No
     assert facts['reason'] == 'duration reached'
     assert (run / 'bag' / 'metadata.yaml').is_file()
     assert len((run / 'steps.ndjson').read_text().splitlines()) == facts['counters']['ticks']
+    assert main(['replay', str(run)]) == 0
     for word in ('distance', 'falls        0', 'lateness', 'sample age', str(run.resolve().name)):
         assert word in process.output
 

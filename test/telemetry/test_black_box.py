@@ -34,7 +34,7 @@ def test_a_fault_leaves_the_newest_records_and_the_reason(tmp_path):
     assert header['guards'] == {'tilt': {'faults': 1}}
     assert [record['step_id'] for record in records] == list(range(15, 25))
     assert box.written == 1
-    assert writer.counters() == {'written': 0, 'dropped': 0, 'error': None}
+    assert writer.counters() == {'written': 0, 'dropped': 0, 'missing': [], 'error': None}
     assert not (tmp_path / 'steps.ndjson').exists()
 
 
@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_written_is_an_error_and_the_log_goes_on(tmp_path)
     produce(ring, 0)
     box.ask({'reason': 'fell'})
     produce(ring, 1)
-    assert writer.close() == {'written': 2, 'dropped': 0, 'error': None}
+    assert writer.close() == {'written': 2, 'dropped': 0, 'missing': [], 'error': None}
     assert 'fault_1.ndjson' in box.error
     assert box.written == 0
 

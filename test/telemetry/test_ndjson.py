@@ -37,7 +37,7 @@ def write(path: Path, steps: range) -> NdjsonWriter:
     for step in steps:
         assert produce(ring, step)
     counters = writer.close()
-    assert counters == {'written': len(steps), 'dropped': 0, 'error': None}
+    assert counters == {'written': len(steps), 'dropped': 0, 'missing': [], 'error': None}
     return writer
 
 
@@ -131,7 +131,12 @@ def test_slow_disk_drops_and_counts_but_never_waits(tmp_path):
     assert taken == [0, 1, 2, 3]
     assert writer.counters()['dropped'] == 16
     slow.go.set()
-    assert writer.close() == {'written': 4, 'dropped': 16, 'error': None}
+    wait_for(lambda: writer.counters()['written'] == 4)
+    assert produce(ring, 20)
+    # Dropped and placed: whoever reads the run knows which steps it lacks.
+    missing = [[4, 19]]
+    taken.append(20)
+    assert writer.close() == {'written': 5, 'dropped': 16, 'missing': missing, 'error': None}
     assert [r['step_id'] for r in read_steps(tmp_path)] == taken
 
 
@@ -160,7 +165,7 @@ def test_full_disk_ends_recording_with_one_error():
     assert 'No space left' in first
     produce(ring, 1)
     produce(ring, 2)
-    assert writer.close() == {'written': 0, 'dropped': 3, 'error': first}
+    assert writer.close() == {'written': 0, 'dropped': 3, 'missing': [], 'error': first}
 
 
 def test_record_that_cannot_be_formatted_is_an_error_not_a_dead_thread(tmp_path):
@@ -180,7 +185,7 @@ def test_close_twice_and_late_records(tmp_path):
     writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, layout)
     writer.close()
     assert not produce(ring, 0)
-    assert writer.close() == {'written': 0, 'dropped': 1, 'error': None}
+    assert writer.close() == {'written': 0, 'dropped': 1, 'missing': [], 'error': None}
 
 
 def test_file_that_cannot_be_opened_is_one_clear_error(tmp_path):

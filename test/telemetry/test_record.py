@@ -47,6 +47,10 @@ OURS = {
     'stamp_ns',
     'activation',
     'carry',
+    'measured_position',
+    'measured_velocity',
+    'now_ns',
+    'resume',
 }
 
 # Every float32 there is: NaNs with any payload, infinities, denormals, -0.0.

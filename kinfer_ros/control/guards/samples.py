@@ -20,6 +20,10 @@ from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
 
+TOO_LARGE = 1e12
+"""Sum of the squares of a source's numbers. No robot measures a million of anything, and beyond
+float32 a number that is finite here would be infinite for the policy and the limits."""
+
 
 @dataclass
 class Moment:
@@ -91,7 +95,7 @@ class SampleGuard:
             return verdict
         # Finite only if every number is, and the same only if (nearly always) none has changed.
         total = float(self._values.dot(self._values))
-        if not math.isfinite(total):
+        if not total < TOO_LARGE:
             return self._not_finite()
         if total != self._last_sum or not moment.running or self._may_rest:
             self._last_sum = total
@@ -139,7 +143,12 @@ class SampleGuard:
     def _not_finite(self) -> Verdict:
         bad = np.flatnonzero(~np.isfinite(self._values))
         if not bad.size:
-            return fault('finite', f'{self.source} holds numbers too large to be measured')
+            first = int(np.abs(self._values).argmax())
+            return fault(
+                'finite',
+                f'{self.source}: {self._names[first]} is {self._values[first]:.3g}, too large to '
+                'be measured',
+            )
         first = int(bad[0])
         return fault(
             'finite',

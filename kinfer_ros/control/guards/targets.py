@@ -8,13 +8,14 @@ target further, which is counted.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
-from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
@@ -30,6 +31,22 @@ SLEW_BROKEN = Verdict(
 )
 
 
+class Limits(Protocol):
+    """The part of a robot that the limits need; a replay has it from run.json."""
+
+    @property
+    def joint_names(self) -> Sequence[str]:
+        """Names of its N joints."""
+
+    @property
+    def lower(self) -> Float64:
+        """Lower position limits [N], rad."""
+
+    @property
+    def upper(self) -> Float64:
+        """Upper position limits [N], rad."""
+
+
 class TargetLimiter:
     """
     Brings targets [N] (rad, robot joint order) within what the robot can take.
@@ -38,11 +55,14 @@ class TargetLimiter:
     it stays within `torque_band` of the joint's limit, here and now: q + (kd qd +- limit) / kp. A
     target is brought in towards the joint, never past it: where the damping alone takes up the
     limit, the stiffness must not be turned against it. A joint without stiffness has no band.
+
+    :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad: what
+        a replay needs to begin at that step.
     """
 
     def __init__(
         self,
-        robot: Robot,
+        robot: Limits,
         gains: tuple[Float64, Float64, Float64],
         period_s: float,
         tunables: Tunables,
@@ -53,9 +73,13 @@ class TargetLimiter:
         self._kp, self._kd, self._torque = gains
         self._period_s = period_s
         self._tunables = tunables
-        self._last = np.zeros(n)
-        self._smooth = np.zeros(n)
-        self._before = np.zeros(n)
+        self._state = np.zeros((2, n))
+        self._last, self._smooth = self._state
+        self.before = np.zeros((2, n))
+        self._scratch = np.zeros(n)
+        # As the log has them, or a replay could not repeat the torque band to the bit.
+        self._position = np.zeros(n, dtype=np.float32)
+        self._velocity = np.zeros(n, dtype=np.float32)
         self._slew_low, self._slew_high = np.zeros(n), np.zeros(n)
         self._band_low, self._band_high = np.zeros(n), np.zeros(n)
         self._low, self._high = np.zeros(n), np.zeros(n)
@@ -79,6 +103,10 @@ class TargetLimiter:
         # First order, exact for a target held over a period.
         self._share = 1.0 - math.exp(-math.tau * corner * self._period_s) if corner else 1.0
 
+    def resume(self, before: Float64) -> None:
+        """Go on from a recorded `before`."""
+        self._state[:] = before
+
     def restart(self, pose: Float64) -> None:
         """Begin at a pose [N], rad: what the next target is compared with."""
         self._last[:] = pose
@@ -90,6 +118,10 @@ class TargetLimiter:
 
         :return: what was limited; empty when nothing was.
         """
+        # fmax and fmin pass a NaN bound over: an absurd measurement must not become a target.
+        self.before[:] = self._state
+        self._position[:] = position
+        self._velocity[:] = velocity
         if self._share < 1.0:
             target -= self._smooth
             target *= self._share
@@ -97,16 +129,16 @@ class TargetLimiter:
         self._smooth[:] = target
         np.subtract(self._last, self._step, out=self._slew_low)
         np.add(self._last, self._step, out=self._slew_high)
-        np.multiply(velocity, self._band_per_speed, out=self._before)
-        self._before += position
-        np.subtract(self._before, self._band, out=self._band_low)
-        np.add(self._before, self._band, out=self._band_high)
-        np.minimum(self._band_low, position, out=self._band_low)
-        np.maximum(self._band_high, position, out=self._band_high)
-        np.maximum(self._slew_low, self._band_low, out=self._low)
-        np.maximum(self._low, self._lower, out=self._low)
-        np.minimum(self._slew_high, self._band_high, out=self._high)
-        np.minimum(self._high, self._upper, out=self._high)
+        np.multiply(self._velocity, self._band_per_speed, out=self._scratch)
+        self._scratch += self._position
+        np.subtract(self._scratch, self._band, out=self._band_low)
+        np.add(self._scratch, self._band, out=self._band_high)
+        np.fmin(self._band_low, self._position, out=self._band_low)
+        np.fmax(self._band_high, self._position, out=self._band_high)
+        np.fmax(self._slew_low, self._band_low, out=self._low)
+        np.fmax(self._low, self._lower, out=self._low)
+        np.fmin(self._slew_high, self._band_high, out=self._high)
+        np.fmin(self._high, self._upper, out=self._high)
         np.greater_equal(target, self._low, out=self._inside)
         self._inside &= target <= self._high
         found = () if self._inside.all() else self._limit(target)
@@ -116,17 +148,17 @@ class TargetLimiter:
     def _limit(self, target: Float64) -> tuple[Verdict, ...]:
         """One limit after the other; a later one wins, and makes an earlier one unnecessary."""
         found = []
-        without_slew = np.clip(target, self._band_low, self._band_high)
+        without_slew = np.fmin(np.fmax(target, self._band_low), self._band_high)
         np.clip(without_slew, self._lower, self._upper, out=without_slew)
         for low, high, verdict in (
             (self._slew_low, self._slew_high, SLEW),
             (self._band_low, self._band_high, TORQUE),
             (self._lower, self._upper, POSITION),
         ):
-            self._before[:] = target
-            np.maximum(target, low, out=target)
-            np.minimum(target, high, out=target)
-            if (self._before != target).any():
+            self._scratch[:] = target
+            np.fmax(target, low, out=target)
+            np.fmin(target, high, out=target)
+            if (self._scratch != target).any():
                 found.append(verdict)
         if SLEW in found and (without_slew == target).all():
             found.remove(SLEW)

@@ -1,0 +1,376 @@
+"""Makes one self-contained HTML file of a run, or of two side by side: opens offline, no network.
+
+The page's own files stand in telemetry/page/. Statistics are of every record; what is drawn is
+thinned out to the smallest and largest value of each piece of time, so that no peak is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from kinfer_ros.telemetry.columns import Columns
+from kinfer_ros.telemetry.recorded_run import RecordedRun
+
+Float64 = npt.NDArray[np.float64]
+
+PAGE = Path(__file__).parent / 'page'
+PIECES = 1500
+"""Pieces of time that a curve is thinned out to: two points of each are drawn."""
+
+BINS = 60
+MOST_EVENTS = 2000
+GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
+POSITION = ('joint_angles', 'measured_position')
+VELOCITY = ('joint_vels', 'measured_velocity')
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run that is reported: its facts, its records, and what `verdict` says of it."""
+
+    run: RecordedRun
+    columns: Columns
+    problems: Sequence[str]
+    summary: Sequence[str]
+
+    @property
+    def joints(self) -> list[str]:
+        """The policy's joints; numbers where a log without run.json does not name them."""
+        rows = self.columns.row('output', *POSITION)
+        count = 0 if rows is None else rows.shape[1]
+        names = self.run.facts.get('joint_order') or range(count)
+        return [str(name) for name in names]
+
+
+def make_report(subjects: Sequence[Subject]) -> bytes:
+    """Return the HTML file of one or two runs."""
+    thin = [_Thinned(subject.columns.time) for subject in subjects]
+    content = {
+        'runs': [_describe(each, grid) for each, grid in zip(subjects, thin, strict=True)],
+        'groups': _groups(subjects, thin),
+        'tables': _tables(subjects),
+    }
+    # A text of a log must not end the script element that holds it.
+    data = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY).replace(b'<', b'\\u003c')
+    page = (PAGE / 'report.html').read_bytes()
+    for name in ('report.css', 'report.js'):
+        page = page.replace(f'/*{name}*/'.encode(), (PAGE / name).read_bytes())
+    title = ' against '.join(subject.run.path.resolve().name for subject in subjects)
+    page = page.replace(b'{title}', title.replace('<', '').encode())
+    return page.replace(b'{data}', data)
+
+
+class _Thinned:
+    """Thins out curves over one time axis; short ones stay as they are."""
+
+    def __init__(self, time: Float64) -> None:
+        count = len(time)
+        self._size = -(-count // PIECES) if count > 2 * PIECES else 0
+        if self._size:
+            pieces = -(-count // self._size)
+            self._pad = pieces * self._size - count
+            starts = time[:: self._size]
+            ends = np.append(starts[1:], time[-1])
+            self.time = np.stack([starts, (starts + ends) / 2], axis=1).ravel()
+        else:
+            self.time = time
+
+    def values(self, values: Float64) -> list[float | None]:
+        """Give the curve [n] as what is drawn; None where there is no number."""
+        if self._size:
+            padded = np.append(values, np.full(self._pad, values[-1]))
+            pieces = padded.reshape(-1, self._size)
+            blank = np.isnan(pieces).all(axis=1)
+            low_at = np.where(np.isnan(pieces), np.inf, pieces).argmin(axis=1)
+            high_at = np.where(np.isnan(pieces), -np.inf, pieces).argmax(axis=1)
+            at = np.arange(len(pieces))
+            first, second = np.minimum(low_at, high_at), np.maximum(low_at, high_at)
+            values = np.stack([pieces[at, first], pieces[at, second]], axis=1)
+            values[blank] = np.nan
+            values = values.ravel()
+        shown = np.where(np.isfinite(values), values, np.nan)
+        return [None if v != v else float(f'{v:.5g}') for v in shown.tolist()]
+
+
+def statistics(values: Float64) -> dict[str, float | int | None]:
+    """Count, mean, p50, p99, p99_9 and max of the numbers in an array."""
+    found = values[np.isfinite(values)]
+    if not found.size:
+        return {'count': 0} | dict.fromkeys(('mean', 'p50', 'p99', 'p99_9', 'max'))
+    p50, p99, p999 = np.percentile(found, (50, 99, 99.9))
+    numbers = {'mean': found.mean(), 'p50': p50, 'p99': p99, 'p99_9': p999, 'max': found.max()}
+    return {'count': int(found.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
+
+
+def tracking_error(subject: Subject) -> Float64 | None:
+    """Measured position less the target of the tick before, [n, joints] rad, or None."""
+    position, target = subject.columns.row(*POSITION), subject.columns.row('target')
+    if position is None or target is None or position.shape != target.shape:
+        return None
+    error = np.full(position.shape, np.nan)
+    error[1:] = position[1:] - target[:-1]
+    return error
+
+
+def tilt(subject: Subject) -> Float64 | None:
+    """Angle [n] between gravity and down in the frame that the policy sees, rad, or None."""
+    gravity = subject.columns.row(*GRAVITY)
+    if gravity is None or gravity.shape[1] != 3:
+        return None
+    length = np.sqrt(np.square(gravity).sum(axis=1))
+    with np.errstate(invalid='ignore', divide='ignore'):
+        angle: Float64 = np.arccos(np.clip(-gravity[:, 2] / length, -1.0, 1.0))
+    return angle
+
+
+def _describe(subject: Subject, grid: _Thinned) -> dict[str, Any]:
+    facts, columns = subject.run.facts, subject.columns
+    kept = columns.events[:MOST_EVENTS]
+    return {
+        'name': subject.run.path.resolve().name,
+        'x': [round(float(t), 4) for t in grid.time],
+        'problems': list(subject.problems),
+        'summary': list(subject.summary),
+        'warnings': [*columns.warnings, *_left_out(columns)],
+        'facts': _facts(facts, columns),
+        'parameters': _pairs(facts.get('parameters')),
+        'guards': facts.get('guards') or {},
+        'modes': _spans(columns),
+        'events': [[round(float(columns.time[i]), 4), text] for i, text in kept],
+    }
+
+
+def _left_out(columns: Columns) -> list[str]:
+    more = len(columns.events) - MOST_EVENTS
+    return [f'{more} more events are not listed'] if more > 0 else []
+
+
+def _pairs(values: Any) -> list[list[str]]:
+    return [[str(k), str(v)] for k, v in values.items()] if isinstance(values, Mapping) else []
+
+
+def _facts(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
+    versions = facts.get('versions') or {}
+    host = facts.get('host') or {}
+    return [
+        ['model', str(facts.get('model'))],
+        ['sha256', str(facts.get('model_sha256'))],
+        ['robot', str(facts.get('robot'))],
+        ['control rate', f'{facts.get("control_rate_hz")} Hz'],
+        ['started', str(facts.get('started'))],
+        ['ended', f'{facts.get("ended")}: {facts.get("reason")}'],
+        ['records', f'{len(columns.step_id)}, from step {columns.step_id[0]}'],
+        ['versions', ', '.join(f'{k} {v}' for k, v in versions.items() if v)],
+        ['machine', ', '.join(f'{k} {v}' for k, v in host.items())],
+    ]
+
+
+def _spans(columns: Columns) -> list[list[Any]]:
+    """Mode by mode: from, to (s), name."""
+    spans: list[list[Any]] = []
+    for time, mode in zip(columns.time.tolist(), columns.modes, strict=True):
+        if spans and spans[-1][2] == mode:
+            spans[-1][1] = round(time, 4)
+            continue
+        if spans:
+            spans[-1][1] = round(time, 4)
+        spans.append([round(time, 4), round(time, 4), mode])
+    return spans
+
+
+# Plots -----------------------------------------------------------------------------------
+
+
+class _Plots:
+    """Collects the plots of a page, each of the same thing in every run."""
+
+    def __init__(self, subjects: Sequence[Subject], grids: Sequence[_Thinned]) -> None:
+        self._subjects = subjects
+        self._grids = grids
+        self.plots: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        title: str,
+        unit: str,
+        curves: Sequence[tuple[str, Sequence[Float64 | None]]],
+        limits: Sequence[float] = (),
+    ) -> None:
+        """Add a plot; :param curves: name, and the values [n] in each run or None."""
+        series = []
+        for name, values in curves:
+            for run, found in enumerate(values):
+                if found is not None and np.isfinite(found).any():
+                    shown = name if len(self._subjects) == 1 else f'{name} ({"AB"[run]})'
+                    drawn = self._grids[run].values(found)
+                    series.append({'name': shown, 'run': run, 'y': drawn})
+        if series:
+            self.plots.append(
+                {'title': title, 'unit': unit, 'series': series, 'limits': list(limits)}
+            )
+
+    def add_rows(self, title: str, unit: str, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Add a plot with a curve for each component of a row."""
+        found = [subject.columns.row(*keys) for subject in self._subjects]
+        size = max((rows.shape[1] for rows in found if rows is not None), default=0)
+        self.add(
+            title,
+            unit,
+            [
+                (names[i] if i < len(names) else str(i), [_column(rows, i) for rows in found])
+                for i in range(size)
+            ],
+        )
+
+
+def _column(rows: Float64 | None, index: int) -> Float64 | None:
+    return None if rows is None or index >= rows.shape[1] else rows[:, index]
+
+
+def _groups(subjects: Sequence[Subject], grids: Sequence[_Thinned]) -> list[dict[str, Any]]:
+    groups = []
+    for title, fill in (
+        ('Timing', _timing),
+        ('Base', _base),
+        ('Joints', _joints),
+        ('Policy', _policy),
+    ):
+        plots = _Plots(subjects, grids)
+        fill(plots, subjects)
+        groups.append({'title': title, 'plots': plots.plots, 'histograms': []})
+    groups[0]['histograms'] = _histograms(subjects)
+    return groups
+
+
+def _timing(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
+        plots.add(title, 'us', [(title, [s.columns.scalars.get(key) for s in subjects])])
+    names = sorted({k for s in subjects for k in s.columns.scalars if k.startswith('stage.')})
+    plots.add(
+        'stages of a tick',
+        'us',
+        [(n.removeprefix('stage.'), [s.columns.scalars.get(n) for s in subjects]) for n in names],
+    )
+
+
+def _base(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    limit = (subjects[0].run.facts.get('parameters') or {}).get('max_tilt')
+    limits = [float(limit)] if isinstance(limit, int | float) else []
+    plots.add('tilt', 'rad', [('tilt', [tilt(s) for s in subjects])], limits)
+    commands = [str(name) for name in subjects[0].run.facts.get('command_names') or []]
+    plots.add_rows('command', 'm/s, rad/s', ('command',), commands)
+    plots.add_rows('angular velocity', 'rad/s', ('gyro', 'inputs.gyroscope_imu'), 'xyz')
+    speed = ('inputs.base_linear_velocity', 'inputs.base_linear_velocity_imu')
+    plots.add_rows('velocity of the base', 'm/s', speed, 'xyz')
+    plots.add_rows('specific force', 'm/s^2', ('accel', 'inputs.accelerometer_imu'), 'xyz')
+
+
+def _joints(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    joints = subjects[0].joints
+    errors = [tracking_error(subject) for subject in subjects]
+    plots.add(
+        'tracking error: position less the target of the tick before',
+        'rad',
+        [(name, [_column(e, i) for e in errors]) for i, name in enumerate(joints)],
+    )
+    for i, name in enumerate(joints):
+        position = [_column(s.columns.row(*POSITION), i) for s in subjects]
+        target = [_column(s.columns.row('target'), i) for s in subjects]
+        curves = [('position', position), ('target', target)]
+        plots.add(name, 'rad', curves, _limits(subjects, name))
+    plots.add_rows('joint velocities', 'rad/s', VELOCITY, joints)
+
+
+def _limits(subjects: Sequence[Subject], name: str) -> list[float]:
+    limits = subjects[0].run.facts.get('limits') or {}
+    names = limits.get('joints') or []
+    if name not in names:
+        return []
+    at = names.index(name)
+    return [float(limits['lower'][at]), float(limits['upper'][at])]
+
+
+def _policy(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    plots.add_rows('output', 'rad', ('output',), subjects[0].joints)
+    plots.add_rows('projected gravity', 'm/s^2', GRAVITY[:1], 'xyz')
+    names = sorted({k for s in subjects for k in s.columns.rows if k.startswith('inputs.')})
+    for name in names:
+        plots.add_rows(f'input {name.removeprefix("inputs.")}', '', (name,), ())
+
+
+def _histograms(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
+    found = []
+    for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
+        values = [s.columns.scalars[key] for s in subjects]
+        values = [each[np.isfinite(each)] for each in values]
+        if not any(each.size for each in values):
+            continue
+        # The last bar holds all that is later, or one straggler would flatten the rest.
+        most = max(float(np.percentile(each, 99.9)) for each in values if each.size) or 1.0
+        edges = np.linspace(0.0, most, BINS + 1)
+        counts = [np.histogram(np.clip(each, 0.0, most), edges)[0].tolist() for each in values]
+        found.append({'title': title, 'unit': 'us', 'most': most, 'counts': counts})
+    return found
+
+
+# Tables ----------------------------------------------------------------------------------
+
+
+def _tables(subjects: Sequence[Subject]) -> dict[str, Any]:
+    keys = list(subjects[0].columns.scalars)
+    timing = []
+    for key in keys:
+        for run, subject in enumerate(subjects):
+            values = subject.columns.scalars.get(key)
+            if values is not None:
+                name = key.removesuffix('_us').removeprefix('stage.')
+                timing.append([name, 'AB'[run], *statistics(values).values()])
+    return {
+        'timing': {
+            'head': ['us', 'run', 'records', 'mean', 'p50', 'p99', 'p99.9', 'max'],
+            'rows': timing,
+        },
+        'joints': _joint_table(subjects),
+    }
+
+
+def _joint_table(subjects: Sequence[Subject]) -> dict[str, Any]:
+    """Tracking error of mode run, by joint; with two runs how far apart their targets are."""
+    head = ['joint']
+    columns: list[list[float | None]] = []
+    running = [np.array([mode == 'run' for mode in s.columns.modes]) for s in subjects]
+    for run, (subject, chosen) in enumerate(zip(subjects, running, strict=True)):
+        error = tracking_error(subject)
+        if error is None or not chosen.any():
+            continue
+        head += [f'rms error {"AB"[run]}, rad', f'largest {"AB"[run]}, rad']
+        part = error[chosen]
+        columns.append(_rounded(np.sqrt(np.nanmean(np.square(part), axis=0))))
+        columns.append(_rounded(np.nanmax(np.abs(part), axis=0)))
+    if len(subjects) == 2:
+        targets = [
+            s.columns.rows['target'][chosen]
+            for s, chosen in zip(subjects, running, strict=True)
+            if 'target' in s.columns.rows
+        ]
+        if len(targets) == 2 and targets[0].shape[1] == targets[1].shape[1]:
+            count = min(map(len, targets))
+            if count:
+                apart = targets[0][:count] - targets[1][:count]
+                head.append(f'rms of target B - A over {count} steps, rad')
+                columns.append(_rounded(np.sqrt(np.nanmean(np.square(apart), axis=0))))
+    names = subjects[0].joints
+    rows = [[name, *(c[i] for c in columns if i < len(c))] for i, name in enumerate(names)]
+    return {'head': head, 'rows': rows if columns else []}
+
+
+def _rounded(values: Float64) -> list[float | None]:
+    return [float(f'{v:.4g}') if np.isfinite(v) else None for v in values.tolist()]

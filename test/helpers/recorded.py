@@ -1,0 +1,59 @@
+"""Real runs without DDS: the node's own run session and step log around the loop without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from helpers.walking import MODEL
+from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.nodes.parameters import STRUCTURE
+from kinfer_ros.nodes.run_session import RunSession
+from kinfer_ros.nodes.run_session import load
+from kinfer_ros.simulate import Simulation
+
+DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in STRUCTURE}
+
+
+def record_run(
+    folder: Path,
+    seconds: float,
+    each_tick: Callable[[int, Simulation], None] | None = None,
+    **parameters: Any,
+) -> Path:
+    """
+    Walk for some seconds of `run` and log every tick as the policy node does.
+
+    :param each_tick: called before each tick with its number in the run directory, from 0.
+    :param parameters: of the policy node, in place of its defaults.
+    :return: the run directory.
+    """
+    given = DEFAULTS | {
+        'model': str(MODEL),
+        'robot': 'biped',
+        'runs_dir': str(folder / 'runs'),
+        'duration': seconds,
+        'auto_run': True,
+        'default_command': [0.3, 0.0, 0.0],
+        **parameters,
+    }
+    loaded = load(given)
+    session = RunSession(loaded, given)
+    session.activation = 1
+    robot = MujocoRobot(loaded.robot, seed=0)
+    simulation = Simulation(loaded.controller, robot, loaded.policy.contract)
+
+    def log(s: Simulation) -> None:
+        session.count_tick(s.now_ns, 0, 0, (0, 0, 0, 0))
+        if s.controller.mode is Mode.RUN:
+            # As the tick does on a disk that keeps up: the writer's thread gets its turn.
+            assert session.log.counters()['error'] is None
+        if each_tick is not None:
+            each_tick(session.log.step_id, s)
+
+    simulation.run(seconds + 5.0, log)
+    session.finish(loaded.controller.reason)
+    assert session.log.counters()['dropped'] == 0
+    return session.path
