@@ -40,5 +40,9 @@ class NotReady(KinferRosError):
     """Something that may still come is not there yet (sensors, gains, clock): try again."""
 
 
+class Refused(KinferRosError):
+    """The robot must not be moved as things stand: mend that, then ask again; never by itself."""
+
+
 class NonFiniteError(KinferRosError):
     """A NaN or an infinity where a number has to be: refused, never clamped."""

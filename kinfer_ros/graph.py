@@ -231,9 +231,7 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
     )
 
 
-def _kos_bridge(
-    arguments: Mapping[str, str], common: Mapping[str, ParameterValue]
-) -> NodeSpec:
+def _kos_bridge(arguments: Mapping[str, str], common: Mapping[str, ParameterValue]) -> NodeSpec:
     if arguments['use_sim_time'] == 'true':
         raise ConfigError('use_sim_time:=true needs a /clock, and no KOS robot publishes one')
     given: dict[str, ParameterValue] = {'robot': arguments['robot']}

@@ -213,5 +213,3 @@ def _imu_error(reading: Reading) -> str:
         if answer.HasField('error'):
             return f'the IMU reports: {say_error(answer.error)}'
     return ''
-
-

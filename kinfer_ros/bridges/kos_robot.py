@@ -248,7 +248,7 @@ class KosRobot:
 
     def _reject(self, session: str) -> None:
         self._counts['rejected'] += 1
-        self._warn(f'session {session} rejected: session {self.holder} commands this robot')
+        self._warn(f'session {session} rejected: {self._guard.rejection(session)}')
 
     def refuse(self, text: str) -> None:
         """Count a message that was refused, and say why."""
@@ -299,6 +299,7 @@ class KosRobot:
                 await asyncio.sleep(1.0)
 
     async def _enable(self) -> None:
+        self._guard.pardon()
         if self.state == ENABLED and not self._motion.damped:
             return
         watch = self.watch

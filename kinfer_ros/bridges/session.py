@@ -7,6 +7,7 @@ takes its leave or falls silent, and refuses as a whole whatever it does not und
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ ENABLED = 'enabled'
 DISABLED = 'disabled'
 DAMPING = 'damping'
 """States of a bridge; what it publishes goes on with the reason."""
+
+BARRED = 64
+"""Sessions that are remembered as not to be obeyed any more."""
 
 INACTIVE = 'inactive'
 RUN = 'run'
@@ -134,10 +138,35 @@ class SessionGuard:
         self._moving = False
         self._suspect = False
         self._last_ns = 0
+        self._barred: deque[str] = deque(maxlen=BARRED)
 
     def admits(self, session: str) -> bool:
         """Tell whether a session may command now."""
-        return self.holder in ('', session)
+        return self.holder == session or (not self.holder and session not in self._barred)
+
+    def bar(self, session: str) -> None:
+        """
+        Never admit a session again, though the robot be free: it was rejected, or fell silent.
+
+        Its policy has gone on without the robot; its next target would be a leap. Ids are new at
+        each activation.
+        """
+        if session and session not in self._barred:
+            self._barred.append(session)
+
+    def rejection(self, session: str) -> str:
+        """Bar a session that was not admitted, and say why it was not."""
+        if session in self._barred and not self.holder:
+            return (
+                'it was rejected or fell silent before, and has gone on without the robot: '
+                'activate its sender anew, or call ~/enable'
+            )
+        self.bar(session)
+        return f'session {self.holder} commands this robot'
+
+    def pardon(self) -> None:
+        """Admit everyone again: a person has enabled the robot."""
+        self._barred.clear()
 
     def obeyed(self, command: Command, now_ns: int) -> None:
         """Note a command that was obeyed: its session holds the robot, or takes its leave."""
@@ -168,5 +197,6 @@ class SessionGuard:
         if not self._suspect:
             self._suspect = True
             return False
+        self.bar(self.holder)
         self.holder = ''
         return self._moving

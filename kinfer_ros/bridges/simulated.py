@@ -111,6 +111,8 @@ class SimulatedBridge:
         :return: True if it was the answer that lockstep waited for: the state is a new one.
         """
         if not self._guard.admits(command.session):
+            if command.position is None and not self.holder:
+                self.robot.damp()  # whoever asks for it, and whatever became of his session
             self._reject(command.session)
             return False
         if self.in_lockstep:
@@ -197,7 +199,9 @@ class SimulatedBridge:
         if not on:
             self.robot.damp()
             self._enter(DISABLED, 'by request')
-        elif self.state != ENABLED:
+            return
+        self._guard.pardon()
+        if self.state != ENABLED:
             self._hold_present_pose()
             self._enter(ENABLED)
 
@@ -288,7 +292,7 @@ class SimulatedBridge:
 
     def _reject(self, session: str) -> None:
         self.counts['rejected'] += 1
-        self._warn(f'session {session} rejected: session {self.holder} commands this robot')
+        self._warn(f'session {session} rejected: {self._guard.rejection(session)}')
 
     def refuse(self, text: str) -> None:
         """Count a message that was refused, and say why."""

@@ -30,9 +30,7 @@ def screen(state: LiveState) -> Any:
         parts.append(_joints(state.joints))
     guards = state.guards()
     # Text, not markup: what comes from a topic must not be read as rich's own language.
-    parts.append(
-        Text('guards  ' + ('; '.join(f'{n}: {c}' for n, c in guards.items()) or 'quiet'))
-    )
+    parts.append(Text('guards  ' + ('; '.join(f'{n}: {c}' for n, c in guards.items()) or 'quiet')))
     return Group(*parts)
 
 

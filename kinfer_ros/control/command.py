@@ -139,10 +139,12 @@ class CommandVector:
         if self._twist_alive(now_ns) and any(abs(v) > NEUTRAL for v in self._twist):
             return f'cmd_vel is {self._twist}'
         timeout_ns = self._timeout_ns
+        # Other entries (a base height, an arm) may well rest at another value than 0.
+        moving = (*self._twist_slots, self._heading_slot)
         pushed = {
             self.names[slot]: value
             for slot, (value, since_ns) in self._named.items()
-            if now_ns - since_ns <= timeout_ns and abs(value) > NEUTRAL
+            if slot in moving and now_ns - since_ns <= timeout_ns and abs(value) > NEUTRAL
         }
         return f'policy_command holds {pushed}' if pushed else ''
 
@@ -157,7 +159,7 @@ class CommandVector:
         """Compute `value` for a tick at `now_ns`, `dt` seconds after the last one."""
         if self.limited:
             self.limited = []
-        self._shape(self._twist if self._twist_alive(now_ns) else self._default, dt)
+        self._shape(self._wanted(now_ns), dt)
         value, twist = self.value, self._shaped
         for slot, entry in zip(self._twist_slots, twist, strict=True):
             if slot >= 0:
@@ -167,19 +169,33 @@ class CommandVector:
             value[self._heading_slot] = self._heading
         timeout_ns = self._timeout_ns
         for slot, (entry, since_ns) in self._named.items():
+            if slot in self._twist_slots:
+                continue  # in `wanted` already, so that the limits hold for it as well
             lost = now_ns - since_ns > timeout_ns
             if not lost:
                 value[slot] = entry
-            elif slot not in self._twist_slots and slot != self._heading_slot:
+            elif slot != self._heading_slot:
                 value[slot] = 0.0
         self._limit()
 
-    def _shape(self, twist: Triple, dt: float) -> None:
-        """Scale and limit a velocity command, and keep it to its acceleration."""
+    def _wanted(self, now_ns: int) -> list[float]:
+        """The velocity command: cmd_vel, scaled, and what policy_command names of it."""
+        twist = self._twist if self._twist_alive(now_ns) else self._default
+        scale = self._tunables.command_scale
+        wanted = [entry * factor for entry, factor in zip(twist, scale, strict=True)]
+        if self._named:
+            timeout_ns = self._timeout_ns
+            for i, slot in enumerate(self._twist_slots):
+                entry, since_ns = self._named.get(slot, (0.0, -1))
+                if since_ns >= 0 and now_ns - since_ns <= timeout_ns:
+                    wanted[i] = entry
+        return wanted
+
+    def _shape(self, twist: Sequence[float], dt: float) -> None:
+        """Limit a velocity command, and keep it to its acceleration."""
         tunables, shaped = self._tunables, self._shaped
         self.slowed = False
         for i, wanted in enumerate(twist):
-            wanted *= tunables.command_scale[i]
             limit = tunables.command_limit[i]
             if limit and abs(wanted) > limit:
                 wanted = math.copysign(limit, wanted)

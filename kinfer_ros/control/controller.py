@@ -37,6 +37,12 @@ from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
 
+START_MARGIN = 0.05
+"""rad outside its limits at which a joint may rest when the robot is activated."""
+
+FORGIVEN_AFTER = 10
+"""Accepted outputs in a row after which refused ones are forgotten: by turns, they add up."""
+
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
 
@@ -103,8 +109,10 @@ class Controller:
         self._since_ns = 0
         self._from = parts.start_pose.copy()
         self._ramp_ns = 0
+        self._fade_ns = settings.fade_ns
         self._damping_left = 0
-        self._refused_in_a_row = 0
+        self._refused = 0
+        self._accepted_in_a_row = 0
         self._want_run = False
         self._want_stop = ''
         self._want_fade = False
@@ -119,6 +127,7 @@ class Controller:
         assert self.mode is Mode.INACTIVE, self.mode
         parts = self.parts
         self._swap.refuse(SESSION_ENDED)
+        self._fade_ns = self.settings.fade_ns
         self._want_run = self._want_fade = False
         self._want_stop = self._want_fault = ''
         self._from[:] = parts.frame.position
@@ -129,6 +138,11 @@ class Controller:
         self._ramp_ns = int(way / self.settings.ramp_speed * 1e9)
         self._enter(Mode.RAMP, now_ns, '')
 
+    def not_sensed(self, now_ns: int, stamp_now_ns: int) -> str:
+        """Say which sensor has no fresh sample yet, or ''."""
+        self.parts.watch.restart()
+        return self.parts.watch.stale(Moment(now_ns, stamp_now_ns))
+
     def not_ready(self, now_ns: int, stamp_now_ns: int, max_ramp: float) -> str:
         """
         Say why the robot must not be activated now, or ''.
@@ -137,7 +151,7 @@ class Controller:
         """
         parts = self.parts
         parts.watch.restart()
-        reason = parts.watch.cause(Moment(now_ns, stamp_now_ns))
+        reason = parts.watch.cause(Moment(now_ns, stamp_now_ns)) or self._outside()
         if reason:
             return reason
         pushed = parts.command.not_neutral(now_ns)
@@ -152,6 +166,18 @@ class Controller:
             )
         return ''
 
+    def _outside(self) -> str:
+        """A ramp begins at the joint limits at the latest: a joint beyond them would jump."""
+        frame, limiter = self.parts.frame, self.parts.limiter
+        beyond = np.maximum(limiter.lower - frame.position, frame.position - limiter.upper)
+        worst = int(beyond.argmax())
+        if beyond[worst] <= START_MARGIN:
+            return ''
+        return (
+            f'{frame.joint_names[worst]} is {beyond[worst]:.2f} rad outside its limits, at most '
+            f'{START_MARGIN:g} rad are accepted at the start: bring it within them by hand'
+        )
+
     def request_run(self) -> str:
         """Ask for `run`; a reason if the mode does not allow it."""
         if self.mode is not Mode.HOLD:
@@ -163,9 +189,11 @@ class Controller:
         """Ask for damping, latched; obeyed in every active mode."""
         self._want_stop = reason
 
-    def request_fade(self) -> None:
-        """Ask for the soft end of the session."""
+    def request_fade(self, most_ns: int | None = None) -> None:
+        """Ask for the soft end of the session, in `most_ns` at the latest."""
         self._want_fade = True
+        if most_ns is not None:
+            self._fade_ns = min(self._fade_ns, most_ns)
 
     def request_fault(self, reason: str) -> None:
         """Ask for a fault, for a cause that only the shell around this core can see."""
@@ -335,7 +363,7 @@ class Controller:
 
     def _start_run(self, now_ns: int) -> None:
         self.parts.stepping.start(now_ns)
-        self._refused_in_a_row = 0
+        self._refused = 0
         self.run_ns = 0
         self._enter(Mode.RUN, now_ns, '')
 
@@ -353,7 +381,9 @@ class Controller:
         if refused:
             self._refuse('output', refused, now_ns)
             return
-        self._refused_in_a_row = 0
+        self._accepted_in_a_row += 1
+        if self._accepted_in_a_row >= FORGIVEN_AFTER:
+            self._refused = 0
         self.ran = True
         self.counts['run_ticks'] += 1
         self._aim()
@@ -383,8 +413,9 @@ class Controller:
     def _refuse(self, guard: str, reason: str, now_ns: int, *, at_once: bool = False) -> None:
         """Hold the last good target for some ticks, then fault; the carry stays as it was."""
         self.counts['refused_outputs'] += 1
-        self._refused_in_a_row += 1
-        if at_once or self._refused_in_a_row > self.parts.tunables.max_refused:
+        self._refused += 1
+        self._accepted_in_a_row = 0
+        if at_once or self._refused > self.parts.tunables.max_refused:
             self.parts.watch.panel.note(fault(guard, reason))
             self._fault(reason, now_ns)
             self.send = Send.DAMPING
@@ -413,7 +444,7 @@ class Controller:
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
         # From a position mode the stiffness is taken away slowly; a damped robot has none left.
-        self._ramp_ns = self.settings.fade_ns if self.mode in STIFF else 0
+        self._ramp_ns = self._fade_ns if self.mode in STIFF else 0
         self._damping_left = DAMPING_FRAMES
         self._from[:] = self.target
         self._enter(Mode.FADE, now_ns, reason)

@@ -12,8 +12,8 @@ class Joystick:
     """
     Turns the buttons of sensor_msgs/Joy into reasons to stop; a button of -1 is not there.
 
-    The dead-man button has to be held, and joy messages have to go on coming, as long as the
-    robot is moved.
+    Where there is one, joy messages have to go on coming as long as the robot is moved, and the
+    dead-man button has to be held: a joystick that is gone stops nothing any more.
     """
 
     def __init__(self, stop_button: int, deadman_button: int, timeout_ns: int) -> None:
@@ -25,10 +25,12 @@ class Joystick:
         self._stop_held = False
         self._deadman_held = False
         self._heard_ns = -1
+        self._buttons = 0
 
     def update(self, buttons: Sequence[int], now_ns: int) -> None:
         """Take one message; every message counts, a press may be shorter than a tick."""
         self._heard_ns = now_ns
+        self._buttons = len(buttons)
         self._deadman_held = _pressed(buttons, self._deadman_button)
         self._stop_held = _pressed(buttons, self._stop_button)
         self._stopped = self._stopped or self._stop_held
@@ -44,10 +46,15 @@ class Joystick:
 
     def deadman_reason(self, now_ns: int) -> str:
         """Say why the robot must not be moved now, or ''."""
-        if self._deadman_button < 0:
+        wanted = max(self._stop_button, self._deadman_button)
+        if wanted < 0:
             return ''
         if self._heard_ns < 0 or now_ns - self._heard_ns > self._timeout_ns:
             return f'no joy message for {self._timeout_ns / 1e9:g} s: is the joystick connected?'
+        if self._buttons <= wanted:
+            return f'joy has {self._buttons} buttons, expected one with the number {wanted}'
+        if self._deadman_button < 0:
+            return ''
         return '' if self._deadman_held else f'dead-man button {self._deadman_button} is not held'
 
     def _stop_text(self) -> str:

@@ -56,9 +56,7 @@ class LiveView:
         self._diagnostics = self._subscribe(DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
 
     def _subscribe(self, kind: Any, topic: str, qos: QoSProfile) -> Any:
-        return self._node.create_subscription(
-            kind, topic, ignore, qos, callback_group=self._group
-        )
+        return self._node.create_subscription(kind, topic, ignore, qos, callback_group=self._group)
 
     def __enter__(self) -> LiveView:
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Joy
 
 from kinfer_ros.control.controller import Controller
@@ -41,7 +42,12 @@ class Operator:
         self._joy = None
         if value(node, 'joy_stop_button') >= 0 or value(node, 'joy_deadman_button') >= 0:
             self._joy = node.create_subscription(
-                Joy, 'joy', ignore, QoSProfile(depth=JOY_DEPTH), callback_group=Unserved()
+                Joy,
+                'joy',
+                ignore,
+                QoSProfile(depth=JOY_DEPTH),
+                callback_group=Unserved(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
 
     def poll(self, now_ns: int, controller: Controller | None) -> str:

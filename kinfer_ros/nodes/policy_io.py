@@ -50,6 +50,7 @@ from kinfer_ros.nodes.messages import read_joint_state
 from kinfer_ros.nodes.messages import read_odometry
 from kinfer_ros.nodes.qos import BEST_EFFORT
 from kinfer_ros.nodes.qos import LATCHED
+from kinfer_ros.nodes.qos import LATCHED_HISTORY
 from kinfer_ros.nodes.qos import RELIABLE
 from kinfer_ros.nodes.taking import Unserved
 from kinfer_ros.nodes.taking import ignore
@@ -86,7 +87,7 @@ class PolicyIO:
         self._temperatures = self._subscribe(JointState, 'joint_temperatures', BEST_EFFORT)
         self._battery = self._subscribe(BatteryState, 'battery_state', BEST_EFFORT)
         self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
-        self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED)
+        self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED_HISTORY)
         self._cmd_vel = self._subscribe(
             CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', RELIABLE
         )
@@ -181,14 +182,25 @@ class PolicyIO:
         if battery is not None:
             health.set_battery(battery.percentage)
 
-    def take_bridge(self) -> None:
-        """Take the bridge's state and the gains it has in force."""
+    def take_bridge(self) -> str:
+        """
+        Take the bridge's states and the gains it has in force.
+
+        :return: why it was not enabled, at any time since the last call, or ''.
+        """
         gains = take_newest(self._gains_in_force)
         if gains is not None:
             self.gains_in_force = gains
-        state = take_newest(self._bridge_state)
-        if state is not None:
+        lapse = ''
+        for state in take_all(self._bridge_state):
             self.bridge_state = state.data
+            lapse = lapse or self.bridge_problem()
+        return lapse
+
+    def bridge_problem(self) -> str:
+        """Say that the bridge is not enabled now, or ''."""
+        enabled = self.bridge_state.startswith('enabled')
+        return '' if enabled else f'the bridge is {self.bridge_state or "silent"}'
 
     def is_recorded(self) -> bool:
         """

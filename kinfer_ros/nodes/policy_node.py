@@ -25,6 +25,7 @@ from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import NotReady
+from kinfer_ros.errors import Refused
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.diagnostics import DiagnosticsPublisher
 from kinfer_ros.nodes.messages import gains_differ
@@ -48,6 +49,9 @@ from kinfer_ros.nodes.tuning import Tuning
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
+
+SIGNAL_FADE_NS = 2_000_000_000
+"""Longest fade after a signal: all nodes are to be down within 4 s."""
 
 SUPERVISE_PERIOD = 0.1
 LOCKSTEP_SUPERVISE_PERIOD = 0.025
@@ -220,11 +224,12 @@ class PolicyNode(LifecycleNode):
             raise ContractError('there is no open run: clean up and configure again')
         self._operator.poll(self._clocks.control_now(), None)  # a button may be held down
         if self._operator.stopped:
-            raise NotReady(self._operator.refusal(self._clocks.control_now()))
+            raise Refused(self._operator.refusal(self._clocks.control_now()))
         found = self._io.gains_in_force
         if found is None or gains_differ(loaded_gains(loaded), found):
             self._send_gains(loaded)  # the bridge may have been reset since configure
         self._wait_for(lambda: self._ready.activation_problem(loaded))
+        self._ready.refuse(loaded)
         self.session.activation += 1
         ticker = Ticker(
             self,
@@ -251,7 +256,7 @@ class PolicyNode(LifecycleNode):
         if ticker is None:
             return
         try:
-            ticker.stop()
+            ticker.stop(SIGNAL_FADE_NS if self._ready.interrupted else None)
         except Exception:
             # Damping frames are out by now; rclpy would swallow the error without a word.
             self.get_logger().fatal(f'the fade failed:\n{traceback.format_exc()}')
@@ -262,7 +267,9 @@ class PolicyNode(LifecycleNode):
         if self.session is not None:
             self.session.count_schedule(ticker.schedule)
             # The robot side may come back with another clock.
-            self.session.loaded.controller.parts.frame.restart()
+            parts = self.session.loaded.controller.parts
+            parts.frame.restart()
+            parts.watch.health.forget()
 
     def _close_run(self, reason: str) -> None:
         session, self.session = self.session, None
@@ -323,6 +330,9 @@ class PolicyNode(LifecycleNode):
             self._on_load_model(call)
 
     def _try_to_start(self) -> None:
+        if self._operator.stopped:
+            self._starting = False  # a stop is not undone by itself, nor by a reset
+            return
         if self._start_deadline is None:
             self._start_deadline = time.monotonic() + value(self, 'sensor_timeout')
         step = self.trigger_configure if self.session is None else self.trigger_activate
@@ -349,11 +359,7 @@ class PolicyNode(LifecycleNode):
         if self._lockstep:
             ticker.answer_repeated_sample()
         controller = self.loaded.controller
-        self._io.take_bridge()
-        if not value(self, 'dry_run') and not self._io.bridge_state.startswith('enabled'):
-            # A policy must not come back to life when somebody enables the bridge again.
-            controller.request_fault(f'the bridge is {self._io.bridge_state}')
-        elif problem := ticker.gains_problem():
+        if problem := ticker.gains_problem():
             controller.request_fault(problem)
         if controller.mode is Mode.FAULT and controller.settings.duration_ns:
             # A run of a given length has nobody waiting to reset it.
@@ -394,12 +400,19 @@ class PolicyNode(LifecycleNode):
         if mode is not Mode.FAULT and not self._operator.stopped:
             return f'nothing to reset in mode {mode}'
         if mode is Mode.FAULT and self.loaded is not None:
-            refusal = self.loaded.controller.reset_fault()
+            refusal = self._shell_cause() or self.loaded.controller.reset_fault()
             if refusal:
                 return refusal
             self._say_mode(described(self.loaded.controller))
         self._operator.reset()
         return ''
+
+    def _shell_cause(self) -> str:
+        """Why a fault that only this shell can see must stay, or ''."""
+        if self._ticker is None or value(self, 'dry_run'):
+            return ''
+        cause = self._io.bridge_problem() or self._ticker.gains_problem(anew=True)
+        return f'the cause is still there: {cause}' if cause else ''
 
     def _on_load_model(self, call: object) -> None:
         def answer(refusal: str) -> None:

@@ -16,6 +16,7 @@ from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import refuse
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
+from kinfer_ros.errors import Refused
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.live_check import check_from_inside
 from kinfer_ros.nodes.messages import gains_differ
@@ -49,8 +50,13 @@ class Readiness:
         :param patient: wait for sensor_timeout; else look once.
         :raises NotReady: with the problem.
         """
-        deadline = time.monotonic() + value(self._node, 'sensor_timeout')
+        seconds = value(self._node, 'sensor_timeout')
+        deadline = time.monotonic() + seconds
+        said = ''
         while reason := problem():
+            if patient and not said:
+                said = reason
+                self._node.get_logger().info(f'waiting for at most {seconds:g} s: {reason}')
             stopped = self._operator.poll(self._clocks.control_now(), None)
             if stopped or self.interrupted or not patient or time.monotonic() > deadline:
                 raise NotReady(stopped or reason)
@@ -103,23 +109,38 @@ class Readiness:
         self._io.take_bridge()
         if value(self._node, 'wait_for_recorder') and not self._io.is_recorded():
             return 'no recorder follows this node yet (wait_for_recorder): is it running?'
-        return self._operator.refusal(self._clocks.control_now()) or (
-            self._robot_problem(loaded)
-            or ('' if value(self._node, 'dry_run') else self._bridge_problem(loaded))
-        )
-
-    def _robot_problem(self, loaded: Loaded) -> str:
-        """Why the robot, as its sensors and the operator have it, must not be moved."""
-        frame = loaded.controller.parts.frame
-        self._io.take_sensors(frame)
+        self._io.take_sensors(loaded.controller.parts.frame)
         if self._clocks.sim_time and self._clocks.stamp_now() == 0:
             return 'the simulated clock stands at 0: is /clock published?'
-        now, stamp_now = self._clocks.control_now(), self._clocks.stamp_now()
+        return loaded.controller.not_sensed(*self._now(loaded)) or (
+            '' if value(self._node, 'dry_run') else self._bridge_problem(loaded)
+        )
+
+    def refuse(self, loaded: Loaded) -> None:
+        """
+        Refuse a robot that must not be moved as it is, or an operator who does not let it.
+
+        Nothing of this is waited for: it would start to move the moment somebody lets go of it.
+
+        :raises Refused: with the reason.
+        """
+        parts = loaded.controller.parts
+        now, stamp_now = self._now(loaded)
+        self._io.take_commands(parts.command, now)
+        self._io.take_health(parts.watch.health)
+        reason = self._operator.refusal(self._clocks.control_now()) or (
+            loaded.controller.not_ready(now, stamp_now, value(self._node, 'max_ramp'))
+        )
+        if reason:
+            raise Refused(reason)
+
+    def _now(self, loaded: Loaded) -> tuple[int, int]:
+        """Control clock and stamp clock; /clock stands still for this node in a transition."""
+        stamp_now = self._clocks.stamp_now()
         if self._clocks.sim_time:
-            # While this waits no callback runs, and /clock stands still for this node.
-            now = stamp_now = max(stamp_now, frame.newest_ns)
-        self._io.take_commands(loaded.controller.parts.command, now)
-        return loaded.controller.not_ready(now, stamp_now, value(self._node, 'max_ramp'))
+            stamp_now = max(stamp_now, loaded.controller.parts.frame.newest_ns)
+            return stamp_now, stamp_now
+        return self._clocks.control_now(), stamp_now
 
     def _bridge_problem(self, loaded: Loaded) -> str:
         others = self._node.count_publishers('joint_commands') - 1

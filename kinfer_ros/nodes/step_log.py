@@ -61,9 +61,7 @@ class StepLog:
             stages=STAGES,
         )
         self._ring = layout.make_ring()
-        self._measured = [
-            (self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured
-        ]
+        self._measured = [(self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured]
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
         path = steps_path(run_dir) if record else None
         self._writer = NdjsonWriter(path, self._ring, layout, self._black_box)

@@ -111,8 +111,8 @@ class Ticker:
                 # it never fires, and the guard on the clock would never be asked.
                 self._jumps = self._clocks.on_jump_back(self._on_timer)
 
-    def stop(self) -> None:
-        """Fade, then fall silent; bounded in time, for use where no timer fires."""
+    def stop(self, most_ns: int | None = None) -> None:
+        """Fade, in `most_ns` at the latest, then fall silent; for use where no timer fires."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
@@ -121,7 +121,7 @@ class Ticker:
             self._jumps = None
         controller = self._controller
         if controller.mode is not Mode.INACTIVE:
-            controller.request_fade()
+            controller.request_fade(most_ns)
         deadline = time.monotonic() + controller.settings.fade_ns / 1e9 + 0.5
         try:
             while controller.mode is not Mode.INACTIVE and time.monotonic() < deadline:
@@ -145,11 +145,17 @@ class Ticker:
         if seen and frame.joint_stamp_ns == before == stamp_ns(self._last_sent.header):
             self._io.send_command(self._last_sent)
 
-    def gains_problem(self) -> str:
-        """Say that the bridge has other gains in force than it was asked for, or ''."""
+    def gains_problem(self, *, anew: bool = False) -> str:
+        """
+        Say that the bridge has other gains in force than it was asked for, or ''.
+
+        :param anew: also of an echo that has been looked at already.
+        """
         found = self._io.gains_in_force
         settled = time.monotonic() - self._gains_sent_s > GAINS_PATIENCE
-        if self._dry_run or found is None or found is self._gains_checked or not settled:
+        if self._dry_run or found is None or not settled:
+            return ''
+        if found is self._gains_checked and not anew:
             return ''
         self._gains_checked = found
         differing = gains_differ(loaded_gains(self._session.loaded), found)
@@ -203,6 +209,10 @@ class Ticker:
         self._last_now = now
         self._io.take_commands(controller.parts.command, now)
         self._poll(now, controller)
+        lapse = self._io.take_bridge()
+        if lapse and not self._dry_run:
+            # A policy must not come back to life when somebody enables the bridge again.
+            controller.request_fault(lapse)
         taken = time.perf_counter_ns()
         controller.tick(now, stamp_now, missed)
         decided = time.perf_counter_ns()

@@ -51,6 +51,8 @@ class Tuning:
         return SetParametersResult(successful=not reason, reason=reason)
 
     def _not_now(self, given: dict[str, Any]) -> str:
+        if 'use_sim_time' in given:
+            return 'use_sim_time is taken when the node starts: set it in the launch file'
         fixed = [name for name in given if name in self._fixed]
         if not fixed or not self._active():
             return ''

@@ -170,9 +170,7 @@ def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
         raise RunError(f'{path}: cannot be read ({error.strerror})') from error
 
 
-def _time(
-    parts: list[_Part], modes: list[str], rate_hz: float, warnings: list[str]
-) -> Float64:
+def _time(parts: list[_Part], modes: list[str], rate_hz: float, warnings: list[str]) -> Float64:
     """Take the control clock, else the wall clock, else the count of steps."""
     start = modes.index('run') if 'run' in modes else 0
     for key, unit in CLOCKS.items():
@@ -199,9 +197,7 @@ def _rows(records: list[dict[str, Any]], warnings: list[str]) -> dict[str, Float
     return found
 
 
-def _add_rows(
-    found: dict[str, Float64], key: str, rows: list[Any], warnings: list[str]
-) -> None:
+def _add_rows(found: dict[str, Float64], key: str, rows: list[Any], warnings: list[str]) -> None:
     sizes = [len(row) for row in rows if isinstance(row, list)]
     if not sizes:
         return

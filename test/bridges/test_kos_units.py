@@ -63,6 +63,9 @@ def test_the_robots_that_ship():
             assert right.home == -joint.home
     zbot = load_robot('zbot')
     assert sorted(j.id for j in zbot.joints) == [
-        *range(11, 15), *range(21, 25), *range(31, 37), *range(41, 47)
+        *range(11, 15),
+        *range(21, 25),
+        *range(31, 37),
+        *range(41, 47),
     ]
     assert {(j.kp, j.kd) for j in zbot.joints} == {(16.0, 3.0), (22.0, 12.0)}

@@ -83,8 +83,31 @@ def test_one_session_at_a_time(real):
     assert real.bridge.counts['rejected'] == 1
     assert 'session b rejected: session a' in real.warnings[0]
     real.send(None, 'inactive')
-    real.send([0.5, 0.5], session='b')
+    real.send([0.5, 0.5], session='c')
     np.testing.assert_array_equal(real.bridge.robot.target(), [0.5, 0.5])
+
+
+def test_a_rejected_session_never_begins_in_the_middle(real):
+    """Its policy ran on without the robot: when that is free, its next target would be a leap."""
+    real.send([0.1, 0.1])
+    real.send([0.5, 0.5], 'run', session='b')
+    real.send(None, 'inactive')
+    real.send([0.5, 0.5], 'run', session='b')
+    np.testing.assert_array_equal(real.bridge.robot.target(), [0.1, 0.1])
+    assert 'activate its sender anew' in real.warnings[-1]
+    real.bridge.enable(True)
+    real.send([0.5, 0.5], 'run', session='b')
+    np.testing.assert_array_equal(real.bridge.robot.target(), [0.5, 0.5])
+
+
+def test_a_session_that_fell_silent_never_comes_back(real):
+    """The bridge has damped: its target of a second later must not stand the robot up again."""
+    real.run(0.1, [0.3, 0.3], mode='run')
+    real.run(0.3)
+    assert real.bridge.robot.damped
+    real.send([0.3, 0.3], 'run')
+    assert real.bridge.robot.damped
+    assert real.bridge.state_text.startswith('damping')
 
 
 def test_silence_is_damping_and_a_fresh_command_ends_it(real):

@@ -177,7 +177,7 @@ def test_settings_are_read_live() -> None:
     [
         ((0.01, -0.01, 0.01), 0.01, 0, ''),
         ((0.0, -0.02, 0.0), 0.0, 0, 'cmd_vel is (0.0, -0.02, 0.0)'),
-        ((0.0, 0.0, 0.0), -0.02, 0, "policy_command holds {'baseheight': -0.02}"),
+        ((0.0, 0.0, 0.0), -0.02, 0, ''),
         ((1.0, 0.0, 0.0), 1.0, S // 2, 'cmd_vel'),
         ((1.0, 0.0, 0.0), 1.0, S // 2 + 1, ''),
     ],
@@ -185,7 +185,7 @@ def test_settings_are_read_live() -> None:
 def test_neutral_is_a_stick_that_nobody_pushes(
     twist: tuple[float, float, float], named: float, now: int, expected: str
 ) -> None:
-    """Nobody activates a robot that is told to walk; a lost command tells it nothing."""
+    """Nobody activates a robot that is told to walk; a base height is no walk."""
     command = vector(*TWIST, 'baseheight')
     assert command.not_neutral(0) == ''
     command.set_twist(*twist, 0)
@@ -193,6 +193,27 @@ def test_neutral_is_a_stick_that_nobody_pushes(
     found = command.not_neutral(now)
     assert found.startswith(expected)
     assert bool(found) == bool(expected)
+
+
+def test_a_named_velocity_is_a_push_too() -> None:
+    """policy_command overrides cmd_vel: it can walk the robot off as well."""
+    command = vector(*TWIST)
+    command.set_named(['yawrate'], [0.5], 0)
+    assert command.not_neutral(0) == "policy_command holds {'yawrate': 0.5}"
+
+
+def test_a_named_velocity_keeps_to_the_limits_of_a_command() -> None:
+    """`command_limit` is the largest velocity, whichever topic it comes on."""
+    tunables = Tunables(command_limit=(0.3, 0.0, 0.0), command_acceleration=(1.0, 0.0, 0.0))
+    command = vector(*TWIST, tunables=tunables)
+    command.set_named(['xvel'], [5.0], 0)
+    command.update(0, 0.1)
+    assert command.value[0] == np.float32(0.1)
+    assert command.slowed
+    for _ in range(5):
+        command.update(0, 0.1)
+    assert command.value[0] == np.float32(0.3)
+    assert command.limited == ['xvel']
 
 
 def test_named_values_are_limited_to_the_training_range() -> None:

@@ -60,8 +60,17 @@ def test_a_dead_man_whose_joystick_is_gone_is_not_held() -> None:
 def test_a_joystick_with_fewer_buttons_is_one_whose_button_is_not_pressed(
     buttons: list[int],
 ) -> None:
-    """Another model was plugged in: not held, not stopped, no crash in the tick."""
+    """Another model was plugged in: it can never stop anything, so nothing is moved."""
     joystick = Joystick(5, 4, S)
     joystick.update(buttons, 0)
     assert joystick.stop_reason() == ''
-    assert 'not held' in joystick.deadman_reason(0)
+    assert f'joy has {len(buttons)} buttons' in joystick.deadman_reason(0)
+
+
+def test_a_stop_button_needs_a_joystick() -> None:
+    """One that is unplugged stops nothing any more."""
+    joystick = Joystick(2, -1, S)
+    assert 'no joy message' in joystick.refusal(0)
+    joystick.update([0, 0, 0], 0)
+    assert joystick.refusal(0) == ''
+    assert 'no joy message' in joystick.deadman_reason(S + 1)

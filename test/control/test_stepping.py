@@ -12,6 +12,7 @@ from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import level_policy
 from helpers.robots import small_robot
+from kinfer_ros.control.controller import FORGIVEN_AFTER
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
@@ -56,18 +57,31 @@ def test_a_refused_output_holds_the_last_target_then_faults(rig: Rig, kind: str)
     assert rig.count('output', Level.FAULT) == 1
 
 
-def test_a_good_output_begins_the_count_anew_and_the_carry_goes_on(rig: Rig) -> None:
+def test_good_outputs_begin_the_count_anew_and_the_carry_goes_on(rig: Rig) -> None:
     """A policy that stumbles now and then is held up, not thrown down."""
+    rig.tune(frozen_timeout=0.0)
     steps = float(rig.policy.carry[0])
     for _ in range(5):
         for _ in range(Tunables().max_refused):
             rig.command(x=-1.0)
             assert rig.tick() is Mode.RUN
         rig.command()
+        for _ in range(FORGIVEN_AFTER):
+            assert rig.tick() is Mode.RUN
+            assert rig.controller.ran
+            steps += 1
+            assert rig.policy.carry[0] == steps
+
+
+def test_refused_outputs_by_turns_add_up(rig: Rig) -> None:
+    """A policy that is refused every second tick walks on targets that are stale half the time."""
+    for _ in range(Tunables().max_refused):
+        rig.command(x=-1.0)
         assert rig.tick() is Mode.RUN
-        assert rig.controller.ran
-        steps += 1
-        assert rig.policy.carry[0] == steps
+        rig.command()
+        assert rig.tick() is Mode.RUN
+    rig.command(x=-1.0)
+    assert rig.tick() is Mode.FAULT
 
 
 def test_max_refused_of_zero_faults_at_once(rig: Rig) -> None:

@@ -174,7 +174,7 @@ def test_one_session_and_its_silence(robot):
     robot.spin_until(lambda: robot.state.startswith('damping'), 5.0)
     assert robot.state == 'damping no command for 0.5 s'
     robot.spin_until(lambda: robot.count('rejected') > 0, 5.0)
-    robot.send(pose, session='bbbbbbbb')
+    robot.send(pose, session='cccccccc')
     robot.spin_until(lambda: robot.state == 'enabled', 5.0)
 
 

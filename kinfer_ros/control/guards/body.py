@@ -23,7 +23,7 @@ from kinfer_ros.control.tunables import Tunables
 Float64 = NDArray[np.float64]
 
 SPEED_TICKS = 3
-"""Ticks in a row in which a joint has to be too fast: one wild reading is no runaway."""
+"""Samples in a row in which a joint has to be too fast: one wild reading is no runaway."""
 
 DEGREES = 7.0
 """A joint angle beyond this, in rad, is likely to be one in degrees."""
@@ -109,7 +109,7 @@ class JointGuard:
         outside, fast, off = (row.any() for row in self._over)
         if outside:
             return self._outside(position)
-        verdict = self._fast(velocity) if fast else self._slow()
+        verdict = self._fast(velocity, moment) if fast else self._slow()
         if off and target is not None:
             verdict = max(verdict, self._off(position, target, moment), key=_level)
         else:
@@ -133,8 +133,8 @@ class JointGuard:
         self._fast_ticks = 0
         return OK
 
-    def _fast(self, velocity: Float64) -> Verdict:
-        self._fast_ticks += 1
+    def _fast(self, velocity: Float64, moment: Moment) -> Verdict:
+        self._fast_ticks += moment.new_joints
         worst = int((self._measured[1] - self._limits[1]).argmax())
         text = (
             f'{self._names[worst]} moves at {velocity[worst]:.1f} rad/s, '
@@ -182,14 +182,22 @@ class Health:
     def set_temperature(self, joint: str, celsius: float) -> None:
         """Take one joint's temperature; a joint that is not the robot's is passed over."""
         place = self._place.get(joint)
-        if place is not None:
+        # A sensor that has gone keeps its last number: it is not well again.
+        if place is not None and not math.isnan(celsius):
             self.temperature[place] = celsius
             self.tells = True
 
     def set_battery(self, charge: float) -> None:
-        """Take the battery's charge, 0..1; NaN where it is not measured."""
-        self.battery = charge
-        self.tells = True
+        """Take the battery's charge, 0..1, or 1..100 from a driver that gives percent; no NaN."""
+        if not math.isnan(charge):
+            self.battery = charge / 100 if charge > 1.0 else charge
+            self.tells = True
+
+    def forget(self) -> None:
+        """Begin anew: what was told in the last session may have changed."""
+        self.temperature.fill(math.nan)
+        self.battery = math.nan
+        self.tells = False
 
 
 class HealthGuard:
@@ -228,10 +236,12 @@ class HealthGuard:
 
 class MissedGuard:
     """
-    Faults when too many ticks are missed: each one counts, each tick in time takes one back.
+    Faults when too many ticks are missed: each one counts, ten in time take one back.
 
     One long pause and a policy that is always too slow are both found.
     """
+
+    FORGIVEN_AFTER = 10
 
     def __init__(self, tunables: Tunables) -> None:
         self._tunables = tunables
@@ -240,13 +250,17 @@ class MissedGuard:
     def restart(self) -> None:
         """Forget what came before: a new session begins."""
         self._balance = 0
+        self._in_time = 0
 
     def check(self, missed: int) -> Verdict:
         """Judge a tick before which `missed` ticks were skipped."""
         if not missed:
-            if self._balance:
-                self._balance -= 1
+            self._in_time += 1
+            if self._in_time >= self.FORGIVEN_AFTER:
+                self._in_time = 0
+                self._balance = max(0, self._balance - 1)
             return OK
+        self._in_time = 0
         self._balance += missed
         most = self._tunables.max_missed_ticks
         if self._balance <= most:

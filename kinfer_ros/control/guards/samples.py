@@ -34,12 +34,14 @@ class Moment:
     :ivar stamp_now_ns: now on the clock of the stamps.
     :ivar stamps_hold: False while stamps cannot be judged because their clock has just jumped.
     :ivar running: the mode is `run`.
+    :ivar new_joints: a joint sample has come since the last tick.
     """
 
     now_ns: int = 0
     stamp_now_ns: int = 0
     stamps_hold: bool = True
     running: bool = False
+    new_joints: bool = True
 
 
 class SampleGuard:

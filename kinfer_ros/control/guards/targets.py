@@ -56,6 +56,7 @@ class TargetLimiter:
     target is brought in towards the joint, never past it: where the damping alone takes up the
     limit, the stiffness must not be turned against it. A joint without stiffness has no band.
 
+    :ivar lower, upper: the joint limits [N], rad.
     :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad: what
         a replay needs to begin at that step.
     """
@@ -69,7 +70,7 @@ class TargetLimiter:
     ) -> None:
         """:param gains: kp, kd and torque limits [N] that the policy was trained with."""
         n = len(robot.joint_names)
-        self._lower, self._upper = robot.lower, robot.upper
+        self.lower, self.upper = robot.lower, robot.upper
         self._kp, self._kd, self._torque = gains
         self._period_s = period_s
         self._tunables = tunables
@@ -136,9 +137,9 @@ class TargetLimiter:
         np.fmin(self._band_low, self._position, out=self._band_low)
         np.fmax(self._band_high, self._position, out=self._band_high)
         np.fmax(self._slew_low, self._band_low, out=self._low)
-        np.fmax(self._low, self._lower, out=self._low)
+        np.fmax(self._low, self.lower, out=self._low)
         np.fmin(self._slew_high, self._band_high, out=self._high)
-        np.fmin(self._high, self._upper, out=self._high)
+        np.fmin(self._high, self.upper, out=self._high)
         np.greater_equal(target, self._low, out=self._inside)
         self._inside &= target <= self._high
         found = () if self._inside.all() else self._limit(target)
@@ -149,11 +150,11 @@ class TargetLimiter:
         """One limit after the other; a later one wins, and makes an earlier one unnecessary."""
         found = []
         without_slew = np.fmin(np.fmax(target, self._band_low), self._band_high)
-        np.clip(without_slew, self._lower, self._upper, out=without_slew)
+        np.clip(without_slew, self.lower, self.upper, out=without_slew)
         for low, high, verdict in (
             (self._slew_low, self._slew_high, SLEW),
             (self._band_low, self._band_high, TORQUE),
-            (self._lower, self._upper, POSITION),
+            (self.lower, self.upper, POSITION),
         ):
             self._scratch[:] = target
             np.fmax(target, low, out=target)

@@ -60,6 +60,7 @@ class Watch:
         self._health = HealthGuard(robot, tunables)
         self._missed = MissedGuard(tunables)
         self._changes = 0
+        self._joint_stamp_ns = -1
 
     def retune(self) -> None:
         """Take the thresholds as they now stand."""
@@ -93,6 +94,13 @@ class Watch:
                     return verdict.text
         return ''
 
+    def stale(self, moment: Moment) -> str:
+        """Say which source has no fresh sample, or ''; nothing is counted."""
+        for verdict in self._sample_verdicts(moment):
+            if verdict.guard == 'stale':
+                return verdict.text
+        return ''
+
     def cause(self, moment: Moment) -> str:
         """Say what would be a fault now, or ''; nothing is counted."""
         for verdict in self._verdicts(moment, None, 0):
@@ -114,6 +122,8 @@ class Watch:
                 # One wrong stamp must not make every later sample an old one, for ever.
                 frame.take_any_order()
             yield verdict
+        moment.new_joints = frame.joint_stamp_ns != self._joint_stamp_ns
+        self._joint_stamp_ns = frame.joint_stamp_ns
         yield self._tilt.check(frame.gravity)
         yield self._joints.check(frame.position, frame.velocity, target, moment)
         if frame.joint_changes != self._changes:
