@@ -32,8 +32,8 @@ class Joystick:
         self._heard_ns = now_ns
         self._buttons = len(buttons)
         self._deadman_held = _pressed(buttons, self._deadman_button)
-        self._stop_held = _pressed(buttons, self._stop_button)
-        self._stopped = self._stopped or self._stop_held
+        held, self._stop_held = self._stop_held, _pressed(buttons, self._stop_button)
+        self._stopped = self._stopped or (self._stop_held and not held)
 
     def stop_reason(self) -> str:
         """Say once that the stop button was pressed, in whatever mode."""

@@ -26,12 +26,18 @@ def test_a_press_shorter_than_a_tick_stops_once() -> None:
     assert joystick.stop_reason() == ''
 
 
-def test_a_held_stop_button_goes_on_stopping() -> None:
-    """Whoever holds it down means it."""
+def test_a_held_stop_button_is_one_press_and_keeps_the_robot_still() -> None:
+    """After a reset it is no new stop, and no activation either, until it is let go."""
     joystick = Joystick(0, -1, S)
-    for _ in range(3):
-        joystick.update([1], 0)
-        assert joystick.stop_reason()
+    joystick.update([1], 0)
+    assert joystick.stop_reason()
+    joystick.update([1], 1)
+    assert joystick.stop_reason() == ''
+    assert 'pressed' in joystick.refusal(1)
+    joystick.update([0], 2)
+    assert joystick.refusal(2) == ''
+    joystick.update([1], 3)
+    assert joystick.stop_reason()
 
 
 def test_the_dead_man_button_has_to_be_held() -> None:
