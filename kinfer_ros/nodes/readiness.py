@@ -29,8 +29,8 @@ POLL_PERIOD = 0.01
 
 RECORDER_SETTLES = 0.5
 """
-s in lockstep between a recorder that is seen and the first command: DDS connects it with the bridge
-meanwhile, which repeats its first sample every 50 ms, and a bag without that cannot be replayed.
+s in lockstep between a recorder that is seen and the first command: meanwhile DDS connects it with
+the bridge, which repeats its first sample every 50 ms. A bag without that cannot be replayed.
 """
 
 
