@@ -28,6 +28,12 @@ from kinfer_ros.nodes.run_session import loaded_gains
 
 POLL_PERIOD = 0.01
 
+RECORDER_SETTLES = 0.5
+"""
+s in lockstep between a recorder that is seen and the first command: meanwhile DDS connects it with
+the bridge, which repeats its first sample every 50 ms. A bag without that cannot be replayed.
+"""
+
 
 class Readiness:
     """
@@ -42,6 +48,7 @@ class Readiness:
         self._clocks = clocks
         self._operator = operator
         self.interrupted = False
+        self._recorded_since: float | None = None
 
     def wait(self, problem: Callable[[], str], *, patient: bool) -> None:
         """
@@ -107,14 +114,25 @@ class Readiness:
     def activation_problem(self, loaded: Loaded) -> str:
         """Say what activation has to wait for, or ''."""
         self._io.take_bridge()
-        if value(self._node, 'wait_for_recorder') and not self._io.is_recorded():
-            return 'no recorder follows this node yet (wait_for_recorder): is it running?'
+        if value(self._node, 'wait_for_recorder') and (problem := self._recorder_problem()):
+            return problem
         self._io.take_sensors(loaded.controller.parts.frame)
         if self._clocks.sim_time and self._clocks.stamp_now() == 0:
             return 'the simulated clock stands at 0: is /clock published?'
         return loaded.controller.not_sensed(*self._now(loaded)) or (
             '' if value(self._node, 'dry_run') else self._bridge_problem(loaded)
         )
+
+    def _recorder_problem(self) -> str:
+        if not self._io.is_recorded():
+            self._recorded_since = None
+            return 'no recorder follows this node yet (wait_for_recorder): is it running?'
+        now = time.monotonic()
+        self._recorded_since = self._recorded_since or now
+        settled = now - self._recorded_since >= RECORDER_SETTLES
+        if value(self._node, 'lockstep') and not settled:
+            return 'the recorder has only just found this node (wait_for_recorder)'
+        return ''
 
     def refuse(self, loaded: Loaded) -> None:
         """

@@ -132,6 +132,7 @@
       series.label.textContent = series.name + (y === null || y === undefined ? '' : ' ' + y);
     });
   }
+  document.getElementById('strip').style.height = 28 * runs.length + 'px';
   function drawStrip() {
     const { pen, width, height } = open(document.getElementById('strip'));
     const px = (t) => LEFT + (t - view.from) / (view.to - view.from) * (width - LEFT - RIGHT);
@@ -259,12 +260,12 @@
     plot.canvas.addEventListener('dblclick', () => zoom(first, last));
   }
   function addPlot(parent, plot) {
-    const wide = plot.series.length > 4;
+    const names = [...new Set(plot.series.map((s) => s.name.replace(/ \([AB]\)$/, '')))];
+    const wide = names.length > 4;
     const box = element(parent, 'div', null, { class: wide ? 'plot wide' : 'plot' });
     element(box, 'h3', plot.title + (plot.unit ? ', ' + plot.unit : ''));
     plot.canvas = element(box, 'canvas', null, { role: 'img', 'aria-label': plot.title + ' over time' });
     const legend = element(box, 'div', null, { class: 'legend' });
-    const names = [...new Set(plot.series.map((s) => s.name.replace(/ \([AB]\)$/, '')))];
     plot.series.forEach((series) => {
       series.color = COLORS[names.indexOf(series.name.replace(/ \([AB]\)$/, '')) % COLORS.length];
       const button = element(legend, 'button', null, { type: 'button', 'aria-pressed': 'true' });
