@@ -37,9 +37,6 @@ from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
 
-START_MARGIN = 0.05
-"""rad outside its limits at which a joint may rest when the robot is activated."""
-
 FORGIVEN_AFTER = 10
 """Accepted outputs in a row after which refused ones are forgotten: by turns, they add up."""
 
@@ -137,46 +134,6 @@ class Controller:
         way = float(np.abs(self._from - parts.start_pose).max())
         self._ramp_ns = int(way / self.settings.ramp_speed * 1e9)
         self._enter(Mode.RAMP, now_ns, '')
-
-    def not_sensed(self, now_ns: int, stamp_now_ns: int) -> str:
-        """Say which sensor has no fresh sample yet, or ''."""
-        self.parts.watch.restart()
-        return self.parts.watch.stale(Moment(now_ns, stamp_now_ns))
-
-    def not_ready(self, now_ns: int, stamp_now_ns: int, max_ramp: float) -> str:
-        """
-        Say why the robot must not be activated now, or ''.
-
-        :param max_ramp: rad, how far a joint may be from the start pose.
-        """
-        parts = self.parts
-        parts.watch.restart()
-        reason = parts.watch.cause(Moment(now_ns, stamp_now_ns)) or self._outside()
-        if reason:
-            return reason
-        pushed = parts.command.not_neutral(now_ns)
-        if pushed:
-            return f'{pushed}, expected a neutral command: let go of the stick'
-        away = np.abs(parts.frame.position - parts.start_pose)
-        worst = int(away.argmax())
-        if away[worst] > max_ramp:
-            return (
-                f'{parts.frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
-                f'at most {max_ramp:g} rad (max_ramp): bring the robot nearer to it by hand'
-            )
-        return ''
-
-    def _outside(self) -> str:
-        """A ramp begins at the joint limits at the latest: a joint beyond them would jump."""
-        frame, limiter = self.parts.frame, self.parts.limiter
-        beyond = np.maximum(limiter.lower - frame.position, frame.position - limiter.upper)
-        worst = int(beyond.argmax())
-        if beyond[worst] <= START_MARGIN:
-            return ''
-        return (
-            f'{frame.joint_names[worst]} is {beyond[worst]:.2f} rad outside its limits, at most '
-            f'{START_MARGIN:g} rad are accepted at the start: bring it within them by hand'
-        )
 
     def request_run(self) -> str:
         """Ask for `run`; a reason if the mode does not allow it."""

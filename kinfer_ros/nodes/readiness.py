@@ -14,6 +14,8 @@ from rclpy.node import Node
 from kinfer_ros.control.contract_check import WARN
 from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import refuse
+from kinfer_ros.control.start import not_ready
+from kinfer_ros.control.start import not_sensed
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused
@@ -119,7 +121,7 @@ class Readiness:
         self._io.take_sensors(loaded.controller.parts.frame)
         if self._clocks.sim_time and self._clocks.stamp_now() == 0:
             return 'the simulated clock stands at 0: is /clock published?'
-        return loaded.controller.not_sensed(*self._now(loaded)) or (
+        return not_sensed(loaded.controller.parts, *self._now(loaded)) or (
             '' if value(self._node, 'dry_run') else self._bridge_problem(loaded)
         )
 
@@ -147,7 +149,7 @@ class Readiness:
         self._io.take_commands(parts.command, now)
         self._io.take_health(parts.watch.health)
         reason = self._operator.refusal(self._clocks.control_now()) or (
-            loaded.controller.not_ready(now, stamp_now, value(self._node, 'max_ramp'))
+            not_ready(parts, now, stamp_now, value(self._node, 'max_ramp'))
         )
         if reason:
             raise Refused(reason)

@@ -16,6 +16,7 @@ from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.start import not_ready
 
 INACTIVE, RAMP, HOLD, RUN, FADE, DAMP, FAULT = Mode
 
@@ -195,7 +196,7 @@ def test_requests_of_a_session_that_has_ended_are_forgotten(rig: Rig) -> None:
 
 def test_a_robot_at_rest_near_its_pose_may_be_activated(rig: Rig) -> None:
     """The conditions below each break this one."""
-    assert rig.controller.not_ready(rig.now, rig.now, 0.1) == ''
+    assert not_ready(rig.controller.parts, rig.now, rig.now, 0.1) == ''
 
 
 def lean(rig: Rig) -> None:
@@ -223,6 +224,11 @@ def push(rig: Rig) -> None:
     rig.command(x=0.3)
 
 
+def step_out(rig: Rig) -> None:
+    """A joint rests beyond its limit: the first target would be the limit."""
+    rig.frame.position[0] = 1.1
+
+
 def burn(rig: Rig) -> None:
     """It is too hot."""
     rig.controller.parts.watch.health.set_temperature('joint_0', 100.0)
@@ -235,17 +241,18 @@ def burn(rig: Rig) -> None:
         (age, 'stale'),
         (go_blind, 'not a finite number'),
         (step_away, 'joint_0 is 0.20 rad from the start pose'),
+        (step_out, 'is 0.10 rad outside its limits'),
         (push, 'expected a neutral command'),
         (burn, 'deg C'),
     ],
 )
-def test_what_an_activation_waits_for(
+def test_what_refuses_an_activation(
     rig: Rig, prepare: Callable[[Rig], None], expected: str
 ) -> None:
     """Before the motors are live, not after; and asking counts nothing."""
     prepare(rig)
     before = rig.controller.parts.watch.panel.state()
-    assert expected in rig.controller.not_ready(rig.now, rig.now, 0.1)
+    assert expected in not_ready(rig.controller.parts, rig.now, rig.now, 0.1)
     assert rig.controller.parts.watch.panel.state() == before
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.start import not_ready
 from kinfer_ros.control.tunables import Tunables
 from kinfer_ros.policy.policy import Policy
 
@@ -84,7 +85,7 @@ def ask(rig: Rig, request: str, other: Policy) -> None:
         controller.abandon()
     elif request == 'activate' and controller.mode is Mode.INACTIVE:
         measure(rig, Step(position=(0.2, -0.2), command=(0.0, 0.0, 0.0)))
-        if not controller.not_ready(rig.now, rig.now, 2.0):
+        if not not_ready(controller.parts, rig.now, rig.now, 2.0):
             rig.activate()
     elif request == 'swap' and rig.stepping.fitted.policy is not other:
         rig.swap(other)

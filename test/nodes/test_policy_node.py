@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from geometry_msgs.msg import Twist
 from rcl_interfaces.srv import DescribeParameters
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -168,6 +169,25 @@ def test_without_sensors_it_says_what_it_waits_for_and_gives_up(
         assert policy.wait(START) == 2
     assert '/joint_states (0 publishers)' in policy.output
     assert 'is the bridge running?' in policy.output
+
+
+def test_a_pushed_stick_is_refused_at_once_and_not_waited_for(
+    tmp_path: Path, environment: dict[str, str], client: Client
+) -> None:
+    """It would start to move the moment somebody lets go of the stick."""
+    stick = client.node.create_publisher(Twist, 'cmd_vel', 1)
+    push = Twist()
+    push.linear.x = 0.5
+    client.node.create_timer(0.05, lambda: stick.publish(push))
+    with (
+        node('mujoco_bridge', tmp_path, environment, {'command_timeout': 2.0}) as bridge,
+        policy_node(tmp_path, environment, sensor_timeout=60.0) as policy,
+    ):
+        bridge.wait_for('is up', START)
+        assert client.transition('policy_node', CONFIGURE), policy.output
+        assert client.spin_until(lambda: stick.get_subscription_count() == 1, START)
+        assert not client.transition('policy_node', ACTIVATE)
+        assert 'activate refused: cmd_vel is (0.5, 0.0, 0.0)' in policy.output
 
 
 def test_gains_that_change_under_way_are_a_fault(
