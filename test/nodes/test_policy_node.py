@@ -295,7 +295,7 @@ def test_a_second_policy_node_is_refused(
             first.output
         )
         given = {'robot': 'biped', 'model': MODEL, 'runs_dir': tmp_path / 'other'}
-        given |= {'sensor_timeout': 1.0, 'stale_timeout': 1.0}
+        given |= {'sensor_timeout': 6.0, 'stale_timeout': 1.0}
         with node('policy_node', tmp_path, environment, given, node_name='second_node') as second:
             # It can refuse only what DDS has told it of, which may take an announcement (3 s).
             assert client.transition('second_node', CONFIGURE), second.output
