@@ -70,8 +70,8 @@ class Tunables:
     """An action further than this from zero is refused."""
     max_refused: int = 3
     """Ticks for which the last good target is held when the policy's output is refused."""
-    max_missed_ticks: int = 10
-    """Missed ticks, less one for each tick in time, that are borne."""
+    max_missed_ticks: int = 20
+    """Missed ticks, less one for each ten in time, that are borne."""
     max_temperature: float = 90.0
     """deg C, of a joint, where the robot tells; a warning comes 10 below."""
     min_battery: float = 0.05

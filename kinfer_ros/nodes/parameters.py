@@ -316,7 +316,7 @@ TUNABLES = (
     Declared(
         'max_missed_ticks',
         _T.max_missed_ticks,
-        'Missed ticks that are borne; every tick in time takes one back. More are a fault.',
+        'Missed ticks that are borne; ten ticks in time take one back. More are a fault.',
         0,
         100000,
     ),

@@ -51,6 +51,7 @@ def policy_node(folder: Path, environment: dict[str, str], **parameters: object)
         'model': MODEL,
         'runs_dir': folder / 'runs',
         'stale_timeout': 1.0,
+        'max_missed_ticks': 1000,
         'sensor_timeout': 20.0,
     }
     given |= parameters
