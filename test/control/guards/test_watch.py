@@ -113,8 +113,8 @@ def clock(rig: Rig) -> None:
 
 
 def missed(rig: Rig) -> None:
-    """A machine that stood still for 11 ticks."""
-    rig.tick(missed=11)
+    """A machine that stood still for 21 ticks."""
+    rig.tick(missed=21)
 
 
 def command_input(rig: Rig) -> None:
