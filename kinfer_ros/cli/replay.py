@@ -162,14 +162,19 @@ def _policy(run: RecordedRun, arguments: argparse.Namespace) -> Policy:
 
 
 def _finder(run: RecordedRun) -> Callable[[str], Policy]:
-    """Loads the policy of a swap: run.json lists them by path and sha256."""
+    """Return what loads the policy of a swap: run.json lists them by path and sha256."""
 
     def find(name: str) -> Policy:
-        listed = [(run.fact('model_sha256'), run.fact('model'))]
-        listed += [(each['model_sha256'], each['model']) for each in run.facts.get('swaps', [])]
-        for sha256, path in listed:
+        """:raises RunError: it is not listed, or has changed since."""
+        own = run.fact('parameters', 'spec') or None
+        listed = [(run.fact('model_sha256'), run.fact('model'), own)]
+        listed += [
+            (each['model_sha256'], each['model'], each.get('spec'))
+            for each in run.facts.get('swaps', [])
+        ]
+        for sha256, path, spec in listed:
             if sha256.startswith(name):
-                policy = load_model(path)
+                policy = load_model(path, spec=spec)
                 if policy.contract.sha256 == sha256:
                     return policy
                 raise RunError(f'{path}: has changed since it took over in this run')

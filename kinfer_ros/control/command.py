@@ -122,11 +122,6 @@ class CommandVector:
             if name in self._place
         ]
 
-    @property
-    def has_heading(self) -> bool:
-        """Whether the vector holds an absolute heading, which counts from the start of a run."""
-        return self._heading_slot >= 0
-
     def reset(self) -> None:
         """Before a run: it accelerates from zero, and its heading is where the robot looks now."""
         self._shaped[:] = (0.0, 0.0, 0.0)

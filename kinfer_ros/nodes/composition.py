@@ -24,7 +24,6 @@ class Composition:
     The nodes of the graph in this process, each on an executor and thread of its own.
 
     :ivar policy: the policy node.
-    :ivar records: there is a recorder.
     """
 
     def __init__(self, context: Context, specs: list[NodeSpec], arguments: dict[str, str]) -> None:
@@ -46,7 +45,6 @@ class Composition:
             self._destroy()
             raise
         self.policy = self.nodes['policy_node']
-        self.records = 'recorder' in self.nodes
 
     def start(self) -> None:
         """Start a thread for each node, the policy's last."""

@@ -217,6 +217,7 @@ class RunSession:
             {
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
+                'spec': str(contract.spec.path) if contract.spec else None,
             }
         )
 
