@@ -19,7 +19,8 @@ PARAMETERS = """\
   ros__parameters: {{robot: biped}}
 /**/policy_node:
   ros__parameters:
-    {{model: {model}, runs_dir: {runs}, stale_timeout: 2.0, sensor_timeout: 30.0}}
+    {{model: {model}, runs_dir: {runs}, stale_timeout: 2.0, sensor_timeout: 30.0,
+     max_missed_ticks: 500}}
 /legs/mujoco_bridge:
   ros__parameters: {{command_timeout: 2.0}}
 """

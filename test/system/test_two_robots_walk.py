@@ -27,7 +27,11 @@ SECONDS = 2.0
 def parameters(folder: Path) -> Path:
     """Write examples/fleet.yaml, with guards on time that a loaded machine does not trip."""
     content = yaml.safe_load((REPOSITORY / 'examples' / 'fleet.yaml').read_text())
-    content['/**/policy_node']['ros__parameters'] |= {'stale_timeout': 2.0, 'sensor_timeout': 40.0}
+    content['/**/policy_node']['ros__parameters'] |= {
+        'stale_timeout': 2.0,
+        'sensor_timeout': 40.0,
+        'max_missed_ticks': 500,
+    }
     content['/*/mujoco_bridge']['ros__parameters'] |= {'command_timeout': 2.0}
     path = folder / 'fleet.yaml'
     path.write_text(yaml.safe_dump(content, sort_keys=False))
