@@ -16,7 +16,6 @@ from typing import Any
 
 import rclpy
 from geometry_msgs.msg import Twist
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
@@ -25,6 +24,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from kinfer_ros.nodes.policy_node import PolicyNode
+from kinfer_ros.nodes.punctual import PunctualExecutor
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -65,7 +65,7 @@ def main() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    executor = SingleThreadedExecutor()
+    executor = PunctualExecutor()  # any will do; this one sleeps until a tick is due
     for node in (policy, patrol):
         executor.add_node(node)
     try:
