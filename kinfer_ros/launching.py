@@ -58,7 +58,8 @@ def node_actions(specs: Iterable[NodeSpec], namespace: str, params_file: str) ->
 
 def end_with_policies(actions: Iterable[Any]) -> list[Any]:
     """:return: handlers that end the launch when the last policy node has, after `duration`."""
-    running = {action for action in actions if action.node_executable == 'policy_node'}
+    policies = [action for action in actions if action.node_executable == 'policy_node']
+    running = set(policies)
 
     def on_exit(event: Any, context: LaunchContext) -> list[Any]:
         running.discard(event.action)
@@ -67,6 +68,6 @@ def end_with_policies(actions: Iterable[Any]) -> list[Any]:
         return [EmitEvent(event=Shutdown(reason='the policy node has ended'))]
 
     return [
-        RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit))
-        for action in sorted(running, key=id)
+        RegisterEventHandler(OnProcessExit(target_action=policy, on_exit=on_exit))
+        for policy in policies
     ]

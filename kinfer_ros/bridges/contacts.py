@@ -1,7 +1,7 @@
 """Where a robot touches the ground, from its pose alone: for markers, live or from a bag.
 
 The bridge's own contacts are inside its simulation; this sees the same from what it publishes, and
-so does it for a real robot whose odometry is good to a centimetre.
+of a real robot as well as its odometry knows its height.
 """
 
 from __future__ import annotations
