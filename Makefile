@@ -14,7 +14,7 @@ WZ ?= 0.0
 ARGS ?=
 DISTROS ?= kilted jazzy
 TEST_ARGS ?=
-export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS
+export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS QUICK
 
 help:
 	@echo 'make walk    install what is needed (once), build, and walk the robot in MuJoCo'
@@ -25,7 +25,7 @@ help:
 	@echo 'make test-kos  the graph on kos-sim, a real KOS server (installs 1.1 GB the first time)'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make docs    the pages of docs/ as HTML, into build/docs'
-	@echo 'make bench   the benchmarks, as tables'
+	@echo 'make bench   the benchmarks, in ten minutes; QUICK=1: one; ARGS="step node"'
 	@echo 'make train   train the policy that ships with the package again (see training/README.md)'
 	@echo 'make clean   remove what these made: virtual environments, builds, caches (not runs/)'
 

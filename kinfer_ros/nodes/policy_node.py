@@ -434,7 +434,8 @@ class PolicyNode(LifecycleNode):
 
         if self._ticker is not None and self.loaded is not None:
             path, spec = value(self, 'model'), value(self, 'spec') or None
-            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
+            threads = value(self, 'inference_threads')
+            self._swap = ModelSwap(path, spec, threads, self.loaded, self._take_over, answer)
         else:
             answer(self._load_another())
 
