@@ -79,8 +79,8 @@ def test_two_robots_walk_on_one_clock(tmp_path: Path) -> None:
         for policy in policies:
             policy.wait_for('mode run', 50)
         count = client.node.count_publishers
-        bridges = [f'/{side}/joint_states' for side in SIDES]
-        assert client.spin_until(lambda: all(count(topic) for topic in bridges), 10)
+        known = ['/clock', *(f'/{side}/joint_states' for side in SIDES)]
+        assert client.spin_until(lambda: all(count(topic) for topic in known), 10)
         assert count('/clock') == 1
         for policy in policies:
             assert policy.wait(SECONDS + 30) == 0, policy.output
