@@ -60,5 +60,5 @@ class Clocks:
             self._source.clock_callback(message)
 
     def stamp_now(self) -> int:
-        """Clock of the message stamps, ns."""
-        return int(self._node_clock.now().nanoseconds)
+        """Clock of the message stamps, ns: without simulated time the system's, asked directly."""
+        return int(self._node_clock.now().nanoseconds) if self.sim_time else time.time_ns()
