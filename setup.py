@@ -46,6 +46,7 @@ setup(
         'kos': ['pykos', 'grpcio'],
         'bag': ['rosbags'],
         'plot': ['matplotlib'],
+        'zstd': ['backports.zstd'],
         'top': ['rich'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest'],

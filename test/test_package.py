@@ -18,6 +18,7 @@ SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')
 
 # Python modules whose distribution has another name; ROS packages have the name of their module.
 DISTRIBUTIONS = {
+    'backports': 'backports.zstd',
     'google': 'protobuf',
     'grpc': 'grpcio',
     'imageio_ffmpeg': 'imageio-ffmpeg',

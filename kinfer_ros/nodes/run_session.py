@@ -81,6 +81,11 @@ def load(parameters: Parameters) -> Loaded:
             )
     policy = load_model(parameters['model'], spec=parameters['spec'] or None)
     robot = load_robot(parameters['robot'])
+    if parameters['log_zstd'] and not parameters['log_rotate_mb']:
+        raise ConfigError(
+            'log_zstd compresses the closed parts of the step log, and log_rotate_mb is 0, so '
+            'there are none: set it, for example to 64'
+        )
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     settings = Settings(
         period_ns=round(1e9 / rate_hz),
@@ -157,6 +162,8 @@ class RunSession:
                 rate_hz=loaded.rate_hz,
                 carry_every=parameters['carry_every'],
                 record=self.records,
+                rotate_bytes=round(parameters['log_rotate_mb'] * 1e6),
+                compress=parameters['log_zstd'],
             )
         except BaseException:
             self._remove()

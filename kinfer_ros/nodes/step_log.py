@@ -21,6 +21,7 @@ from kinfer_ros.control.tunables import REPLAYED
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.telemetry.black_box import SECONDS
 from kinfer_ros.telemetry.black_box import BlackBox
+from kinfer_ros.telemetry.log_file import LogFile
 from kinfer_ros.telemetry.ndjson import LogCounters
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import steps_path
@@ -44,13 +45,23 @@ class StepLog:
     The step log of one run; `step_id` counts its records and never restarts in it.
 
     :ivar step_id: number of the next record.
+    :ivar offset: where in its file this run's records begin.
     """
 
     def __init__(
-        self, run_dir: Path, policy: Policy, *, rate_hz: float, carry_every: int, record: bool
+        self,
+        run_dir: Path,
+        policy: Policy,
+        *,
+        rate_hz: float,
+        carry_every: int,
+        record: bool,
+        rotate_bytes: int = 0,
+        compress: bool = False,
     ) -> None:
         """
         :param record: write steps.ndjson; else only the black box is kept.
+        :param rotate_bytes: as in LogFile, like `compress`.
         :raises RunError: the file cannot be opened.
         """
         contract = policy.contract
@@ -63,8 +74,11 @@ class StepLog:
         self._ring = layout.make_ring()
         self._measured = [(self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured]
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
-        path = steps_path(run_dir) if record else None
-        self._writer = NdjsonWriter(path, self._ring, layout, self._black_box)
+        file = None
+        if record:
+            file = LogFile(steps_path(run_dir), rotate_bytes, compress=compress)
+        self.offset = file.offset if file else 0
+        self._writer = NdjsonWriter(file, self._ring, layout, self._black_box)
         self._faults = 0
         self._follow(policy)
         self._target = np.zeros(len(contract.joint_names))
@@ -155,11 +169,6 @@ class StepLog:
             return False
         self._until_carry = self._carry_every - 1
         return True
-
-    @property
-    def offset(self) -> int:
-        """Where in its file this run's records begin (KINFER_LOG_UUID can name an old file)."""
-        return self._writer.offset
 
     def counters(self) -> LogCounters:
         """Records written and dropped so far."""

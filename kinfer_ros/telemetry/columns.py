@@ -148,26 +148,20 @@ def _joined(parts: list[dict[str, Float64]], starts: list[int]) -> dict[str, Flo
 
 def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
     """Records as parsed, with lists for arrays: what needs no bits is read ten times faster."""
-    path = run.log
-    try:
-        with path.open('rb') as file:
-            file.seek(int(run.facts.get('steps_offset') or 0))
-            for number, line in enumerate(file, start=1):
-                try:
-                    record = orjson.loads(line)
-                    if not isinstance(record['step_id'], int) or record['step_id'] >= 2**62:
-                        raise TypeError
-                    for key, kind in _KINDS.items():
-                        if not isinstance(record.get(key), kind):
-                            record.pop(key, None)
-                except (ValueError, TypeError, KeyError):
-                    run.damaged.append(number)
-                    continue
-                for key in _REPEATED:
+    for number, line in enumerate(run.lines(), start=1):
+        try:
+            record = orjson.loads(line)
+            if not isinstance(record['step_id'], int) or record['step_id'] >= 2**62:
+                raise TypeError
+            for key, kind in _KINDS.items():
+                if not isinstance(record.get(key), kind):
                     record.pop(key, None)
-                yield record
-    except OSError as error:
-        raise RunError(f'{path}: cannot be read ({error.strerror})') from error
+        except (ValueError, TypeError, KeyError):
+            run.damaged.append(number)
+            continue
+        for key in _REPEATED:
+            record.pop(key, None)
+        yield record
 
 
 def _time(parts: list[_Part], modes: list[str], rate_hz: float, warnings: list[str]) -> Float64:
