@@ -249,6 +249,7 @@ class RunSession:
             late_ns=late_ns,
             age_ns=age_ns,
             stage_ns=stage_ns,
+            pose=self.odometer.take_pose(),
         )
 
     def figures(self, missed: int) -> dict[str, Any]:

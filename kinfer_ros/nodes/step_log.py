@@ -27,6 +27,7 @@ from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import steps_path
 from kinfer_ros.telemetry.record import HAS_CARRY
 from kinfer_ros.telemetry.record import HAS_INPUTS
+from kinfer_ros.telemetry.record import HAS_ODOM
 from kinfer_ros.telemetry.record import HAS_OUTPUT
 from kinfer_ros.telemetry.record import HAS_SAMPLE
 from kinfer_ros.telemetry.record import HAS_TARGET
@@ -100,8 +101,14 @@ class StepLog:
         late_ns: int,
         age_ns: int,
         stage_ns: tuple[int, int, int, int],
+        pose: tuple[float, float, float] | None = None,
     ) -> None:
-        """Add the record of the tick that `controller` just ran; `now_ns`: the control clock."""
+        """
+        Add the record of the tick that `controller` just ran.
+
+        :param now_ns: the control clock.
+        :param pose: of the base, m, m, rad, where there is a new one.
+        """
         ring = self._ring
         stepping = controller.parts.stepping
         if stepping.fitted.policy is not self._policy:
@@ -133,6 +140,9 @@ class StepLog:
             ring.f32['carry'][slot] = stepping.carry_in.ravel()
             if not stepping.swapping:
                 ring.obj['resume'][slot] = resume_state(controller)
+        if pose is not None:
+            flags |= HAS_ODOM
+            ring.f32['odom'][slot] = pose
         for i, ns in enumerate(stage_ns):
             ring.f32['stage_us'][slot, i] = ns / 1000
         i64['step_id'][slot] = step_id
