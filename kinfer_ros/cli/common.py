@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,9 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 
 USER_ERROR = 2
+PROGRESS_PERIOD = 0.5
+"""s between two updates of the progress line."""
+
 INTERRUPTED = 130
 
 Arguments = TypeVar('Arguments')
@@ -43,15 +47,46 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     add('--json', action='store_true', help='write JSON in place of a text')
 
 
-def need(module: str, what: str) -> None:
+class Progress:
+    """
+    A line on stderr that says how far long work has come; used as a context, and gone after it.
+
+    Nothing is shown where stderr is no terminal.
+    """
+
+    def __init__(self, *, shown: bool = True) -> None:
+        """:param shown: whether the user wants to see it at all."""
+        self._shown = shown and sys.stderr.isatty()
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+
+    def of(self, what: str) -> Callable[[int], None]:
+        """Return what is called with each number; it shows one now and then."""
+
+        def tell(number: int) -> None:
+            if self._shown and time.monotonic() - self._told > PROGRESS_PERIOD:
+                self._told = time.monotonic()
+                print(f'\r\x1b[K{number} {what} ...', end='', file=sys.stderr, flush=True)
+
+        return tell
+
+
+def need(module: str, what: str, package: str = '') -> None:
     """
     Check for a module that is an extra.
 
     :param what: what needs it, as the user typed it.
+    :param package: what pip calls it, where that is not the module's name.
     :raises ConfigError: it is not installed; the text says how to get it.
     """
     if importlib.util.find_spec(module) is None:
         raise ConfigError(
             f'{what} needs the Python module {module}, which {sys.executable} does not have: '
-            f'`{sys.executable} -m pip install {module}`'
+            f'`{sys.executable} -m pip install {package or module}`'
         )
