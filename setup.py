@@ -34,7 +34,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (str(SHARE), ['package.xml']),
         *tree('launch', '*launch.[pxy][yma]*'),
-        *tree('config', '*.yaml'),
+        *tree('config', '*'),
         *tree('robots', '*'),
     ],
     python_requires='>=3.11',

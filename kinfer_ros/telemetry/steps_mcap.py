@@ -32,7 +32,6 @@ Float64 = npt.NDArray[np.float64]
 Make = Callable[[int, Any], Any]
 """From the number of a record and its stamp: a message, or None where the record has none."""
 
-NONE = np.zeros(0)
 UNKNOWN = np.array([-1.0, *[0.0] * 8])
 """Covariance of what is not there (REP-145)."""
 
@@ -118,12 +117,14 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, Make]]:
 def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> Make:
     """Named numbers, as the graph has them: a JointState."""
     empty = np.asarray(np.isnan(rows).all(axis=1))
+    # Not left out, as ROS allows: PlotJuggler reads one of each for every name.
+    unknown = np.full(rows.shape[1], np.nan)
 
     def make(index: int, stamp: Any) -> Any:
         if empty[index]:
             return None
-        second = NONE if more is None else more[index]
-        fields = _header(stamp), list(names), rows[index], second, NONE
+        second = unknown if more is None else more[index]
+        fields = _header(stamp), list(names), rows[index], second, unknown
         return _new('sensor_msgs/msg/JointState', *fields)
 
     return make
