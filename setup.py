@@ -81,6 +81,7 @@ setup(
             'top = kinfer_ros.cli.top:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',
+            'watch = kinfer_ros.cli.watch:main',
         ],
     },
 )

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     'runs': 'list the runs there are, and remove old ones',
     'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
+    'watch': "show a running policy node, or a recorded run, in Rerun's viewer",
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }
 """Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""

@@ -87,7 +87,7 @@ def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Pro
         name = run.path.resolve().name
         recording = rerun_log.open_recording(name, rerun_log.panels_of(series), out)
         rerun_log.send_run(recording, columns, series)
-        recording.flush()
+        rerun_log.finish(recording)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ each lay out the viewer in their own way.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,15 @@ from rerun import blueprint as rrb
 
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.columns import Columns
+from kinfer_ros.telemetry.rerun_viewer import open_viewer
 from kinfer_ros.telemetry.series import Series
 
 CLOCK = 'time'
 EVENTS = 'events'
 MODE = 'mode'
+
+FLUSH = 20.0
+"""s that a viewer has to take what was sent."""
 
 
 def entity(group: str, panel: str, label: str) -> str:
@@ -54,18 +59,24 @@ def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | No
     :raises RunError: the file cannot be written, or no viewer can be opened.
     """
     recording = rr.RecordingStream(f'kinfer_ros {name}')
+    if save is None:
+        recording.connect_grpc(open_viewer(), default_blueprint=layout(panels))
+        return recording
     try:
-        if save is None:
-            recording.spawn(default_blueprint=layout(panels))
-        else:
-            with save.open('wb'):
-                pass  # rerun itself says nothing where it cannot write
-            recording.save(save, default_blueprint=layout(panels))
+        with save.open('wb'):
+            pass  # rerun itself says nothing where it cannot write
+        recording.save(save, default_blueprint=layout(panels))
     except OSError as error:
         raise RunError(f'{save}: cannot be written ({error.strerror})') from error
-    except (RuntimeError, ValueError) as error:
-        raise RunError(f"Rerun's viewer could not be opened ({error})") from error
     return recording
+
+
+def finish(recording: Any) -> None:
+    """Wait until what was sent is written, or with the viewer."""
+    try:
+        recording.flush(timeout_sec=FLUSH)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"Rerun's viewer did not take it all ({error})") from error
 
 
 def send_run(recording: Any, columns: Columns, series: Sequence[Series]) -> None:
@@ -83,6 +94,30 @@ def send_run(recording: Any, columns: Columns, series: Sequence[Series]) -> None
             say(recording, MODE, columns.time[index], f'mode {mode}')
     for index, text in columns.events:
         say(recording, EVENTS, columns.time[index], text)
+
+
+class Batch:
+    """Numbers of a robot that runs now, sent a few times a second: one by one they cost more."""
+
+    def __init__(self, recording: Any) -> None:
+        self._recording = recording
+        self._held: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+
+    def add(self, seconds: float, numbers: Mapping[tuple[str, str, str], float]) -> None:
+        """Take numbers by group, panel and label."""
+        for key, number in numbers.items():
+            self._held.setdefault(key, []).append((seconds, number))
+
+    def send(self) -> None:
+        """Send what was taken since the last call."""
+        for key, pairs in self._held.items():
+            times, numbers = zip(*pairs, strict=True)
+            self._recording.send_columns(
+                entity(*key),
+                indexes=[rr.TimeColumn(CLOCK, duration=times)],
+                columns=rr.Scalars.columns(scalars=numbers),
+            )
+        self._held.clear()
 
 
 def say(recording: Any, where: str, seconds: float, text: str) -> None:

@@ -123,6 +123,10 @@ def test_rerun(run, records, tmp_path, capsys):
         assert done.returncode == 0, text
         assert said in text
     assert '/joints/left_knee/target' in text
+    watched = tmp_path / 'watched.rrd'
+    assert main(['watch', str(run), '--save', str(watched)]) == 0
+    assert watched.stat().st_size == pytest.approx(out.stat().st_size, rel=0.01)
+    assert main(['watch', str(run), '--seconds', '3']) == 2
 
 
 def test_kinfers_own_log(tmp_path, capsys):
