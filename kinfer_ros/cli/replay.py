@@ -166,8 +166,8 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
                     return policy
                 raise RunError(f'{path}: has changed since it took over in this run')
         raise RunError(
-            f'{run.path}: a swap to the model {name}..., which run.json does not list (its swaps '
-            'are written when a run ends)'
+            f'{run.path}: a swap to the model {name}..., which run.json does not list: it was '
+            'written by another version of kinfer_ros, or is damaged'
         )
 
     return find

@@ -27,6 +27,7 @@ class ModelSwap:
         path: str,
         spec: str | None,
         loaded: Loaded,
+        begin: Callable[[Policy], None],
         taken_over: Callable[[Loaded], None],
         answer: Callable[[str], None],
     ) -> None:
@@ -34,10 +35,12 @@ class ModelSwap:
         Begin to load.
 
         :param spec: policy spec of the file, where it needs one.
+        :param begin: called on the loading thread with the policy, before it runs.
         :param taken_over: called with what is loaded then, when the policy has taken over.
         :param answer: called once: with '', or with why the old policy goes on.
         """
         self._loaded = loaded
+        self._begin = begin
         self._taken_over = taken_over
         self._answer = answer
         self._refusal: str | None = None
@@ -79,8 +82,9 @@ class ModelSwap:
             policy = load_model(path, spec)
             check(policy.contract, loaded.robot)
             check_exchange(policy.contract, loaded.policy.contract, loaded.robot, loaded.rate_hz)
-            self._fitted = fit(policy, loaded.robot, parts.frame, parts.command)
-            self._policy = policy
+            fitted = fit(policy, loaded.robot, parts.frame, parts.command)
+            self._begin(policy)
+            self._fitted, self._policy = fitted, policy
         except KinferRosError as error:
             self._refusal = str(error)
         except Exception as error:

@@ -432,9 +432,12 @@ class PolicyNode(LifecycleNode):
                 self.get_logger().error(f'load_model refused: {refusal}')
             self._load_model.answer(call, refusal)
 
-        if self._ticker is not None and self.loaded is not None:
+        session = self.session
+        if self._ticker is not None and self.loaded is not None and session is not None:
             path, spec = value(self, 'model'), value(self, 'spec') or None
-            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
+            self._swap = ModelSwap(
+                path, spec, self.loaded, session.begin_swap, self._take_over, answer
+            )
         else:
             answer(self._load_another())
 

@@ -216,17 +216,29 @@ class RunSession:
             'parameters': dict(parameters),
         }
 
-    def take_over(self, loaded: Loaded) -> None:
-        """Note that another policy has taken over in this run; the steps' events say when."""
-        self.loaded = loaded
-        contract = loaded.policy.contract
+    def begin_swap(self, policy: Policy) -> None:
+        """
+        Note in run.json, before it runs, a policy that is about to take over; on any thread.
+
+        The steps' events say when it does; a killed run cannot be replayed without knowing it.
+
+        :raises RunError: run.json cannot be written.
+        """
+        contract = policy.contract
         self.swaps.append(
             {
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
                 'spec': str(contract.spec.path) if contract.spec else None,
+                'taken_over': False,
             }
         )
+        self.directory.write_run_json({'swaps': self.swaps})
+
+    def take_over(self, loaded: Loaded) -> None:
+        """Note that the policy of the last `begin_swap` runs alone now."""
+        self.loaded = loaded
+        self.swaps[-1]['taken_over'] = True
 
     def count_schedule(self, schedule: Schedule) -> None:
         """Take over the missed ticks of an activation that ends."""
