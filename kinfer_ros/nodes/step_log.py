@@ -143,8 +143,7 @@ class StepLog:
         if pose is not None:
             flags |= HAS_ODOM
             ring.f32['odom'][slot] = pose
-        for i, ns in enumerate(stage_ns):
-            ring.f32['stage_us'][slot, i] = ns / 1000
+        ring.f32['stage_us'][slot] = [ns / 1000 for ns in stage_ns]
         i64['step_id'][slot] = step_id
         i64['t_us'][slot] = time.time_ns() // 1000
         i64['now_ns'][slot] = now_ns
