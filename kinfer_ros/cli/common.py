@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ PROGRESS_PERIOD = 0.5
 """s between two updates of the progress line."""
 
 INTERRUPTED = 130
+CLOSED_PIPE = 141
 
 Arguments = TypeVar('Arguments')
 
@@ -27,16 +29,22 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
     Run a command, and turn what a user can cause into an exit code.
 
     :param function: takes the arguments and gives the exit code.
-    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C.
-        Anything else that is raised is a bug of ours and propagates.
+    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C;
+        141 where nobody reads on. Anything else that is raised is a bug of ours and propagates.
     """
     try:
-        return function(argv)
+        code = function(argv)
+        sys.stdout.flush()
+        return code
     except KinferRosError as error:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # `| head` has read enough; Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
 
 
 def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
