@@ -77,6 +77,7 @@ setup(
             'replay = kinfer_ros.cli.replay:main',
             'report = kinfer_ros.cli.report:main',
             'robot = kinfer_ros.cli.robot:main',
+            'robot_state = kinfer_ros.nodes.robot_state:main',
             'runs = kinfer_ros.cli.runs:main',
             'top = kinfer_ros.cli.top:main',
             'verdict = kinfer_ros.cli.verdict:main',

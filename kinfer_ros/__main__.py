@@ -27,7 +27,7 @@ COMMANDS: dict[str, str] = {
     'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
-    'robot': "make a robot file of K-Scale's metadata.json",
+    'robot': "make a robot file of K-Scale's metadata.json, or the URDF of a robot",
     'runs': 'list the runs there are, and remove old ones',
     'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
