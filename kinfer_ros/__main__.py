@@ -18,11 +18,12 @@ from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
-    'export': 'write the step log of a run as CSV',
+    'export': 'write the step log of a run as CSV, Parquet, MCAP, or for Rerun',
     'import': 'make a policy spec and a robot file of what an exporter wrote',
     'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
     'kos': 'look at the actuators of a robot that KOS runs, or bring it home slowly',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'plot': 'draw chosen numbers of a run, or of a log of kinfer, as a picture',
     'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
@@ -30,6 +31,7 @@ COMMANDS: dict[str, str] = {
     'runs': 'list the runs there are, and remove old ones',
     'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
+    'watch': "show a running policy node, or a recorded run, in Rerun's viewer",
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }
 """Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""

@@ -18,10 +18,12 @@ SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')
 
 # Python modules whose distribution has another name; ROS packages have the name of their module.
 DISTRIBUTIONS = {
+    'backports': 'backports.zstd',
     'google': 'protobuf',
     'grpc': 'grpcio',
     'imageio_ffmpeg': 'imageio-ffmpeg',
     'kos_protos': 'pykos',
+    'rerun': 'rerun-sdk',
     'yaml': 'PyYAML',
 }
 SYSTEM_KEYS = {'numpy': 'python3-numpy', 'yaml': 'python3-yaml'}
@@ -103,7 +105,7 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video', 'kos', 'plot', 'top')
+    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'rerun', 'top')
     missing = [
         module
         for module in sorted(imported_modules())

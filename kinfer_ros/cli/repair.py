@@ -29,6 +29,7 @@ def _command(argv: Sequence[str] | None) -> int:
         description='Recover what can be read of the bag of a killed recorder, with index and '
         'metadata.yaml, and say in run.json how far the step log goes. The damaged bag is kept '
         'beside it.',
+        epilog='example: python -m kinfer_ros repair runs/latest',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or a bag directory')
     parser.add_argument('--json', action='store_true', help='write JSON in place of a text')

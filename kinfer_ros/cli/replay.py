@@ -8,7 +8,6 @@ model it says how that would have acted, and 0.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import ConfigError
@@ -31,9 +31,6 @@ from kinfer_ros.telemetry.replay import Outcome
 from kinfer_ros.telemetry.replay import Replay
 from kinfer_ros.telemetry.versions import host
 from kinfer_ros.telemetry.versions import versions
-
-PROGRESS_PERIOD = 0.5
-"""s between two updates of the progress line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +51,8 @@ def _command(argv: Sequence[str] | None) -> int:
         run, policy, _finder(run), other=other, tolerance=arguments.tolerance or TOLERANCE
     )
     begin = time.perf_counter()
-    pictures = _collect(run, replay, sys.stderr.isatty() and not arguments.json)
+    with Progress(shown=not arguments.json) as progress:
+        pictures = _collect(run, replay, progress.of('records replayed'))
     seconds = time.perf_counter() - begin
     if arguments.png:
         # Here, because matplotlib is an extra.
@@ -81,7 +79,8 @@ def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
 
     loaded, bag = load_for_bag(run, bags_of(run.path))
     replay = BagReplay(run, loaded, bag, arguments.tolerance or TOLERANCE)
-    outcome = replay.run(_progress(sys.stderr.isatty() and not arguments.json))
+    with Progress(shown=not arguments.json) as progress:
+        outcome = replay.run(progress.of('commands replayed'))
     exact = arguments.tolerance is None and not _differing_builds(run)
     lockstep = bool(run.fact('parameters', 'lockstep'))
     target = outcome.target
@@ -93,25 +92,13 @@ def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _progress(shown: bool) -> Callable[[int], None]:
-    """Give what is called with each number and shows it now and then."""
-    told = time.monotonic()
-
-    def tell(number: int) -> None:
-        nonlocal told
-        if shown and time.monotonic() - told > PROGRESS_PERIOD:
-            told = time.monotonic()
-            print(f'\r\x1b[K{number}\r', end='', file=sys.stderr, flush=True)
-
-    return tell
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m kinfer_ros replay',
         description='Feed the recorded inputs of a run through its policy again and compare '
         'output, target and carry with the record: to the bit on the ONNX Runtime that recorded '
         'it. Exit code 1 where they differ.',
+        epilog='example: python -m kinfer_ros replay runs/latest --model new.kinfer --png new.png',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, such as runs/latest')
@@ -179,17 +166,18 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
                     return policy
                 raise RunError(f'{path}: has changed since it took over in this run')
         raise RunError(
-            f'{run.path}: a swap to the model {name}..., which run.json does not list (its swaps '
-            'are written when a run ends)'
+            f'{run.path}: a swap to the model {name}..., which run.json does not list: it was '
+            'written by another version of kinfer_ros, or is damaged'
         )
 
     return find
 
 
-def _collect(run: RecordedRun, replay: Replay, progress: bool) -> dict[str, list[Any]]:
+def _collect(
+    run: RecordedRun, replay: Replay, tell: Callable[[int], None]
+) -> dict[str, list[Any]]:
     """Feed every record; :return: what a plot needs."""
     pictures: dict[str, list[Any]] = {'step': [], 'recorded': [], 'replayed': []}
-    tell = _progress(progress)
     for record in run.records():
         tell(replay.outcome.records)
         ran = replay.feed(record)

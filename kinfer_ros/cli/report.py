@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.verdict import find_problems
@@ -34,7 +36,8 @@ def _command(argv: Sequence[str] | None) -> int:
         need('matplotlib', '--png')
     begin = time.perf_counter()
     runs = [arguments.run] + ([arguments.other] if arguments.other else [])
-    subjects = [_subject(path) for path in runs]
+    with Progress(shown=not arguments.json) as progress:
+        subjects = [_subject(path, progress.of(f'records of {path} read')) for path in runs]
     page = make_report(subjects)
     out: Path = arguments.out or _beside(arguments.run)
     try:
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='python -m kinfer_ros report',
         description='One HTML file that opens offline: what ran, timing, base, joints, policy, '
         'guards and events on one time axis. With a second run: both, and the differences.',
+        epilog='example: python -m kinfer_ros report runs/sim runs/real --out both.html',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
@@ -86,9 +90,9 @@ def _beside(run: Path) -> Path:
     return run.with_suffix('.html') if run.is_file() else run / 'report.html'
 
 
-def _subject(path: Path) -> Subject:
+def _subject(path: Path, progress: Callable[[int], None]) -> Subject:
     run = RecordedRun.open(path)
-    columns = read_columns(run)
+    columns = read_columns(run, progress)
     if not run.facts:
         return Subject(run, columns, [], ['a step log alone, without run.json'])
     if run.facts.get('ended') is None:

@@ -33,7 +33,7 @@ def _command(argv: Sequence[str] | None) -> int:
     if arguments.remove:
         return _remove(found, arguments)
     if arguments.json:
-        print(json.dumps([asdict(run) | {'path': str(run.path)} for run in found], indent=2))
+        print(_as_json(found))
     else:
         print('\n'.join(_table(found)))
     return 0
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m kinfer_ros runs',
         description='List runs, oldest first: the last --last of those that match.',
+        epilog='example: python -m kinfer_ros runs --verdict bad --older 20 --remove',
     )
     add = parser.add_argument
     add('--runs-dir', type=Path, default=Path('runs'), help='where they are (default ./runs)')
@@ -99,22 +100,31 @@ def _table(found: list[Listed]) -> list[str]:
     return [*lines, f'{len(found)} runs, {sum(run.bytes for run in found) / 1e6:.1f} MB; * latest']
 
 
+def _as_json(found: list[Listed]) -> str:
+    return json.dumps([asdict(run) | {'path': str(run.path)} for run in found], indent=2)
+
+
 def _remove(found: list[Listed], arguments: argparse.Namespace) -> int:
     going = [run for run in found if run.verdict != OPEN]
     for run in found:
         if run.verdict == OPEN:
             print(f'{run.path.name}: not ended, is kept (repair it first)', file=sys.stderr)
     if not going:
-        print('nothing to remove')
+        print('[]' if arguments.json else 'nothing to remove')
         return 0
     if not arguments.yes:
+        if arguments.json or not sys.stdin.isatty():
+            raise ConfigError(
+                '--remove asks before it removes: there is no terminal, or --json; give --yes'
+            )
         print('\n'.join(_table(going)))
-        if not sys.stdin.isatty():
-            raise ConfigError('--remove asks before it removes: there is no terminal; give --yes')
         if input(f'remove these {len(going)} runs? [y/N] ').strip().lower() not in ('y', 'yes'):
             print('nothing was removed')
             return 1
     remove_runs(going)
+    if arguments.json:
+        print(_as_json(going))
+        return 0
     print(f'removed {len(going)} runs, {sum(run.bytes for run in going) / 1e6:.1f} MB')
     return 0
 

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='python -m kinfer_ros top',
         description='Show a running policy node: mode, rate, lateness, sample age, joints with '
         'target, error and torque, guards. Listens only. Ctrl-C ends it.',
+        epilog='examples: python -m kinfer_ros top --namespace robot1; top --json --seconds 5',
     )
     add = parser.add_argument
     add('--namespace', default='', help='of the robot')

@@ -1,37 +1,49 @@
 """What a run came to, from its directory alone: the summary, and whether it went well.
 
 `walk` ends with it, and `make walk` says it after a `ros2 launch`, which knows nothing of falls.
+Exit code 0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import RunError
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command `verdict RUN`."""
-    return run_command(_command, sys.argv[1:] if argv is None else argv)
-
-
-def _command(argv: list[str]) -> int:
-    if len(argv) != 1 or argv[0] in ('-h', '--help'):
-        print('usage: python -m kinfer_ros verdict RUN\n\nSummarises a run directory. Exit code')
-        print('0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.')
-        return 0 if argv and argv[0] in ('-h', '--help') else 2
-    return say_verdict(Path(argv[0]))
+FIGURES = (
+    'reason', 'run_s', 'distance_m', 'path_m', 'turned_rad', 'falls', 'counters', 'timing',
+)  # fmt: skip
 
 
-def say_verdict(run: Path) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, 1 where the run did not go well, 2 for a user's mistake."""
+    return run_command(_command, argv)
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    parser = argparse.ArgumentParser(
+        prog='python -m kinfer_ros verdict',
+        description='Summarise a run. Exit code 0: the robot stayed up and every file is closed; '
+        '1: it did not; 2: no such run.',
+        epilog='example: python -m kinfer_ros verdict runs/latest',
+    )
+    parser.add_argument('run', type=Path, metavar='RUN', help='run directory')
+    parser.add_argument('--json', action='store_true', help='write JSON in place of a text')
+    arguments = parser.parse_args(argv)
+    return say_verdict(arguments.run, as_json=arguments.json)
+
+
+def say_verdict(run: Path, *, as_json: bool = False) -> int:
     """
     Print the summary of a run that has ended.
 
+    :param as_json: as JSON, with the figures as run.json has them.
     :return: 0 if the robot stayed up and every file was closed, else 1.
     :raises RunError: `run` is not a run directory.
     """
@@ -47,6 +59,11 @@ def say_verdict(run: Path) -> int:
     if 'counters' not in facts:
         raise RunError(f'{run}: the process of this run was killed, so it has no figures')
     problems = find_problems(run, facts)
+    if as_json:
+        figures = {key: facts.get(key) for key in FIGURES}
+        said = {'run': str(run), 'good': not problems, 'problems': problems}
+        print(json.dumps(said | figures, indent=2))
+        return 1 if problems else 0
     for line in summary(facts):
         print(line)
     for problem in problems:
