@@ -105,6 +105,21 @@ def test_a_timer_can_destroy_itself(context: Context) -> None:
     assert calls == [1]
 
 
+def test_a_cancelled_timer_rests(context: Context) -> None:
+    """And begins again when it is reset, as any timer does."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    calls = tick_on(node)
+    (timer,) = node.timers
+    executor.add_node(node)
+    timer.cancel()
+    spin(executor, 0.05)
+    assert calls == []
+    timer.reset()
+    spin(executor, 0.1)
+    assert calls
+
+
 def test_what_a_callback_raises_comes_out(context: Context) -> None:
     """A bug of ours has to end the process with its traceback, from a tick or from a service."""
     for group in (Punctual(), None):
