@@ -46,6 +46,7 @@ setup(
         'kos': ['pykos', 'grpcio'],
         'bag': ['rosbags'],
         'plot': ['matplotlib'],
+        'ray': ['ray'],
         'top': ['rich'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest'],
@@ -60,6 +61,7 @@ setup(
     entry_points={
         'console_scripts': [
             'check = kinfer_ros.cli.check:main',
+            'eval = kinfer_ros.cli.eval:main',
             'export = kinfer_ros.cli.export:main',
             'import = kinfer_ros.cli.import_:main',
             'inspect = kinfer_ros.cli.inspect:main',

@@ -103,7 +103,7 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video', 'kos', 'plot', 'top')
+    pinned = pins('base', 'video', 'kos', 'plot', 'ray', 'top')
     missing = [
         module
         for module in sorted(imported_modules())
