@@ -76,6 +76,7 @@ setup(
             'report = kinfer_ros.cli.report:main',
             'robot = kinfer_ros.cli.robot:main',
             'runs = kinfer_ros.cli.runs:main',
+            'teleop = kinfer_ros.cli.teleop:main',
             'top = kinfer_ros.cli.top:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
     'robot': "make a robot file of K-Scale's metadata.json",
     'runs': 'list the runs there are, and remove old ones',
+    'teleop': 'steer a policy with the keyboard: every entry of its command, by name',
     'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
