@@ -36,6 +36,7 @@ setup(
         *tree('launch', '*launch.[pxy][yma]*'),
         *tree('config', '*.yaml'),
         *tree('robots', '*'),
+        *tree('requirements', '*.txt'),
     ],
     python_requires='>=3.11',
     # What `import kinfer_ros` and the commands without ROS need. Exact versions stand in
@@ -61,6 +62,7 @@ setup(
     entry_points={
         'console_scripts': [
             'check = kinfer_ros.cli.check:main',
+            'doctor = kinfer_ros.cli.doctor:main',
             'eval = kinfer_ros.cli.eval:main',
             'export = kinfer_ros.cli.export:main',
             'import = kinfer_ros.cli.import_:main',

@@ -18,6 +18,7 @@ from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+    'doctor': 'say whether this machine is fit to run a robot, a remedy on each line',
     'eval': 'run a policy over commands, conditions and seeds: a table, a page, the worst run',
     'export': 'write the step log of a run as CSV',
     'import': 'make a policy spec and a robot file of what an exporter wrote',

@@ -145,7 +145,7 @@ def test_share_is_complete():
     if prefix is None:
         pytest.skip('no built workspace is sourced')
     share = prefix / 'share/kinfer_ros'
-    for folder in ('launch', 'config', 'robots'):
+    for folder in ('launch', 'config', 'robots', 'requirements'):
         files = [path for path in (ROOT / folder).rglob('*') if path.is_file()]
         wanted = {str(p.relative_to(ROOT)) for p in files if '__pycache__' not in p.parts}
         assert wanted == {str(p.relative_to(share)) for p in (share / folder).rglob('*.*')}
