@@ -62,6 +62,7 @@ setup(
     entry_points={
         'console_scripts': [
             'check = kinfer_ros.cli.check:main',
+            'completion = kinfer_ros.cli.completion:main',
             'doctor = kinfer_ros.cli.doctor:main',
             'eval = kinfer_ros.cli.eval:main',
             'export = kinfer_ros.cli.export:main',

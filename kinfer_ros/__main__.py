@@ -14,10 +14,12 @@ import sys
 from collections.abc import Sequence
 
 from kinfer_ros import __version__
+from kinfer_ros.cli.common import PROGRAM
 from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+    'completion': 'print a script with which the Tab key of the shell knows these commands',
     'doctor': 'say whether this machine is fit to run a robot, a remedy on each line',
     'eval': 'run a policy over commands, conditions and seeds: a table, a page, the worst run',
     'export': 'write the step log of a run as CSV',
@@ -43,9 +45,6 @@ def module_of(name: str) -> str:
     return f'kinfer_ros.cli.{name}_' if keyword.iskeyword(name) else f'kinfer_ros.cli.{name}'
 
 
-PROGRAM = 'python -m kinfer_ros'
-
-
 def usage() -> str:
     """
     Give the list of commands.
@@ -55,7 +54,15 @@ def usage() -> str:
     width = max(len(name) for name in COMMANDS)
     lines = [f'usage: {PROGRAM} COMMAND [ARGUMENTS]', '', 'commands:']
     lines += [f'  {name:<{width}}  {line}' for name, line in sorted(COMMANDS.items())]
-    lines += ['', f'{PROGRAM} COMMAND --help tells what a command takes; --version the version.']
+    lines += [
+        '',
+        'examples:',
+        f'  {PROGRAM} walk vx:=0.3',
+        f'  {PROGRAM} report --help',
+        f'  source <({PROGRAM} completion bash)',
+        '',
+        f'{PROGRAM} COMMAND --help tells what a command takes; --version the version.',
+    ]
     return '\n'.join(lines)
 
 
@@ -91,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         return refuse(f'which command?\n\n{usage()}')
     name, rest = words[0], words[1:]
+    if name == 'help' and rest:
+        name, rest = rest[0], ['--help']
     if name in ('-h', '--help', 'help'):
         print(usage())
         return 0

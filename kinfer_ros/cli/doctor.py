@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from kinfer_ros.cli.common import add_json_argument
+from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.control.contract_check import FAIL
 from kinfer_ros.control.contract_check import OK
@@ -34,21 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros doctor',
-        description='Look at versions, middleware, domain, shared memory, clock, limits, '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'doctor',
+        'Look at versions, middleware, domain, shared memory, clock, limits, '
         'permissions and disk, and let two processes find each other. Changes nothing. Exit code '
         '1 if anything failed.',
+        'doctor',
+        'doctor --json --runs-dir /data/runs',
+        codes='0: nothing failed; 1: something did',
     )
     add = parser.add_argument
     add('--runs-dir', type=Path, default=Path('runs'), help='where runs will be (default ./runs)')
-    add('--json', action='store_true', help='write JSON in place of a text')
+    add_json_argument(parser)
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     rows = check_packages(share_dir()) + check_ros(os.environ)
     # Without settings that can work, the middleware would only say it less clearly.
     if importlib.util.find_spec('rclpy') is not None and not failed(rows):

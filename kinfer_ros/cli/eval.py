@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.cli.common import add_policy_arguments
+from kinfer_ros.cli.common import add_robot_argument
+from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.eval_progress import Progress
@@ -28,16 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros eval',
-        description='Run a policy in lockstep over commands, conditions (pushes, friction, noise, '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'eval',
+        'Run a policy in lockstep over commands, conditions (pushes, friction, noise, '
         'delay, dropped commands, another robot) and seeds, on all cores: a table, an HTML page, '
         'and the command that repeats the worst run. Same seed, same numbers.',
+        'eval walk.kinfer --robot biped',
+        'eval walk.kinfer --robot biped --matrix my_matrix.yaml --seeds 20',
+        'eval walk.kinfer --robot biped --only stand/pushes/1 --record runs',
+        codes='0: every job has a result; 1: some have none; 130: interrupted, to be resumed',
     )
     add_policy_arguments(parser)
     add = parser.add_argument
-    add('--robot', required=True, help='a name in config/robots, or the path of a robot YAML')
+    add_robot_argument(parser)
     add('--matrix', type=Path, metavar='FILE', help='commands and conditions of your own (YAML)')
     add('--quick', action='store_true', help='one command, two conditions, a few seconds')
     add('--command', action='append', default=[], metavar='NAME', help='only this command')
@@ -54,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     _check(arguments)
     need('mujoco', 'eval')
     # Here, because --help works without MuJoCo.

@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinfer_ros.cli.common import add_json_argument
+from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
@@ -21,20 +23,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _command(argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros export',
-        description='Write the step log of a run as CSV: a row a tick, columns such as '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'export',
+        'Write the step log of a run as CSV: a row a tick, columns such as '
         'target/left_knee. The bag of a run is MCAP already: Foxglove, PlotJuggler and Rerun open '
         'it as it is.',
+        'export runs/latest',
+        'export runs/latest --out steps.csv',
+        codes='0: it is written',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     parser.add_argument('--to', choices=('csv',), default='csv', help='format (default csv)')
     parser.add_argument(
         '--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv)'
     )
-    parser.add_argument('--json', action='store_true', help='write JSON in place of a text')
-    arguments = parser.parse_args(argv)
+    add_json_argument(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
     run = RecordedRun.open(arguments.run)
     columns = read_columns(run)
     beside = run.path.with_suffix('.csv') if run.path.is_file() else run.path / 'steps.csv'

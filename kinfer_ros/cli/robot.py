@@ -9,6 +9,9 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from kinfer_ros.bridges.kos_metadata import KosMetadata
+from kinfer_ros.cli.common import add_force_argument
+from kinfer_ros.cli.common import command_parser
+from kinfer_ros.cli.common import explain
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.control.robot import load_robot
 from kinfer_ros.policy.archive import write_atomically
@@ -20,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _robot(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     path: Path = arguments.file
     metadata = KosMetadata(path)
     name = arguments.name or (path.stem if path.stem != 'metadata' else 'robot')
@@ -39,9 +42,13 @@ def _robot(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros robot', description='Make robot files (docs/robots.md).'
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'robot',
+        'Make robot files (docs/robots.md).',
+        'robot from-kos-metadata metadata.json --name my_kbot',
+        codes='0: it is written',
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     made = commands.add_parser(
@@ -50,11 +57,16 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a robot file of K-Scale's metadata.json: joints, actuator ids, gains, "
         'limits. What that file does not say is assumed and printed.',
     )
+    explain(
+        made,
+        'robot from-kos-metadata metadata.json --name my_kbot --out my_kbot.yaml',
+        codes='0: it is written',
+    )
     add = made.add_argument
     add('file', type=Path, metavar='FILE', help='metadata.json of a robot of K-Scale')
     add('--name', help='name of the robot (default: of the file)')
     add('--out', type=Path, help='file to write (default: NAME.yaml, here)')
-    add('--force', action='store_true', help='overwrite a file that is there')
+    add_force_argument(made)
     return parser
 
 

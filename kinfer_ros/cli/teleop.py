@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
+from kinfer_ros.cli.common import add_node_arguments
+from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.teleop_screen import ENTER
 from kinfer_ros.cli.teleop_screen import LEAVE
@@ -40,21 +42,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros teleop',
-        description='Steer a policy with the keyboard: every entry of its command, by name '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'teleop',
+        'Steer a policy with the keyboard: every entry of its command, by name '
         '(policy_command). A value stays when the key is let go: space makes all of them neutral, '
         'x is the soft stop of the policy node.',
+        'teleop',
+        'teleop --namespace robot1',
+        codes='0: ended by Ctrl-C',
     )
-    add = parser.add_argument
-    add('--namespace', default='', help='of the robot')
-    add('--node', default='policy_node', help='name of the policy node (default policy_node)')
+    add_node_arguments(parser)
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError('teleop: found no terminal, expected one to read keys from')
     # Here, because --help works without ROS.

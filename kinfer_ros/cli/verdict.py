@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import RunError
 
@@ -21,11 +23,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(argv: list[str]) -> int:
-    if len(argv) != 1 or argv[0] in ('-h', '--help'):
-        print('usage: python -m kinfer_ros verdict RUN\n\nSummarises a run directory. Exit code')
-        print('0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.')
-        return 0 if argv and argv[0] in ('-h', '--help') else 2
-    return say_verdict(Path(argv[0]))
+    run: Path = make_parser().parse_args(argv).run
+    return say_verdict(run)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'verdict',
+        'Summarise a run: how it ended, distance, falls, timing, records.',
+        'verdict runs/latest',
+        codes='0: the robot stayed up and every file is closed; 1: it did not',
+    )
+    parser.add_argument('run', type=Path, metavar='RUN', help='run directory')
+    return parser
 
 
 def say_verdict(run: Path) -> int:
