@@ -14,7 +14,7 @@ WZ ?= 0.0
 ARGS ?=
 DISTROS ?= kilted jazzy
 TEST_ARGS ?=
-export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS
+export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS QUICK
 
 help:
 	@echo 'make walk    install what is needed (once), build, and walk the robot in MuJoCo'
@@ -24,7 +24,7 @@ help:
 	@echo '             DISTROS="kilted", TEST_ARGS="-k lockstep"'
 	@echo 'make test-kos  the graph on kos-sim, a real KOS server (installs 1.1 GB the first time)'
 	@echo 'make lint    ruff and mypy alone'
-	@echo 'make bench   the benchmarks, as tables'
+	@echo 'make bench   the benchmarks, in ten minutes; QUICK=1: one; ARGS="step node"'
 	@echo 'make train   train the policy that ships with the package again (see training/README.md)'
 	@echo 'make clean   remove what these made: virtual environments, builds, caches (not runs/)'
 

@@ -10,11 +10,11 @@ import time
 from typing import Any
 
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from kinfer_ros.graph import NodeSpec
 from kinfer_ros.graph import ros_arguments
+from kinfer_ros.nodes.punctual import PunctualExecutor
 
 STOP_PATIENCE = 4.0
 
@@ -62,7 +62,7 @@ class Composition:
         thread.start()
 
     def _spin(self, node: Node) -> None:
-        executor = SingleThreadedExecutor(context=self._context)
+        executor = PunctualExecutor(context=self._context)
         executor.add_node(node)
         try:
             while self._running.is_set() and not getattr(node, 'finished', False):

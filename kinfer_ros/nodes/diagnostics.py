@@ -44,10 +44,12 @@ class DiagnosticsPublisher:
         loaded: Loaded | None,
         session: RunSession | None,
         schedule: Schedule | None,
+        granted: dict[str, str],
     ) -> bool:
         """
         Publish if a second has gone by or the mode is another; cheap otherwise.
 
+        :param granted: what the operating system gave of what was asked of it: realtime.py.
         :return: whether it was published.
         """
         now = time.monotonic()
@@ -71,7 +73,7 @@ class DiagnosticsPublisher:
         )
         if loaded and session:
             missed = schedule.missed if schedule else 0
-            status.values = self._values(loaded, session, missed)
+            status.values = self._values(loaded, session, missed, granted)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)
@@ -84,7 +86,9 @@ class DiagnosticsPublisher:
             self.rate = max(0, counted - ticks) / (now - then)
         self._counted = (now, counted)
 
-    def _values(self, loaded: Loaded, session: RunSession, missed: int) -> list[KeyValue]:
+    def _values(
+        self, loaded: Loaded, session: RunSession, missed: int, granted: dict[str, str]
+    ) -> list[KeyValue]:
         log = session.log.counters() if session.records else None
         contract, command = loaded.policy.contract, loaded.controller.parts.command
         guards = {
@@ -111,6 +115,7 @@ class DiagnosticsPublisher:
             'sample_age_p99_us': session.age.quantile_ns(0.99) // 1000,
             **loaded.controller.counts,
             **guards,
+            **granted,
             'dropped_records': log['dropped'] if log else 0,
             'log_error': (log['error'] or '') if log else '',
         }

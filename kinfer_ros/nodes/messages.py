@@ -1,7 +1,8 @@
 """Messages to arrays and back: the only place where a quaternion changes its order.
 
-Without this module every node would read `x y z w` its own way. The command messages are built
-once and only their numbers change, because building them costs more than the policy does.
+Without this module every node would read `x y z w` its own way. Sensors are read from the wire,
+and commands are serialised once and only their numbers change (kinfer_ros/cdr.py), because
+message objects cost more than the policy does.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from array import array
 import numpy as np
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from kinfer_ros.bridges.session import Command
 from kinfer_ros.bridges.session import parse_sender
+from kinfer_ros.cdr import CommandBytes
+from kinfer_ros.cdr import JointStateReader
+from kinfer_ros.cdr import read_imu_values
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import ContractError
 
 Float64 = NDArray[np.float64]
 
@@ -48,24 +54,55 @@ def read_joint_state(message: JointState, frame: SensorFrame) -> None:
     )
 
 
+def read_joint_bytes(data: bytes, reader: JointStateReader, frame: SensorFrame) -> None:
+    """
+    Take a joint sample into the frame, as it was on the wire.
+
+    :raises ContractError: joints are missing, the lengths differ, or the message is cut.
+    """
+    sample = reader.read(data)
+    if sample is None:
+        read_joint_state(deserialize_message(data, JointState), frame)
+    else:
+        frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
+
+
 def read_imu(message: Imu, frame: SensorFrame) -> None:
     """Take an IMU sample into the frame; what it says of itself is kept in `imu_problem`."""
     q = message.orientation
     g = message.angular_velocity
     a = message.linear_acceleration
-    frame.imu_problem = ''
-    if message.orientation_covariance[0] == -1.0:
-        frame.imu_problem = (
-            'imu/data has no orientation (covariance[0] is -1, REP-145): publish the output of '
-            'an orientation filter'
-        )
-    elif not 0.98 < q.w * q.w + q.x * q.x + q.y * q.y + q.z * q.z < 1.02:
-        frame.imu_problem = (
-            f'imu/data orientation ({q.x}, {q.y}, {q.z}, {q.w}) is not a unit quaternion x y z w'
-        )
+    frame.imu_problem = _imu_problem(message.orientation_covariance[0], q.x, q.y, q.z, q.w)
     frame.update_imu(
         (q.w, q.x, q.y, q.z), (g.x, g.y, g.z), (a.x, a.y, a.z), stamp_ns(message.header)
     )
+
+
+def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
+    """The same, as it was on the wire; a message that is cut is a problem too."""
+    try:
+        found = read_imu_values(data)
+    except ContractError as error:
+        frame.imu_problem = str(error)
+        return
+    if found is None:
+        read_imu(deserialize_message(data, Imu), frame)
+        return
+    stamp, v = found
+    frame.imu_problem = _imu_problem(v[4], v[0], v[1], v[2], v[3])
+    frame.update_imu((v[3], v[0], v[1], v[2]), v[13:16], v[25:28], stamp)
+
+
+def _imu_problem(covariance: float, x: float, y: float, z: float, w: float) -> str:
+    """Say why an orientation cannot be used, or ''."""
+    if covariance == -1.0:
+        return (
+            'imu/data has no orientation (covariance[0] is -1, REP-145): publish the output of '
+            'an orientation filter'
+        )
+    if not 0.98 < w * w + x * x + y * y + z * z < 1.02:
+        return f'imu/data orientation ({x}, {y}, {z}, {w}) is not a unit quaternion x y z w'
+    return ''
 
 
 def read_odometry(message: Odometry, frame: SensorFrame) -> None:
@@ -76,32 +113,27 @@ def read_odometry(message: Odometry, frame: SensorFrame) -> None:
 
 class CommandMessages:
     """
-    The two messages a session sends, built once.
+    The messages a session sends, serialised once: a mode and a kind each.
 
     frame_id is '<session> <mode>': the mode stands in the command itself because two topics are
     not ordered, and a bridge has to know which command is the first of `run`, and the last.
     """
 
     def __init__(self, joint_names: tuple[str, ...], session: str, modes: list[str]) -> None:
-        n = len(joint_names)
-        self._frame_ids = {mode: f'{session} {mode}' for mode in modes}
-        self.position = JointState(name=list(joint_names), position=array('d', [0.0] * n))
-        self.damping = JointState(name=list(joint_names), velocity=array('d', [0.0] * n))
-        self._target = np.frombuffer(self.position.position)
+        self._position = {m: CommandBytes(f'{session} {m}', joint_names) for m in modes}
+        self._damping = {
+            m: CommandBytes(f'{session} {m}', joint_names, velocity=True) for m in modes
+        }
 
-    def for_position(self, target: Float64, mode: str, stamp: int) -> JointState:
+    def for_position(self, target: Float64, mode: str, stamp: int) -> bytes:
         """Fill and return the message that asks for a position [N] rad."""
-        self._target[:] = target
-        return self._head(self.position, mode, stamp)
+        message = self._position[mode]
+        message.values[:] = target
+        return message.stamped(stamp)
 
-    def for_damping(self, mode: str, stamp: int) -> JointState:
-        """Fill and return the message that asks for damping: velocity zeros, no position."""
-        return self._head(self.damping, mode, stamp)
-
-    def _head(self, message: JointState, mode: str, stamp: int) -> JointState:
-        message.header.frame_id = self._frame_ids[mode]
-        set_stamp(message.header, stamp)
-        return message
+    def for_damping(self, mode: str, stamp: int) -> bytes:
+        """Return the message that asks for damping: velocity zeros, no position."""
+        return self._damping[mode].stamped(stamp)
 
 
 def gains_message(

@@ -26,6 +26,7 @@ class ModelSwap:
         self,
         path: str,
         spec: str | None,
+        threads: int,
         loaded: Loaded,
         taken_over: Callable[[Loaded], None],
         answer: Callable[[str], None],
@@ -34,6 +35,7 @@ class ModelSwap:
         Begin to load.
 
         :param spec: policy spec of the file, where it needs one.
+        :param threads: as load_model takes it.
         :param taken_over: called with what is loaded then, when the policy has taken over.
         :param answer: called once: with '', or with why the old policy goes on.
         """
@@ -46,7 +48,7 @@ class ModelSwap:
         self._asked = False
         self.done = False
         self._thread = threading.Thread(
-            target=self._load, args=(path, spec), name='load_model', daemon=True
+            target=self._load, args=(path, spec, threads), name='load_model', daemon=True
         )
         self._thread.start()
 
@@ -71,12 +73,12 @@ class ModelSwap:
             self._taken_over(replace(self._loaded, policy=self._policy))
         self._answer(refusal)
 
-    def _load(self, path: str, spec: str | None) -> None:
+    def _load(self, path: str, spec: str | None, threads: int) -> None:
         """Body of the thread."""
         loaded = self._loaded
         parts = loaded.controller.parts
         try:
-            policy = load_model(path, spec)
+            policy = load_model(path, spec, threads=threads)
             check(policy.contract, loaded.robot)
             check_exchange(policy.contract, loaded.policy.contract, loaded.robot, loaded.rate_hz)
             self._fitted = fit(policy, loaded.robot, parts.frame, parts.command)

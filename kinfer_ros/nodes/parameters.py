@@ -38,6 +38,14 @@ STRUCTURE = (
         'Policy spec (YAML) of an .onnx file that takes one flat vector. Read with the model.',
     ),
     Declared(
+        'inference_threads',
+        1,
+        'Threads of onnxruntime. More are faster for a large network on idle cores, and late by '
+        'milliseconds when another program takes one of them. Read with the model.',
+        1,
+        64,
+    ),
+    Declared(
         'robot',
         '',
         'Robot: a name in config/robots, or the path of a YAML. Read at configure.',
@@ -49,6 +57,29 @@ STRUCTURE = (
         0.0,
         2000.0,
     ),
+    Declared(
+        'spin_us',
+        0,
+        'us. How long before a tick is due the node stops to sleep and watches the clock: ticks '
+        'are later by less than a wake-up is, for this share of a period in CPU time. Read at '
+        'activate.',
+        0,
+        2000,
+    ),
+    Declared(
+        'thread_priority',
+        0,
+        'SCHED_FIFO priority of the thread that ticks; 0: an ordinary thread. Read at activate; '
+        'whether it was granted is on /diagnostics.',
+        0,
+        99,
+    ),
+    Declared(
+        'cpu_affinity',
+        [-1],
+        'CPUs, from 0, that the thread that ticks may run on; -1: any. Read at activate.',
+    ),
+    Declared('lock_memory', False, 'Keep memory out of swap (mlockall). Read at activate.'),
     Declared(
         'lockstep',
         False,

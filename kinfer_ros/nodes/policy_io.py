@@ -37,6 +37,7 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from kinfer_ros.cdr import JointStateReader
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.odometer import Odometer
@@ -45,8 +46,8 @@ from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
 from kinfer_ros.nodes.live_check import Sources
-from kinfer_ros.nodes.messages import read_imu
-from kinfer_ros.nodes.messages import read_joint_state
+from kinfer_ros.nodes.messages import read_imu_bytes
+from kinfer_ros.nodes.messages import read_joint_bytes
 from kinfer_ros.nodes.messages import read_odometry
 from kinfer_ros.nodes.qos import BEST_EFFORT
 from kinfer_ros.nodes.qos import LATCHED
@@ -80,6 +81,7 @@ class PolicyIO:
         self._auto_type = cmd_vel_type == 'auto'
         sensors = RELIABLE if lockstep else BEST_EFFORT
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
+        self._joint_reader = JointStateReader()
         self._imu = self._subscribe(Imu, 'imu/data', sensors)
         self._odom = self._subscribe(Odometry, 'odom', sensors)
         self._newest_odom: Odometry | None = None
@@ -129,16 +131,16 @@ class PolicyIO:
 
         :return: whether a joint sample came.
         """
-        joints = take_newest(self._joints)
+        joints = take_newest(self._joints, raw=True)
         if joints is not None:
             try:
-                read_joint_state(joints, frame)
+                read_joint_bytes(joints, self._joint_reader, frame)
                 frame.joint_problem = ''
             except ContractError as error:
                 frame.joint_problem = str(error)
-        imu = take_newest(self._imu)
+        imu = take_newest(self._imu, raw=True)
         if imu is not None:
-            read_imu(imu, frame)
+            read_imu_bytes(imu, frame)
         if frame.needs_odometry:
             odom = take_newest(self._odom)
             if odom is not None:
@@ -236,8 +238,8 @@ class PolicyIO:
 
     # Out ---------------------------------------------------------------------------------
 
-    def send_command(self, message: JointState) -> None:
-        """Publish a joint command."""
+    def send_command(self, message: bytes) -> None:
+        """Publish a joint command, serialised."""
         self._commands.publish(message)
 
     def send_gains(self, message: JointState) -> None:

@@ -9,7 +9,6 @@ and what is decided is decided in kinfer_ros.control. Without it there is a poli
 
 from __future__ import annotations
 
-import gc
 import time
 import traceback
 from collections.abc import Callable
@@ -46,6 +45,8 @@ from kinfer_ros.nodes.services import TakenTrigger
 from kinfer_ros.nodes.ticker import Ticker
 from kinfer_ros.nodes.ticker import described
 from kinfer_ros.nodes.tuning import Tuning
+from kinfer_ros.realtime import Realtime
+from kinfer_ros.realtime import Wishes
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -85,6 +86,7 @@ class PolicyNode(LifecycleNode):
             self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
         )
         self._ticker: Ticker | None = None
+        self._realtime = Realtime()
         self._operator = Operator(self)
         self._ready = Readiness(self, self._io, self._clocks, self._operator)
         self._swap: ModelSwap | None = None
@@ -210,6 +212,13 @@ class PolicyNode(LifecycleNode):
         self.get_logger().info(f'run directory {session.path}')
         self._send_gains(loaded)
 
+    def _wishes(self) -> Wishes:
+        return Wishes(
+            priority=value(self, 'thread_priority'),
+            cpus=tuple(cpu for cpu in value(self, 'cpu_affinity') if cpu >= 0),
+            lock_memory=value(self, 'lock_memory'),
+        )
+
     def _send_gains(self, loaded: Loaded) -> None:
         if not value(self, 'dry_run'):
             self._io.send_gains(loaded_gains(loaded))
@@ -238,12 +247,13 @@ class PolicyNode(LifecycleNode):
             self.session,
             lockstep=self._lockstep,
             dry_run=value(self, 'dry_run'),
+            spin_ns=value(self, 'spin_us') * 1000,
             poll=self._operator.poll,
             say_mode=self._say_mode,
         )
-        # What is garbage now is collected now, and what is not is never looked at in some tick.
-        gc.collect()
-        gc.freeze()
+        self._realtime.begin(self._wishes())
+        for refusal in self._realtime.refused:
+            self.get_logger().warning(f'{refusal}; see docs/performance.md, Setting up a machine')
         self._ticker = ticker
         try:
             ticker.start()
@@ -260,7 +270,7 @@ class PolicyNode(LifecycleNode):
         except Exception:
             # Damping frames are out by now; rclpy would swallow the error without a word.
             self.get_logger().fatal(f'the fade failed:\n{traceback.format_exc()}')
-        gc.unfreeze()
+        self._realtime.end()
         if self._swap is not None:
             self._swap.finish('the session has ended')
             self._swap = None
@@ -314,7 +324,9 @@ class PolicyNode(LifecycleNode):
         state = (
             f'{self.state}, stopped: {stop}' if (stop := self._operator.stopped) else self.state
         )
-        if self._diagnostics.update(state, self.loaded, self.session, schedule):
+        if self._diagnostics.update(
+            state, self.loaded, self.session, schedule, self._realtime.granted
+        ):
             self._io.follow_cmd_vel_type()
 
     def _serve(self) -> None:
@@ -422,7 +434,8 @@ class PolicyNode(LifecycleNode):
 
         if self._ticker is not None and self.loaded is not None:
             path, spec = value(self, 'model'), value(self, 'spec') or None
-            self._swap = ModelSwap(path, spec, self.loaded, self._take_over, answer)
+            threads = value(self, 'inference_threads')
+            self._swap = ModelSwap(path, spec, threads, self.loaded, self._take_over, answer)
         else:
             answer(self._load_another())
 

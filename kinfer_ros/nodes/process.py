@@ -14,12 +14,12 @@ from types import FrameType
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.nodes.punctual import PunctualExecutor
 
 USER_ERROR = 2
 """Exit code for what the user can mend."""
@@ -96,7 +96,7 @@ def _run(make_node: Callable[[], Node], flag: StopFlag) -> None:
 
 
 def _spin(node: Node, flag: StopFlag) -> None:
-    executor = SingleThreadedExecutor()
+    executor = PunctualExecutor()
     executor.add_node(node)
     try:
         while not flag.is_set and not getattr(node, 'finished', False):

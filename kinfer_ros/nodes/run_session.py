@@ -79,7 +79,11 @@ def load(parameters: Parameters) -> Loaded:
                 f'parameter {name} is empty: set it before configure '
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
-    policy = load_model(parameters['model'], spec=parameters['spec'] or None)
+    policy = load_model(
+        parameters['model'],
+        spec=parameters['spec'] or None,
+        threads=parameters['inference_threads'],
+    )
     robot = load_robot(parameters['robot'])
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     settings = Settings(

@@ -24,8 +24,8 @@ from kinfer_ros.control.timing import Schedule
 from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.messages import CommandMessages
 from kinfer_ros.nodes.messages import gains_differ
-from kinfer_ros.nodes.messages import stamp_ns
 from kinfer_ros.nodes.policy_io import PolicyIO
+from kinfer_ros.nodes.punctual import Punctual
 from kinfer_ros.nodes.run_session import RunSession
 from kinfer_ros.nodes.run_session import loaded_gains
 
@@ -61,10 +61,14 @@ class Ticker:
         *,
         lockstep: bool,
         dry_run: bool,
+        spin_ns: int,
         poll: Callable[[int, Controller], object],
         say_mode: Callable[[str], None],
     ) -> None:
-        """:param poll: looks for stops, given the control clock; called in every tick."""
+        """
+        :param spin_ns: how long before a tick is due the executor watches the clock: Punctual.
+        :param poll: looks for stops, given the control clock; called in every tick.
+        """
         self._node = node
         self._io = io
         self._clocks = clocks
@@ -73,6 +77,7 @@ class Ticker:
         self._period_ns = session.loaded.period_ns
         self._lockstep = lockstep
         self._dry_run = dry_run
+        self._spin_ns = spin_ns
         self._poll = poll
         self._say_mode = say_mode
         self._id = uuid.uuid4().hex[:8]
@@ -83,7 +88,8 @@ class Ticker:
         self._gains_sent = self._factors()
         self._gains_sent_s = time.monotonic()
         self._gains_checked: JointState | None = None
-        self._last_sent: JointState | None = None
+        self._last_sent = b''
+        self._last_sent_stamp = 0
         self._countdown = 0
         self._last_now = 0
         self._timer: Timer | None = None
@@ -96,7 +102,11 @@ class Ticker:
         now = self._clocks.control_now()
         self._controller.activate(now)
         self._timer = self._node.create_timer(
-            self._period_ns / 1e9, self._on_timer, clock=self._clocks.timer
+            self._period_ns / 1e9,
+            self._on_timer,
+            # Simulated time cannot be slept for.
+            callback_group=None if self._clocks.sim_time else Punctual(self._spin_ns),
+            clock=self._clocks.timer,
         )
         if self._lockstep:
             # The simulation waits for its first command: this tick lets its clock run.
@@ -137,12 +147,12 @@ class Ticker:
 
         The timer does not fire twice for one time, and the policy must not step twice.
         """
-        if self._last_sent is None:
+        if not self._last_sent:
             return
         frame = self._controller.parts.frame
         before = frame.joint_stamp_ns
         seen = self._io.take_sensors(frame)
-        if seen and frame.joint_stamp_ns == before == stamp_ns(self._last_sent.header):
+        if seen and frame.joint_stamp_ns == before == self._last_sent_stamp:
             self._io.send_command(self._last_sent)
 
     def gains_problem(self, *, anew: bool = False) -> str:
@@ -241,6 +251,7 @@ class Ticker:
             self._last_sent = self._messages.for_position(controller.target, mode, stamp)
         else:
             self._last_sent = self._messages.for_damping(mode, stamp)
+        self._last_sent_stamp = stamp
         self._io.send_command(self._last_sent)
 
     def _follow_slow_topics(self) -> None:

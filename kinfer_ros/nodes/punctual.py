@@ -1,0 +1,174 @@
+"""An executor that is punctual: it sleeps until a control timer is due and calls it itself.
+
+rclpy's executor builds its list of everything it waits for anew at every wake-up, three times a
+tick: at 1 kHz that is half of a core, and a tick that is late by it. Here a timer in a `Punctual`
+callback group is slept for, on the steady clock, and everything else (services, parameters, other
+timers) is served between two ticks. In any other executor such a timer is an ordinary timer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from contextlib import suppress
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ShutdownException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import TimeoutException
+from rclpy.timer import Timer
+
+from kinfer_ros.nodes.look import Look
+
+SERVE_PERIOD_NS = 15_000_000
+"""Everything but the control timers is looked at this often at most, always just after a tick."""
+
+LONGEST_SLEEP_NS = 20_000_000
+"""And this often at least, however slow the control timers are."""
+
+PR_SET_TIMERSLACK = 29
+"""prctl(2). Linux lets a sleep end 50 us late, to save power, unless a thread asks for less."""
+
+
+class Punctual(MutuallyExclusiveCallbackGroup):
+    """
+    Callback group of one timer on the steady clock that `PunctualExecutor` is to call in time.
+
+    :ivar spin_ns: how long before the timer is due the executor stops to sleep and looks at the
+        clock instead: what a late wake-up may cost without a tick being late. It is CPU time.
+    """
+
+    def __init__(self, spin_ns: int = 0) -> None:
+        super().__init__()
+        self.spin_ns = spin_ns
+
+
+class PunctualExecutor(SingleThreadedExecutor):
+    """A SingleThreadedExecutor that calls the timers of `Punctual` groups itself, in time."""
+
+    def __init__(self, *, context: Context | None = None) -> None:
+        super().__init__(context=context)
+        self._timers: list[Timer] | None = None
+        self._look: Look | None = None
+        self._served_ns = 0
+        self._slack_asked = False
+
+    def can_execute(self, entity: Any) -> bool:
+        """Leave control timers out of what rclpy waits for."""
+        return type(entity.callback_group) is not Punctual and super().can_execute(entity)
+
+    def wake(self) -> None:
+        """Forget what there is: rclpy calls this when an entity comes or goes."""
+        self._forget()
+        super().wake()
+
+    def add_node(self, node: Any) -> bool:
+        """Add a node."""
+        self._forget()
+        return super().add_node(node)
+
+    def remove_node(self, node: Any) -> None:
+        """Remove a node."""
+        self._forget()
+        super().remove_node(node)
+
+    def _forget(self) -> None:
+        self._timers = None
+        self._look = None
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """
+        Call the control timer that is due next, or serve what else is ready; without a control
+        timer, what rclpy's executor does.
+
+        :param timeout_sec: longest wait, s; for ever if None or negative.
+        """
+        timers = self._control_timers()
+        if not timers:
+            super().spin_once(timeout_sec)
+            return
+        self._ask_for_no_slack()
+        timer, due = _soonest(timers)
+        now = time.monotonic_ns()
+        if now - self._served_ns >= SERVE_PERIOD_NS and now < due:
+            self._serve(due - timer.callback_group.spin_ns)
+            self._served_ns = time.monotonic_ns()
+            return
+        longest = LONGEST_SLEEP_NS
+        if timeout_sec is not None and timeout_sec >= 0:
+            longest = min(longest, round(timeout_sec * 1e9))
+        wake = min(due - timer.callback_group.spin_ns, now + longest)
+        if wake > now:
+            time.sleep((wake - now) / 1e9)
+        if due - time.monotonic_ns() > timer.callback_group.spin_ns:
+            return
+        while time.monotonic_ns() < due:
+            pass
+        _call(timer)
+
+    def _control_timers(self) -> list[Timer]:
+        if self._timers is None:
+            self._timers = [
+                timer
+                for node in self.get_nodes()
+                for timer in node.timers
+                if type(timer.callback_group) is Punctual
+            ]
+        return self._timers
+
+    def _serve(self, until_ns: int) -> None:
+        """Execute whatever is ready, until nothing is, but begin nothing after `until_ns`."""
+        while time.monotonic_ns() < until_ns and self._finds_something():
+            # Each round gives what is ready once, one request of a service, and then times out.
+            with suppress(TimeoutException, ShutdownException):
+                while time.monotonic_ns() < until_ns:
+                    handler, _, _ = self.wait_for_ready_callbacks(0)
+                    handler()
+                    handler.result()  # raises what the callback raised
+
+    def _finds_something(self) -> bool:
+        """Look without executing anything; True where this rclpy does not let us look."""
+        if not self._context.ok():
+            raise ExternalShutdownException
+        if self._tasks:
+            return True  # coroutines that wait
+        try:
+            if self._look is None:
+                self._look = Look(self.get_nodes(), self.can_execute, self._context)
+            return self._look.finds_something()
+        except InvalidHandle:
+            self._look = None  # an entity was destroyed by another thread
+            return True
+
+    def _ask_for_no_slack(self) -> None:
+        """Once, in the thread that sleeps; a system without prctl sleeps as it does."""
+        if not self._slack_asked:
+            self._slack_asked = True
+            prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+            if prctl is not None:
+                prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+
+
+def _soonest(timers: list[Timer]) -> tuple[Timer, int]:
+    """:return: the timer that is due first, and when on the steady clock, ns."""
+    now = time.monotonic_ns()
+    if len(timers) == 1:
+        return timers[0], now + timers[0].time_until_next_call()
+    due, index = min((t.time_until_next_call(), i) for i, t in enumerate(timers))
+    return timers[index], now + due
+
+
+def _call(timer: Timer) -> None:
+    """Call a timer that is due; rcl sets its next call on the absolute schedule."""
+    try:
+        with timer.handle:
+            if not timer.handle.is_timer_ready():
+                return
+            timer.handle.call_timer()
+    except InvalidHandle:
+        return  # destroyed a moment ago
+    timer.callback()

@@ -1,0 +1,134 @@
+"""The executor that calls a control timer in time, and everything else between two ticks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from rclpy.clock import Clock
+from rclpy.clock import ClockType
+from rclpy.context import Context
+from rclpy.executors import Executor
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from kinfer_ros.nodes.punctual import Punctual
+from kinfer_ros.nodes.punctual import PunctualExecutor
+
+PERIOD = 0.005
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    """A context of its own, on this test run's domain."""
+    made = Context()
+    made.init(args=[], domain_id=66 + os.getpid() % 32)
+    yield made
+    made.try_shutdown()
+
+
+def make_node(context: Context, name: str = 'punctual') -> Node:
+    return Node(name, context=context, start_parameter_services=False)
+
+
+def tick_on(node: Node, spin_ns: int = 0) -> list[int]:
+    """A control timer that notes when it was called, on the steady clock."""
+    calls: list[int] = []
+    node.create_timer(
+        PERIOD,
+        lambda: calls.append(time.monotonic_ns()),
+        callback_group=Punctual(spin_ns),
+        clock=Clock(clock_type=ClockType.STEADY_TIME),
+    )
+    return calls
+
+
+def spin(executor: Executor, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+
+
+def test_control_timers_keep_their_schedule_and_others_are_served(context: Context) -> None:
+    """The ticks of two nodes in one executor, and a slow timer between them."""
+    executor = PunctualExecutor(context=context)
+    nodes = [make_node(context, f'punctual_{i}') for i in range(2)]
+    first, second = tick_on(nodes[0], spin_ns=200_000), tick_on(nodes[1])
+    others: list[int] = []
+    nodes[1].create_timer(0.05, lambda: others.append(1))
+    for node in nodes:
+        executor.add_node(node)
+    spin(executor, 0.5)
+    for calls in (first, second):
+        assert 60 <= len(calls) <= 101  # 100 on a quiet machine
+        # On one absolute schedule: no call is early, however late another one was.
+        phases = [(at - calls[0]) % round(PERIOD * 1e9) for at in calls]
+        assert sum(phase < 2_000_000 or phase > 4_500_000 for phase in phases) > len(calls) / 2
+    assert 5 <= len(others) <= 11
+
+
+def test_a_queue_is_served_until_it_is_empty(context: Context) -> None:
+    """Rclpy gives one message a round: a storm of service calls would else wait for ever."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    tick_on(node)
+    guard = node.create_guard_condition(lambda: served.append(1) or again())
+    served: list[int] = []
+
+    def again() -> None:
+        if len(served) < 100:
+            guard.trigger()
+
+    guard.trigger()
+    executor.add_node(node)
+    spin(executor, 0.3)
+    assert len(served) == 100
+
+
+def test_a_timer_can_destroy_itself(context: Context) -> None:
+    """A deactivation does so in the tick that ends it."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    calls: list[int] = []
+
+    def once() -> None:
+        calls.append(1)
+        node.destroy_timer(timer)
+
+    timer = node.create_timer(
+        PERIOD, once, callback_group=Punctual(), clock=Clock(clock_type=ClockType.STEADY_TIME)
+    )
+    executor.add_node(node)
+    spin(executor, 0.1)
+    assert calls == [1]
+
+
+def test_what_a_callback_raises_comes_out(context: Context) -> None:
+    """A bug of ours has to end the process with its traceback, from a tick or from a service."""
+    for group in (Punctual(), None):
+        executor = PunctualExecutor(context=context)
+        node = make_node(context)
+        node.create_timer(
+            PERIOD,
+            lambda: 1 // 0,
+            callback_group=group,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        if group is None:
+            tick_on(node)
+        executor.add_node(node)
+        with pytest.raises(ZeroDivisionError):
+            spin(executor, 0.5)
+        node.destroy_node()
+
+
+def test_in_another_executor_it_is_an_ordinary_timer(context: Context) -> None:
+    """Users compose the policy node into executors of their own."""
+    executor = SingleThreadedExecutor(context=context)
+    node = make_node(context)
+    calls = tick_on(node)
+    executor.add_node(node)
+    spin(executor, 0.2)
+    assert 10 <= len(calls) <= 41

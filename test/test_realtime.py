@@ -1,0 +1,64 @@
+"""What is asked of the operating system, and that it is given back."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+import pytest
+
+from kinfer_ros.realtime import Realtime
+from kinfer_ros.realtime import Wishes
+
+
+def test_garbage_is_set_aside_and_comes_back() -> None:
+    """A collector that stayed frozen would leak in a program that activates many times."""
+    before = gc.get_freeze_count()
+    realtime = Realtime()
+    realtime.begin(Wishes())
+    assert gc.get_freeze_count() > before
+    assert realtime.granted == {}
+    realtime.end()
+    realtime.end()
+    assert gc.get_freeze_count() == 0
+
+
+def test_affinity_is_granted_and_given_back() -> None:
+    """The thread of a user's executor must not stay on one CPU when the robot is at rest."""
+    before = os.sched_getaffinity(0)
+    cpu = min(before)
+    realtime = Realtime()
+    realtime.begin(Wishes(cpus=(cpu,)))
+    assert os.sched_getaffinity(0) == {cpu}
+    assert realtime.granted == {f'CPUs {cpu}': 'granted'}
+    realtime.end()
+    assert os.sched_getaffinity(0) == before
+
+
+def test_what_the_system_refuses_is_said() -> None:
+    """A wish that failed in silence would be looked for on a real robot."""
+    realtime = Realtime()
+    realtime.begin(Wishes(cpus=(1023,)))
+    realtime.end()
+    assert realtime.refused == ['CPUs 1023 refused: Invalid argument']
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root is granted everything')
+def test_a_user_without_the_right_is_told_so() -> None:
+    """The usual case: no limits.conf yet."""
+    realtime = Realtime()
+    realtime.begin(Wishes(priority=50))
+    realtime.end()
+    assert 'Operation not permitted' in ' '.join(realtime.refused)
+
+
+def test_priority_and_memory_are_asked_for_and_given_back() -> None:
+    """Whether they are granted depends on the machine; that nothing stays behind does not."""
+    before = os.sched_getscheduler(0)
+    realtime = Realtime()
+    realtime.begin(Wishes(priority=10, lock_memory=True))
+    assert set(realtime.granted) == {'priority 10', 'memory lock'}
+    if realtime.granted['priority 10'] == 'granted':
+        assert os.sched_getscheduler(0) == os.SCHED_FIFO
+    realtime.end()
+    assert os.sched_getscheduler(0) == before
