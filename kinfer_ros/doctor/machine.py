@@ -29,7 +29,8 @@ STALE_BORNE = 16
 RMEM_WANTED = 212_992
 """Linux' own default of net.core.rmem_max; less drops samples that come in a burst."""
 DISK_WANTED, DISK_LEAST = 1024 * MEGABYTE, 100 * MEGABYTE
-MEMLOCK_WANTED = 64 * MEGABYTE
+MEMLOCK_WANTED = 1024 * MEGABYTE
+"""mlockall takes all that a process maps, ONNX Runtime and MuJoCo with it."""
 GOOD_CLOCKS = ('tsc', 'kvm-clock', 'arch_sys_counter', 'hyperv_clocksource_tsc_page', 'xen')
 TIME_ERROR = 5
 """What adjtimex returns while nobody keeps the clock."""
@@ -101,24 +102,30 @@ def _governor(root: Path) -> Row:
 
 
 def _limits() -> list[Row]:
+    """What the parameters thread_priority and lock_memory of the policy node can be granted."""
+    if os.geteuid() == 0:
+        return [Row(what, OK, 'root may') for what in ('real-time priority', 'locked memory')]
     priority, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
     memory, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    root = os.geteuid() == 0
-    rows = [Row('real-time priority', OK, 'root may' if root else f'up to {priority}')]
-    if not root and not priority:
-        rows = [
-            Row(
-                'real-time priority', WARN, 'not allowed (RLIMIT_RTPRIO 0)', '1 or more',
-                "add '@realtime - rtprio 98' to /etc/security/limits.d, join the group realtime",
-            )
-        ]  # fmt: skip
-    shown = 'unlimited' if memory < 0 else f'{memory / MEGABYTE:.0f} MB'
-    if root or memory < 0 or memory >= MEMLOCK_WANTED:
-        rows.append(Row('locked memory', OK, 'root may' if root else shown))
-    else:
-        remedy = "add '@realtime - memlock unlimited' to /etc/security/limits.d"
-        rows.append(Row('locked memory', WARN, shown, '64 MB', remedy))
-    return rows
+    return [_priority(priority), _memory(memory)]
+
+
+def _priority(limit: int) -> Row:
+    what = 'real-time priority'
+    if limit:
+        return Row(what, OK, 'unlimited' if limit < 0 else f'up to {limit}')
+    found = 'none (RLIMIT_RTPRIO 0): thread_priority is not granted'
+    remedy = "put '@realtime - rtprio 98' into /etc/security/limits.d, and yourself into realtime"
+    return Row(what, WARN, found, 'some', remedy)
+
+
+def _memory(limit: int) -> Row:
+    what = 'locked memory'
+    if limit < 0 or limit >= MEMLOCK_WANTED:
+        return Row(what, OK, 'unlimited' if limit < 0 else f'{limit / MEGABYTE:.0f} MB')
+    found = f'{limit / MEGABYTE:.0f} MB (RLIMIT_MEMLOCK): lock_memory is not granted'
+    remedy = "put '@realtime - memlock unlimited' into /etc/security/limits.d"
+    return Row(what, WARN, found, 'unlimited', remedy)
 
 
 def _shared_memory(root: Path) -> list[Row]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from kinfer_ros.control.contract_check import Row
+from kinfer_ros.doctor.machine import _memory
+from kinfer_ros.doctor.machine import _priority
 from kinfer_ros.doctor.machine import check_machine
 
 GOOD = {
@@ -63,6 +65,14 @@ def test_what_costs_time_is_a_warning_with_a_remedy(rows, name, text, what):
     row = rows(**{name: text})[what]
     assert row.verdict == 'warn'
     assert row.remedy
+
+
+def test_limits_that_nobody_raised_are_told_with_the_parameter():
+    """A robot that asks for a priority and does not get it is late when it matters."""
+    assert [_priority(limit).verdict for limit in (0, 98, -1)] == ['warn', 'ok', 'ok']
+    assert [_memory(limit).verdict for limit in (8 << 20, 1 << 30, -1)] == ['warn', 'ok', 'ok']
+    assert 'thread_priority' in _priority(0).found
+    assert 'lock_memory' in _memory(0).found
 
 
 def test_a_container_that_shows_nothing_is_no_fault(tmp_path):
