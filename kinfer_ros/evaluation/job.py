@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from kinfer_ros.evaluation.condition import Pushes
 from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.evaluation.matrix import twist_of
 from kinfer_ros.evaluation.meter import Meter
+from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.simulate import Simulation
@@ -72,9 +74,8 @@ class Trial:
         """:raises KinferRosError: a file is wrong, or policy and robot do not fit."""
         self.job = job
         self.policy, self.robot = subject.load()
-        rate_hz = self.policy.contract.control_rate_hz or DEFAULT_RATE_HZ
-        settings = Settings(
-            period_ns=round(1e9 / rate_hz),
+        settings = replace(
+            _settings(self.policy.contract),
             auto_run=True,
             duration_ns=round(job.seconds * 1e9),
             fade_ns=0,
@@ -159,6 +160,12 @@ class Trial:
         }
 
 
+def _settings(contract: Contract) -> Settings:
+    """Settings that every job has: a matrix can give any entry of the command."""
+    rate_hz = contract.control_rate_hz or DEFAULT_RATE_HZ
+    return Settings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
+
+
 def run_job(subject: Subject, job: Job) -> dict[str, Any]:
     """
     Run a job.
@@ -176,10 +183,9 @@ def check_subject(subject: Subject) -> Policy:
     :raises KinferRosError: with what does not fit.
     """
     policy, robot = subject.load()
-    rate_hz = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
-    settings = Settings(period_ns=round(1e9 / rate_hz))
     simulated = MujocoRobot(robot)
-    Simulation(assemble(policy, robot, settings), simulated, policy.contract)
+    controller = assemble(policy, robot, _settings(policy.contract))
+    Simulation(controller, simulated, policy.contract)
     if not simulated.base_is_free:
         raise KinferRosError(
             f'{robot.mjcf}: the base of {robot.name} cannot move (found no <freejoint/>): '

@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import mujoco
+import numpy as np
 import orjson
 
+from kinfer_ros.bridges.mujoco_model import fit_model
+from kinfer_ros.control.robot import Robot
 from kinfer_ros.errors import RunError
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.matrix import Matrix
@@ -38,18 +42,25 @@ def settings_of(subject: Subject, policy: Policy, matrix: Matrix) -> dict[str, A
     robot = subject.load()[1]
     found = versions()
     contract = policy.contract
-    assert robot.mjcf is not None
     return {
         'model': str(contract.path),
         'model_sha256': contract.sha256,
         'spec_sha256': contract.spec.sha256 if contract.spec else None,
         'robot': robot.name,
         'robot_sha256': hashlib.sha256(robot.path.read_bytes()).hexdigest(),
-        'mjcf_sha256': hashlib.sha256(robot.mjcf.read_bytes()).hexdigest(),
+        'mjcf_sha256': _physics_digest(robot),
         'machine': platform.machine(),
         'versions': {name: found[name] for name in NUMBERS_FROM},
         **matrix.as_json(),
     }
+
+
+def _physics_digest(robot: Robot) -> str:
+    """Hash the MJCF as it is compiled: meshes and included files are in it."""
+    model = fit_model(robot).model
+    buffer = np.zeros(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, buffer)
+    return hashlib.sha256(buffer.tobytes()).hexdigest()
 
 
 class Results:

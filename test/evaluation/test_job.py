@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from helpers.flat_policies import FLAT
+from helpers.models import metadata
+from helpers.models import mlp_policy
+from helpers.models import write_kinfer
 from helpers.walking import MODEL
 from kinfer_ros.bridges.mujoco import MujocoRobot
 from kinfer_ros.control.robot import load_robot
@@ -18,10 +21,12 @@ from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import CONDITIONS
 from kinfer_ros.evaluation.condition import Condition
 from kinfer_ros.evaluation.job import Subject
+from kinfer_ros.evaluation.job import Trial
 from kinfer_ros.evaluation.job import check_subject
 from kinfer_ros.evaluation.job import run_job
 from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.evaluation.matrix import default_matrix
+from kinfer_ros.evaluation.matrix import load_matrix
 from kinfer_ros.evaluation.meter import Meter
 from kinfer_ros.evaluation.meter import contact_slip
 
@@ -76,6 +81,24 @@ def test_what_is_wrong_is_said_before_a_hundred_jobs(tmp_path):
     robot.write_text(biped.path.read_text().replace('../../robots/biped/biped.xml', 'bolted.xml'))
     with pytest.raises(KinferRosError):
         check_subject(Subject(MODEL, str(robot)))
+
+
+def test_any_entry_of_a_command_can_be_asked_for(tmp_path):
+    """By its name, in every tick; and a policy that knows no velocity is told none."""
+    robot = load_robot('biped')
+    init, step = mlp_policy()
+    meta = metadata(12, ['height', 'xvel', 'nod'], carry_size=[12])
+    meta |= {'joint_names': list(robot.joint_names), 'command_ranges': {'height': [-0.1, 0.3]}}
+    subject = Subject(write_kinfer(tmp_path / 'odd.kinfer', init, step, meta), 'biped')
+    matrix = default_matrix(check_subject(subject).contract)
+    assert list(matrix.commands) == ['stand', 'forward']
+    path = tmp_path / 'matrix.yaml'
+    path.write_text('seconds: 1.0\ncommands:\n  tall: {height: 0.25, xvel: 0.1, nod: -2.0}\n')
+    job = load_matrix(path, check_subject(subject).contract).job('tall/calm/0')
+    seen = []
+    trial = Trial(subject, job)
+    trial.run(lambda s: seen.append(s.controller.parts.command.value.tolist()))
+    assert seen[-5] == pytest.approx([0.25, 0.1, -2.0])
 
 
 SLIDER = """
