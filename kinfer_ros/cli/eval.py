@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
 from kinfer_ros.cli.common import add_policy_arguments
@@ -23,6 +24,16 @@ from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.eval_progress import Progress
 from kinfer_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinfer_ros.evaluation.job import Subject
+    from kinfer_ros.evaluation.matrix import Job
+    from kinfer_ros.evaluation.matrix import Matrix
+    from kinfer_ros.evaluation.results import Results
+    from kinfer_ros.policy.contract import Contract
+    from kinfer_ros.policy.policy import Policy
+
+Record = dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +89,9 @@ def _command(argv: Sequence[str] | None) -> int:
 
 def _robot(name: str) -> str:
     """Path of a robot file, absolute: workers and clusters may have another directory."""
-    return str(Path(name).absolute()) if '/' in name or name.endswith(('.yaml', '.yml')) else name
+    if '/' in name or name.endswith(('.yaml', '.yml')):
+        return str(Path(name).expanduser().absolute())
+    return name
 
 
 def _spec(path: Path | None) -> Path | None:
@@ -97,7 +110,7 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError(f'--{name}: found {value:g}, expected 1 to {most}')
 
 
-def _matrix(arguments: argparse.Namespace, contract: Any) -> Any:
+def _matrix(arguments: argparse.Namespace, contract: Contract) -> Matrix:
     from kinfer_ros.evaluation.matrix import default_matrix
     from kinfer_ros.evaluation.matrix import load_matrix
     from kinfer_ros.evaluation.matrix import quick_matrix
@@ -133,7 +146,7 @@ def _again(arguments: argparse.Namespace, job: str) -> str:
 # One job --------------------------------------------------------------------------------
 
 
-def _one(subject: Any, job: Any, arguments: argparse.Namespace) -> int:
+def _one(subject: Subject, job: Job, arguments: argparse.Namespace) -> int:
     from kinfer_ros.evaluation.job import run_job
     from kinfer_ros.evaluation.summary import describe
 
@@ -142,17 +155,16 @@ def _one(subject: Any, job: Any, arguments: argparse.Namespace) -> int:
         from kinfer_ros.nodes.trial_recording import record_job
 
         record, path = record_job(subject, job, arguments.record)
+        record['run'] = str(path)
     else:
-        record, path = run_job(subject, job), None
+        record = run_job(subject, job)
     if arguments.json:
-        print(json.dumps(record | {'run': str(path) if path else None}, indent=2))
+        print(json.dumps(record, indent=2))
         return 0
     print(f'{"job":<16} {record["job"]}\n{"":<16} {describe(record)}')
     for key, value in record.items():
         if key not in ('job', 'survived', 'reason'):
             print(f'{key:<16} {_shown(value)}')
-    if path:
-        print(f'{"run":<16} {path}')
     return 0
 
 
@@ -165,7 +177,7 @@ def _shown(value: Any) -> str:
 # All jobs -------------------------------------------------------------------------------
 
 
-def _all(subject: Any, policy: Any, matrix: Any, arguments: argparse.Namespace) -> int:
+def _all(subject: Subject, policy: Policy, matrix: Matrix, arguments: argparse.Namespace) -> int:
     from kinfer_ros.evaluation.results import Results
     from kinfer_ros.evaluation.results import settings_of
 
@@ -204,7 +216,7 @@ def _chosen(arguments: argparse.Namespace) -> list[str]:
 
 
 def _run(
-    subject: Any, jobs: Sequence[Any], results: Any, arguments: argparse.Namespace
+    subject: Subject, jobs: Sequence[Job], results: Results, arguments: argparse.Namespace
 ) -> dict[str, str]:
     """Run jobs; :return: why some have no result, by job id."""
     from kinfer_ros.evaluation.workers import cores
@@ -234,7 +246,9 @@ def _run(
     return failed
 
 
-def _print(records: Sequence[Any], failed: dict[str, str], arguments: argparse.Namespace) -> None:
+def _print(
+    records: Sequence[Record], failed: dict[str, str], arguments: argparse.Namespace
+) -> None:
     from kinfer_ros.evaluation.summary import as_table
     from kinfer_ros.evaluation.summary import by_command
     from kinfer_ros.evaluation.summary import by_condition
@@ -252,7 +266,11 @@ def _print(records: Sequence[Any], failed: dict[str, str], arguments: argparse.N
 
 
 def _write_page(
-    settings: Any, records: Sequence[Any], total: int, path: Path, arguments: argparse.Namespace
+    settings: Record,
+    records: Sequence[Record],
+    total: int,
+    path: Path,
+    arguments: argparse.Namespace,
 ) -> Path | None:
     from kinfer_ros.evaluation.page import make_page
     from kinfer_ros.evaluation.results import PAGE
@@ -265,7 +283,7 @@ def _write_page(
     return path / PAGE
 
 
-def _json(settings: Any, records: Sequence[Any], failed: dict[str, str], path: Path) -> str:
+def _json(settings: Record, records: Sequence[Record], failed: dict[str, str], path: Path) -> str:
     from kinfer_ros.evaluation.summary import by_command
     from kinfer_ros.evaluation.summary import by_condition
 

@@ -17,7 +17,7 @@ import time
 import tty
 from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kinfer_ros.cli.common import add_node_arguments
 from kinfer_ros.cli.common import command_parser
@@ -25,9 +25,13 @@ from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.teleop_screen import ENTER
 from kinfer_ros.cli.teleop_screen import LEAVE
 from kinfer_ros.cli.teleop_screen import picture
+from kinfer_ros.control.steering import Ranges
 from kinfer_ros.control.steering import Steering
 from kinfer_ros.control.steering import split_keys
 from kinfer_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinfer_ros.nodes.steering_node import SteeringNode
 
 PERIOD = 0.05
 """s between two commands."""
@@ -115,16 +119,15 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _steer(node: Any, ended: Sequence[int]) -> None:
+def _steer(node: SteeringNode, ended: Sequence[int]) -> None:
     """Obey keys until a key, a signal or the end of the terminal ends it; then be neutral."""
-    steering = Steering({})
+    steering: Steering | None = None
     shown = ''
     try:
         while not ended:
             node.poll()
-            if node.ranges is not None and node.ranges != steering.ranges:
-                steering = Steering(node.ranges)
-            if steering.entries:
+            steering = _following(steering, node.ranges)
+            if steering is not None:
                 node.send(steering)
             drawn = picture(steering, node.mode, node.seen, node.said)
             if drawn != shown:
@@ -135,7 +138,15 @@ def _steer(node: Any, ended: Sequence[int]) -> None:
     except OSError:
         pass  # the terminal is gone
     finally:
-        _be_neutral(node, steering)
+        if steering is not None:
+            _be_neutral(node, steering)
+
+
+def _following(steering: Steering | None, ranges: Ranges | None) -> Steering | None:
+    """Begin anew, in neutral, when the policy is another one."""
+    if ranges is None or (steering is not None and steering.ranges == ranges):
+        return steering
+    return Steering(ranges)
 
 
 def _keys(seconds: float) -> list[str]:
@@ -146,27 +157,26 @@ def _keys(seconds: float) -> list[str]:
     return split_keys(text.decode(errors='ignore')) if text else [QUIT[1]]
 
 
-def _obey(keys: Sequence[str], steering: Steering, node: Any) -> bool:
+def _obey(keys: Sequence[str], steering: Steering | None, node: SteeringNode) -> bool:
     """Obey keys; :return: False if one of them ends it."""
     for key in keys:
         if key in QUIT:
             return False
         if key in SERVICES:
-            if key == 'x':
+            if key == 'x' and steering is not None:
                 steering.stop()
             node.call(SERVICES[key])
-        else:
+        elif steering is not None:
             steering.key(key)
     return True
 
 
-def _be_neutral(node: Any, steering: Steering) -> None:
+def _be_neutral(node: SteeringNode, steering: Steering) -> None:
     steering.stop()
-    if steering.entries:
-        for _ in range(LAST_COMMANDS):
-            node.send(steering)
-            time.sleep(PERIOD / 5)
-        node.wait_until_sent(0.5)
+    for _ in range(LAST_COMMANDS):
+        node.send(steering)
+        time.sleep(PERIOD / 5)
+    node.wait_until_sent(0.5)
 
 
 if __name__ == '__main__':

@@ -20,21 +20,26 @@ a d  turn left, right   left right  less, more of it
 q e  left, right        space       all neutral
 g start   x soft stop   r reset     Ctrl-C  end, neutral"""
 
+NOTHING = 'this policy takes no command'
+
 WAITING = """\
 waiting for a policy node with a policy loaded ...
 (--namespace and --node say which; ROS_DOMAIN_ID has to be its own)"""
 
 
-def picture(steering: Steering, mode: str, seen: Mapping[str, float], said: str) -> str:
+def picture(steering: Steering | None, mode: str, seen: Mapping[str, float], said: str) -> str:
     """
     Draw the screen.
 
+    :param steering: None before the policy node said what it takes.
     :param mode: mode and reason of the policy node.
     :param seen: the command as the policy saw it last, by name.
     :param said: the newest answer of a service.
     """
     lines = [f'mode  {_printable(mode) or "unknown"}', '']
-    if steering.entries:
+    if steering is None:
+        lines.append(WAITING)
+    elif steering.entries:
         width = max(len(entry.name) for entry in steering.entries)
         lines.append(f'  {"":<{width}}  {"sent":>8}  {"policy":>8}')
         for index, entry in enumerate(steering.entries):
@@ -42,7 +47,7 @@ def picture(steering: Steering, mode: str, seen: Mapping[str, float], said: str)
             text = _row(entry, width, seen.get(entry.name))
             lines.append(f'{BOLD}> {text}{PLAIN}' if chosen else f'  {text}')
     else:
-        lines.append(WAITING)
+        lines.append(NOTHING)
     lines += ['', KEYS, '', _printable(said)]
     text = '\n'.join(lines).replace('\n', f'{REST_OF_LINE}\r\n')
     return f'{HOME}{text}{REST_OF_LINE}{REST}'

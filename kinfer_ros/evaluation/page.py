@@ -15,6 +15,7 @@ from typing import Any
 from kinfer_ros.evaluation.summary import HEAD
 from kinfer_ros.evaluation.summary import Line
 from kinfer_ros.evaluation.summary import Record
+from kinfer_ros.evaluation.summary import badness
 from kinfer_ros.evaluation.summary import by_command
 from kinfer_ros.evaluation.summary import by_condition
 from kinfer_ros.evaluation.summary import cells
@@ -26,7 +27,7 @@ from kinfer_ros.telemetry.report import PAGE
 WORST = 10
 """Runs that are listed with the command that repeats them."""
 MOST_LISTED = 2000
-"""Runs in the table of all of them: the results file has the rest."""
+"""Runs that are listed and drawn one by one: the results file has the rest."""
 
 STYLE = """
 td.grid { text-align: center; padding: 4px 10px; min-width: 6.5em; }
@@ -139,7 +140,7 @@ def _grid_cell(records: Sequence[Record]) -> str:
 def dots(records: Sequence[Record]) -> str:
     """Draw each run as a dot over its velocity error, a row a condition; a cross: it fell."""
     rows: dict[str, list[Record]] = {}
-    for record in records:
+    for record in _thinned(records):
         rows.setdefault(record['job'].split('/')[1], []).append(record)
     most = max((off(record) or 0.0 for record in records), default=0.0) or 1.0
     left, width, step = 170, 1000, 30
@@ -170,8 +171,18 @@ def dots(records: Sequence[Record]) -> str:
     return f'{drawn}{"".join(parts)}</svg><p class="dim">{note}</p>'
 
 
+def _thinned(records: Sequence[Record]) -> list[Record]:
+    """Few enough to be drawn: every n-th, and the worst of all."""
+    if len(records) <= MOST_LISTED:
+        return list(records)
+    every = -(-2 * len(records) // MOST_LISTED)
+    worst = sorted(range(len(records)), key=lambda index: badness(records[index]))
+    kept = {*range(0, len(records), every), *worst[: MOST_LISTED // 2]}
+    return [records[index] for index in sorted(kept)]
+
+
 def _worst(records: Sequence[Record], replay: Mapping[str, str]) -> str:
-    ranked = sorted(records, key=lambda r: (r['survived'], r['run_s'], -(off(r) or 0.0)))
+    ranked = sorted(records, key=badness)
     rows = [
         [
             _text(record['job']),

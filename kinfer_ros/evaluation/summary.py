@@ -45,7 +45,7 @@ class Line:
 
 def summarise(name: str, records: Sequence[Record]) -> Line:
     """Summarise runs, one at least."""
-    worst = min(records, key=_badness)
+    worst = min(records, key=badness)
     return Line(
         name=name,
         runs=len(records),
@@ -90,8 +90,8 @@ def off(record: Record) -> float | None:
     return math.hypot(*errors) if errors else None
 
 
-def _badness(record: Record) -> tuple[float, float]:
-    """Smaller is worse."""
+def badness(record: Record) -> tuple[float, float]:
+    """How bad a run was, for sorting: smaller is worse."""
     return (math.inf if record['survived'] else record['run_s'], -(off(record) or 0.0))
 
 

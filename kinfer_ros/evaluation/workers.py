@@ -7,6 +7,7 @@ Runtime, of memory) costs the job that it happened in, by name, and the rest goe
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -114,6 +115,7 @@ def _end(team: Sequence[_Worker]) -> None:
 def _work(subject: Subject, pipe: Connection) -> None:
     """Run jobs until the pipe is closed; the body of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody: the parent ends us
+    logging.disable(logging.WARNING)  # of physics: the result says it, the progress goes on
     with contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(outcome_of(subject, pipe.recv()))

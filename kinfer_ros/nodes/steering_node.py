@@ -93,7 +93,9 @@ class SteeringNode:
         self._executor.spin_once(timeout_sec=0.0)  # answers of services
 
     def send(self, steering: Steering) -> None:
-        """Publish every entry."""
+        """Publish every entry, where there is one."""
+        if not steering.entries:
+            return
         message = JointState()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.name = [entry.name for entry in steering.entries]
