@@ -19,7 +19,6 @@ from typing import TypeVar
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.yaml_file import did_you_mean
 
 PROGRAM = 'python -m kinfer_ros'
 WIDTH = 79
@@ -55,6 +54,9 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _suggestion(message: str, parser: argparse.ArgumentParser) -> str:
+    # Here, because help and version need no YAML.
+    from kinfer_ros.yaml_file import did_you_mean
+
     choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
     if choice:
         return did_you_mean(choice[1], re.findall(r'[\w.-]+', choice[2]))
