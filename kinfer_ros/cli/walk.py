@@ -26,6 +26,7 @@ from kinfer_ros.graph import nodes
 from kinfer_ros.graph import parse
 from kinfer_ros.nodes.composition import Composition
 from kinfer_ros.nodes.composition import import_nodes
+from kinfer_ros.nodes.process import SWITCH_INTERVAL
 
 USAGE = """\
 usage: python -m kinfer_ros walk [name:=value ...]
@@ -45,9 +46,6 @@ CLOSING = closing(
 
 STATUS_PERIOD = 0.5
 CLEAR_LINE = '\r\x1b[K'
-
-SWITCH_INTERVAL = 0.0005
-"""s after which a waiting thread gets the interpreter; Python's 5 ms are a quarter of a tick."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -46,5 +46,5 @@ class Clocks:
         )
 
     def stamp_now(self) -> int:
-        """Clock of the message stamps, ns."""
-        return int(self._node_clock.now().nanoseconds)
+        """Clock of the message stamps, ns: without simulated time the system's, asked directly."""
+        return int(self._node_clock.now().nanoseconds) if self.sim_time else time.time_ns()
