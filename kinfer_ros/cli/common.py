@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import re
 import sys
 import textwrap
@@ -24,6 +25,7 @@ PROGRAM = 'python -m kinfer_ros'
 WIDTH = 79
 USER_ERROR = 2
 INTERRUPTED = 130
+UNREAD = 141
 
 Arguments = TypeVar('Arguments')
 
@@ -33,16 +35,23 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
     Run a command, and turn what a user can cause into an exit code.
 
     :param function: takes the arguments and gives the exit code.
-    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C.
-        Anything else that is raised is a bug of ours and propagates.
+    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C; 141
+        where nobody reads what it prints any more. Anything else that is raised is a bug of ours
+        and propagates.
     """
     try:
-        return function(argv)
+        code = function(argv)
+        sys.stdout.flush()
+        return code
     except KinferRosError as error:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # `| head` has seen enough: what is left must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
 
 
 class CommandParser(argparse.ArgumentParser):

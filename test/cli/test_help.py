@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
+from helpers.processes import REPOSITORY
 from kinfer_ros import graph
 from kinfer_ros.__main__ import COMMANDS
 from kinfer_ros.__main__ import main
@@ -83,6 +87,20 @@ def test_what_was_meant_is_said(words, said, capsys):
     """A typing error should cost one look."""
     assert run(words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_who_stops_reading_gets_no_traceback(tmp_path):
+    """`... | head` is an everyday thing."""
+    (tmp_path / 'runs').mkdir()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, '-m', 'kinfer_ros', 'runs', '--runs-dir', str(tmp_path / 'runs')],
+        cwd=REPOSITORY, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert done.returncode == 141
+    assert done.stderr == ''
 
 
 def test_help_of_a_command_by_its_name(capsys):
