@@ -81,7 +81,13 @@ def _start(subject: Subject) -> _Worker:
     context = multiprocessing.get_context('spawn')  # a fork would copy the threads' locks
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(subject, theirs), daemon=True)
-    process.start()
+    # Ctrl-C reaches everybody, and the parent ends the workers. The child inherits the mask: it is
+    # deaf from its first instruction on. What comes here meanwhile comes afterwards.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     return _Worker(process, ours)
 
@@ -114,7 +120,6 @@ def _end(team: Sequence[_Worker]) -> None:
 
 def _work(subject: Subject, pipe: Connection) -> None:
     """Run jobs until the pipe is closed; the body of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody: the parent ends us
     logging.disable(logging.WARNING)  # of physics: the result says it, the progress goes on
     with contextlib.suppress(EOFError, OSError):
         while True:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import multiprocessing
+import os
+import signal
+import threading
 from dataclasses import replace
 
 import pytest
@@ -37,6 +40,23 @@ def test_a_crash_costs_its_job_alone():
     assert reason == 'its process died (signal 9)'
     assert another['job'] == 'stand/rough/1'
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_is_deaf_to_ctrl_c_from_its_start():
+    """One that is still importing would else die, with a traceback of its own."""
+    found = []
+
+    def collect() -> None:
+        found.extend(outcome for outcome in run_jobs(BIPED, [SHORT], 1) if outcome)
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    while thread.is_alive():
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid, signal.SIGINT)
+        thread.join(0.02)
+    ((_, result),) = found
+    assert result['job'] == 'stand/rough/0'
 
 
 def test_a_users_mistake_is_an_outcome():
