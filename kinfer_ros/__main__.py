@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from kinfer_ros import __version__
-from kinfer_ros.cli.common import PROGRAM
+from kinfer_ros.cli.parsers import PROGRAM
 from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
@@ -22,19 +22,21 @@ COMMANDS: dict[str, str] = {
     'completion': 'print a script with which the Tab key of the shell knows these commands',
     'doctor': 'say whether this machine is fit to run a robot, a remedy on each line',
     'eval': 'run a policy over commands, conditions and seeds: a table, a page, the worst run',
-    'export': 'write the step log of a run as CSV',
+    'export': 'write the step log of a run as CSV, Parquet, MCAP, or for Rerun',
     'import': 'make a policy spec and a robot file of what an exporter wrote',
     'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
     'kos': 'look at the actuators of a robot that KOS runs, or bring it home slowly',
     'pack': 'make a .kinfer archive from two ONNX files and metadata',
+    'plot': 'draw chosen numbers of a run, or of a log of kinfer, as a picture',
     'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
-    'robot': "make a robot file of K-Scale's metadata.json",
+    'robot': "make a robot file of K-Scale's metadata.json, or the URDF of a robot",
     'runs': 'list the runs there are, and remove old ones',
     'teleop': 'steer a policy with the keyboard: every entry of its command, by name',
     'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
+    'watch': "show a running policy node, or a recorded run, in Rerun's viewer",
     'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
 }
 """Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""

@@ -18,10 +18,12 @@ SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')
 
 # Python modules whose distribution has another name; ROS packages have the name of their module.
 DISTRIBUTIONS = {
+    'backports': 'backports.zstd',
     'google': 'protobuf',
     'grpc': 'grpcio',
     'imageio_ffmpeg': 'imageio-ffmpeg',
     'kos_protos': 'pykos',
+    'rerun': 'rerun-sdk',
     'yaml': 'PyYAML',
 }
 SYSTEM_KEYS = {'numpy': 'python3-numpy', 'yaml': 'python3-yaml'}
@@ -103,7 +105,7 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video', 'kos', 'plot', 'ray', 'top')
+    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'ray', 'rerun', 'top')
     missing = [
         module
         for module in sorted(imported_modules())
@@ -116,7 +118,8 @@ def test_every_import_is_declared():
 @pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
 def test_wheels_bring_the_ros_packages(distro):
     """What package.xml asks of ROS must be among the wheels that `make walk` installs."""
-    not_on_pypi = {'launch', 'launch_ros', 'ros2launch'}  # `walk` composes the graph itself
+    # `walk` composes the graph itself; without tf2_msgs robot_state publishes no /tf.
+    not_on_pypi = {'launch', 'launch_ros', 'ros2launch', 'tf2_msgs'}
     keys = {dependency.name for dependency in manifest().exec_depends}
     keys -= not_on_pypi | set(SYSTEM_KEYS.values())
     assert {f'ros-{key.replace("_", "-")}' for key in keys} <= set(pins(distro))

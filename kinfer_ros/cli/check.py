@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import add_policy_arguments
-from kinfer_ros.cli.common import add_robot_argument
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_policy_arguments
+from kinfer_ros.cli.parsers import add_robot_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.control.contract_check import Row
 from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import check_contract

@@ -1,31 +1,23 @@
-"""
-What all commands share: help with examples, and a user's mistake as one line and exit code 2.
-
-Without this module each command would have its own words for the same option and the same error.
-"""
+"""What all commands share: a user's mistake is one line and exit code 2, never a traceback."""
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
-import re
 import sys
-import textwrap
+import time
 from collections.abc import Callable
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn
 from typing import TypeVar
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 
-PROGRAM = 'python -m kinfer_ros'
-WIDTH = 79
 USER_ERROR = 2
+PROGRESS_PERIOD = 0.5
+"""s between two updates of the progress line."""
+
 INTERRUPTED = 130
-UNREAD = 141
+CLOSED_PIPE = 141
 
 Arguments = TypeVar('Arguments')
 
@@ -35,9 +27,8 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
     Run a command, and turn what a user can cause into an exit code.
 
     :param function: takes the arguments and gives the exit code.
-    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C; 141
-        where nobody reads what it prints any more. Anything else that is raised is a bug of ours
-        and propagates.
+    :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C;
+        141 where nobody reads on. Anything else that is raised is a bug of ours and propagates.
     """
     try:
         code = function(argv)
@@ -49,113 +40,51 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # `| head` has seen enough: what is left must not be tried again when Python ends.
+        # `| head` has read enough; Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREAD
+        return CLOSED_PIPE
 
 
-class CommandParser(argparse.ArgumentParser):
-    """argparse whose errors name the option, command or choice that was most likely meant."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say it, with a suggestion where there is one, and exit with code 2."""
-        super().error(message + _suggestion(message, self))
-
-
-def _suggestion(message: str, parser: argparse.ArgumentParser) -> str:
-    # Here, because help and version need no YAML.
-    from kinfer_ros.yaml_file import did_you_mean
-
-    choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-    if choice:
-        return did_you_mean(choice[1], re.findall(r'[\w.-]+', choice[2]))
-    unknown = re.search(r'unrecognized arguments: .*?(--[\w-]+)', message)
-    return did_you_mean(unknown[1], _options(parser)) if unknown else ''
-
-
-def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Long options of a parser and of its subcommands, one of which was meant."""
-    for action in parser._actions:  # argparse has no public list of them
-        yield from (option for option in action.option_strings if option.startswith('--'))
-    for each in subcommands(parser).values():
-        yield from _options(each)
-
-
-def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """Give the parsers of a command's subcommands by name; empty where it has none."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    return {}
-
-
-def command_parser(name: str, description: str, *examples: str, codes: str) -> CommandParser:
+class Progress:
     """
-    Make the parser of a command.
+    A line on stderr that says how far long work has come; used as a context, and gone after it.
 
-    :param examples: of its use, without the program: `report runs/latest`.
-    :param codes: what its exit codes mean, but for 2 and 130, which mean the same everywhere.
+    Nothing is shown where stderr is no terminal.
     """
-    parser = CommandParser(prog=f'{PROGRAM} {name}', description=description)
-    explain(parser, *examples, codes=codes)
-    return parser
+
+    def __init__(self, *, shown: bool = True) -> None:
+        """:param shown: whether the user wants to see it at all."""
+        self._shown = shown and sys.stderr.isatty()
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+
+    def of(self, what: str) -> Callable[[int], None]:
+        """Return what is called with each number; it shows one now and then."""
+
+        def tell(number: int) -> None:
+            if self._shown and time.monotonic() - self._told > PROGRESS_PERIOD:
+                self._told = time.monotonic()
+                print(f'\r\x1b[K{number} {what} ...', end='', file=sys.stderr, flush=True)
+
+        return tell
 
 
-def explain(parser: argparse.ArgumentParser, *examples: str, codes: str) -> None:
-    """Give a parser's help examples and exit codes; see `command_parser`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter  # examples stay in one line
-    parser.description = textwrap.fill(parser.description or '', WIDTH)
-    parser.epilog = closing(*examples, codes=codes)
-
-
-def closing(*examples: str, codes: str) -> str:
-    """Write the end of a help text."""
-    lines = '\n'.join(f'  {PROGRAM} {example}' for example in examples)
-    meanings = f'exit code {codes}; 2: a mistake in the arguments or in a file'
-    return f'examples:\n{lines}\n\n{textwrap.fill(meanings, WIDTH)}'
-
-
-def add_robot_argument(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Give a parser the argument that names a robot; it is required where it has no default."""
-    meaning = 'a name in config/robots, or the path of a robot YAML'
-    more = f' (default {default})' if default else ''
-    parser.add_argument('--robot', required=not default, default=default, help=meaning + more)
-
-
-def add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the arguments that say which policy node is meant."""
-    add = parser.add_argument
-    add('--namespace', default='', help='namespace of the robot')
-    add('--node', default='policy_node', help='name of the policy node (default policy_node)')
-
-
-def add_force_argument(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the leave to overwrite."""
-    parser.add_argument('--force', action='store_true', help='overwrite what is there')
-
-
-def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the choice of JSON."""
-    parser.add_argument('--json', action='store_true', help='write JSON in place of a text')
-
-
-def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the arguments that name a policy, and the choice of JSON."""
-    add = parser.add_argument
-    add('model', type=Path, metavar='MODEL', help='policy file, .kinfer or .onnx')
-    add('--spec', type=Path, help='policy spec (YAML) of an .onnx file that takes a flat vector')
-    add_json_argument(parser)
-
-
-def need(module: str, what: str) -> None:
+def need(module: str, what: str, package: str = '') -> None:
     """
     Check for a module that is an extra.
 
     :param what: what needs it, as the user typed it.
+    :param package: what pip calls it, where that is not the module's name.
     :raises ConfigError: it is not installed; the text says how to get it.
     """
     if importlib.util.find_spec(module) is None:
         raise ConfigError(
             f'{what} needs the Python module {module}, which {sys.executable} does not have: '
-            f'`{sys.executable} -m pip install {module}`'
+            f'`{sys.executable} -m pip install {package or module}`'
         )

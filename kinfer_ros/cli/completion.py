@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
-from kinfer_ros.cli.common import subcommands
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.parsers import subcommands
 from kinfer_ros.graph import ARGUMENTS
 from kinfer_ros.share import share_dir
 

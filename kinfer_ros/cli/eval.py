@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from kinfer_ros.cli.common import add_policy_arguments
-from kinfer_ros.cli.common import add_robot_argument
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.eval_progress import Progress
+from kinfer_ros.cli.parsers import add_policy_arguments
+from kinfer_ros.cli.parsers import add_robot_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 
 if TYPE_CHECKING:

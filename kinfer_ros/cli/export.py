@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros export`: a step log as CSV, for PlotJuggler, pandas and spreadsheets.
+"""`python -m kinfer_ros export`: a step log for PlotJuggler, pandas, Foxglove and Rerun.
 
-The bag of a run needs no export: it is MCAP, which Foxglove, PlotJuggler and Rerun open.
+Exit code 0, or 2 for a user's mistake. The bag of a run needs no export: it is MCAP already.
 """
 
 from __future__ import annotations
@@ -10,12 +10,21 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import add_json_argument
-from kinfer_ros.cli.common import command_parser
+from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.telemetry.columns import Columns
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
+from kinfer_ros.telemetry.series import all_series
 from kinfer_ros.telemetry.table import write_csv
+from kinfer_ros.telemetry.table import write_parquet
+
+SUFFIXES = {'csv': '.csv', 'parquet': '.parquet', 'mcap': '.mcap', 'rerun': '.rrd'}
+NEEDED = {'parquet': ('pyarrow', 'pyarrow'), 'rerun': ('rerun', 'rerun-sdk')}
+"""Module and distribution, of the formats that need an extra."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,34 +36,63 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'export',
-        'Write the step log of a run as CSV: a row a tick, columns such as '
-        'target/left_knee. The bag of a run is MCAP already: Foxglove, PlotJuggler and Rerun open '
-        'it as it is.',
-        'export runs/latest',
-        'export runs/latest --out steps.csv',
+        'Write the step log of a run for other tools. csv: spreadsheets, PlotJuggler; '
+        'parquet: pandas, Polars, PlotJuggler; mcap: Foxglove and PlotJuggler, ROS 2 messages on '
+        "the graph's topics; rerun: Rerun's viewer. The bag of a run is MCAP as it is.",
+        'export runs/latest --to parquet',
+        'export runs/latest --to mcap --out for_foxglove.mcap',
         codes='0: it is written',
     )
-    parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
-    parser.add_argument('--to', choices=('csv',), default='csv', help='format (default csv)')
-    parser.add_argument(
-        '--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv)'
-    )
+    add = parser.add_argument
+    add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
+    add('--to', choices=tuple(SUFFIXES), default='csv', help='format (default csv)')
+    add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv, ...)')
     add_json_argument(parser)
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
+    if arguments.to in NEEDED:
+        module, package = NEEDED[arguments.to]
+        need(module, f'--to {arguments.to}', package)
     run = RecordedRun.open(arguments.run)
-    columns = read_columns(run)
-    beside = run.path.with_suffix('.csv') if run.path.is_file() else run.path / 'steps.csv'
-    out: Path = arguments.out or beside
-    rows = write_csv(run, columns, out)
+    out: Path = arguments.out or _beside(run.path, SUFFIXES[arguments.to])
+    with Progress(shown=not arguments.json) as progress:
+        columns = read_columns(run, progress.of('records read'))
+        _write(run, columns, arguments.to, out, progress)
+    records = len(columns.step_id)
     if arguments.json:
-        print(json.dumps({'file': str(out), 'rows': rows, 'warnings': columns.warnings}, indent=2))
+        said = {'file': str(out), 'rows': records, 'bytes': out.stat().st_size}
+        print(json.dumps(said | {'warnings': columns.warnings}, indent=2))
     else:
-        print('\n'.join([f'{out}: {rows} rows', *columns.warnings]))
+        print('\n'.join([f'{out}: {records} rows', *columns.warnings]))
     return 0
+
+
+def _beside(run: Path, suffix: str) -> Path:
+    return run.with_suffix(suffix) if run.is_file() else run / f'steps{suffix}'
+
+
+def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Progress) -> None:
+    if to == 'csv':
+        write_csv(columns, all_series(run, columns), out)
+    elif to == 'parquet':
+        write_parquet(run, columns, all_series(run, columns), out)
+    elif to == 'mcap':
+        # Here, because rosbags is an extra.
+        from kinfer_ros.telemetry.steps_mcap import write_mcap
+
+        write_mcap(run, columns, out, progress.of('records written'))
+    else:
+        # Here, because rerun-sdk is an extra.
+        from kinfer_ros.telemetry import rerun_log
+
+        series = all_series(run, columns)
+        name = run.path.resolve().name
+        recording = rerun_log.open_recording(name, rerun_log.panels_of(series), out)
+        rerun_log.send_run(recording, columns, series)
+        rerun_log.finish(recording)
 
 
 if __name__ == '__main__':

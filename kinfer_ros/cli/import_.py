@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from kinfer_ros.cli.common import add_force_argument
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_force_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import check_contract
 from kinfer_ros.control.robot import load_robot

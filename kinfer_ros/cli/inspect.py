@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from kinfer_ros.cli.common import add_policy_arguments
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_policy_arguments
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import read_archive

@@ -14,13 +14,13 @@ from kinfer_ros.bridges.kos_options import AUTO
 from kinfer_ros.bridges.kos_options import BACKENDS
 from kinfer_ros.bridges.kos_options import Connection
 from kinfer_ros.bridges.kos_options import check_connection
-from kinfer_ros.cli.common import add_robot_argument
-from kinfer_ros.cli.common import command_parser
-from kinfer_ros.cli.common import explain
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.kos_home import SPEED
 from kinfer_ros.cli.kos_home import home
 from kinfer_ros.cli.kos_state import state
+from kinfer_ros.cli.parsers import add_robot_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.parsers import explain
 
 
 def main(argv: Sequence[str] | None = None) -> int:

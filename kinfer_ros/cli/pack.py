@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinfer_ros.cli.common import add_force_argument
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_force_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import INIT_FN
 from kinfer_ros.policy.archive import MAX_FILE_BYTES

@@ -10,9 +10,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import add_json_argument
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.repair import BagRepair
 from kinfer_ros.telemetry.repair import bags_of

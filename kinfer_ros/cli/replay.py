@@ -8,7 +8,6 @@ model it says how that would have acted, and 0.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -18,10 +17,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from kinfer_ros.cli.common import add_json_argument
-from kinfer_ros.cli.common import command_parser
+from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
@@ -33,9 +33,6 @@ from kinfer_ros.telemetry.replay import Outcome
 from kinfer_ros.telemetry.replay import Replay
 from kinfer_ros.telemetry.versions import host
 from kinfer_ros.telemetry.versions import versions
-
-PROGRESS_PERIOD = 0.5
-"""s between two updates of the progress line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +53,8 @@ def _command(argv: Sequence[str] | None) -> int:
         run, policy, _finder(run), other=other, tolerance=arguments.tolerance or TOLERANCE
     )
     begin = time.perf_counter()
-    pictures = _collect(run, replay, sys.stderr.isatty() and not arguments.json)
+    with Progress(shown=not arguments.json) as progress:
+        pictures = _collect(run, replay, progress.of('records replayed'))
     seconds = time.perf_counter() - begin
     if arguments.png:
         # Here, because matplotlib is an extra.
@@ -83,7 +81,8 @@ def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
 
     loaded, bag = load_for_bag(run, bags_of(run.path))
     replay = BagReplay(run, loaded, bag, arguments.tolerance or TOLERANCE)
-    outcome = replay.run(_progress(sys.stderr.isatty() and not arguments.json))
+    with Progress(shown=not arguments.json) as progress:
+        outcome = replay.run(progress.of('commands replayed'))
     exact = arguments.tolerance is None and not _differing_builds(run)
     lockstep = bool(run.fact('parameters', 'lockstep'))
     target = outcome.target
@@ -93,19 +92,6 @@ def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
     else:
         print('\n'.join(lines(outcome, good=good, exact=exact, lockstep=lockstep)))
     return 0 if good else 1
-
-
-def _progress(shown: bool) -> Callable[[int], None]:
-    """Give what is called with each number and shows it now and then."""
-    told = time.monotonic()
-
-    def tell(number: int) -> None:
-        nonlocal told
-        if shown and time.monotonic() - told > PROGRESS_PERIOD:
-            told = time.monotonic()
-            print(f'\r\x1b[K{number}\r', end='', file=sys.stderr, flush=True)
-
-    return tell
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -185,17 +171,18 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
                     return policy
                 raise RunError(f'{path}: has changed since it took over in this run')
         raise RunError(
-            f'{run.path}: a swap to the model {name}..., which run.json does not list (its swaps '
-            'are written when a run ends)'
+            f'{run.path}: a swap to the model {name}..., which run.json does not list: it was '
+            'written by another version of kinfer_ros, or is damaged'
         )
 
     return find
 
 
-def _collect(run: RecordedRun, replay: Replay, progress: bool) -> dict[str, list[Any]]:
+def _collect(
+    run: RecordedRun, replay: Replay, tell: Callable[[int], None]
+) -> dict[str, list[Any]]:
     """Feed every record; :return: what a plot needs."""
     pictures: dict[str, list[Any]] = {'step': [], 'recorded': [], 'replayed': []}
-    tell = _progress(progress)
     for record in run.records():
         tell(replay.outcome.records)
         ran = replay.feed(record)

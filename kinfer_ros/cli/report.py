@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import add_json_argument
-from kinfer_ros.cli.common import command_parser
+from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.verdict import find_problems
 from kinfer_ros.cli.verdict import summary
 from kinfer_ros.errors import RunError
@@ -36,7 +38,8 @@ def _command(argv: Sequence[str] | None) -> int:
         need('matplotlib', '--png')
     begin = time.perf_counter()
     runs = [arguments.run] + ([arguments.other] if arguments.other else [])
-    subjects = [_subject(path) for path in runs]
+    with Progress(shown=not arguments.json) as progress:
+        subjects = [_subject(path, progress.of(f'records of {path} read')) for path in runs]
     page = make_report(subjects)
     out: Path = arguments.out or _beside(arguments.run)
     try:
@@ -92,9 +95,9 @@ def _beside(run: Path) -> Path:
     return run.with_suffix('.html') if run.is_file() else run / 'report.html'
 
 
-def _subject(path: Path) -> Subject:
+def _subject(path: Path, progress: Callable[[int], None]) -> Subject:
     run = RecordedRun.open(path)
-    columns = read_columns(run)
+    columns = read_columns(run, progress)
     if not run.facts:
         return Subject(run, columns, [], ['a step log alone, without run.json'])
     if run.facts.get('ended') is None:

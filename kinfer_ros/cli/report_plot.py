@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.derived import base_velocity
+from kinfer_ros.telemetry.derived import tilt
+from kinfer_ros.telemetry.derived import tracking_error
 from kinfer_ros.telemetry.report import Subject
-from kinfer_ros.telemetry.report import tilt
-from kinfer_ros.telemetry.report import tracking_error
 
 
 def draw(path: Path, subjects: Sequence[Subject]) -> None:
     """
-    Write a PNG: lateness, tilt, command, output and tracking error over time; a run a column.
+    Write a PNG: lateness, tilt, command, velocity, output and tracking error; a run a column.
 
     :raises RunError: the file cannot be written.
     """
@@ -26,7 +27,7 @@ def draw(path: Path, subjects: Sequence[Subject]) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(
-        5, len(subjects), figsize=(9 * len(subjects), 12), squeeze=False, layout='constrained'
+        6, len(subjects), figsize=(9 * len(subjects), 14), squeeze=False, layout='constrained'
     )
     for column, subject in enumerate(subjects):
         axes[0][column].set_title(subject.run.path.resolve().name, fontsize=10)
@@ -46,11 +47,12 @@ def draw(path: Path, subjects: Sequence[Subject]) -> None:
 
 def _rows(subject: Subject) -> list[tuple[str, Any]]:
     columns = subject.columns
-    error = tracking_error(subject)
+    error = tracking_error(columns)
     return [
         ('lateness, us', columns.scalars.get('late_us')),
-        ('tilt, rad', tilt(subject)),
+        ('tilt, rad', tilt(columns)),
         ('command', columns.row('command')),
+        ('velocity: x, y, yaw', base_velocity(columns)),
         ('output, rad', columns.row('output')),
         ('largest tracking error, rad', None if error is None else _largest(error)),
     ]

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import add_json_argument
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.telemetry.run_list import OPEN
 from kinfer_ros.telemetry.run_list import VERDICTS
@@ -35,7 +35,7 @@ def _command(argv: Sequence[str] | None) -> int:
     if arguments.remove:
         return _remove(found, arguments)
     if arguments.json:
-        print(json.dumps([asdict(run) | {'path': str(run.path)} for run in found], indent=2))
+        print(_as_json(found))
     else:
         print('\n'.join(_table(found)))
     return 0
@@ -105,22 +105,31 @@ def _table(found: list[Listed]) -> list[str]:
     return [*lines, f'{len(found)} runs, {sum(run.bytes for run in found) / 1e6:.1f} MB; * latest']
 
 
+def _as_json(found: list[Listed]) -> str:
+    return json.dumps([asdict(run) | {'path': str(run.path)} for run in found], indent=2)
+
+
 def _remove(found: list[Listed], arguments: argparse.Namespace) -> int:
     going = [run for run in found if run.verdict != OPEN]
     for run in found:
         if run.verdict == OPEN:
             print(f'{run.path.name}: not ended, is kept (repair it first)', file=sys.stderr)
     if not going:
-        print('nothing to remove')
+        print('[]' if arguments.json else 'nothing to remove')
         return 0
     if not arguments.yes:
+        if arguments.json or not sys.stdin.isatty():
+            raise ConfigError(
+                '--remove asks before it removes: there is no terminal, or --json; give --yes'
+            )
         print('\n'.join(_table(going)))
-        if not sys.stdin.isatty():
-            raise ConfigError('--remove asks before it removes: there is no terminal; give --yes')
         if input(f'remove these {len(going)} runs? [y/N] ').strip().lower() not in ('y', 'yes'):
             print('nothing was removed')
             return 1
     remove_runs(going)
+    if arguments.json:
+        print(_as_json(going))
+        return 0
     print(f'removed {len(going)} runs, {sum(run.bytes for run in going) / 1e6:.1f} MB')
     return 0
 

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinfer_ros.cli.common import add_node_arguments
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_node_arguments
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.teleop_screen import ENTER
 from kinfer_ros.cli.teleop_screen import LEAVE
 from kinfer_ros.cli.teleop_screen import picture

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 
 from kinfer_ros.cli.common import INTERRUPTED
-from kinfer_ros.cli.common import add_node_arguments
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_node_arguments
+from kinfer_ros.cli.parsers import command_parser
 
 PERIOD = 0.25
 """s between two pictures."""

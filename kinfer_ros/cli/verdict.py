@@ -1,48 +1,57 @@
 """What a run came to, from its directory alone: the summary, and whether it went well.
 
 `walk` ends with it, and `make walk` says it after a `ros2 launch`, which knows nothing of falls.
+Exit code 0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinfer_ros.cli.common import command_parser
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
 
+FIGURES = (
+    'reason', 'run_s', 'distance_m', 'path_m', 'turned_rad', 'falls', 'counters', 'timing',
+)  # fmt: skip
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command `verdict RUN`."""
-    return run_command(_command, sys.argv[1:] if argv is None else argv)
 
-
-def _command(argv: list[str]) -> int:
-    run: Path = make_parser().parse_args(argv).run
-    return say_verdict(run)
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, 1 where the run did not go well, 2 for a user's mistake."""
+    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'verdict',
-        'Summarise a run: how it ended, distance, falls, timing, records.',
+        'Summarise a run. Exit code 0: the robot stayed up and every file is closed; '
+        '1: it did not; 2: no such run.',
         'verdict runs/latest',
         codes='0: the robot stayed up and every file is closed; 1: it did not',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory')
+    add_json_argument(parser)
     return parser
 
 
-def say_verdict(run: Path) -> int:
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    return say_verdict(arguments.run, as_json=arguments.json)
+
+
+def say_verdict(run: Path, *, as_json: bool = False) -> int:
     """
     Print the summary of a run that has ended.
 
+    :param as_json: as JSON, with the figures as run.json has them.
     :return: 0 if the robot stayed up and every file was closed, else 1.
     :raises RunError: `run` is not a run directory.
     """
@@ -58,6 +67,11 @@ def say_verdict(run: Path) -> int:
     if 'counters' not in facts:
         raise RunError(f'{run}: the process of this run was killed, so it has no figures')
     problems = find_problems(run, facts)
+    if as_json:
+        figures = {key: facts.get(key) for key in FIGURES}
+        said = {'run': str(run), 'good': not problems, 'problems': problems}
+        print(json.dumps(said | figures, indent=2))
+        return 1 if problems else 0
     for line in summary(facts):
         print(line)
     for problem in problems:

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kinfer_ros.cli.common import closing
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import closing
 from kinfer_ros.cli.probe import refuse_a_taken_graph
 from kinfer_ros.cli.probe import ros_context
 from kinfer_ros.cli.verdict import say_verdict

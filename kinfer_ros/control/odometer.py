@@ -15,6 +15,7 @@ class Odometer:
     :ivar distance: m, straight line from where the run began.
     :ivar path: m, length of the way, sampled as often as `update` is called.
     :ivar heading: rad, how far it turned, not wrapped.
+    :ivar pose: m, m, rad in the fixed frame, as updated last; None until then, and once taken.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Odometer:
         self.distance = 0.0
         self.path = 0.0
         self.heading = 0.0
+        self.pose: tuple[float, float, float] | None = None
         self._start: tuple[float, float] | None = None
         self._last = (0.0, 0.0, 0.0)
 
@@ -39,4 +41,9 @@ class Odometer:
             self.path += math.hypot(x - last_x, y - last_y)
             self.heading += math.remainder(yaw - last_yaw, math.tau)
             self.distance = math.hypot(x - self._start[0], y - self._start[1])
-        self._last = (x, y, yaw)
+        self._last = self.pose = (x, y, yaw)
+
+    def take_pose(self) -> tuple[float, float, float] | None:
+        """Return the pose, where it is newer than the last call."""
+        pose, self.pose = self.pose, None
+        return pose

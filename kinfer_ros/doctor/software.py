@@ -22,7 +22,7 @@ from kinfer_ros.telemetry.versions import version_of
 PYTHONS = ((3, 11), (3, 13))
 NEEDED = ('numpy', 'onnxruntime', 'PyYAML', 'orjson')
 WANTED = {'mujoco': 'to simulate a robot', 'rosbags': 'to record a bag'}
-EXTRAS = ('pykos', 'rich', 'matplotlib', 'imageio-ffmpeg', 'ray')
+EXTRAS = ('pykos', 'rich', 'matplotlib', 'imageio-ffmpeg', 'pyarrow', 'rerun-sdk', 'ray')
 DISTROS = ('kilted', 'jazzy')
 
 SAFE_DOMAINS = 101

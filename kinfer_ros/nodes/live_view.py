@@ -1,4 +1,4 @@
-"""Follows a running policy node over its topics alone, for `python -m kinfer_ros top`.
+"""Follows a running policy node over its topics alone, for `top` and `watch`.
 
 It asks for nothing and publishes nothing, so it can be started beside any running robot. It leaves
 ~/run alone: who follows that and the commands is taken for a recorder (wait_for_recorder).
@@ -10,10 +10,12 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
@@ -33,8 +35,11 @@ class LiveView:
     :ivar state: the newest of everything, as of the last `poll`.
     """
 
-    def __init__(self, namespace: str, policy_node: str) -> None:
-        """:param policy_node: name of the policy node, in the namespace."""
+    def __init__(self, namespace: str, policy_node: str, *, base: bool = False) -> None:
+        """
+        :param policy_node: name of the policy node, in the namespace.
+        :param base: follow the IMU and odometry as well.
+        """
         self.state = LiveState()
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
@@ -53,6 +58,8 @@ class LiveView:
         self._gains = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
         self._bridge = self._subscribe(String, 'bridge_state', LATCHED)
         self._mode = self._subscribe(String, f'{policy_node}/mode', LATCHED)
+        self._imu = self._subscribe(Imu, 'imu/data', BEST_EFFORT) if base else None
+        self._odom = self._subscribe(Odometry, 'odom', BEST_EFFORT) if base else None
         self._diagnostics = self._subscribe(DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
 
     def _subscribe(self, kind: Any, topic: str, qos: QoSProfile) -> Any:
@@ -80,6 +87,7 @@ class LiveView:
         if command is not None:
             state.no_target()
             state.take_joints(command.name, target=command.position)
+        self._take_base()
         gains = take_newest(self._gains)
         if gains is not None:
             state.take_joints(gains.name, torque_limit=gains.effort)
@@ -95,3 +103,13 @@ class LiveView:
                         int.from_bytes(status.level, 'little'), status.message, values
                     )
         return state
+
+    def _take_base(self) -> None:
+        imu = take_newest(self._imu) if self._imu else None
+        if imu is not None:
+            g, a = imu.angular_velocity, imu.linear_acceleration
+            self.state.take_base(gyro=(g.x, g.y, g.z), accel=(a.x, a.y, a.z))
+        odom = take_newest(self._odom) if self._odom else None
+        if odom is not None:
+            twist = odom.twist.twist
+            self.state.take_base(velocity=(twist.linear.x, twist.linear.y, twist.angular.z))

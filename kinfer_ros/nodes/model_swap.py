@@ -16,7 +16,6 @@ from kinfer_ros.control.stepping import Fitted
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.policy.policy import Policy
-from kinfer_ros.policy.policy import load_model
 
 
 class ModelSwap:
@@ -24,22 +23,22 @@ class ModelSwap:
 
     def __init__(
         self,
-        path: str,
-        spec: str | None,
-        threads: int,
+        load: Callable[[], Policy],
         loaded: Loaded,
+        begin: Callable[[Policy], None],
         taken_over: Callable[[Loaded], None],
         answer: Callable[[str], None],
     ) -> None:
         """
         Begin to load.
 
-        :param spec: policy spec of the file, where it needs one.
-        :param threads: as load_model takes it.
+        :param load: loads the policy; called on a thread of its own.
+        :param begin: called on the loading thread with the policy, before it runs.
         :param taken_over: called with what is loaded then, when the policy has taken over.
         :param answer: called once: with '', or with why the old policy goes on.
         """
         self._loaded = loaded
+        self._begin = begin
         self._taken_over = taken_over
         self._answer = answer
         self._refusal: str | None = None
@@ -48,7 +47,7 @@ class ModelSwap:
         self._asked = False
         self.done = False
         self._thread = threading.Thread(
-            target=self._load, args=(path, spec, threads), name='load_model', daemon=True
+            target=self._load, args=(load,), name='load_model', daemon=True
         )
         self._thread.start()
 
@@ -73,16 +72,17 @@ class ModelSwap:
             self._taken_over(replace(self._loaded, policy=self._policy))
         self._answer(refusal)
 
-    def _load(self, path: str, spec: str | None, threads: int) -> None:
+    def _load(self, load: Callable[[], Policy]) -> None:
         """Body of the thread."""
         loaded = self._loaded
         parts = loaded.controller.parts
         try:
-            policy = load_model(path, spec, threads=threads)
+            policy = load()
             check(policy.contract, loaded.robot)
             check_exchange(policy.contract, loaded.policy.contract, loaded.robot, loaded.rate_hz)
-            self._fitted = fit(policy, loaded.robot, parts.frame, parts.command)
-            self._policy = policy
+            fitted = fit(policy, loaded.robot, parts.frame, parts.command)
+            self._begin(policy)
+            self._fitted, self._policy = fitted, policy
         except KinferRosError as error:
             self._refusal = str(error)
         except Exception as error:

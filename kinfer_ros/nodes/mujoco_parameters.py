@@ -68,7 +68,8 @@ MUJOCO_PARAMETERS = (
     Declared(
         'publish_clock',
         False,
-        'Publish /clock and stamp the sensors with simulated time. Implied by lockstep.',
+        'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. Without '
+        'it, use_sim_time makes the simulation follow the /clock of another publisher.',
         read_only=True,
     ),
     Declared(

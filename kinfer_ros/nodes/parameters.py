@@ -102,6 +102,19 @@ STRUCTURE = (
     Declared('dry_run', False, 'Do everything but publish commands and gains. Read at activate.'),
     Declared('record', True, 'Write steps.ndjson into the run directory. Read at configure.'),
     Declared(
+        'log_rotate_mb',
+        0.0,
+        'MB. Size from which steps.ndjson is closed as a part (steps.0001.ndjson) and begun anew; '
+        '0: never. Read at configure.',
+        0.0,
+        1e6,
+    ),
+    Declared(
+        'log_zstd',
+        False,
+        'Compress the closed parts of the step log (needs log_rotate_mb). Read at configure.',
+    ),
+    Declared(
         'wait_for_recorder',
         False,
         'Activate only when a recorder follows this node, so that its bag has the whole run.',

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from kinfer_ros.nodes.readiness import Readiness
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.nodes.run_session import RunSession
 from kinfer_ros.nodes.run_session import load
+from kinfer_ros.nodes.run_session import load_policy
 from kinfer_ros.nodes.run_session import loaded_gains
 from kinfer_ros.nodes.services import TakenTrigger
 from kinfer_ros.nodes.ticker import Ticker
@@ -432,10 +434,10 @@ class PolicyNode(LifecycleNode):
                 self.get_logger().error(f'load_model refused: {refusal}')
             self._load_model.answer(call, refusal)
 
-        if self._ticker is not None and self.loaded is not None:
-            path, spec = value(self, 'model'), value(self, 'spec') or None
-            threads = value(self, 'inference_threads')
-            self._swap = ModelSwap(path, spec, threads, self.loaded, self._take_over, answer)
+        session = self.session
+        if self._ticker is not None and self.loaded is not None and session is not None:
+            load = partial(load_policy, self._values())
+            self._swap = ModelSwap(load, self.loaded, session.begin_swap, self._take_over, answer)
         else:
             answer(self._load_another())
 

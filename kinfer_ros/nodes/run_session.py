@@ -67,6 +67,15 @@ class Loaded:
         return round(1e9 / self.rate_hz)
 
 
+def load_policy(parameters: Parameters) -> Policy:
+    """:raises ModelError: the file is missing or wrong."""
+    return load_model(
+        parameters['model'],
+        spec=parameters['spec'] or None,
+        threads=parameters['inference_threads'],
+    )
+
+
 def load(parameters: Parameters) -> Loaded:
     """
     Load model and robot and hold one against the other; the model has run once after this.
@@ -79,12 +88,13 @@ def load(parameters: Parameters) -> Loaded:
                 f'parameter {name} is empty: set it before configure '
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
-    policy = load_model(
-        parameters['model'],
-        spec=parameters['spec'] or None,
-        threads=parameters['inference_threads'],
-    )
+    policy = load_policy(parameters)
     robot = load_robot(parameters['robot'])
+    if parameters['log_zstd'] and not parameters['log_rotate_mb']:
+        raise ConfigError(
+            'log_zstd compresses the closed parts of the step log, and log_rotate_mb is 0, so '
+            'there are none: set it, for example to 64'
+        )
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     settings = Settings(
         period_ns=round(1e9 / rate_hz),
@@ -161,6 +171,8 @@ class RunSession:
                 rate_hz=loaded.rate_hz,
                 carry_every=parameters['carry_every'],
                 record=self.records,
+                rotate_bytes=round(parameters['log_rotate_mb'] * 1e6),
+                compress=parameters['log_zstd'],
             )
         except BaseException:
             self._remove()
@@ -213,17 +225,29 @@ class RunSession:
             'parameters': dict(parameters),
         }
 
-    def take_over(self, loaded: Loaded) -> None:
-        """Note that another policy has taken over in this run; the steps' events say when."""
-        self.loaded = loaded
-        contract = loaded.policy.contract
+    def begin_swap(self, policy: Policy) -> None:
+        """
+        Note in run.json, before it runs, a policy that is about to take over; on any thread.
+
+        The steps' events say when it does; a killed run cannot be replayed without knowing it.
+
+        :raises RunError: run.json cannot be written.
+        """
+        contract = policy.contract
         self.swaps.append(
             {
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
                 'spec': str(contract.spec.path) if contract.spec else None,
+                'taken_over': False,
             }
         )
+        self.directory.write_run_json({'swaps': self.swaps})
+
+    def take_over(self, loaded: Loaded) -> None:
+        """Note that the policy of the last `begin_swap` runs alone now."""
+        self.loaded = loaded
+        self.swaps[-1]['taken_over'] = True
 
     def count_schedule(self, schedule: Schedule) -> None:
         """Take over the missed ticks of an activation that ends."""
@@ -246,6 +270,7 @@ class RunSession:
             late_ns=late_ns,
             age_ns=age_ns,
             stage_ns=stage_ns,
+            pose=self.odometer.take_pose(),
         )
 
     def figures(self, missed: int) -> dict[str, Any]:

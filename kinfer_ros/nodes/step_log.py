@@ -21,11 +21,13 @@ from kinfer_ros.control.tunables import REPLAYED
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.telemetry.black_box import SECONDS
 from kinfer_ros.telemetry.black_box import BlackBox
+from kinfer_ros.telemetry.log_file import LogFile
 from kinfer_ros.telemetry.ndjson import LogCounters
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import steps_path
 from kinfer_ros.telemetry.record import HAS_CARRY
 from kinfer_ros.telemetry.record import HAS_INPUTS
+from kinfer_ros.telemetry.record import HAS_ODOM
 from kinfer_ros.telemetry.record import HAS_OUTPUT
 from kinfer_ros.telemetry.record import HAS_SAMPLE
 from kinfer_ros.telemetry.record import HAS_TARGET
@@ -44,13 +46,23 @@ class StepLog:
     The step log of one run; `step_id` counts its records and never restarts in it.
 
     :ivar step_id: number of the next record.
+    :ivar offset: where in its file this run's records begin.
     """
 
     def __init__(
-        self, run_dir: Path, policy: Policy, *, rate_hz: float, carry_every: int, record: bool
+        self,
+        run_dir: Path,
+        policy: Policy,
+        *,
+        rate_hz: float,
+        carry_every: int,
+        record: bool,
+        rotate_bytes: int = 0,
+        compress: bool = False,
     ) -> None:
         """
         :param record: write steps.ndjson; else only the black box is kept.
+        :param rotate_bytes: as in LogFile, like `compress`.
         :raises RunError: the file cannot be opened.
         """
         contract = policy.contract
@@ -63,8 +75,11 @@ class StepLog:
         self._ring = layout.make_ring()
         self._measured = [(self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured]
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
-        path = steps_path(run_dir) if record else None
-        self._writer = NdjsonWriter(path, self._ring, layout, self._black_box)
+        file = None
+        if record:
+            file = LogFile(steps_path(run_dir), rotate_bytes, compress=compress)
+        self.offset = file.offset if file else 0
+        self._writer = NdjsonWriter(file, self._ring, layout, self._black_box)
         self._faults = 0
         self._follow(policy)
         self._target = np.zeros(len(contract.joint_names))
@@ -86,8 +101,14 @@ class StepLog:
         late_ns: int,
         age_ns: int,
         stage_ns: tuple[int, int, int, int],
+        pose: tuple[float, float, float] | None = None,
     ) -> None:
-        """Add the record of the tick that `controller` just ran; `now_ns`: the control clock."""
+        """
+        Add the record of the tick that `controller` just ran.
+
+        :param now_ns: the control clock.
+        :param pose: of the base, m, m, rad, where there is a new one.
+        """
         ring = self._ring
         stepping = controller.parts.stepping
         if stepping.fitted.policy is not self._policy:
@@ -119,8 +140,10 @@ class StepLog:
             ring.f32['carry'][slot] = stepping.carry_in.ravel()
             if not stepping.swapping:
                 ring.obj['resume'][slot] = resume_state(controller)
-        for i, ns in enumerate(stage_ns):
-            ring.f32['stage_us'][slot, i] = ns / 1000
+        if pose is not None:
+            flags |= HAS_ODOM
+            ring.f32['odom'][slot] = pose
+        ring.f32['stage_us'][slot] = [ns / 1000 for ns in stage_ns]
         i64['step_id'][slot] = step_id
         i64['t_us'][slot] = time.time_ns() // 1000
         i64['now_ns'][slot] = now_ns
@@ -155,11 +178,6 @@ class StepLog:
             return False
         self._until_carry = self._carry_every - 1
         return True
-
-    @property
-    def offset(self) -> int:
-        """Where in its file this run's records begin (KINFER_LOG_UUID can name an old file)."""
-        return self._writer.offset
 
     def counters(self) -> LogCounters:
         """Records written and dropped so far."""

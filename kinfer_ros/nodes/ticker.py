@@ -99,6 +99,8 @@ class Ticker:
 
     def start(self) -> None:
         """Activate the controller and start the timer."""
+        if not self._lockstep:
+            self._clocks.catch_up()
         now = self._clocks.control_now()
         self._controller.activate(now)
         self._timer = self._node.create_timer(

@@ -13,11 +13,19 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kinfer_ros.telemetry.series import AXES
+from kinfer_ros.telemetry.series import BASE
+from kinfer_ros.telemetry.series import JOINTS
+from kinfer_ros.telemetry.series import TIMING
+
 KEPT = 60
 """Values of a figure that are kept for its sparkline: a minute, at one a second."""
 
 MAX_JOINTS = 1024
 """Of one message: more are no robot's."""
+
+Triple = tuple[float, float, float]
+VELOCITIES = [title for title, _ in AXES.values()]
 
 FIGURES = ('rate_hz', 'late_p99_us', 'sample_age_p99_us')
 BARS = '▁▂▃▄▅▆▇█'
@@ -55,6 +63,8 @@ class LiveState:
 
     :ivar mode: mode and reason, as ~/mode says them; '' before the first.
     :ivar values: the policy node's values on /diagnostics; `level` and `message` of its status.
+    :ivar base: `gyro` (rad/s), `accel` (m/s^2) of the IMU, `velocity` (m/s, m/s, rad/s), where
+        they are followed.
     :ivar figures: the last KEPT values of each of FIGURES.
     """
 
@@ -64,6 +74,7 @@ class LiveState:
     message: str = ''
     values: dict[str, str] = field(default_factory=dict)
     joints: dict[str, Joint] = field(default_factory=dict)
+    base: dict[str, Triple] = field(default_factory=dict)
     figures: dict[str, deque[float]] = field(
         default_factory=lambda: {name: deque(maxlen=KEPT) for name in FIGURES}
     )
@@ -75,6 +86,10 @@ class LiveState:
                 for name, number in zip(names, numbers, strict=True):
                     known = float(number) if math.isfinite(number) else None
                     setattr(self.joints.setdefault(name, Joint()), key, known)
+
+    def take_base(self, **vectors: Triple) -> None:
+        """Take vectors of the base, such as gyro=(x, y, z)."""
+        self.base |= vectors
 
     def no_target(self) -> None:
         """The policy node asks for damping: there is no target."""
@@ -97,6 +112,23 @@ class LiveState:
             for key, text in self.values.items()
             if key.startswith('guard_')
         }
+
+    def numbers(self) -> dict[tuple[str, str, str], float]:
+        """Every number by group, panel and label, named as those of a step log."""
+        found: dict[tuple[str, str, str], float | None] = {}
+        for key, vector in self.base.items():
+            for place, (part, number) in enumerate(zip('xyz', vector, strict=True)):
+                panel = f'velocity {VELOCITIES[place]}' if key == 'velocity' else key
+                found[BASE, panel, key if key == 'velocity' else part] = number
+        for name, joint in self.joints.items():
+            found[JOINTS, name, 'joint_angles'] = joint.position
+            found[JOINTS, name, 'target'] = joint.target
+            found[JOINTS, 'joint velocities', name] = joint.velocity
+            found[JOINTS, 'torques', name] = joint.effort
+            found[JOINTS, 'tracking error', name] = joint.error
+        for name, kept in self.figures.items():
+            found[TIMING, name, name] = kept[-1] if kept else None
+        return {key: n for key, n in found.items() if n is not None and math.isfinite(n)}
 
     def as_json(self) -> dict[str, Any]:
         """Say it as plain data."""

@@ -8,8 +8,6 @@ comes after is counted as dropped. The black box goes on: it needs the disk only
 
 from __future__ import annotations
 
-import errno
-import io
 import os
 import threading
 import time
@@ -25,6 +23,9 @@ import orjson
 
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.black_box import BlackBox
+from kinfer_ros.telemetry.log_file import LogFile
+from kinfer_ros.telemetry.log_parts import STEPS
+from kinfer_ros.telemetry.log_parts import read_lines
 from kinfer_ros.telemetry.record import RecordFormat
 from kinfer_ros.telemetry.record import restore
 from kinfer_ros.telemetry.ring import StepRing
@@ -58,26 +59,23 @@ class NdjsonWriter:
     """
     The thread that empties a StepRing into a file and into a black box.
 
-    `path` is the file, or None where only the black box is kept, `offset` its size before this
-    run's first record (a file named by KINFER_LOG_UUID can hold several runs), `error` why
-    recording ended early, or None.
+    `error` says why recording ended early, or what of it did not go as it should; else None.
     """
 
     def __init__(
         self,
-        path: Path | None,
+        file: LogFile | None,
         ring: StepRing,
         record_format: RecordFormat,
         black_box: BlackBox | None = None,
     ) -> None:
         """
-        Open the file to append to, and start the thread.
+        Start the thread.
 
-        :raises RunError: the file cannot be opened.
+        :param file: where records go, closed in the end; None where only the black box is kept.
         """
-        self.path = path
+        self.path = file.path if file else None
         self.written = 0
-        self.offset = 0
         self.error: str | None = None
         self._lost = 0
         self._gaps: list[tuple[int, int]] = []
@@ -86,23 +84,9 @@ class NdjsonWriter:
         self._format = record_format
         self._black_box = black_box
         self._stop = threading.Event()
-        self._file: io.FileIO | None = None
-        if path is not None:
-            self._open(path)
+        self._file = file
         self._thread = threading.Thread(target=self._run, name='ndjson', daemon=True)
         self._thread.start()
-
-    def _open(self, path: Path) -> None:
-        try:
-            # Unbuffered: each drain is one write to the operating system, which keeps what it got
-            # when this process is killed.
-            self._file = path.open('ab', buffering=0)
-            self.offset = _end_last_line(path)
-        except OSError as error:
-            raise RunError(
-                f'{path}: cannot be opened for the step log ({error.strerror}); '
-                'choose a runs_dir (or KINFER_LOG_PATH) that can be written'
-            ) from error
 
     def counters(self) -> LogCounters:
         """Return how many records were written and dropped so far, and the error if any."""
@@ -149,6 +133,9 @@ class NdjsonWriter:
         due = self._black_box.asked() if self._black_box else 0
         while self._write_slice() == _SLICE:
             time.sleep(_PAUSE)
+        if self._file is not None:
+            self._file.pack_a_piece()
+            self._note_problem(self._file)
         if self._black_box and due:
             self._black_box.write(due)
 
@@ -176,10 +163,8 @@ class NdjsonWriter:
         if self._file is None:
             self._lost += len(lines) if self.path else 0
             return
-        view = memoryview(b''.join(lines))
         try:
-            while view:
-                view = view[self._file.write(view) :]
+            self._file.write(b''.join(lines))
         except OSError as error:
             self._lost += len(lines)
             self._fail(f'writing failed ({error.strerror}); the step log ends here')
@@ -192,11 +177,14 @@ class NdjsonWriter:
         if file is None:
             return
         try:
-            _sync(file.fileno())
+            file.close()
         except OSError as error:
             self._fail(f'syncing failed ({error.strerror}); the last second may be lost')
-        finally:
-            file.close()
+        self._note_problem(file)
+
+    def _note_problem(self, file: LogFile) -> None:
+        if file.problem is not None:
+            self._fail(file.problem)
 
     def _fail(self, what: str) -> None:
         if self.error is None:
@@ -216,7 +204,7 @@ def steps_path(
     :param now: time zone aware time of the start, for the file's name; default the present.
     :raises RunError: the directory or the link cannot be made, or the name is no file name.
     """
-    inside = run_dir / 'steps.ndjson'
+    inside = run_dir / STEPS
     folder = environ.get('KINFER_LOG_PATH')
     if not folder:
         return inside
@@ -245,44 +233,16 @@ def read_steps(
 
     A line that is no record (a killed process leaves its last line cut short) is passed over.
 
-    :param path: the file, or the run directory that holds it.
+    :param path: the file, or the run directory that holds it; its parts are read before it.
     :param offset: byte to start at, a line's beginning (`steps_offset` in run.json).
     :param damaged: when given, gets the number (from 1, counted from offset) of each line passed
         over.
     :raises RunError: the file cannot be read.
     """
-    if path.is_dir():
-        path = path / 'steps.ndjson'
-    try:
-        with path.open('rb') as file:
-            file.seek(offset)
-            for number, line in enumerate(file, start=1):
-                try:
-                    yield restore(orjson.loads(line))
-                except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-                    if damaged is not None:
-                        damaged.append(number)
-    except OSError as error:
-        raise RunError(f'{path}: cannot be read ({error.strerror})') from error
-
-
-def _end_last_line(path: Path) -> int:
-    """End a line that an earlier, killed writer left cut short; return the size of the file."""
-    with path.open('r+b', buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        if not path.is_file() or size == 0:
-            return size
-        file.seek(size - 1)
-        if file.read(1) != b'\n':
-            file.write(b'\n')
-            size += 1
-        return size
-
-
-def _sync(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # A pipe or a device has nothing to sync.
-        if error.errno != errno.EINVAL:
-            raise
+    log = path / STEPS if path.is_dir() else path
+    for number, line in enumerate(read_lines(log, offset), start=1):
+        try:
+            yield restore(orjson.loads(line))
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            if damaged is not None:
+                damaged.append(number)

@@ -25,6 +25,7 @@ HAS_OUTPUT = 2  # output: the policy ran in this tick
 HAS_TARGET = 4  # target: positions were sent
 HAS_CARRY = 8  # carry: the one that went into this step
 HAS_SAMPLE = 16  # stamp_ns and age_us: there was a sensor sample
+HAS_ODOM = 32  # odom: there is a pose newer than the last one recorded
 
 # The policy's names for its inputs -> kinfer's names for them in its log.
 KINFER_KEYS = {
@@ -46,11 +47,11 @@ SCALARS = (
     'step_id', 't_us', 'now_ns', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags',
 )  # fmt: skip
 OBJECTS = ('mode', 'events', 'resume')
-_OWN_FIELDS = ('output', 'target', 'carry', 'stage_us', *MEASURED)
+_OWN_FIELDS = ('output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
 
 # Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
 ARRAY_KEYS = (
-    *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', *MEASURED,
+    *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', 'odom', *MEASURED,
 )  # fmt: skip
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
@@ -61,10 +62,10 @@ class RecordFormat:
     The layout of a run's records: fields of the ring, and the JSON line of one slot.
 
     Producer, each tick: `slot = ring.claim()`; when it is not -1 fill `ring.f32[input name]`,
-    `ring.f32['output' | 'target' | 'carry' | 'stage_us']`, those of `measured`, `ring.i64[...]`
-    (SCALARS), `ring.obj['mode']` (str) and, when there are any, `ring.obj['events']` (a list of
-    str) and `ring.obj['resume']` (a dict), which are not changed afterwards, set
-    `ring.i64['flags']` and call `ring.publish()`.
+    `ring.f32['output' | 'target' | 'carry' | 'odom' | 'stage_us']`, those of `measured`,
+    `ring.i64[...]` (SCALARS), `ring.obj['mode']` (str) and, when there are any,
+    `ring.obj['events']` (a list of str) and `ring.obj['resume']` (a dict), which are not changed
+    afterwards, set `ring.i64['flags']` and call `ring.publish()`.
 
     Units: rad, rad/s, m/s^2, as the policy got them; `*_us` microseconds, `stamp_ns` nanoseconds
     on the sensors' clock, `t_us` microseconds since the Unix epoch; `stage_us` in the order of
@@ -103,6 +104,7 @@ class RecordFormat:
             'output': len(joint_names),
             'target': len(joint_names),
             'carry': carry_size,
+            'odom': 3,
             'stage_us': len(stages),
             **{key: len(joint_names) for key in self.measured},
         }
@@ -138,6 +140,7 @@ class RecordFormat:
         for key in MEASURED:
             held = flags & HAS_SAMPLE and key in self.measured
             record[key] = f32[key][slot] if held else None
+        record['odom'] = f32['odom'][slot] if flags & HAS_ODOM else None
         record['mode'] = obj['mode'][slot]
         record['events'] = obj['events'][slot] or []
         sampled = flags & HAS_SAMPLE

@@ -18,6 +18,9 @@ import numpy.typing as npt
 import orjson
 
 from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.log_parts import STEPS
+from kinfer_ros.telemetry.log_parts import ZST
+from kinfer_ros.telemetry.log_parts import read_lines
 from kinfer_ros.telemetry.ndjson import read_steps
 
 MAX_RUN_JSON = 64 * 2**20
@@ -47,7 +50,7 @@ class RecordedRun:
         :param path: run directory, or an .ndjson file.
         :raises RunError: the directory has none, or it is no JSON object.
         """
-        if path.is_file() and path.suffix == '.ndjson':
+        if path.is_file() and path.name.removesuffix(ZST).endswith('.ndjson'):
             return cls(path, {})
         file = path / 'run.json'
         try:
@@ -68,7 +71,19 @@ class RecordedRun:
     @property
     def log(self) -> Path:
         """The step log."""
-        return self.path if self.path.is_file() else self.path / 'steps.ndjson'
+        return self.path if self.path.is_file() else self.path / STEPS
+
+    @property
+    def offset(self) -> int:
+        """
+        Where in its first file this run's records begin.
+
+        :raises RunError: run.json says something that is no place in a file.
+        """
+        offset = self.facts.get('steps_offset') or 0
+        if not isinstance(offset, int) or offset < 0:
+            raise RunError(f'{self.path}/run.json: steps_offset: found {offset!r}')
+        return offset
 
     def records(self) -> Iterator[dict[str, Any]]:
         """
@@ -76,10 +91,15 @@ class RecordedRun:
 
         :raises RunError: the step log cannot be read.
         """
-        offset = self.facts.get('steps_offset', 0)
-        if not isinstance(offset, int) or offset < 0:
-            raise RunError(f'{self.path}/run.json: steps_offset: found {offset!r}')
-        yield from read_steps(self.log, offset, self.damaged)
+        yield from read_steps(self.log, self.offset, self.damaged)
+
+    def lines(self) -> Iterator[bytes]:
+        """
+        Yield the lines of this run's records, as they were written.
+
+        :raises RunError: the step log cannot be read.
+        """
+        yield from read_lines(self.log, self.offset)
 
     def fact(self, *keys: str) -> Any:
         """

@@ -26,6 +26,7 @@ from rosbags.typesys import get_types_from_msg
 from rosbags.typesys import get_typestore
 
 from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.log_parts import log_parts
 from kinfer_ros.telemetry.mcap_scan import Channel
 from kinfer_ros.telemetry.mcap_scan import Scan
 from kinfer_ros.telemetry.ndjson import read_steps
@@ -172,8 +173,9 @@ def repair_facts(path: Path, now: datetime | None = None) -> list[str]:
         return []
     ended, count = None, 0
     gaps: list[list[int]] = []
-    if (path / 'steps.ndjson').exists():
-        _check_settled(path / 'steps.ndjson', (now or datetime.now(UTC)).timestamp())
+    logs = [log for log in log_parts(run.log) if log.exists()]
+    if logs:
+        _check_settled(logs[-1], (now or datetime.now(UTC)).timestamp())
         count, gaps = missing_steps(run)
         ended = _last_time(run)
     repaired = {
@@ -194,7 +196,7 @@ def repair_facts(path: Path, now: datetime | None = None) -> list[str]:
 def _last_time(run: RecordedRun) -> str | None:
     """Time of the last record, ISO 8601."""
     last = None
-    for record in read_steps(run.path, int(run.facts.get('steps_offset', 0))):
+    for record in read_steps(run.log, run.offset):
         last = record.get('t_us', last)
     if not isinstance(last, int):
         return None

@@ -16,8 +16,18 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.telemetry.columns import Columns
+from kinfer_ros.telemetry.derived import GRAVITY
+from kinfer_ros.telemetry.derived import LINEAR
+from kinfer_ros.telemetry.derived import POSITION
+from kinfer_ros.telemetry.derived import VELOCITY
+from kinfer_ros.telemetry.derived import WINDOW
+from kinfer_ros.telemetry.derived import base_velocity
+from kinfer_ros.telemetry.derived import tilt
+from kinfer_ros.telemetry.derived import tracking_error
 from kinfer_ros.telemetry.recorded_run import RecordedRun
+from kinfer_ros.telemetry.series import AXES
 
 Float64 = npt.NDArray[np.float64]
 
@@ -27,9 +37,6 @@ PIECES = 1500
 
 BINS = 60
 MOST_EVENTS = 2000
-GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
-POSITION = ('joint_angles', 'measured_position')
-VELOCITY = ('joint_vels', 'measured_velocity')
 
 
 @dataclass(frozen=True)
@@ -108,27 +115,6 @@ def statistics(values: Float64) -> dict[str, float | int | None]:
     p50, p99, p999 = np.percentile(found, (50, 99, 99.9))
     numbers = {'mean': found.mean(), 'p50': p50, 'p99': p99, 'p99_9': p999, 'max': found.max()}
     return {'count': int(found.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
-
-
-def tracking_error(subject: Subject) -> Float64 | None:
-    """Measured position less the target of the tick before, [n, joints] rad, or None."""
-    position, target = subject.columns.row(*POSITION), subject.columns.row('target')
-    if position is None or target is None or position.shape != target.shape:
-        return None
-    error = np.full(position.shape, np.nan)
-    error[1:] = position[1:] - target[:-1]
-    return error
-
-
-def tilt(subject: Subject) -> Float64 | None:
-    """Angle [n] between gravity and down in the frame that the policy sees, rad, or None."""
-    gravity = subject.columns.row(*GRAVITY)
-    if gravity is None or gravity.shape[1] != 3:
-        return None
-    length = np.sqrt(np.square(gravity).sum(axis=1))
-    with np.errstate(invalid='ignore', divide='ignore'):
-        angle: Float64 = np.arccos(np.clip(-gravity[:, 2] / length, -1.0, 1.0))
-    return angle
 
 
 def _describe(subject: Subject, grid: _Thinned) -> dict[str, Any]:
@@ -264,18 +250,37 @@ def _timing(plots: _Plots, subjects: Sequence[Subject]) -> None:
 def _base(plots: _Plots, subjects: Sequence[Subject]) -> None:
     limit = (subjects[0].run.facts.get('parameters') or {}).get('max_tilt')
     limits = [float(limit)] if isinstance(limit, int | float) else []
-    plots.add('tilt', 'rad', [('tilt', [tilt(s) for s in subjects])], limits)
+    plots.add('tilt', 'rad', [('tilt', [tilt(s.columns) for s in subjects])], limits)
+    _add_velocity(plots, subjects)
     commands = [str(name) for name in subjects[0].run.facts.get('command_names') or []]
-    plots.add_rows('command', 'm/s, rad/s', ('command',), commands)
+    if not set(commands) <= set(TWIST_ENTRIES):
+        plots.add_rows('command', 'm/s, rad/s', ('command',), commands)
     plots.add_rows('angular velocity', 'rad/s', ('gyro', 'inputs.gyroscope_imu'), 'xyz')
-    speed = ('inputs.base_linear_velocity', 'inputs.base_linear_velocity_imu')
-    plots.add_rows('velocity of the base', 'm/s', speed, 'xyz')
+    plots.add_rows('linear velocity that the policy takes', 'm/s', LINEAR, 'xyz')
     plots.add_rows('specific force', 'm/s^2', ('accel', 'inputs.accelerometer_imu'), 'xyz')
+
+
+def _add_velocity(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    """Speed over the floor against the command, an axis a plot."""
+    measured = [base_velocity(subject.columns) for subject in subjects]
+    for index, (entry, axis) in enumerate(zip(TWIST_ENTRIES, AXES, strict=True)):
+        title, unit = AXES[axis]
+        curves = [
+            ('commanded', [_commanded(subject, entry) for subject in subjects]),
+            (f'measured, mean of {WINDOW:g} s', [_column(rows, index) for rows in measured]),
+        ]
+        plots.add(f'velocity {title}', unit, curves)
+
+
+def _commanded(subject: Subject, entry: str) -> Float64 | None:
+    names = [str(name) for name in subject.run.facts.get('command_names') or []]
+    rows = subject.columns.row('command')
+    return _column(rows, names.index(entry)) if entry in names else None
 
 
 def _joints(plots: _Plots, subjects: Sequence[Subject]) -> None:
     joints = subjects[0].joints
-    errors = [tracking_error(subject) for subject in subjects]
+    errors = [tracking_error(subject.columns) for subject in subjects]
     plots.add(
         'tracking error: position less the target of the tick before',
         'rad',
@@ -348,7 +353,7 @@ def _joint_table(subjects: Sequence[Subject]) -> dict[str, Any]:
     columns: list[list[float | None]] = []
     running = [np.array([mode == 'run' for mode in s.columns.modes]) for s in subjects]
     for run, (subject, chosen) in enumerate(zip(subjects, running, strict=True)):
-        error = tracking_error(subject)
+        error = tracking_error(subject.columns)
         if error is None or not chosen.any():
             continue
         head += [f'rms error {"AB"[run]}, rad', f'largest {"AB"[run]}, rad']

@@ -57,9 +57,9 @@ class StepRing:
         for name, size in fields.items():
             self.f32[name] = self.block[:, column : column + size]
             column += size
-        self.i64: dict[str, npt.NDArray[np.int64]] = {
-            name: np.zeros(capacity, dtype=np.int64) for name in scalars
-        }
+        # One block for these as well: a record's lie in one or two lines of the cache.
+        self._scalars: npt.NDArray[np.int64] = np.zeros((capacity, len(scalars)), dtype=np.int64)
+        self.i64 = {name: self._scalars[:, place] for place, name in enumerate(scalars)}
         self.obj: dict[str, list[object]] = {name: [None] * capacity for name in objects}
         self.dropped = 0
         self.closed = False
@@ -96,8 +96,7 @@ class StepRing:
     def release(self) -> None:
         """Consumer: give the slot of first() back, cleared, so that nothing stale is logged."""
         slot = self._tail % self.capacity
-        for scalar in self.i64.values():
-            scalar[slot] = 0
+        self._scalars[slot] = 0
         for objects in self.obj.values():
             objects[slot] = None
         self._tail += 1

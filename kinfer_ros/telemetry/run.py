@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime
@@ -40,6 +41,7 @@ class RunDirectory:
         self.path = path
         self.warnings = warnings
         self.info: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     @classmethod
     def create(
@@ -65,15 +67,18 @@ class RunDirectory:
         """
         Merge values into what run.json holds, and write it; numpy and Path values are fine.
 
+        Any thread may call it.
+
         NaN and infinity become null: run.json is valid JSON.
 
         :raises RunError: the file cannot be written, or a value cannot be said in JSON.
         """
-        self.info.update(values)
         target = self.path / 'run.json'
         try:
-            text = orjson.dumps(self.info, option=_OPTIONS, default=_plain)
-            replace_file(target, text)
+            with self._lock:
+                self.info.update(values)
+                text = orjson.dumps(self.info, option=_OPTIONS, default=_plain)
+                replace_file(target, text)
         except orjson.JSONEncodeError as error:
             raise RunError(f'{target}: {error}') from error
         except OSError as error:

@@ -6,54 +6,29 @@ Without this module pandas, a spreadsheet or PlotJuggler would each need a reade
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import orjson
 
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.columns import Columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
-
-AXES = {'projected_g': 'xyz', 'accel': 'xyz', 'gyro': 'xyz'}
-BY_JOINT = (
-    'joint_angles', 'joint_vels', 'output', 'target', 'measured_position', 'measured_velocity',
-)  # fmt: skip
+from kinfer_ros.telemetry.series import Series
 
 
-def column_names(key: str, size: int, run: RecordedRun) -> list[str]:
-    """Names of the columns of a row, such as `target/left_knee`."""
-    names: list[Any] = []
-    if key in BY_JOINT:
-        names = list(run.facts.get('joint_order') or [])
-    elif key == 'command':
-        names = list(run.facts.get('command_names') or [])
-    elif key in AXES:
-        names = list(AXES[key])
-    if len(names) != size:
-        names = list(range(size))
-    return [f'{key.replace("inputs.", "inputs/")}/{name}' for name in names]
-
-
-def write_csv(run: RecordedRun, columns: Columns, path: Path) -> int:
+def write_csv(columns: Columns, series: Sequence[Series], path: Path) -> None:
     """
     Write the table; a float32 stands with the digits that give its bits back, NaN as nothing.
 
-    :return: number of rows.
     :raises RunError: the file cannot be written.
     """
-    head = ['step_id', 'time', 'mode', 'events']
-    parts: list[Any] = []
-    for key, values in columns.scalars.items():
-        head.append(key.replace('stage.', 'stage_us/'))
-        parts.append(values[:, None])
-    for key, rows in columns.rows.items():
-        head += column_names(key, rows.shape[1], run)
-        parts.append(rows)
-    numbers = np.concatenate(parts, axis=1) if parts else np.zeros((len(columns.step_id), 0))
-    events: dict[int, list[str]] = {}
-    for index, text in columns.events:
-        events.setdefault(index, []).append(text)
+    head = ['step_id', 'time', 'mode', 'events', *(each.name for each in series)]
+    events = _events(columns)
+    numbers = np.zeros((len(columns.step_id), len(series)))
+    for place, each in enumerate(series):
+        numbers[:, place] = each.values
     try:
         with path.open('w', newline='', encoding='utf-8') as file:
             writer = csv.writer(file)
@@ -64,10 +39,47 @@ def write_csv(run: RecordedRun, columns: Columns, path: Path) -> int:
                         int(columns.step_id[index]),
                         f'{columns.time[index]:.9f}',
                         columns.modes[index],
-                        '; '.join(events.get(index, ())),
+                        '; '.join(events[index]),
                         *('' if v != v else v for v in row),
                     ]
                 )
     except OSError as error:
         raise RunError(f'{path}: cannot be written ({error.strerror})') from error
-    return len(numbers)
+
+
+def write_parquet(
+    run: RecordedRun, columns: Columns, series: Sequence[Series], path: Path
+) -> None:
+    """
+    Write the table as Parquet, with run.json in the file's metadata under `run.json`.
+
+    What stands in the log is float32, as it was logged; null where a record has none.
+
+    :raises RunError: the file cannot be written.
+    """
+    # Here, because pyarrow is an extra.
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    held: dict[str, object] = {
+        'step_id': pa.array(columns.step_id),
+        'time': pa.array(columns.time),
+        'mode': pa.array(columns.modes).dictionary_encode(),
+        'events': pa.array(_events(columns), pa.list_(pa.string())),
+    }
+    for each in series:
+        logged = each.values if each.derived else each.values.astype(np.float32)
+        held[each.name] = pa.array(logged, mask=np.isnan(logged))
+    table = pa.table(held).replace_schema_metadata({'run.json': orjson.dumps(dict(run.facts))})
+    try:
+        parquet.write_table(table, path, compression='zstd')
+    except OSError as error:
+        raise RunError(f'{path}: cannot be written ({error})') from error
+
+
+def _events(columns: Columns) -> list[list[str]]:
+    """Texts of each record."""
+    events: list[list[str]] = [[] for _ in columns.modes]
+    for index, text in columns.events:
+        events[index].append(text)
+    return events

@@ -17,8 +17,8 @@ from kinfer_ros import graph
 from kinfer_ros.__main__ import COMMANDS
 from kinfer_ros.__main__ import main
 from kinfer_ros.__main__ import module_of
-from kinfer_ros.cli.common import PROGRAM
-from kinfer_ros.cli.common import subcommands
+from kinfer_ros.cli.parsers import PROGRAM
+from kinfer_ros.cli.parsers import subcommands
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
@@ -106,7 +106,7 @@ def test_who_stops_reading_gets_no_traceback(tmp_path):
 def test_help_of_a_command_by_its_name(capsys):
     """`help walk` is what one tries first."""
     assert run(['help', 'export']) == 0
-    assert 'CSV' in capsys.readouterr().out
+    assert 'usage: python -m kinfer_ros export' in capsys.readouterr().out
     assert run(['help']) == 0
     assert 'commands:' in capsys.readouterr().out
 

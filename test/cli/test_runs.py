@@ -36,6 +36,19 @@ def listed(capsys, runs: Path, *words: str) -> list[dict]:
     return json.loads(capsys.readouterr().out)
 
 
+def test_removing_for_machines(runs, capsys):
+    """JSON of what is gone; and it asks nobody."""
+    words = ['runs', '--runs-dir', str(runs), '--verdict', 'bad', '--remove', '--json']
+    assert main(words) == 2
+    assert '--yes' in capsys.readouterr().err
+    assert main([*words, '--yes']) == 0
+    (gone,) = json.loads(capsys.readouterr().out)
+    assert gone['reason'] == 'tilt'
+    assert not Path(gone['path']).exists()
+    assert main([*words, '--yes']) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
 def test_it_lists_what_there_is(runs, capsys):
     """Each verdict, and which one is the latest."""
     found = listed(capsys, runs)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +18,11 @@ from fault_graph import Graph
 from fault_graph import graph
 from fault_log import facts_of
 from fault_policies import CONTRACT
+from fault_policies import JOINTS
 from fault_policies import broken_at
 from fault_policies import standing
 
+from helpers import flat_models
 from helpers.client import CLEANUP
 from helpers.walking import MODEL
 
@@ -115,15 +120,72 @@ def test_a_model_that_breaks_in_the_blend_is_rolled_back(walking: Graph, tmp_pat
     assert walking.mode == 'run'
 
 
+def flat_policy(folder: Path, seed: int) -> tuple[Path, Path]:
+    """A network of one flat input that leans about the start pose; :return: it, and its spec."""
+    meta = CONTRACT.metadata
+    terms = [
+        {'source': 'gyroscope'},
+        {'source': 'gravity', 'unit': 'unit'},
+        {'source': 'command'},
+        {'source': 'joint_positions', 'relative': True},
+        {'source': 'joint_velocities', 'scale': 0.05},
+        {'source': 'last_action', 'which': 'raw'},
+    ]
+    content = flat_models.spec(
+        terms,
+        joints=list(CONTRACT.joint_names),
+        default_pose=list(CONTRACT.joint_biases),
+        commands=dict.fromkeys(CONTRACT.command_names),
+        gains={
+            'kp': meta['joint_kp'],
+            'kd': meta['joint_kd'],
+            'torque_limit': meta['joint_torque_limits'],
+        },
+        action={'relative_to': 'default_pose', 'scale': 0.05},
+    )
+    model, _ = flat_models.linear(9 + 3 * JOINTS, JOINTS, seed)
+    path = folder / f'flat_{seed}.onnx'
+    path.write_bytes(model)
+    return path, flat_models.write_spec(folder / f'flat_{seed}.yaml', content)
+
+
 def test_what_was_swapped_stands_in_run_json(walking: Graph) -> None:
     """Only what took over, not what was refused."""
     run = walking.run
     walking.rest()
     assert walking.client.transition('policy_node', CLEANUP)
     facts = facts_of(run)
-    swaps = facts['swaps']
+    begun = {Path(swap['model']).name for swap in facts['swaps']}
+    assert begun == {'again.kinfer', 'nan.kinfer'}, 'a replay has to know those rolled back, too'
+    swaps = [swap for swap in facts['swaps'] if swap['taken_over']]
     assert 1 <= len(swaps) <= 5
     assert {swap['model_sha256'] for swap in swaps} == {CONTRACT.sha256}
     assert {Path(swap['model']).name for swap in swaps} == {'again.kinfer'}
     assert facts['counters']['faults'] == 0
     assert facts['counters']['log']['dropped'] == 0
+
+
+def test_a_killed_run_with_a_swap_replays(running: Graph, tmp_path: Path) -> None:
+    """Both have a spec; run.json names what took over while the run still goes on."""
+    (first, first_spec), (second, second_spec) = (flat_policy(tmp_path, s) for s in (1, 2))
+    assert running.set(model=str(first), spec=str(first_spec)) == ''
+    running.configure()
+    running.start()
+    assert running.set(model=str(second), spec=str(second_spec)) == ''
+    answer = running.client.trigger('policy_node/load_model')
+    assert answer.success, answer.message
+    after = running.step_with('swap: model')['step_id'] + 50
+    assert running.client.spin_until(lambda: running.steps()[-1]['step_id'] > after, SOON)
+    killed = Path(shutil.copytree(running.run, tmp_path / 'killed'))
+    facts = facts_of(killed)
+    assert facts['ended'] is None
+    assert [swap['spec'] for swap in facts['swaps']] == [str(second_spec)]
+    done = subprocess.run(
+        [sys.executable, '-m', 'kinfer_ros', 'replay', str(killed), '--json'],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found['verdict'] == 'identical'
+    assert any('begins to take over' in what for _, what in found['changes'])
+    assert found['tensors']['target']['compared'] == found['replayed'] > 20

@@ -44,6 +44,7 @@ def record_run(
     session.activation = 1
     robot = MujocoRobot(loaded.robot, seed=0)
     simulation = Simulation(loaded.controller, robot, loaded.policy.contract)
+    session.odometer = simulation.odometer  # a node has its own, from the topic odom
 
     def log(s: Simulation) -> None:
         session.count_tick(s.now_ns, 0, 0, (0, 0, 0, 0))

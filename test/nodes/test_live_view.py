@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from helpers.processes import Process
 from helpers.processes import domain_environment
+from kinfer_ros.__main__ import main
 
 START = 40.0
 
 
-def test_top_sees_a_robot_that_walks(tmp_path: Path) -> None:
+def test_a_robot_that_walks_is_seen(tmp_path: Path) -> None:
     """Mode, rate, guards and joints with target and torque limit, from the topics alone."""
     environment = domain_environment()
     walk = ['-m', 'kinfer_ros', 'walk', f'runs_dir:={tmp_path}/runs', 'vx:=0.3', 'record:=false']
@@ -21,6 +27,7 @@ def test_top_sees_a_robot_that_walks(tmp_path: Path) -> None:
         with Process(words, tmp_path / 'top.log', environment) as top:
             assert top.wait(START) == 0, top.output
             found = json.loads(top.output)
+        watch_it(tmp_path, environment)
         assert robot.running
     assert found['mode'] == 'run'
     assert float(found['values']['rate_hz']) > 25.0
@@ -28,6 +35,32 @@ def test_top_sees_a_robot_that_walks(tmp_path: Path) -> None:
     assert knee['torque_limit'] == 45.0
     assert abs(knee['error']) < 1.0
     assert knee['effort'] is not None
+
+
+def watch_it(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Beside the same robot, into a file in place of the viewer."""
+    if importlib.util.find_spec('rerun') is None:
+        return
+    file = tmp_path / 'live.rrd'
+    words = ['-m', 'kinfer_ros', 'watch', '--save', str(file), '--seconds', '6', '--json']
+    with Process(words, tmp_path / 'watch.log', environment) as watch:
+        assert watch.wait(START) == 0, watch.output
+        shown = json.loads(watch.output)
+    assert shown['mode'] == 'run'
+    assert shown['looks'] > 20
+    printed = subprocess.run(
+        [sys.executable, '-m', 'rerun', 'rrd', 'print', str(file)],
+        capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    for entity in ('/joints/left_knee/target', '/base/gyro/z', '/joints/torques/left_knee'):
+        assert entity in printed
+
+
+@pytest.mark.skipif(importlib.util.find_spec('rerun') is not None, reason='rerun-sdk is there')
+def test_watch_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is 500 MB, so most will not have it."""
+    assert main(['watch']) == 2
+    assert 'pip install rerun-sdk' in capsys.readouterr().err
 
 
 def test_nobody_there_is_exit_code_1(tmp_path: Path) -> None:

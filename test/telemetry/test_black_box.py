@@ -10,6 +10,7 @@ from telemetry_records import small_format
 
 from kinfer_ros.telemetry import black_box
 from kinfer_ros.telemetry.black_box import BlackBox
+from kinfer_ros.telemetry.log_file import LogFile
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import read_steps
 
@@ -43,7 +44,7 @@ def test_its_records_read_like_those_of_the_step_log(tmp_path):
     layout = small_format()
     ring = layout.make_ring(8)
     box = BlackBox(tmp_path, 10)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, layout, box)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout, box)
     produce(ring, 3)
     box.ask({'reason': 'fell'})
     writer.close()
@@ -57,7 +58,7 @@ def test_a_file_that_cannot_be_written_is_an_error_and_the_log_goes_on(tmp_path)
     layout = small_format()
     ring = layout.make_ring(8)
     box = BlackBox(tmp_path / 'gone', 10)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, layout, box)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout, box)
     produce(ring, 0)
     box.ask({'reason': 'fell'})
     produce(ring, 1)
@@ -71,7 +72,7 @@ def test_a_full_disk_under_the_log_does_not_end_the_black_box(tmp_path):
     layout = small_format()
     ring = layout.make_ring(8)
     box = BlackBox(tmp_path, 10)
-    writer = NdjsonWriter(Path('/dev/full'), ring, layout, box)
+    writer = NdjsonWriter(LogFile(Path('/dev/full')), ring, layout, box)
     produce(ring, 0)
     box.ask({'reason': 'fell'})
     assert 'No space left' in writer.close()['error']

@@ -30,6 +30,21 @@ def test_joints_are_matched_by_name():
     assert state.guards() == {'slew': '3 limits'}
 
 
+def test_numbers_have_the_names_of_a_log():
+    """What `watch` shows live and what it shows of a run go to the same places."""
+    state = walking()
+    state.take_base(gyro=(0.1, 0.2, 0.3), velocity=(0.4, float('nan'), 0.5))
+    found = state.numbers()
+    assert found['joints', 'knee', 'joint_angles'] == 0.5
+    assert found['joints', 'knee', 'target'] == 0.4
+    assert found['joints', 'tracking error', 'knee'] == pytest.approx(0.1)
+    assert found['base', 'gyro', 'z'] == 0.3
+    assert found['base', 'velocity forward', 'velocity'] == 0.4
+    assert found['base', 'velocity turning', 'velocity'] == 0.5
+    assert ('base', 'velocity to the left', 'velocity') not in found
+    assert found['timing', 'late_p99_us', 'late_p99_us'] == 900.0
+
+
 def test_what_is_no_number_is_nothing():
     """A driver without torque sensors may publish NaN; JSON has none."""
     state = walking()

@@ -22,6 +22,7 @@ from telemetry_records import produce
 from telemetry_records import small_format
 
 from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.log_file import LogFile
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import read_steps
 from kinfer_ros.telemetry.ndjson import steps_path
@@ -30,15 +31,16 @@ HERE = Path(__file__).parent
 NOON = datetime(2026, 11, 23, 12, 0, 5, tzinfo=UTC)
 
 
-def write(path: Path, steps: range) -> NdjsonWriter:
+def write(path: Path, steps: range) -> LogFile:
     layout = small_format()
     ring = layout.make_ring(len(steps) + 1)
-    writer = NdjsonWriter(path, ring, layout)
+    file = LogFile(path)
+    writer = NdjsonWriter(file, ring, layout)
     for step in steps:
         assert produce(ring, step)
     counters = writer.close()
     assert counters == {'written': len(steps), 'dropped': 0, 'missing': [], 'error': None}
-    return writer
+    return file
 
 
 def wait_for(condition, timeout: float = 10.0) -> None:
@@ -76,7 +78,7 @@ def test_records_reach_the_file_without_close(tmp_path):
     """Someone looks at the log while the robot walks."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout)
     produce(ring, 1)
     wait_for(lambda: len(list(read_steps(tmp_path))) == 1)
     writer.close()
@@ -88,10 +90,11 @@ def test_killed_process_loses_at_most_the_last_second(tmp_path):
         'import sys, time\n'
         'from pathlib import Path\n'
         'from telemetry_records import produce, small_format\n'
+        'from kinfer_ros.telemetry.log_file import LogFile\n'
         'from kinfer_ros.telemetry.ndjson import NdjsonWriter\n'
         'layout = small_format()\n'
         'ring = layout.make_ring()\n'
-        'writer = NdjsonWriter(Path(sys.argv[1]), ring, layout)\n'
+        'writer = NdjsonWriter(LogFile(Path(sys.argv[1])), ring, layout)\n'
         'for step in range(10**6):\n'
         '    produce(ring, step)\n'
         '    print(step, flush=True)\n'
@@ -126,7 +129,7 @@ def test_slow_disk_drops_and_counts_but_never_waits(tmp_path):
     layout = small_format()
     ring = layout.make_ring(4)
     slow = SlowFormat(layout)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, slow)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, slow)
     taken = [step for step in range(20) if produce(ring, step)]
     assert taken == [0, 1, 2, 3]
     assert writer.counters()['dropped'] == 16
@@ -145,7 +148,7 @@ def test_hanging_disk_does_not_hang_the_end(tmp_path):
     layout = small_format()
     ring = layout.make_ring(4)
     slow = SlowFormat(layout)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, slow)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, slow)
     produce(ring, 0)
     counters = writer.close(timeout=0.2)
     assert 'within 0.2 s' in counters['error']
@@ -158,7 +161,7 @@ def test_full_disk_ends_recording_with_one_error():
     """The control loop goes on; what is not logged any more is counted."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(Path('/dev/full'), ring, layout)
+    writer = NdjsonWriter(LogFile(Path('/dev/full')), ring, layout)
     assert produce(ring, 0)
     wait_for(lambda: writer.error is not None)
     first = writer.error
@@ -172,7 +175,7 @@ def test_record_that_cannot_be_formatted_is_an_error_not_a_dead_thread(tmp_path)
     """A bug in a producer (an event that is no text) must show, not vanish with a thread."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout)
     ring.obj['events'][ring.claim()] = [object()]
     produce(ring, 0)
     assert 'could not be written' in writer.close()['error']
@@ -182,7 +185,7 @@ def test_close_twice_and_late_records(tmp_path):
     """Ctrl-C twice does no harm, and a record after the end is counted."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(tmp_path / 'steps.ndjson', ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout)
     writer.close()
     assert not produce(ring, 0)
     assert writer.close() == {'written': 0, 'dropped': 1, 'missing': [], 'error': None}
@@ -190,9 +193,8 @@ def test_close_twice_and_late_records(tmp_path):
 
 def test_file_that_cannot_be_opened_is_one_clear_error(tmp_path):
     """Found at configure, with the path and what to do, before motors are live."""
-    layout = small_format()
     with pytest.raises(RunError, match='runs_dir') as error:
-        NdjsonWriter(tmp_path / 'gone' / 'steps.ndjson', layout.make_ring(1), layout)
+        LogFile(tmp_path / 'gone' / 'steps.ndjson')
     assert str(tmp_path) in str(error.value)
 
 
@@ -202,11 +204,11 @@ def test_appending_ends_a_line_that_was_cut_short(tmp_path):
     write(path, range(3))
     size = path.stat().st_size
     os.truncate(path, size - 10)
-    writer = write(path, range(100, 103))
+    file = write(path, range(100, 103))
     damaged: list[int] = []
     assert [r['step_id'] for r in read_steps(path, damaged=damaged)] == [0, 1, 100, 101, 102]
     assert damaged == [3]
-    own = read_steps(path, offset=writer.offset)
+    own = read_steps(path, offset=file.offset)
     assert [r['step_id'] for r in own] == [100, 101, 102]
 
 

@@ -49,6 +49,7 @@ OURS = {
     'carry',
     'measured_position',
     'measured_velocity',
+    'odom',
     'now_ns',
     'resume',
 }

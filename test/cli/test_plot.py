@@ -1,0 +1,92 @@
+"""Pictures of chosen numbers: what is asked for is drawn, and what is not there is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.recorded import record_run
+from kinfer_ros.__main__ import main
+
+pytest.importorskip('matplotlib', reason='requirements/plot.txt has it')
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record_run(tmp_path_factory.mktemp('walk'), 2.0)
+
+
+def plot(run: Path, *words: str) -> int:
+    return main(['plot', str(run), *words])
+
+
+@pytest.mark.parametrize(
+    ('words', 'drawn'),
+    [
+        ([], {'tilt', 'gyro/x', 'command/xvel', 'velocity/x'}),
+        (['timing'], {'late_us', 'age_us', 'stage_us/policy'}),
+        (['--joint', 'left_knee'], {'target/left_knee', 'error/left_knee'}),
+        (['target', '--joint', 'left_knee'], {'target/left_knee'}),
+        (['target/*knee', 'gyro/z'], {'target/left_knee', 'target/right_knee', 'gyro/z'}),
+    ],
+)
+def test_what_is_asked_for_is_drawn(run, tmp_path, capsys, words, drawn):
+    """By group, key, name, pattern and joint."""
+    out = tmp_path / 'plot.png'
+    assert plot(run, *words, '--out', str(out), '--json') == 0
+    said = json.loads(capsys.readouterr().out)
+    assert drawn <= set(said['series'])
+    if 'left_knee' in words or '*' in str(words):
+        assert not {'joint_angles/left_hip_yaw', 'gyro/x'} & set(said['series'])
+    assert out.read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_span_of_time(run, tmp_path, capsys):
+    """From 0.5 to 1 s at 50 Hz: 26 records."""
+    out = tmp_path / 'plot.png'
+    assert plot(run, 'gyro', '--from', '0.5', '--to', '1', '--out', str(out), '--json') == 0
+    assert json.loads(capsys.readouterr().out)['records'] == 26
+    assert plot(run, 'gyro', '--from', '99', '--out', str(out)) == 2
+    assert 'no record there; this log goes from' in capsys.readouterr().err
+
+
+def test_the_list(run, capsys):
+    """What there is, with unit and range, as a text and for machines."""
+    assert plot(run, '--list') == 0
+    assert 'base    gyro/z' in capsys.readouterr().out
+    assert plot(run, '--list', '--json') == 0
+    listed = {each['name']: each for each in json.loads(capsys.readouterr().out)}
+    assert listed['target/left_knee']['unit'] == 'rad'
+    assert listed['tilt']['derived']
+    assert not listed['gyro/z']['derived']
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['gyroo'], "near: ['gyro', 'gyro/z'"),
+        (['target', '--joint', 'knee'], "has ['left_hip_yaw'"),
+        (['gyro', '--joint', 'left_knee'], 'no such number'),
+        (['--out', 'picture.txt'], 'cannot be written'),
+    ],
+)
+def test_a_mistake_is_one_line(run, capsys, words, said):
+    """With what there is in its place."""
+    assert plot(run, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_kinfers_own_log_is_drawn(tmp_path, capsys):
+    """Beside the log; joints are numbers, and nothing is grey where no mode is told."""
+    log = tmp_path / 'log.ndjson'
+    with log.open('w') as file:
+        for step in range(50):
+            row = [0.01 * step, -0.5]
+            record = {'step_id': step, 't_us': 10**15 + 20_000 * step, 'output': row}
+            file.write(json.dumps(record | {'joint_angles': row, 'gyro': None}) + '\n')
+    assert plot(log, 'joints') == 0
+    assert (tmp_path / 'log.png').read_bytes().startswith(b'\x89PNG')
+    assert plot(log) == 2, 'it has nothing of the base'
+    assert '--list' in capsys.readouterr().err

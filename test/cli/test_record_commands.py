@@ -1,0 +1,72 @@
+"""What all commands on recorded runs have in common: help with an example, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.recorded import record_run
+from kinfer_ros.__main__ import main
+
+COMMANDS = (
+    'export', 'plot', 'repair', 'replay', 'report', 'runs', 'top', 'verdict', 'watch',
+)  # fmt: skip
+
+
+def fault(step: int, simulation) -> None:
+    if step == 60:
+        simulation.controller.request_fault('a cable')
+
+
+@pytest.fixture(scope='module')
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record_run(tmp_path_factory.mktemp('bad'), 2.0, fault)
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_help_has_an_example(name, capsys):
+    """People copy it; a machine finds --json in it."""
+    with pytest.raises(SystemExit) as ended:
+        main([name, '--help'])
+    assert ended.value.code == 0
+    text = ' '.join(capsys.readouterr().out.split())
+    assert '--json' in text
+    assert re.search(rf'examples?: python -m kinfer_ros {name}', text)
+
+
+def test_verdict_for_machines(bad, capsys):
+    """The same as the text says: exit code, problems, figures."""
+    assert main(['verdict', str(bad)]) == 1
+    text = capsys.readouterr().out
+    assert main(['verdict', str(bad), '--json']) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found['good']
+    assert 'a cable' in str(found['problems'])
+    assert f'distance     {found["distance_m"]:.2f} m' in text
+    assert main(['verdict', str(bad / 'nothing'), '--json']) == 2
+
+
+def test_a_reader_that_has_enough_gets_no_traceback(bad):
+    """`plot --list | head` is what people type."""
+    words = [sys.executable, '-m', 'kinfer_ros', 'plot', str(bad), '--list', '--json']
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(30) == 141
+    assert said == b''
+
+
+@pytest.mark.parametrize('name', ['export', 'plot', 'replay', 'report', 'verdict'])
+def test_what_is_no_run_is_one_line(name, tmp_path, capsys):
+    """Exit code 2, and no file is written."""
+    if name == 'plot':
+        pytest.importorskip('matplotlib', reason='requirements/plot.txt has it')
+    (tmp_path / 'run.json').write_text('{')
+    assert main([name, str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count('\n') == 1
+    assert [path.name for path in tmp_path.iterdir()] == ['run.json']

@@ -1,0 +1,99 @@
+"""The layouts for Foxglove and PlotJuggler show topics and fields that the graph has."""
+
+from __future__ import annotations
+
+import json
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+from rosbags.typesys import Stores
+from rosbags.typesys import get_typestore
+
+from helpers.processes import REPOSITORY
+from kinfer_ros.control.robot import load_robot
+
+LAYOUTS = REPOSITORY / 'config' / 'layouts'
+STANDARD = {'/joint_states', '/joint_commands', '/imu/data', '/odom', '/diagnostics'}
+STORE = get_typestore(Stores.LATEST)
+
+
+@pytest.fixture(scope='module')
+def topics() -> dict[str, str]:
+    """Topic -> type, as docs/graph.md has them, and what every graph has."""
+    found = {'/rosout': 'rcl_interfaces/msg/Log'}
+    for line in (REPOSITORY / 'docs' / 'graph.md').read_text().splitlines():
+        cells = [cell.strip() for cell in line.split('|')]
+        kind = re.match(r'\w+_msgs/\w+', cells[2]) if len(cells) > 3 else None
+        if kind:
+            for name in re.findall(r'`([\w/]+)`', cells[1]):
+                found['/' + name.lstrip('/')] = kind[0].replace('/', '/msg/')
+    assert len(found) > 10
+    return found
+
+
+def has_field(msgtype: str, fields: list[str]) -> bool:
+    """Whether a message type has this field; below an array anything that its elements have."""
+    if not fields:
+        return True
+    fields_of = STORE.fielddefs[msgtype][1] if '/' in msgtype else []
+    for name, (_, description) in fields_of:
+        if name == fields[0]:
+            while isinstance(description, tuple):  # of an array, or of a plain number
+                first = description[0]
+                description = first[1] if isinstance(first, tuple) else first
+            return not fields[1:] or has_field(description, fields[1:])
+    return False
+
+
+def test_the_judge_of_fields_can_say_no():
+    """Else the tests below could not fail."""
+    assert has_field('nav_msgs/msg/Odometry', ['twist', 'twist', 'linear', 'x'])
+    assert not has_field('nav_msgs/msg/Odometry', ['twist', 'linear'])
+    assert not has_field('sensor_msgs/msg/JointState', ['torque'])
+
+
+def test_foxglove(topics):
+    """Each path, and each panel of the layout."""
+    layout = json.loads((LAYOUTS / 'foxglove.json').read_text())
+    shown = set()
+    for config in layout['configById'].values():
+        if 'topicToRender' in config:
+            shown.add(config['topicToRender'])
+        for path in config.get('paths', ()):
+            plain = re.sub(r'\{.*?\}|\[.*?\]', '', path['value'])
+            topic, *fields = plain.split('.')
+            assert has_field(topics[topic], fields), path
+            shown.add(topic)
+    assert shown >= STANDARD | {'/policy_node/mode'}
+    assert shown <= set(topics)
+    placed = re.findall(r'"((?:first|second))": "(.*?)"', json.dumps(layout['layout']))
+    assert sorted(panel for _, panel in placed) == sorted(layout['configById'])
+
+
+def test_plotjuggler(topics):
+    """Curves as PlotJuggler names them: joints by name, attitude as angles, diagnostics by key."""
+    root = ET.parse(LAYOUTS / 'plotjuggler.xml').getroot()
+    joints = load_robot('biped').joint_names
+    shown = set()
+    curves = [each.get('name') for each in root.iter('curve')]
+    for curve in curves:
+        topic = max((t for t in topics if curve.startswith(t + '/')), key=len)
+        fields = curve.removeprefix(topic + '/').split('/')
+        shown.add(topic)
+        if topics[topic].endswith('JointState'):
+            assert fields[0] in joints, curve
+            assert has_field(topics[topic], fields[1:]), curve
+        elif topic == '/diagnostics':
+            assert curve.startswith('/diagnostics/biped//policy_node: policy/')
+        elif fields[-1] in ('roll', 'pitch'):
+            assert has_field(topics[topic], [*fields[:-1], 'w']), curve
+        else:
+            assert has_field(topics[topic], fields), curve
+    assert shown >= STANDARD
+    for splitter in root.iter('DockSplitter'):
+        assert (
+            int(splitter.get('count'))
+            == len(list(splitter))
+            == len(splitter.get('sizes').split(';'))
+        )
