@@ -87,12 +87,12 @@ class PunctualExecutor(SingleThreadedExecutor):
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """
-        timers = self._control_timers()
-        if not timers:
+        found = _soonest(self._control_timers())
+        if found is None:
             super().spin_once(timeout_sec)
             return
         self._ask_for_no_slack()
-        timer, due = _soonest(timers)
+        timer, due = found
         now = time.monotonic_ns()
         if now - self._served_ns >= SERVE_PERIOD_NS and now < due:
             self._serve(due - timer.callback_group.spin_ns)
@@ -153,13 +153,15 @@ class PunctualExecutor(SingleThreadedExecutor):
                 prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
-def _soonest(timers: list[Timer]) -> tuple[Timer, int]:
-    """:return: the timer that is due first, and when on the steady clock, ns."""
+def _soonest(timers: list[Timer]) -> tuple[Timer, int] | None:
+    """:return: the timer that is due first, and when on the steady clock, ns; None if none is."""
     now = time.monotonic_ns()
-    if len(timers) == 1:
-        return timers[0], now + timers[0].time_until_next_call()
-    due, index = min((t.time_until_next_call(), i) for i, t in enumerate(timers))
-    return timers[index], now + due
+    soonest, least = None, 0
+    for timer in timers:
+        until = timer.time_until_next_call()  # None of one that is cancelled
+        if until is not None and (soonest is None or until < least):
+            soonest, least = timer, until
+    return None if soonest is None else (soonest, now + least)
 
 
 def _call(timer: Timer) -> None:
