@@ -9,12 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from helpers.processes import REPOSITORY
 from helpers.walking import MODEL
 from kinfer_ros.__main__ import main
+from kinfer_ros.evaluation.job import Subject
+from kinfer_ros.evaluation.job import run_job
+from kinfer_ros.evaluation.matrix import default_matrix
+from kinfer_ros.policy.policy import load_model
 
 WORDS = [str(MODEL), '--robot', 'biped']
 JOBS = ['--condition', 'rough', '--command', 'turn', '--seconds', '1.5', '--seeds', '24']
@@ -55,11 +60,10 @@ def test_it_goes_on_after_ctrl_c_with_the_same_numbers(tmp_path):
     assert after[: len(before)] == before
     assert len({each['job'] for each in after}) == len(after) == 24
     assert (latest / 'report.html').is_file()
-    fresh = tmp_path / 'fresh'
-    few = [*JOBS[:-1], '2']
-    assert main(['eval', *WORDS, *few, '--evals-dir', str(fresh), '--workers', '1']) == 0
-    by_job = {each['job']: each for each in after}
-    assert all(each == by_job[each['job']] for each in lines(fresh / 'latest'))
+    policy = load_model(MODEL)
+    job = replace(default_matrix(policy.contract).job('turn/rough/3'), seconds=1.5)
+    (kept,) = [each for each in after if each['job'] == job.id]
+    assert kept == run_job(Subject(MODEL, 'biped'), job)
 
 
 def test_the_command_that_it_gives_repeats_the_worst_run(tmp_path, capsys, monkeypatch):

@@ -79,15 +79,15 @@ def test_the_page_says_what_the_results_say(page):
     assert not re.search(r'<script|(src|href)\s*=', text)
 
 
-def test_a_hundred_thousand_runs_are_still_a_page():
+def test_twenty_thousand_runs_are_still_a_page():
     """Thinned out; what fell is drawn all the same."""
-    many = [record(f'walk/pushes/{seed}') for seed in range(100_000)]
-    many[77_777] = record('walk/pushes/77777', survived=False, run_s=1.0, reason='fell')
+    many = [record(f'walk/pushes/{seed}') for seed in range(20_000)]
+    many[7_777] = record('walk/pushes/7777', survived=False, run_s=1.0, reason='fell')
     replay = {each['job']: 'eval' for each in many}
     page = make_page(SETTINGS, many, replay, len(many))
     assert len(page) < 2e6
     assert page.count(b'<path') == 1
-    assert b'98000 more are in results.ndjson' in page
+    assert b'18000 more are in results.ndjson' in page
 
 
 @pytest.mark.skipif(BROWSER is None, reason='no chromium on PATH to open the page in')

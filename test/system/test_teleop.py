@@ -104,7 +104,7 @@ def test_keys_steer_a_robot_that_walks(tmp_path: Path) -> None:
             def sent_last() -> bool:
                 return bool(sent) and list(sent[-1].position) == pytest.approx(values)
 
-            return client.spin_until(sent_last, 5.0)
+            return client.spin_until(sent_last, START)
 
         with Terminal(TELEOP, environment) as terminal:
             terminal.wait_for('mode  run', 'xvel', '-0.3 [')
