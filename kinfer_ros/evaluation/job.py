@@ -126,12 +126,17 @@ class Trial:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
             self._meter.look(run_s)
-            push = self._pushes.due(run_s)
-            if push is not None:
-                self.simulated.push(push)
+            self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
             controller.request_fade()
+
+    def _push(self, run_s: float) -> None:
+        push = self._pushes.due(run_s)
+        if push is not None:
+            self.simulated.push(push)
+            x, y, _ = push
+            self.controller.parts.watch.panel.say(f'pushed by {x:+.2f}, {y:+.2f} m/s')
 
     def _result(self) -> dict[str, Any]:
         job, meter, odometer = self.job, self._meter, self.simulation.odometer

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,7 @@ def test_the_command_that_it_gives_repeats_the_worst_run(tmp_path, capsys, monke
     assert main(['replay', run]) == 0
     assert 'identical' in capsys.readouterr().out
     assert main(['verdict', run]) == 0
+    assert 'pushed by ' in (Path(run) / 'steps.ndjson').read_text()
 
 
 @pytest.mark.parametrize(
