@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from helpers.processes import REPOSITORY
 from helpers.walking import MODEL
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.evaluation.condition import CONDITIONS
@@ -64,6 +68,16 @@ def test_a_file_says_everything(contract, tmp_path):
     assert matrix.conditions['heavy'] == Condition(payload=(0.3, 0.3))
     assert [job.id for job in matrix.jobs()] == ['fast/icy/0', 'fast/icy/1', 'fast/heavy/0']
     assert matrix.seconds == 10.0
+
+
+def test_the_page_does_not_lie(contract, tmp_path):
+    """Its file loads, and it names every condition and every key."""
+    text = (REPOSITORY / 'docs' / 'evaluation.md').read_text()
+    path = tmp_path / 'matrix.yaml'
+    path.write_text(re.findall(r'```yaml\n(.*?)```', text, re.DOTALL)[0])
+    tall = replace(contract, command_names=(*contract.command_names, 'baseheight'))
+    assert len(load_matrix(path, tall).jobs()) == 2 * 2 * 10
+    assert all(f'`{name}`' in text for name in (*CONDITIONS, *NAMES))
 
 
 def test_a_wrong_file_is_refused_with_every_line(contract, tmp_path):
