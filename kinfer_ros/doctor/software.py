@@ -77,10 +77,9 @@ def _package(name: str, pins: Mapping[str, str], *, needed: str = '', wanted: st
         return Row(name, verdict, f'not installed, needed {why}', pin, install)
     if pin and version != pin:
         same = version.split('.')[0] == pin.split('.')[0]
-        return Row(
-            name, OK if same else WARN, f'{version}; tested with {pin}', '',
-            f'{sys.executable} -m pip install {name}=={pin}',
-        )  # fmt: skip
+        # No `pip install` here: the numpy of a ROS 2 from the system is part of it.
+        remedy = 'not tested; requirements/base.txt in an environment of its own is'
+        return Row(name, OK if same else WARN, f'{version}; tested with {pin}', '', remedy)
     return Row(name, OK, version)
 
 
