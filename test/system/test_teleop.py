@@ -108,7 +108,7 @@ def test_keys_steer_a_robot_that_walks(tmp_path: Path) -> None:
 
         with Terminal(TELEOP, environment) as terminal:
             terminal.wait_for('mode  run', 'xvel', '-0.3 [')
-            terminal.press('ww\x1b[C')
+            terminal.press('ww\x1a\x13\x1b[C')  # Ctrl-Z and Ctrl-S are keys like others
             assert sends(0.135, 0.0, 0.0)
             assert sent[-1].name == ['xvel', 'yvel', 'yawrate']
             terminal.wait_for('+0.135    +0.135')  # sent, and seen by the policy
