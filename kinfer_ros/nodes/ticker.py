@@ -195,6 +195,9 @@ class Ticker:
                 # Last, so that nothing else makes them older.
                 self._io.take_sensors(controller.parts.frame)
                 stamp_now = self._clocks.stamp_now()
+                if self._clocks.sim_time:
+                    # Samples are taken directly, /clock when the executor comes to it.
+                    stamp_now = max(stamp_now, controller.parts.frame.newest_ns)
             self._tick(now, stamp_now, late, begin, self.schedule.missed_in_a_row)
         except Exception:
             # A bug of ours must not leave the last target in force.
