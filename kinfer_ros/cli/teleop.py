@@ -102,8 +102,7 @@ def _terminal() -> Iterator[None]:
     try:
         tty.setcbreak(number, termios.TCSANOW)
         mode = termios.tcgetattr(number)
-        # Stopped by Ctrl-Z or Ctrl-S it would be silent, and with the one leave the shell a terminal
-        # as it is here.
+        # Stopped by Ctrl-Z or Ctrl-S it would be silent, and the shell's terminal as it is here.
         mode[0] &= ~termios.IXON
         mode[6][termios.VSUSP] = os.fpathconf(number, 'PC_VDISABLE').to_bytes(1, 'little')
         termios.tcsetattr(number, termios.TCSANOW, mode)
