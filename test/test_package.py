@@ -105,7 +105,7 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'rerun', 'top')
+    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'ray', 'rerun', 'top')
     missing = [
         module
         for module in sorted(imported_modules())
@@ -148,7 +148,7 @@ def test_share_is_complete():
     if prefix is None:
         pytest.skip('no built workspace is sourced')
     share = prefix / 'share/kinfer_ros'
-    for folder in ('launch', 'config', 'robots'):
+    for folder in ('launch', 'config', 'robots', 'requirements'):
         files = [path for path in (ROOT / folder).rglob('*') if path.is_file()]
         wanted = {str(p.relative_to(ROOT)) for p in files if '__pycache__' not in p.parts}
         assert wanted == {str(p.relative_to(share)) for p in (share / folder).rglob('*.*')}

@@ -90,6 +90,7 @@ class MujocoBridge(Node):
             settings.robot,
             seed=settings.seed,
             imu_noise=settings.noise,
+            disturbance=settings.disturbance,
             timestep=settings.timestep,
         )
         timing = with_tick(settings.timing, robot.timestep_ns)
