@@ -107,6 +107,11 @@ class RecordedRun:
 
         :raises RunError: it is not there.
         """
+        if self.path.is_file():
+            raise RunError(
+                f'{self.path}: a step log alone has no run.json, which this needs for '
+                f'{".".join(keys)}: give the run directory'
+            )
         found: Any = self.facts
         for key in keys:
             if not isinstance(found, Mapping) or key not in found:
