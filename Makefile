@@ -4,7 +4,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help walk test test-kos lint bench train clean
+.PHONY: help walk test test-kos lint docs bench train clean
 
 # What to walk, and with what; all can be given in front of make or behind it.
 DURATION ?= 20
@@ -14,7 +14,7 @@ WZ ?= 0.0
 ARGS ?=
 DISTROS ?= kilted jazzy
 TEST_ARGS ?=
-export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS
+export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS QUICK
 
 help:
 	@echo 'make walk    install what is needed (once), build, and walk the robot in MuJoCo'
@@ -24,7 +24,8 @@ help:
 	@echo '             DISTROS="kilted", TEST_ARGS="-k lockstep"'
 	@echo 'make test-kos  the graph on kos-sim, a real KOS server (installs 1.1 GB the first time)'
 	@echo 'make lint    ruff and mypy alone'
-	@echo 'make bench   the benchmarks, as tables'
+	@echo 'make docs    the pages of docs/ as HTML, into build/docs'
+	@echo 'make bench   the benchmarks, in ten minutes; QUICK=1: one; ARGS="step node"'
 	@echo 'make train   train the policy that ships with the package again (see training/README.md)'
 	@echo 'make clean   remove what these made: virtual environments, builds, caches (not runs/)'
 
@@ -39,6 +40,9 @@ test-kos:
 
 lint:
 	@exec tools/lint.sh
+
+docs:
+	@exec tools/docs.sh
 
 bench:
 	@exec tools/bench.sh $(ARGS)

@@ -36,6 +36,7 @@ setup(
         *tree('launch', '*launch.[pxy][yma]*'),
         *tree('config', '*'),
         *tree('robots', '*'),
+        *tree('requirements', '*.txt'),
     ],
     python_requires='>=3.11',
     # What `import kinfer_ros` and the commands without ROS need. Exact versions stand in
@@ -47,6 +48,7 @@ setup(
         'bag': ['rosbags'],
         'parquet': ['pyarrow'],
         'plot': ['matplotlib'],
+        'ray': ['ray'],
         'rerun': ['rerun-sdk'],
         'zstd': ['backports.zstd'],
         'top': ['rich'],
@@ -63,6 +65,9 @@ setup(
     entry_points={
         'console_scripts': [
             'check = kinfer_ros.cli.check:main',
+            'completion = kinfer_ros.cli.completion:main',
+            'doctor = kinfer_ros.cli.doctor:main',
+            'eval = kinfer_ros.cli.eval:main',
             'export = kinfer_ros.cli.export:main',
             'import = kinfer_ros.cli.import_:main',
             'inspect = kinfer_ros.cli.inspect:main',
@@ -77,7 +82,9 @@ setup(
             'replay = kinfer_ros.cli.replay:main',
             'report = kinfer_ros.cli.report:main',
             'robot = kinfer_ros.cli.robot:main',
+            'robot_state = kinfer_ros.nodes.robot_state:main',
             'runs = kinfer_ros.cli.runs:main',
+            'teleop = kinfer_ros.cli.teleop:main',
             'top = kinfer_ros.cli.top:main',
             'verdict = kinfer_ros.cli.verdict:main',
             'walk = kinfer_ros.cli.walk:main',

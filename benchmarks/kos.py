@@ -5,14 +5,13 @@ joints and the IMU, judges the sample, and sends 20 targets. The bare side is th
 calls from the same asyncio loop, in turns with ours, so that whatever the machine does happens to
 both. Without this, "a thin bridge" is a phrase.
 
-    python benchmarks/kos.py [ROUNDS [SECONDS]]
+    python benchmarks/kos.py
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -21,26 +20,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_ROOT), str(_ROOT / 'test'), str(_ROOT / 'benchmarks')]
+import numpy as np
+from _figures import Figure
+from _figures import print_figures
+from _figures import quantiles
+from _processes import cpu_share
+from _processes import domain_environment
+from _processes import node
+from _processes import resident_mb
+from google.protobuf.empty_pb2 import Empty
+from kos_protos import actuator_pb2
+from kos_protos.actuator_pb2_grpc import ActuatorServiceStub
+from kos_protos.imu_pb2_grpc import IMUServiceStub
 
-import numpy as np  # noqa: E402
-from google.protobuf.empty_pb2 import Empty  # noqa: E402
-from kos_protos import actuator_pb2  # noqa: E402
-from kos_protos.actuator_pb2_grpc import ActuatorServiceStub  # noqa: E402
-from kos_protos.imu_pb2_grpc import IMUServiceStub  # noqa: E402
-from node import cpu_seconds  # noqa: E402
-from node import resident_mb  # noqa: E402
-
-from helpers.processes import domain_environment  # noqa: E402
-from helpers.processes import node  # noqa: E402
-from kinfer_ros.bridges.kos_client import KosClient  # noqa: E402
-from kinfer_ros.bridges.kos_options import BACKENDS  # noqa: E402
-from kinfer_ros.bridges.kos_options import Connection  # noqa: E402
-from kinfer_ros.bridges.kos_options import Patience  # noqa: E402
-from kinfer_ros.bridges.kos_robot import KosRobot  # noqa: E402
-from kinfer_ros.bridges.kos_units import JointUnits  # noqa: E402
-from kinfer_ros.control.robot import load_robot  # noqa: E402
+from helpers import kos_server
+from kinfer_ros.bridges.kos_client import KosClient
+from kinfer_ros.bridges.kos_options import BACKENDS
+from kinfer_ros.bridges.kos_options import Connection
+from kinfer_ros.bridges.kos_options import Patience
+from kinfer_ros.bridges.kos_robot import KosRobot
+from kinfer_ros.bridges.kos_units import JointUnits
+from kinfer_ros.control.robot import load_robot
 
 KBOT = load_robot('kbot')
 UNITS = JointUnits(KBOT)
@@ -53,8 +53,7 @@ HZ = 200.0
 @contextlib.contextmanager
 def server() -> Iterator[int]:
     """Run the server; :return: its port."""
-    words = [sys.executable, str(_ROOT / 'test' / 'helpers' / 'kos_server.py')]
-    words += [str(each) for each in UNITS.ids]
+    words = [sys.executable, kos_server.__file__, *(str(each) for each in UNITS.ids)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -125,30 +124,30 @@ def measure_node(port: int, seconds: float) -> tuple[float, float]:
     ):
         bridge.wait_for('state enabled', 30)
         time.sleep(2.0)
-        begin, before = time.monotonic(), cpu_seconds(bridge)
-        time.sleep(seconds)
-        cpu = (cpu_seconds(bridge) - before) / (time.monotonic() - begin)
-        memory = resident_mb(bridge)
+        cpu, memory = cpu_share(bridge, seconds), resident_mb(bridge)
         bridge.send(signal.SIGINT)
         bridge.wait(10)
     return cpu, memory
 
 
-def main() -> None:
-    """Print both tables."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 15.0
+def measure(*, quick: bool = False) -> list[Figure]:
+    """Round trips in turns, then the node."""
     with server() as port:
-        times = asyncio.run(measure_round_trips(port, rounds))
-        cpu, memory = measure_node(port, seconds)
-    load = os.getloadavg()[0]
-    print(f'{rounds} round trips in turns, load {load:.1f} on {os.cpu_count()} cores')
-    print(f'{"":12} {"p50 us":>9} {"p99 us":>9}')
-    p50, p99 = np.percentile(times, [50, 99], axis=1)
-    for name, middle, high in zip(('bare stubs', 'bridge'), p50, p99, strict=True):
-        print(f'{name:12} {middle:9.0f} {high:9.0f}')
-    print(f'{"ratio":12} {p50[1] / p50[0]:9.2f} {p99[1] / p99[0]:9.2f}   bound {BOUND}')
-    print(f'\nbridge at {HZ:g} Hz: {cpu:.3f} of a core (bound 0.35), {memory:.0f} MB (bound 150)')
+        times = asyncio.run(measure_round_trips(port, 300 if quick else 1500))
+        cpu, memory = measure_node(port, 2.0 if quick else 6.0)
+    figure = Figure('KOS round trip, 20 joints', 'us', quantiles(times[1]))
+    figure.beside, figure.beside_values = 'bare stubs', quantiles(times[0])
+    label = f'KOS bridge, {HZ:g} Hz'
+    return [
+        figure.bounded(max(figure.ratios[:2]), BOUND, 'p50 and p99 ratio'),
+        Figure(f'{label}: CPU', 'core', (cpu,)).bounded(cpu, 0.35, 'core'),
+        Figure(f'{label}: memory', 'MB', (memory,)).bounded(memory, 150.0, 'MB'),
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    print_figures('kos', measure())
 
 
 if __name__ == '__main__':

@@ -3,32 +3,32 @@
 What a tick pays for its record (StepLog.add copies into a ring; the writer's thread runs beside it
 here, at 1 kHz for 20 joints), in turns with the same to a ring that nobody empties: what both have
 is the machine's. How long replay, report and exports take for ten minutes at 50 Hz of the robot
-that ships. Bounds: 15 us, 20 s, 5 s. Without this a key more in the record would be a late tick.
+that ships. Without this a key more in the record would be a late tick.
 """
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import gc
-import sys
+import io
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from _figures import Figure
+from _figures import print_figures
+from _figures import quantiles
+from _processes import models
 
-_ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_ROOT), str(_ROOT / 'test')]
-
-from helpers import models  # noqa: E402
-from helpers.recorded import record_run  # noqa: E402
-from helpers.robots import Rig  # noqa: E402
-from helpers.robots import small_robot  # noqa: E402
-from kinfer_ros.__main__ import main as command  # noqa: E402
-from kinfer_ros.control.command import NAMED_ENTRIES  # noqa: E402
-from kinfer_ros.control.command import TWIST_ENTRIES  # noqa: E402
-from kinfer_ros.nodes.step_log import StepLog  # noqa: E402
-from kinfer_ros.policy.policy import load_model  # noqa: E402
+from helpers.recorded import record_run
+from helpers.robots import Rig
+from helpers.robots import small_robot
+from kinfer_ros.__main__ import main as command
+from kinfer_ros.control.command import NAMED_ENTRIES
+from kinfer_ros.control.command import TWIST_ENTRIES
+from kinfer_ros.nodes.step_log import StepLog
+from kinfer_ros.policy.policy import load_model
 
 JOINTS = 20
 COMMANDS = (*TWIST_ENTRIES, *NAMED_ENTRIES[:13])
@@ -53,7 +53,7 @@ def timed_add(log: StepLog, made: Rig, tick: int) -> int:
     return time.perf_counter_ns() - begin
 
 
-def hand_over(folder: Path, seconds: float) -> None:
+def hand_over(folder: Path, seconds: float) -> list[Figure]:
     """Log at 1 kHz in real time, as a tick does; the writer's thread writes meanwhile."""
     made = rig(folder / 'rig')
     policy = made.controller.parts.stepping.fitted.policy
@@ -77,17 +77,17 @@ def hand_over(folder: Path, seconds: float) -> None:
         most = max(most, len(log._ring))
     gc.enable()
     counters = log.close()
-    size = (folder / 'steps.ndjson').stat().st_size / counters['written']
-    print(f'a record of {JOINTS} joints, {RATE_HZ} Hz for {seconds:g} s, beside its writer')
     first = np.arange(count) % 2
-    for name, found in (
-        (f'hand-over (bound {BOUND_US:g} us)', times[0, first == 0]),
-        ('without a writer', times[1, first == 1]),
-    ):
-        p50, p99 = np.percentile(found / 1e3, (50, 99))
-        print(f'  {name:24}  p50 {p50:6.1f} us   p99 {p99:6.1f} us')
-    print(f'  written {counters["written"]}, dropped {counters["dropped"]}, {size:.0f} bytes each')
-    print(f'  in memory at most {most} records, {most / RATE_HZ:.2f} s')
+    ours, theirs = times[0, first == 0] / 1e3, times[1, first == 1] / 1e3
+    label = f'record of {JOINTS} joints at {RATE_HZ} Hz'
+    figure = Figure(f'{label}: hand-over', 'us', quantiles(ours))
+    figure.beside, figure.beside_values = 'without a writer', quantiles(theirs)
+    dropped = counters['dropped']
+    return [
+        figure.bounded(figure.values[0], BOUND_US, 'p50, us'),
+        Figure(f'{label}: dropped', '', (dropped,)).bounded(dropped, 0, 'records'),
+        Figure(f'{label}: waiting in memory', '', (most,)).bounded(most, RATE_HZ, 'records'),
+    ]
 
 
 def ten_minutes(folder: Path) -> Path:
@@ -101,29 +101,35 @@ def ten_minutes(folder: Path) -> Path:
     return run
 
 
-def timed(words: list[str], bound: float) -> None:
-    """Run one of the package's commands, and say how long it took."""
+def timed(words: list[str], bound: float) -> Figure:
+    """How long one of the package's commands takes."""
     begin = time.perf_counter()
-    code = command(words)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = command(words)
     seconds = time.perf_counter() - begin
-    print(f'  {words[0]:8} {seconds:6.2f} s   (bound {bound:g} s), exit code {code}\n')
+    if code:
+        raise SystemExit(f'{words[0]} ended with exit code {code}:\n{said.getvalue()}')
+    return Figure(
+        f'{" ".join(words[:1] + words[3:])} of ten minutes at 50 Hz', 's', (seconds,)
+    ).bounded(seconds, bound, 's')
+
+
+def measure(*, quick: bool = False) -> list[Figure]:
+    """The hand-over; replay and report unless it is to be quick."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = hand_over(folder, 3.0 if quick else 10.0)
+        if not quick:
+            run = ten_minutes(folder)
+            figures += [timed(['replay', str(run)], 20.0), timed(['report', str(run)], 5.0)]
+            for to in ('csv', 'parquet', 'mcap'):
+                figures.append(timed(['export', str(run), '--to', to], 20.0))
+    return figures
 
 
 def main() -> None:
-    """Measure all three."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=20.0, help='of logging at 1 kHz')
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        hand_over(folder, arguments.seconds)
-        run = ten_minutes(folder)
-        size = (run / 'steps.ndjson').stat().st_size / 1e6
-        print(f'\nten minutes at 50 Hz of the biped: {size:.1f} MB')
-        timed(['replay', str(run)], 20.0)
-        timed(['report', str(run)], 5.0)
-        for to in ('csv', 'parquet', 'mcap'):
-            timed(['export', str(run), '--to', to], 20.0)
+    """Print the table."""
+    print_figures('record', measure())
 
 
 if __name__ == '__main__':

@@ -1,4 +1,6 @@
-"""What a step costs over a bare onnxruntime session: `python benchmarks/step.py`.
+"""What a step costs over a bare onnxruntime session, and beside kinfer's own step.
+
+    python benchmarks/step.py [--quick] [MODEL ...]
 
 Both sides run the same model on the same kind of bound buffers, in turns within one process, so
 that whatever the machine does meanwhile happens to both. The bare side is
@@ -9,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
+import json
+import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,16 +22,18 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from _figures import Figure
+from _figures import print_figures
+from _figures import quantiles
+from _processes import HERE
+from _processes import models
 
-_ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_ROOT), str(_ROOT / 'test')]
+from helpers import flat_models
+from kinfer_ros import Policy
+from kinfer_ros import load_model
+from kinfer_ros.policy.archive import write_archive
 
-from helpers import flat_models  # noqa: E402
-from helpers import models  # noqa: E402
-from kinfer_ros import Policy  # noqa: E402
-from kinfer_ros import load_model  # noqa: E402
-from kinfer_ros.policy.archive import read_archive  # noqa: E402
-from kinfer_ros.policy.archive import write_archive  # noqa: E402
+KINFER = os.environ.get('KINFER_PEER_PYTHON', '')
 
 
 def bare_session(policy: Policy) -> Callable[[], None]:
@@ -73,29 +79,50 @@ def observation(policy: Policy) -> dict[str, np.ndarray]:
     }
 
 
-def measure(name: str, path: Path, rounds: int) -> None:
-    """Print two rows for the policy of this file, each below the bare session it ran beside."""
+def measure_step(name: str, path: Path, rounds: int) -> Figure:
+    """`policy.step` beside the bare session of the same file."""
     policy = load_model(path)
     obs = observation(policy)
+    bare = bare_session(policy)
+    in_turns(bare, lambda: policy.step(obs), 200)
+    theirs, ours = in_turns(bare, lambda: policy.step(obs), rounds)
+    figure = Figure(f'{name}: policy.step', 'us', quantiles(ours))
+    figure.beside, figure.beside_values = 'bare bound session', quantiles(theirs)
+    if name == SMALL:
+        over = figure.values[0] - figure.beside_values[0]
+        return figure.bounded(over, 5.0, 'p50, us over bare')
+    if name == LARGE:
+        return figure.bounded(figure.ratios[0], 1.05, 'p50 ratio')
+    return figure
 
-    def tick() -> None:
-        # What a controller does: fill in place, infer, accept.
-        for key, array in policy.inputs.items():
-            array[:] = obs[key]
-        policy.infer()
-        policy.accept()
 
-    count = models.parameter_count(read_archive(path).step_fn)
-    print(f'{name}: {count:,} parameters, {rounds} rounds')
-    for label, function in (('policy.step', lambda: policy.step(obs)), ('infer + accept', tick)):
-        bare = bare_session(policy)
-        in_turns(bare, function, 200)
-        rows = np.percentile(in_turns(bare, function, rounds), (50, 99), axis=1).T
-        for title, (p50, p99) in zip(('bare session', label), rows, strict=True):
-            print(
-                f'  {title:15s} p50 {p50:8.2f} us   p99 {p99:8.2f} us'
-                f'   ratio {p50 / rows[0][0]:5.3f}   difference {p50 - rows[0][0]:+6.2f} us'
-            )
+def measure_kinfer(name: str, path: Path, rounds: int) -> Figure:
+    """
+    `policy.step` beside kinfer's step, both on the threads that onnxruntime takes by itself.
+
+    kinfer cannot be told how many: one a core, spinning, wherever they may run. In five turns.
+    """
+    cores = len(os.sched_getaffinity(0))
+    policy = load_model(path, threads=cores)
+    obs = observation(policy)
+    ours, theirs = [], []
+    for _ in range(5):
+        words = [str(HERE / 'baselines' / 'kinfer_run.py'), 'step', str(path), '-', str(rounds)]
+        found = subprocess.run(
+            [KINFER, *words], capture_output=True, check=True, text=True, timeout=120
+        )
+        theirs += json.loads(found.stdout.splitlines()[-1])['step_ns'][rounds // 10 :]
+        times, _ = in_turns(lambda: policy.step(obs), _nothing, rounds)
+        ours += list(times[rounds // 10 :] * 1000)
+    figure = Figure(f'{name}: policy.step, {cores} threads', 'us', quantiles(ours))
+    figure.values = tuple(value / 1000 for value in figure.values)
+    figure.beside = f"kinfer's step, {cores} threads"
+    figure.beside_values = tuple(value / 1000 for value in quantiles(theirs))
+    return figure.bounded(figure.ratios[0], 1.0, 'p50 ratio') if name == LARGE else figure
+
+
+def _nothing() -> None:
+    """What stands beside a figure that is measured in turns with another process."""
 
 
 JOINTS, FRAMES = 29, 5
@@ -129,8 +156,8 @@ def humanoid(folder: Path) -> Policy:
     return flat_models.load(folder, flat_models.linear(size, JOINTS)[0], content)
 
 
-def measure_observation(folder: Path, rounds: int) -> None:
-    """Print what the flat observation costs above the copy of its terms."""
+def measure_observation(folder: Path, rounds: int) -> Figure:
+    """What the flat observation costs above the copy of its terms."""
     policy = humanoid(folder)
     session = policy._session
     obs = observation(policy)
@@ -154,40 +181,62 @@ def measure_observation(folder: Path, rounds: int) -> None:
 
     policy.step(obs)
     in_turns(copy, build, 200)
-    rows = np.percentile(in_turns(copy, build, rounds), (50, 99), axis=1).T
-    print(f'flat observation: {JOINTS} joints, {FRAMES} frames, {session.flat.size} numbers')
-    for title, (p50, p99) in zip(('copy of terms', 'observation'), rows, strict=True):
-        print(
-            f'  {title:15s} p50 {p50:8.2f} us   p99 {p99:8.2f} us'
-            f'   difference {p50 - rows[0][0]:+6.2f} us'
-        )
+    theirs, ours = in_turns(copy, build, rounds)
+    name = f'flat observation, {JOINTS} joints, {FRAMES} frames, {session.flat.size} numbers'
+    figure = Figure(name, 'us', quantiles(ours), 'copy of its terms', quantiles(theirs))
+    return figure.bounded(figure.values[0] - figure.beside_values[0], 10.0, 'p50, us over copy')
+
+
+SMALL, LARGE = 'MLP 3 x 128', 'GRU 5 x 256'
+
+
+def policies(folder: Path) -> dict[str, Path]:
+    """The four sizes, 20 joints each."""
+    commands = [f'cmd_{index}' for index in range(16)]
+    built = {
+        SMALL: (models.mlp_policy(20, (128, 128, 128)), models.COMMANDS_3, [20]),
+        'MLP 512-256-128': (models.mlp_policy(20, (512, 256, 128)), models.COMMANDS_3, [20]),
+        'GRU 2 x 128': (models.gru_policy(20, 16, 2, 128), commands, [2, 128]),
+        LARGE: (models.gru_policy(), commands, [5, 256]),
+    }
+    paths = {}
+    for name, (parts, names, carry) in built.items():
+        path = folder / f'{name.replace(" ", "_")}.kinfer'
+        write_archive(path, *parts, models.metadata(20, names, carry_size=carry))
+        paths[name] = path
+    return paths
+
+
+def measure(*, quick: bool = False) -> list[Figure]:
+    """All four sizes; the smallest and the largest where it is to be quick."""
+    rounds = 2000 if quick else 10000
+    figures = []
+    with tempfile.TemporaryDirectory() as name:
+        for size, path in policies(Path(name)).items():
+            if not quick or size in (SMALL, LARGE):
+                large = size == LARGE
+                figures.append(measure_step(size, path, rounds // 4 if large else rounds))
+        figures.append(measure_observation(Path(name), rounds))
+        if not KINFER:
+            print('step: no KINFER_PEER_PYTHON, so nothing beside kinfer itself')
+            return figures
+        for size, path in policies(Path(name)).items():
+            if not quick or size in (SMALL, LARGE):
+                figures.append(measure_kinfer(size, path, 400 if quick else 2000))
+    return figures
 
 
 def main() -> None:
-    """Run the two built models, and the policies that ship or are named."""
+    """Print the table; for policy files that are named, theirs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'models', nargs='*', type=Path, help='policy files (default: those shipped)'
-    )
-    parser.add_argument('--rounds', type=int, default=20000)
+    parser.add_argument('models', nargs='*', type=Path, help='policy files of your own')
+    parser.add_argument('--quick', action='store_true')
     arguments = parser.parse_args()
-    rounds = arguments.rounds
-    built = {
-        'MLP 128-96, 12 joints': (models.mlp_policy(), models.metadata(12, models.COMMANDS_3)),
-        'GRU 5 x 256, 20 joints': (
-            models.gru_policy(),
-            models.metadata(20, [f'cmd_{index}' for index in range(16)]),
-        ),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (name, (parts, meta)) in enumerate(built.items()):
-            path = Path(folder) / f'{number}.kinfer'
-            write_archive(path, *parts, meta)
-            # The second model takes 20 times as long.
-            measure(name, path, max(rounds // (1, 5)[number], 1))
-        measure_observation(Path(folder), rounds)
-    for path in arguments.models or sorted(_ROOT.glob('robots/*/*.kinfer')):
-        measure(path.name, path, rounds)
+    if arguments.models:
+        figures = [measure_step(path.name, path, 10000) for path in arguments.models]
+    else:
+        figures = measure(quick=arguments.quick)
+    print_figures('step', figures)
 
 
 if __name__ == '__main__':

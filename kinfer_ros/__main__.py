@@ -14,10 +14,14 @@ import sys
 from collections.abc import Sequence
 
 from kinfer_ros import __version__
+from kinfer_ros.cli.parsers import PROGRAM
 from kinfer_ros.errors import KinferRosError
 
 COMMANDS: dict[str, str] = {
     'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+    'completion': 'print a script with which the Tab key of the shell knows these commands',
+    'doctor': 'say whether this machine is fit to run a robot, a remedy on each line',
+    'eval': 'run a policy over commands, conditions and seeds: a table, a page, the worst run',
     'export': 'write the step log of a run as CSV, Parquet, MCAP, or for Rerun',
     'import': 'make a policy spec and a robot file of what an exporter wrote',
     'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
@@ -27,8 +31,9 @@ COMMANDS: dict[str, str] = {
     'repair': 'make a run whole that a kill or a power cut ended',
     'replay': 'run a recorded run through its policy again and compare, to the bit',
     'report': 'show a run, or two side by side, in one HTML file that opens offline',
-    'robot': "make a robot file of K-Scale's metadata.json",
+    'robot': "make a robot file of K-Scale's metadata.json, or the URDF of a robot",
     'runs': 'list the runs there are, and remove old ones',
+    'teleop': 'steer a policy with the keyboard: every entry of its command, by name',
     'top': 'show a running policy node in a terminal, over its topics alone',
     'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
     'watch': "show a running policy node, or a recorded run, in Rerun's viewer",
@@ -42,9 +47,6 @@ def module_of(name: str) -> str:
     return f'kinfer_ros.cli.{name}_' if keyword.iskeyword(name) else f'kinfer_ros.cli.{name}'
 
 
-PROGRAM = 'python -m kinfer_ros'
-
-
 def usage() -> str:
     """
     Give the list of commands.
@@ -54,7 +56,15 @@ def usage() -> str:
     width = max(len(name) for name in COMMANDS)
     lines = [f'usage: {PROGRAM} COMMAND [ARGUMENTS]', '', 'commands:']
     lines += [f'  {name:<{width}}  {line}' for name, line in sorted(COMMANDS.items())]
-    lines += ['', f'{PROGRAM} COMMAND --help tells what a command takes; --version the version.']
+    lines += [
+        '',
+        'examples:',
+        f'  {PROGRAM} walk vx:=0.3',
+        f'  {PROGRAM} report --help',
+        f'  source <({PROGRAM} completion bash)',
+        '',
+        f'{PROGRAM} COMMAND --help tells what a command takes; --version the version.',
+    ]
     return '\n'.join(lines)
 
 
@@ -90,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         return refuse(f'which command?\n\n{usage()}')
     name, rest = words[0], words[1:]
+    if name == 'help' and rest:
+        name, rest = rest[0], ['--help']
     if name in ('-h', '--help', 'help'):
         print(usage())
         return 0

@@ -19,7 +19,7 @@ import yaml
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.share import share_dir
 
-ParameterValue = bool | int | float | str | list[float]
+ParameterValue = bool | int | float | str | list[float] | list[str]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,13 @@ ARGUMENTS = (
         ('true', 'false'),
     ),
     Argument(
+        'publish_clock',
+        'true',
+        'With use_sim_time: false makes the MuJoCo bridge follow the /clock of another one. A '
+        'graph has one clock publisher.',
+        ('true', 'false'),
+    ),
+    Argument(
         'lockstep',
         'false',
         'The simulation waits for each command: bit-equal runs, faster than real time. '
@@ -113,6 +120,12 @@ ARGUMENTS = (
     Argument('vy', '0.0', 'm/s to the left, while no cmd_vel is alive.'),
     Argument('wz', '0.0', 'rad/s to the left, while no cmd_vel is alive.'),
     Argument('seed', '0', 'Seed of the simulation.'),
+    Argument(
+        'robot_state',
+        'false',
+        'Publish robot_description, /tf and markers, for RViz and Foxglove.',
+        ('true', 'false'),
+    ),
     Argument('viewer', 'false', 'Show the simulated robot in a window.', ('true', 'false')),
     Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),
 )
@@ -180,6 +193,11 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     if lockstep and not simulated:
         raise ConfigError('lockstep:=true needs bridge:=mujoco: a real robot waits for nobody')
     sim_time = lockstep or arguments['use_sim_time'] == 'true'
+    if arguments['publish_clock'] == 'false' and (lockstep or not sim_time):
+        raise ConfigError(
+            'publish_clock:=false needs use_sim_time:=true, and no lockstep: the bridge then '
+            'follows a /clock that somebody else publishes'
+        )
     common: dict[str, ParameterValue] = {'use_sim_time': sim_time}
     found = []
     if simulated:
@@ -189,6 +207,11 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     found.append(_policy(arguments, common, simulated=simulated, lockstep=lockstep))
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
+    if arguments['robot_state'] == 'true':
+        namespace = arguments['namespace'].strip('/')
+        prefix = f'{namespace}/' if namespace else ''
+        given: dict[str, ParameterValue] = {'robot': arguments['robot']}
+        found.append(NodeSpec('robot_state', {**common, 'frame_prefix': prefix}, given))
     return found
 
 
@@ -217,13 +240,15 @@ def _check_params_file(path: str) -> None:
 
 
 def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> NodeSpec:
+    publishes = sim_time and arguments['publish_clock'] == 'true'
     return NodeSpec(
         'mujoco_bridge',
-        defaults={'use_sim_time': False},  # it makes the time that the others use
+        # Who publishes the clock makes the time that the others use.
+        defaults={'use_sim_time': sim_time and not publishes},
         given={
             'robot': arguments['robot'],
             'lockstep': lockstep,
-            'publish_clock': sim_time,
+            'publish_clock': publishes,
             'seed': _whole(arguments, 'seed'),
             'viewer': arguments['viewer'] == 'true',
             'video': arguments['video'],

@@ -1,17 +1,26 @@
-"""The example of docs/specs.md is a spec that loads: a page that lies is worse than none."""
+"""The pages: links lead somewhere, examples load, tables are what the code says."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from pathlib import Path
 
+import pytest
+
+from helpers.doc_commands import PAGES
+from helpers.doc_commands import anchors
+from helpers.doc_commands import links
 from helpers.processes import REPOSITORY
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.spec_terms import SOURCES
 
+DOCS = REPOSITORY / 'docs'
+
 
 def test_the_full_example_loads(tmp_path):
     """Every key that it shows exists, and every source has a row."""
-    text = (REPOSITORY / 'docs' / 'specs.md').read_text()
+    text = (DOCS / 'specs.md').read_text()
     blocks = re.findall(r'```yaml\n(.*?)```', text, re.DOTALL)
     path = tmp_path / 'spec.yaml'
     path.write_text(blocks[0])
@@ -19,3 +28,36 @@ def test_the_full_example_loads(tmp_path):
     assert spec.observation_size == 5 * (3 + 3 + 3 + 3 + 3 + 3 + 3) + 4
     for source in SOURCES:
         assert f'| `{source}` |' in text
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files, and headings in them; what is on the web is not asked for here."""
+    broken = []
+    for link in links(page):
+        if re.match(r'https?://', link):
+            continue
+        file, _, anchor = link.partition('#')
+        target = page.parent / file if file else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+def test_every_page_is_in_the_contents() -> None:
+    """A page that is in no table of contents is found by nobody."""
+    index = (DOCS / 'index.md').read_text()
+    listed = re.findall(r'^(\w+)$', ''.join(re.findall(r'```{toctree}(.*?)```', index, re.DOTALL)),
+                        re.MULTILINE)  # fmt: skip
+    assert sorted(listed) == sorted({p.stem for p in DOCS.glob('*.[mr][ds]*')} - {'index'})
+
+
+def test_the_parameters_are_those_of_the_nodes() -> None:
+    """Run `python tools/parameters_page.py` after a change of parameters."""
+    path = REPOSITORY / 'tools' / 'parameters_page.py'
+    spec = importlib.util.spec_from_file_location('parameters_page', path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (DOCS / 'parameters.md').read_text() == module.page()

@@ -105,7 +105,7 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'rerun', 'top')
+    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'ray', 'rerun', 'top')
     missing = [
         module
         for module in sorted(imported_modules())
@@ -118,7 +118,8 @@ def test_every_import_is_declared():
 @pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
 def test_wheels_bring_the_ros_packages(distro):
     """What package.xml asks of ROS must be among the wheels that `make walk` installs."""
-    not_on_pypi = {'launch', 'launch_ros', 'ros2launch'}  # `walk` composes the graph itself
+    # `walk` composes the graph itself; without tf2_msgs robot_state publishes no /tf.
+    not_on_pypi = {'launch', 'launch_ros', 'ros2launch', 'tf2_msgs'}
     keys = {dependency.name for dependency in manifest().exec_depends}
     keys -= not_on_pypi | set(SYSTEM_KEYS.values())
     assert {f'ros-{key.replace("_", "-")}' for key in keys} <= set(pins(distro))
@@ -147,7 +148,7 @@ def test_share_is_complete():
     if prefix is None:
         pytest.skip('no built workspace is sourced')
     share = prefix / 'share/kinfer_ros'
-    for folder in ('launch', 'config', 'robots'):
+    for folder in ('launch', 'config', 'robots', 'requirements'):
         files = [path for path in (ROOT / folder).rglob('*') if path.is_file()]
         wanted = {str(p.relative_to(ROOT)) for p in files if '__pycache__' not in p.parts}
         assert wanted == {str(p.relative_to(share)) for p in (share / folder).rglob('*.*')}

@@ -1,20 +1,11 @@
 #!/usr/bin/env bash
-# Every benchmark in turn: what `make bench` runs. Arguments choose: `ARGS=step make bench` runs
-# benchmarks/step.py alone. Files whose name starts with _ are what the others share.
+# The benchmarks: what `make bench` runs. Arguments choose, `ARGS="step node" make bench`, and
+# QUICK=1 takes a minute. The figures are also written to benchmarks.json.
 
 source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
 source tools/tested.sh
 
 prepare_tested
+find_peer
 enter
-if [ $# -eq 0 ]; then
-  for file in benchmarks/[!_]*.py; do
-    name=${file##*/}
-    set -- "$@" "${name%.py}"
-  done
-fi
-for name in "$@"; do
-  [ -f "benchmarks/$name.py" ] || fail "there is no benchmarks/$name.py"
-  printf '\n== %s\n' "$name"
-  "$python" "benchmarks/$name.py"
-done
+exec "$python" benchmarks/suite.py ${QUICK:+--quick} "$@"

@@ -5,29 +5,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
 source tools/tested.sh
 
-peer=$root/.kinfer-venv
-
-make_peer() {
-  "$base" -m venv --clear "$peer" &&
-    "$peer/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
-      --only-binary :all: -r requirements/kinfer-peer.txt
-}
-
-# The original kinfer pins an ONNX Runtime of its own, so it cannot share our environment. Without
-# it the tests that compare with it skip, saying so.
-find_peer() {
-  local made
-  made=$({ echo "$root"; "$base" -VV; cat requirements/kinfer-peer.txt; } | digest)
-  if [ "$(cat "$peer/base.stamp" 2>/dev/null)" != "$made" ]; then
-    if ! stage 'Making .kinfer-venv, to compare with the original kinfer (once)' make_peer; then
-      echo 'No wheel of kinfer for this machine: the tests against it will skip.'
-      return 0
-    fi
-    echo "$made" >"$peer/base.stamp"
-  fi
-  export KINFER_PEER_PYTHON=$peer/bin/python
-}
-
 test_one() {
   local arguments=()
   eval "arguments=($TEST_ARGS)"  # as a shell reads it, so that -k 'a or b' stays one word

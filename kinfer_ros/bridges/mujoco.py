@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
+from kinfer_ros.bridges.disturbance import UNDISTURBED
+from kinfer_ros.bridges.disturbance import Disturbance
+from kinfer_ros.bridges.disturbance import Disturbed
+from kinfer_ros.bridges.disturbance import disturb_model
 from kinfer_ros.bridges.mujoco_drive import JointDrive
 from kinfer_ros.bridges.mujoco_model import fit_model
 from kinfer_ros.control.robot import Robot
@@ -53,9 +58,11 @@ class MujocoRobot:
     A simulated robot; at first its base is held, at home, with the YAML's gains.
 
     :param robot: the description; its `mjcf` is simulated.
-    :param seed: of the noise; the same seed and the same calls give the same bits.
+    :param seed: of all that is drawn; the same seed and the same calls give the same bits.
     :param imu_noise: none by default.
+    :param disturbance: what is not as it should be; nothing by default.
     :param timestep: physics step in s; the MJCF's by default.
+    :ivar after_step: called after every physics step; while it is set, steps cost a little more.
     :raises RobotError: the MJCF is missing, or does not fit the description.
     """
 
@@ -65,6 +72,7 @@ class MujocoRobot:
         *,
         seed: int = 0,
         imu_noise: ImuNoise | None = None,
+        disturbance: Disturbance = UNDISTURBED,
         timestep: float | None = None,
     ) -> None:
         if mujoco.get_mju_user_warning() is None:
@@ -72,6 +80,7 @@ class MujocoRobot:
         self.robot = robot
         self.fitted = fit_model(robot, timestep)
         self.model = self.fitted.model
+        disturb_model(self.model, self.fitted.base, disturbance)
         self.data = mujoco.MjData(self.model)
         self.timestep_ns: int = round(self.model.opt.timestep * 1e9)
         if self.timestep_ns <= 0:
@@ -80,7 +89,9 @@ class MujocoRobot:
         self._rng = np.random.default_rng(seed)
         self._steps = 0
         self._inverse = np.empty(4)
-        self._drive = JointDrive(robot, self.fitted, self.data)
+        self.after_step: Callable[[], None] | None = None
+        self._disturbed = Disturbed(disturbance, seed, len(robot.joints), self.model.opt.timestep)
+        self._drive = JointDrive(robot, self.fitted, self.data, self._disturbed.motors)
         self.reset()
 
     @property
@@ -131,7 +142,9 @@ class MujocoRobot:
 
     def target(self) -> Float64Array:
         """Return a copy of the last targets [N] rad; while damped they are not in force."""
-        return self._drive.target()
+        target = self._drive.target()
+        target += self._disturbed.zero_error
+        return target
 
     def set_target(self, position: ArrayLike) -> None:
         """
@@ -139,10 +152,18 @@ class MujocoRobot:
 
         :raises BridgeError: for a wrong size or a number that is not finite; nothing is changed.
         """
-        self._drive.set_target(position)
+        target = self._drive.checked_target(position)
+        target -= self._disturbed.zero_error
+        line = self._disturbed.line
+        if line is None:
+            self._drive.set_target(target)
+        else:
+            line.send(target, self._steps)
 
     def damp(self) -> None:
         """Drop the targets: torque = -kd qd, within the torque limits, until the next target."""
+        if self._disturbed.line is not None:
+            self._disturbed.line.clear()
         self._drive.damp()
 
     def step(self, n: int = 1) -> None:
@@ -152,20 +173,32 @@ class MujocoRobot:
         :raises BridgeError: the simulation became unstable.
         """
         self.model.opt.disableflags |= SENSORS_OFF
-        if self._drive.has_motors:
+        single = self._disturbed.line is not None or self.after_step is not None
+        if single or self._drive.has_motors:
             for _ in range(n):
-                self._drive.write_motors()
-                mujoco.mj_step(self.model, self.data)
+                self._step_once()
         else:
             mujoco.mj_step(self.model, self.data, nstep=n)
+            self._steps += n
         self.model.opt.disableflags &= ~SENSORS_OFF
-        self._steps += n
         self._forward()
         if any(self.data.warning[kind].number for kind in UNSTABLE):
             raise BridgeError(
                 f'the simulation of {self.robot.mjcf} became unstable after '
                 f'{self.time_ns / 1e9:.3f} s: check time step, gains and armatures'
             )
+
+    def _step_once(self) -> None:
+        line = self._disturbed.line
+        arrived = line.due(self._steps) if line is not None else None
+        if arrived is not None:
+            self._drive.set_target(arrived)
+        if self._drive.has_motors:
+            self._drive.write_motors()
+        mujoco.mj_step(self.model, self.data)
+        self._steps += 1
+        if self.after_step is not None:
+            self.after_step()
 
     def joint_state(
         self, position_out: Float64Array, velocity_out: Float64Array, effort_out: Float64Array
@@ -175,6 +208,7 @@ class MujocoRobot:
         position_out[:] = data.qpos[fitted.qpos]
         velocity_out[:] = data.qvel[fitted.dof]
         effort_out[:] = data.qfrc_actuator[fitted.dof]
+        self._disturbed.measure(position_out, velocity_out)
 
     def imu(
         self, quat_wxyz_out: Float64Array, gyro_out: Float64Array, accel_out: Float64Array
@@ -252,7 +286,9 @@ class MujocoRobot:
                 self._stand_up()
             self.data.eq_active[self.fitted.hold] = True
             self._weld_here()
-        self.set_target(self.robot.home)
+        if self._disturbed.line is not None:
+            self._disturbed.line.clear()
+        self._drive.set_target(self.robot.home - self._disturbed.zero_error)
         self._forward()
 
     def _forward(self) -> None:

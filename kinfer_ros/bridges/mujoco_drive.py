@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
+from kinfer_ros.bridges.disturbance import Motors
 from kinfer_ros.bridges.mujoco_model import FittedModel
 from kinfer_ros.control.robot import Robot
 from kinfer_ros.errors import BridgeError
@@ -21,11 +22,16 @@ Float64Array = NDArray[np.float64]
 
 
 class JointDrive:
-    """Targets, gains and torque limits of all joints, in the order of the robot YAML."""
+    """
+    Targets, gains and torque limits of all joints, in the order of the robot YAML.
 
-    def __init__(self, robot: Robot, fitted: FittedModel, data: Any) -> None:
+    :param motors: what the motors make of the gains that are in force.
+    """
+
+    def __init__(self, robot: Robot, fitted: FittedModel, data: Any, motors: Motors) -> None:
         self._robot = robot
         self._fitted = fitted
+        self._real = motors
         self._model = fitted.model
         self._data = data
         self._motors = np.flatnonzero(~fitted.servo)
@@ -63,7 +69,7 @@ class JointDrive:
 
     def set_target(self, position: ArrayLike) -> None:
         """See MujocoRobot.set_target."""
-        self._target[:] = self._checked('target', position)
+        self._target[:] = self.checked_target(position)
         if self.damped:
             self.damped = False
             self._write_servos()
@@ -71,6 +77,14 @@ class JointDrive:
         self._data.ctrl[self._fitted.actuator[index]] = (
             self._target[index] * self._fitted.gear[index]
         )
+
+    def checked_target(self, position: ArrayLike) -> Float64Array:
+        """
+        Return targets [N] rad, a new array.
+
+        :raises BridgeError: for a wrong size or a number that is not finite.
+        """
+        return self._checked('target', position).copy()
 
     def damp(self) -> None:
         """See MujocoRobot.damp."""
@@ -81,11 +95,11 @@ class JointDrive:
     def write_motors(self) -> None:
         """Write the motors' PD torques for the present state."""
         index, fitted = self._motors, self._fitted
-        torque = -self._kd[index] * self._data.qvel[fitted.dof[index]]
+        torque = -self._kd[index] * self._real.kd[index] * self._data.qvel[fitted.dof[index]]
         if not self.damped:
             error = self._target[index] - self._data.qpos[fitted.qpos[index]]
-            torque += self._kp[index] * error
-        limit = self._torque_limit[index]
+            torque += self._kp[index] * self._real.kp[index] * error
+        limit = self._torque_limit[index] * self._real.torque[index]
         np.clip(torque, -limit, limit, out=torque)
         self._data.ctrl[fitted.actuator[index]] = torque / fitted.motor_gain[index]
 
@@ -95,11 +109,13 @@ class JointDrive:
         actuator = self._fitted.actuator[index]
         gear = self._fitted.gear[index]
         kp = np.zeros(index.size) if self.damped else self._kp[index] / gear**2
-        limit = self._torque_limit[index] / np.abs(gear)
+        kp *= self._real.kp[index]
+        limit = self._torque_limit[index] * self._real.torque[index] / np.abs(gear)
         self._model.actuator_gainprm[actuator, 0] = kp
         self._model.actuator_biasprm[actuator, 1] = -kp
         # What the joint damps by itself is part of the kd that was asked for.
-        kd = np.maximum(self._kd[index] - self._fitted.passive_kd[index], 0.0)
+        asked = self._kd[index] * self._real.kd[index]
+        kd = np.maximum(asked - self._fitted.passive_kd[index], 0.0)
         self._model.actuator_biasprm[actuator, 2] = -kd / gear**2
         self._model.actuator_forcelimited[actuator] = True
         self._model.actuator_forcerange[actuator, 0] = -limit

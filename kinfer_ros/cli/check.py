@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import add_policy_arguments
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_policy_arguments
+from kinfer_ros.cli.parsers import add_robot_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.control.contract_check import Row
 from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import check_contract
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     policy = load_model(arguments.model, spec=arguments.spec)
     robot = load_robot(arguments.robot)
     rows = check_contract(policy, robot, arguments.command_entries)
@@ -51,14 +53,18 @@ def _check(argv: Sequence[str] | None) -> int:
     return 1 if failed(rows) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros check',
-        description='Hold the contract of a policy against a robot. Exit code 1 on any failure.',
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'check',
+        'Hold the contract of a policy against a robot. Exit code 1 on any failure.',
+        'check walk.kinfer --robot biped',
+        'check policy.onnx --spec policy.spec.yaml --robot my_robot.yaml --live',
+        codes='0: it fits; 1: something does not',
     )
     add_policy_arguments(parser)
     add = parser.add_argument
-    add('--robot', required=True, help='a name in config/robots, or the path of a robot YAML')
+    add_robot_argument(parser)
     add(
         '--command-entries',
         nargs='*',

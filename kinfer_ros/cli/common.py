@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from kinfer_ros.errors import ConfigError
@@ -45,14 +43,6 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
         # `| head` has read enough; Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
-
-
-def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the arguments that name a policy, and the choice of JSON."""
-    add = parser.add_argument
-    add('model', type=Path, metavar='MODEL', help='policy file, .kinfer or .onnx')
-    add('--spec', type=Path, help='policy spec (YAML) of an .onnx file that takes a flat vector')
-    add('--json', action='store_true', help='write JSON in place of a text')
 
 
 class Progress:

@@ -13,6 +13,8 @@ from pathlib import Path
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.telemetry.columns import Columns
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
@@ -30,24 +32,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros export',
-        description='Write the step log of a run for other tools. csv: spreadsheets, PlotJuggler; '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'export',
+        'Write the step log of a run for other tools. csv: spreadsheets, PlotJuggler; '
         'parquet: pandas, Polars, PlotJuggler; mcap: Foxglove and PlotJuggler, ROS 2 messages on '
         "the graph's topics; rerun: Rerun's viewer. The bag of a run is MCAP as it is.",
-        epilog='example: python -m kinfer_ros export runs/latest --to parquet',
+        'export runs/latest --to parquet',
+        'export runs/latest --to mcap --out for_foxglove.mcap',
+        codes='0: it is written',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('--to', choices=tuple(SUFFIXES), default='csv', help='format (default csv)')
     add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv, ...)')
-    add('--json', action='store_true', help='write JSON in place of a text')
+    add_json_argument(parser)
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     if arguments.to in NEEDED:
         module, package = NEEDED[arguments.to]
         need(module, f'--to {arguments.to}', package)

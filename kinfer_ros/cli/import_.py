@@ -16,6 +16,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_force_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.control.contract_check import as_table
 from kinfer_ros.control.contract_check import check_contract
 from kinfer_ros.control.robot import load_robot
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _import(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     path: Path = arguments.file
     mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
     if path.suffix.lower() in ('.yaml', '.yml'):
@@ -69,11 +71,15 @@ def _import(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros import',
-        description='Turn what an exporter wrote into a policy spec and a robot file, and say what'
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'import',
+        'Turn what an exporter wrote into a policy spec and a robot file, and say what'
         ' had to be assumed.',
+        'import policy.onnx --mjcf scene.xml --out imported',
+        'import deploy.yaml --model policy.onnx --mjcf scene.xml',
+        codes='0: both files are written',
     )
     add = parser.add_argument
     add('file', type=Path, help='.onnx with custom metadata, or deploy.yaml of unitree_rl_lab')
@@ -87,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         help='joint names in the order of the SDK, for a deploy.yaml without an MJCF',
     )
     add('--model', type=Path, help='ONNX file that a deploy.yaml belongs to, to check it with')
-    add('--force', action='store_true', help='overwrite files that are there')
+    add_force_argument(parser)
     return parser
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from kinfer_ros.cli.common import add_policy_arguments
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_policy_arguments
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import read_archive
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _inspect(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     archive = read_archive(arguments.model)
     facts = _file_facts(archive)
     try:
@@ -52,11 +53,15 @@ def _inspect(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros inspect',
-        description='Say what a policy file is: inputs, outputs, joints, commands, carry, rate,'
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'inspect',
+        'Say what a policy file is: inputs, outputs, joints, commands, carry, rate,'
         ' size, opset, hash, and its latency on this machine.',
+        'inspect walk.kinfer',
+        'inspect policy.onnx --spec policy.spec.yaml --json',
+        codes='0: the file can be used',
     )
     add_policy_arguments(parser)
     return parser

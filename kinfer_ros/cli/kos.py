@@ -18,6 +18,9 @@ from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.kos_home import SPEED
 from kinfer_ros.cli.kos_home import home
 from kinfer_ros.cli.kos_state import state
+from kinfer_ros.cli.parsers import add_robot_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.parsers import explain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _kos(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     connection = Connection(
         host=arguments.host,
         port=arguments.port,
@@ -45,10 +48,14 @@ def _kos(argv: Sequence[str] | None) -> int:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros kos',
-        description='Look at a robot that KOS runs, or bring it home slowly (docs/kos.md).',
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'kos',
+        'Look at a robot that KOS runs, or bring it home slowly (docs/kos.md).',
+        'kos state --host 192.168.1.20',
+        'kos home --host 192.168.1.20 --speed 0.2',
+        codes='0: the robot is well; 1: it is not',
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     looking = commands.add_parser(
@@ -68,6 +75,17 @@ def _parser() -> argparse.ArgumentParser:
         '--speed', type=float, default=SPEED, help='rad/s of the fastest joint (%(default)s)'
     )
     homing.add_argument('--yes', action='store_true', help='do not ask before it moves')
+    explain(
+        looking,
+        'kos state --host 192.168.1.20',
+        'kos state --once --robot zbot',
+        codes='0; with --once 1: an actuator or the IMU does not answer, or reports a fault',
+    )
+    explain(
+        homing,
+        'kos home --host 192.168.1.20 --speed 0.2',
+        codes='0: it was brought home and let go; 1: it stopped by itself',
+    )
     for each in (looking, homing):
         _add_connection(each)
     return parser
@@ -75,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--robot', default='kbot', help='name in config/robots, or path of a robot file (kbot)')
+    add_robot_argument(parser, 'kbot')
     add('--host', default='127.0.0.1', help='host of the KOS server (%(default)s)')
     add('--port', type=int, default=50051, help='its port (%(default)s)')
     add('--backend', default=AUTO, choices=(AUTO, *BACKENDS), help='what the server is')

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_force_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import INIT_FN
 from kinfer_ros.policy.archive import MAX_FILE_BYTES
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _pack(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     out: Path = arguments.output
     if out.exists() and not arguments.force:
         raise ModelError(f'{out}: exists already; expected a free name (--force overwrites it)')
@@ -48,18 +50,21 @@ def _pack(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros pack',
-        description='Make a .kinfer archive that kinfer 0.6 and kinfer_ros load. For kinfer 0.6.1,'
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'pack',
+        'Make a .kinfer archive that kinfer 0.6 and kinfer_ros load. For kinfer 0.6.1,'
         ' export with ONNX opset 21 or below (its onnxruntime is 1.20).',
+        'pack --init init_fn.onnx --step step_fn.onnx --metadata metadata.json --out walk.kinfer',
+        codes='0: it is written',
     )
     add = parser.add_argument
     add('--init', type=Path, required=True, help='ONNX file: no inputs, one output, the carry')
     add('--step', type=Path, required=True, help='ONNX file: named inputs; action, next carry')
     add('--metadata', type=Path, required=True, help='JSON file with at least joint_names')
-    add('-o', '--output', type=Path, required=True, help='the .kinfer file to make')
-    add('--force', action='store_true', help='overwrite the file if it is there')
+    add('-o', '--out', '--output', type=Path, required=True, help='the .kinfer file to make')
+    add_force_argument(parser)
     return parser
 
 

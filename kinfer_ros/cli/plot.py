@@ -17,6 +17,8 @@ import numpy as np
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
@@ -35,12 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros plot',
-        description="Draw numbers of a run, or of one of kinfer's own logs, over time, as a PNG.",
-        epilog='examples: python -m kinfer_ros plot runs/latest base timing; plot runs/latest '
-        "--joint left_knee; plot log.ndjson 'target/*knee' gyro --from 2 --to 4 --out knees.png",
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'plot',
+        "Draw numbers of a run, or of one of kinfer's own logs, over time, as a PNG.",
+        'plot runs/latest base timing',
+        'plot runs/latest --joint left_knee',
+        "plot log.ndjson 'target/*knee' gyro --from 2 --to 4 --out knees.png",
+        codes='0: it is written',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
@@ -56,12 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     add('--to', type=float, dest='end', metavar='S', help='s')
     add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/plot.png)')
     add('--list', action='store_true', help='list the names there are, and draw nothing')
-    add('--json', action='store_true', help='write JSON in place of a text')
+    add_json_argument(parser)
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     if not arguments.list:
         need('matplotlib', 'plot')
     run = RecordedRun.open(arguments.run)

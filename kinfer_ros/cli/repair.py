@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.repair import BagRepair
 from kinfer_ros.telemetry.repair import bags_of
@@ -23,17 +25,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _command(argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros repair',
-        description='Recover what can be read of the bag of a killed recorder, with index and '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'repair',
+        'Recover what can be read of the bag of a killed recorder, with index and '
         'metadata.yaml, and say in run.json how far the step log goes. The damaged bag is kept '
         'beside it.',
-        epilog='example: python -m kinfer_ros repair runs/latest',
+        'repair runs/latest',
+        codes='0: the run is whole now, or was',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or a bag directory')
-    parser.add_argument('--json', action='store_true', help='write JSON in place of a text')
-    arguments = parser.parse_args(argv)
+    add_json_argument(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
     run: Path = arguments.run
     if not run.is_dir():
         raise RunError(f'{run}: no such directory; expected a run directory, such as runs/latest')

@@ -20,6 +20,8 @@ import orjson
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     if arguments.png:
         need('matplotlib', '--png')
     run = RecordedRun.open(arguments.run)
@@ -92,13 +94,16 @@ def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros replay',
-        description='Feed the recorded inputs of a run through its policy again and compare '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'replay',
+        'Feed the recorded inputs of a run through its policy again and compare '
         'output, target and carry with the record: to the bit on the ONNX Runtime that recorded '
         'it. Exit code 1 where they differ.',
-        epilog='example: python -m kinfer_ros replay runs/latest --model new.kinfer --png new.png',
+        'replay runs/latest',
+        'replay runs/latest --model new.kinfer --png compare.png',
+        codes='0: the same; 1: it differs',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, such as runs/latest')
@@ -116,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         help="from the bag alone, through the node's sensor and control code (needs ROS 2)",
     )
     add('--png', type=Path, metavar='FILE', help='plot recorded and replayed targets (matplotlib)')
-    add('--json', action='store_true', help='write JSON in place of a text')
+    add_json_argument(parser)
     return parser
 
 

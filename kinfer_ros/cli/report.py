@@ -15,6 +15,8 @@ from pathlib import Path
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.verdict import judge
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.columns import read_columns
@@ -30,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     if arguments.png:
         need('matplotlib', '--png')
     begin = time.perf_counter()
@@ -69,19 +71,22 @@ def _command(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros report',
-        description='One HTML file that opens offline: what ran, timing, base, joints, policy, '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'report',
+        'One HTML file that opens offline: what ran, timing, base, joints, policy, '
         'guards and events on one time axis. With a second run: both, and the differences.',
-        epilog='example: python -m kinfer_ros report runs/sim runs/real --out both.html',
+        'report runs/latest',
+        'report runs/sim runs/real --out both.html',
+        codes='0: it is written',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
     add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/report.html)')
     add('--png', type=Path, metavar='FILE', help='the main plots as a picture (matplotlib)')
-    add('--json', action='store_true', help='write JSON in place of a text')
+    add_json_argument(parser)
     return parser
 
 

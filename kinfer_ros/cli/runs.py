@@ -14,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.telemetry.run_list import OPEN
 from kinfer_ros.telemetry.run_list import VERDICTS
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     found = _chosen(list_runs(arguments.runs_dir), arguments)
     if arguments.remove:
         return _remove(found, arguments)
@@ -39,11 +41,14 @@ def _command(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros runs',
-        description='List runs, oldest first: the last --last of those that match.',
-        epilog='example: python -m kinfer_ros runs --verdict bad --older 20 --remove',
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'runs',
+        'List runs, oldest first: the last --last of those that match.',
+        'runs --verdict bad --last 5',
+        'runs --older 20 --remove',
+        codes='0: done; 1: nothing was removed, since it was not confirmed',
     )
     add = parser.add_argument
     add('--runs-dir', type=Path, default=Path('runs'), help='where they are (default ./runs)')
@@ -53,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--older', type=int, metavar='N', help='all of them but the N newest')
     add('--remove', action='store_true', help='remove them, once you have confirmed it')
     add('--yes', action='store_true', help='with --remove: confirmed, for scripts')
-    add('--json', action='store_true', help='write JSON in place of a text')
+    add_json_argument(parser)
     return parser
 
 

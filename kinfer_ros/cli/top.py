@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from kinfer_ros.cli.common import INTERRUPTED
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_node_arguments
+from kinfer_ros.cli.parsers import command_parser
 
 PERIOD = 0.25
 """s between two pictures."""
@@ -26,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     if not arguments.json:
         need('rich', 'top')
     # Here, because --help works without ROS.
@@ -38,16 +40,18 @@ def _command(argv: Sequence[str] | None) -> int:
         return _follow(view, arguments.seconds)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros top',
-        description='Show a running policy node: mode, rate, lateness, sample age, joints with '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'top',
+        'Show a running policy node: mode, rate, lateness, sample age, joints with '
         'target, error and torque, guards. Listens only. Ctrl-C ends it.',
-        epilog='examples: python -m kinfer_ros top --namespace robot1; top --json --seconds 5',
+        'top --namespace robot1',
+        'top --json --seconds 5',
+        codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was heard',
     )
     add = parser.add_argument
-    add('--namespace', default='', help='of the robot')
-    add('--node', default='policy_node', help='name of the policy node (default policy_node)')
+    add_node_arguments(parser)
     add('--seconds', type=float, default=0.0, help='end by itself after this time')
     add('--json', action='store_true', help='listen for --seconds (default 3), write JSON, end')
     return parser

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.recorded_run import RecordedRun
 
@@ -27,16 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_command, argv)
 
 
-def _command(argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros verdict',
-        description='Summarise a run. Exit code 0: the robot stayed up and every file is closed; '
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'verdict',
+        'Summarise a run. Exit code 0: the robot stayed up and every file is closed; '
         '1: it did not; 2: no such run.',
-        epilog='example: python -m kinfer_ros verdict runs/latest',
+        'verdict runs/latest',
+        codes='0: the robot stayed up and every file is closed; 1: it did not',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory')
-    parser.add_argument('--json', action='store_true', help='write JSON in place of a text')
-    arguments = parser.parse_args(argv)
+    add_json_argument(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
     return say_verdict(arguments.run, as_json=arguments.json)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import closing
 from kinfer_ros.cli.probe import refuse_a_taken_graph
 from kinfer_ros.cli.probe import ros_context
 from kinfer_ros.cli.verdict import say_verdict
@@ -25,22 +26,26 @@ from kinfer_ros.graph import nodes
 from kinfer_ros.graph import parse
 from kinfer_ros.nodes.composition import Composition
 from kinfer_ros.nodes.composition import import_nodes
+from kinfer_ros.nodes.process import SWITCH_INTERVAL
 
 USAGE = """\
 usage: python -m kinfer_ros walk [name:=value ...]
 
 Walks a robot: starts its bridge (MuJoCo), the policy node and the recorder in this process,
-shows a status line, and ends with a summary. Ctrl-C ends it softly. Exit code 0: the robot stayed
-up and every file is closed; 1: it fell or faulted, or a file is not closed; 2: a bad argument or
-file.
+shows a status line, and ends with a summary. Ctrl-C ends it softly.
 
 arguments:"""
 
+CLOSING = closing(
+    'walk vx:=0.3 duration:=10.0',
+    'walk lockstep:=true video:=walk.mp4',
+    'walk bridge:=kos robot:=kbot kos_host:=192.168.1.20 model:=walking_policy.kinfer',
+    codes='0: the robot stayed up and every file is closed; 1: it fell or faulted, or a file is '
+    'not closed',
+)
+
 STATUS_PERIOD = 0.5
 CLEAR_LINE = '\r\x1b[K'
-
-SWITCH_INTERVAL = 0.0005
-"""s after which a waiting thread gets the interpreter; Python's 5 ms are a quarter of a tick."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,6 +64,7 @@ def walk(argv: list[str]) -> int:
         for argument in ARGUMENTS:
             default = f' (default {argument.default})' if argument.default else ''
             print(f'  {argument.name + ":=":15} {argument.description}{default}')
+        print(f'\n{CLOSING}')
         return 0
     arguments = parse(argv)
     specs = nodes(arguments)

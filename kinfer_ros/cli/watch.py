@@ -18,6 +18,8 @@ from kinfer_ros.cli.common import INTERRUPTED
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_node_arguments
+from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,18 +42,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if code == INTERRUPTED else code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m kinfer_ros watch',
-        description="Show a running policy node in Rerun's viewer: base, joints, timing, modes. "
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'watch',
+        "Show a running policy node in Rerun's viewer: base, joints, timing, modes. "
         'It listens to topics alone. With RUN: a recorded run. Ctrl-C ends it.',
-        epilog='examples: python -m kinfer_ros watch --namespace robot1; watch runs/latest; '
+        'watch --namespace robot1',
+        'watch runs/latest',
         'watch --save live.rrd --seconds 10',
+        codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was heard',
     )
     add = parser.add_argument
     add('run', type=Path, nargs='?', metavar='RUN', help='a recorded run, or an .ndjson log')
-    add('--namespace', default='', help='of the robot')
-    add('--node', default='policy_node', help='name of the policy node (default policy_node)')
+    add_node_arguments(parser)
     add('--seconds', type=float, default=0.0, help='end by itself after this time')
     add('--save', type=Path, metavar='FILE.rrd', help='write a file in place of opening a viewer')
     add('--json', action='store_true', help='say in the end as JSON what was shown')
@@ -59,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(argv: Sequence[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     need('rerun', 'watch', 'rerun-sdk')
     if arguments.run:
         if arguments.namespace or arguments.seconds:

@@ -66,6 +66,8 @@ class Robot:
     joints: tuple[Joint, ...]
     imu_site: str | None = None
     """Site of the MJCF that stands for the IMU, where its name is not an obvious one."""
+    urdf: Path | None = None
+    """What viewers are told of the robot, where it is not to be made from the MJCF."""
     gyro_unit: str = 'rad'
     """rad or deg: what the hardware's gyro gives a second; converted in the bridge only."""
 
@@ -137,6 +139,7 @@ def load_robot(name_or_path: str | Path) -> Robot:
     file = YamlFile(path, 'robot file', RobotError)
     root = file.root
     mjcf = root.string('mjcf') if root.has('mjcf') else None
+    urdf = root.string('urdf') if root.has('urdf') else None
     imu_frame, mounting, imu_site, gyro_unit = _read_imu(root)
     robot = Robot(
         name=root.string('name'),
@@ -147,6 +150,7 @@ def load_robot(name_or_path: str | Path) -> Robot:
         imu_mounting=mounting,
         joints=_read_joints(root),
         imu_site=imu_site,
+        urdf=(path.parent / urdf).resolve() if urdf else None,
         gyro_unit=gyro_unit,
     )
     file.finish()

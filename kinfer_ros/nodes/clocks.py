@@ -16,6 +16,8 @@ from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
 
+from kinfer_ros.nodes.taking import take_newest
+
 
 class Clocks:
     """
@@ -30,6 +32,7 @@ class Clocks:
         self.sim_time = bool(node.get_parameter('use_sim_time').value)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._node_clock = node.get_clock()
+        self._source = node._time_source  # rclpy gives no other way to the newest /clock
         self.timer = self._node_clock if self.sim_time else self.steady
 
     def control_now(self) -> int:
@@ -45,6 +48,17 @@ class Clocks:
             threshold, post_callback=lambda jump: callback()
         )
 
+    def catch_up(self) -> None:
+        """
+        Take the newest /clock, which stands still while no callback runs, as in a transition.
+
+        A schedule that began at an old time would find all the ticks since then missed.
+        """
+        subscription = self._source._clock_sub
+        message = take_newest(subscription) if subscription is not None else None
+        if message is not None:
+            self._source.clock_callback(message)
+
     def stamp_now(self) -> int:
-        """Clock of the message stamps, ns."""
-        return int(self._node_clock.now().nanoseconds)
+        """Clock of the message stamps, ns: without simulated time the system's, asked directly."""
+        return int(self._node_clock.now().nanoseconds) if self.sim_time else time.time_ns()

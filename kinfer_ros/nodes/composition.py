@@ -88,11 +88,13 @@ class Composition:
         self._running.clear()
         for thread in self._threads:
             thread.join(1.0)
-        for name in ('policy_node', 'mujoco_bridge', 'kos_bridge', 'recorder'):
+        for name in ('policy_node', 'mujoco_bridge', 'kos_bridge', 'robot_state', 'recorder'):
             # The recorder goes on until the other publishers have left.
             if name in self.nodes:
-                self.nodes[name].stop()
-                self.nodes.pop(name).destroy_node()
+                node = self.nodes.pop(name)
+                if hasattr(node, 'stop'):
+                    node.stop()
+                node.destroy_node()
         if self._crash is not None:
             raise self._crash
 
@@ -121,6 +123,10 @@ def _node_class(executable: str) -> Any:
         from kinfer_ros.nodes.recorder import Recorder
 
         return Recorder
+    if executable == 'robot_state':
+        from kinfer_ros.nodes.robot_state import RobotState
+
+        return RobotState
     from kinfer_ros.nodes.policy_node import PolicyNode
 
     return PolicyNode

@@ -5,6 +5,7 @@ Without this module a monitoring tool could not tell a walking robot from a faul
 
 from __future__ import annotations
 
+import json
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -89,6 +90,7 @@ class DiagnosticsPublisher:
         self, loaded: Loaded, session: RunSession, missed: int, granted: dict[str, str]
     ) -> list[KeyValue]:
         log = session.log.counters() if session.records else None
+        contract, command = loaded.policy.contract, loaded.controller.parts.command
         guards = {
             f'guard_{name}': ' '.join(f'{count} {what}' for what, count in counts.items() if count)
             for name, counts in session.guards().items()
@@ -97,8 +99,12 @@ class DiagnosticsPublisher:
             'mode': loaded.controller.mode,
             'reason': loaded.controller.reason,
             'run': session.path,
-            'model': loaded.policy.contract.path,
-            'model_sha256': loaded.policy.contract.sha256,
+            'model': contract.path,
+            'model_sha256': contract.sha256,
+            'commands': json.dumps(
+                {name: contract.command_ranges.get(name) for name in contract.command_names}
+            ),
+            'command': json.dumps([round(v, 4) for v in command.value.tolist()]),
             'rate_hz': f'{self.rate:.1f}',
             'expected_rate_hz': f'{loaded.rate_hz:g}',
             'ticks': session.ticks,

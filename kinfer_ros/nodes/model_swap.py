@@ -16,7 +16,6 @@ from kinfer_ros.control.stepping import Fitted
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.policy.policy import Policy
-from kinfer_ros.policy.policy import load_model
 
 
 class ModelSwap:
@@ -24,8 +23,7 @@ class ModelSwap:
 
     def __init__(
         self,
-        path: str,
-        spec: str | None,
+        load: Callable[[], Policy],
         loaded: Loaded,
         begin: Callable[[Policy], None],
         taken_over: Callable[[Loaded], None],
@@ -34,7 +32,7 @@ class ModelSwap:
         """
         Begin to load.
 
-        :param spec: policy spec of the file, where it needs one.
+        :param load: loads the policy; called on a thread of its own.
         :param begin: called on the loading thread with the policy, before it runs.
         :param taken_over: called with what is loaded then, when the policy has taken over.
         :param answer: called once: with '', or with why the old policy goes on.
@@ -49,7 +47,7 @@ class ModelSwap:
         self._asked = False
         self.done = False
         self._thread = threading.Thread(
-            target=self._load, args=(path, spec), name='load_model', daemon=True
+            target=self._load, args=(load,), name='load_model', daemon=True
         )
         self._thread.start()
 
@@ -74,12 +72,12 @@ class ModelSwap:
             self._taken_over(replace(self._loaded, policy=self._policy))
         self._answer(refusal)
 
-    def _load(self, path: str, spec: str | None) -> None:
+    def _load(self, load: Callable[[], Policy]) -> None:
         """Body of the thread."""
         loaded = self._loaded
         parts = loaded.controller.parts
         try:
-            policy = load_model(path, spec)
+            policy = load()
             check(policy.contract, loaded.robot)
             check_exchange(policy.contract, loaded.policy.contract, loaded.robot, loaded.rate_hz)
             fitted = fit(policy, loaded.robot, parts.frame, parts.command)

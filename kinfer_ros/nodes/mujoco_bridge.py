@@ -7,7 +7,7 @@
 | odom | nav_msgs/Odometry, the truth; twist in the base frame | out |
 | bridge_state | std_msgs/String: enabled, disabled or damping, with the reason | out, latched |
 | joint_gains_in_force | sensor_msgs/JointState: kp, kd, torque limit | out, latched |
-| /clock | rosgraph_msgs/Clock, if asked for | out |
+| /clock | rosgraph_msgs/Clock, if asked for (in: use_sim_time without publish_clock) | out |
 | /diagnostics | diagnostic_msgs/DiagnosticArray | out |
 | joint_commands | sensor_msgs/JointState, frame_id '<session> <mode>' | in |
 | joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
@@ -32,8 +32,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock
-from rclpy.clock import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -59,6 +57,7 @@ from kinfer_ros.bridges.session import Command
 from kinfer_ros.bridges.simulated import RESEND_NS
 from kinfer_ros.bridges.simulated import SimulatedBridge
 from kinfer_ros.errors import BridgeError
+from kinfer_ros.nodes.clocks import Clocks
 from kinfer_ros.nodes.messages import gains_message
 from kinfer_ros.nodes.messages import read_command
 from kinfer_ros.nodes.messages import values
@@ -91,11 +90,13 @@ class MujocoBridge(Node):
             settings.robot,
             seed=settings.seed,
             imu_noise=settings.noise,
+            disturbance=settings.disturbance,
             timestep=settings.timestep,
         )
         timing = with_tick(settings.timing, robot.timestep_ns)
         self._clocked = settings.publish_clock
-        self.bridge = SimulatedBridge(robot, timing, time.monotonic_ns(), self._warn)
+        self._choose_clock()
+        self.bridge = SimulatedBridge(robot, timing, self._now(), self._warn)
         self._messages = SensorMessages(robot, settings.noise)
         self._film = None
         self._window = None
@@ -117,8 +118,18 @@ class MujocoBridge(Node):
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         if self.get_parameter('paused').value:
-            self.bridge.pause(True, time.monotonic_ns())
+            self.bridge.pause(True, self._now())
         self._start(timing.tick_ns)
+
+    def _choose_clock(self) -> None:
+        """Live on the steady clock, since this node makes the time; or on another one's /clock."""
+        clocks = Clocks(self)
+        follows = clocks.sim_time and not self._clocked
+        self._steady = clocks.steady
+        self._pace = clocks.timer if follows else clocks.steady
+        self._now: Callable[[], int] = clocks.stamp_now if follows else time.monotonic_ns
+        if follows:
+            self._jumps = clocks.on_jump_back(self._keep_in_phase)  # its publisher began anew
 
     def _make_topics(self, lockstep: bool) -> None:
         sensors = RELIABLE if lockstep else SENSORS
@@ -151,12 +162,12 @@ class MujocoBridge(Node):
         self.create_service(SetBool, '~/pause', self._on_pause)
 
     def _start(self, tick_ns: int) -> None:
-        """Say what there is, and start the timers: all steady, since this node makes the time."""
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        """Say what there is, and start the timers."""
         self._say_changes()
         self._messages.fill(self._stamp())
         self._send()
-        self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=steady)
+        clock, steady = self._pace, self._steady
+        self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=clock)
         self._resend_timer = self.create_timer(RESEND_NS / SECOND, self._on_resend, clock=steady)
         self.create_timer(1.0, self._say_diagnostics, clock=steady)
         pace = 'lockstep' if self.bridge.in_lockstep else f'{SECOND / tick_ns:g} Hz'
@@ -180,12 +191,12 @@ class MujocoBridge(Node):
     # Time --------------------------------------------------------------------------------
 
     def _on_tick(self) -> None:
-        if self.bridge.tick(time.monotonic_ns()):
+        if self.bridge.tick(self._now()):
             self._publish()
         self._say_changes()
 
     def _on_resend(self) -> None:
-        if self.bridge.resend_due(time.monotonic_ns()):
+        if self.bridge.resend_due(self._now()):
             self._send()
         self._after_lockstep()
 
@@ -200,15 +211,15 @@ class MujocoBridge(Node):
 
     def _keep_in_phase(self) -> None:
         """Let physics steps fall due when the timer fires: a sample is new when it is sent."""
-        if not self._tick_timer.is_canceled():
+        if not self._tick_timer.is_canceled() and self._now():  # 0: no /clock has come yet
             until_ns = self._tick_timer.time_until_next_call()
-            self.bridge.wake_from(time.monotonic_ns() + until_ns)
+            self.bridge.wake_from(self._now() + until_ns)
 
     def _stamp(self) -> int:
         """Time of the present state: simulated, or when it was due on the node's clock."""
         if self._clocked:
             return self.bridge.stamp_ns
-        lag = self.bridge.lag_ns(time.monotonic_ns())
+        lag = self.bridge.lag_ns(self._now())
         return self.get_clock().now().nanoseconds - lag
 
     def _publish(self) -> None:
@@ -239,7 +250,7 @@ class MujocoBridge(Node):
         except BridgeError as error:
             self.bridge.refuse(f'joint_commands: {error}')
             return
-        if self.bridge.command(command, time.monotonic_ns(), self._age(command)):
+        if self.bridge.command(command, self._now(), self._age(command)):
             self._publish()
         if self.bridge.state_text != self._said_state or command.mode == 'inactive':
             self._after_lockstep()
@@ -295,7 +306,7 @@ class MujocoBridge(Node):
             elif parameter.name == 'command_timeout':
                 self.bridge.set_timeout(round(parameter.value * SECOND))
             elif parameter.name == 'paused':
-                if self.bridge.pause(parameter.value, time.monotonic_ns()):
+                if self.bridge.pause(parameter.value, self._now()):
                     self._publish()
                 self._keep_in_phase()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rclpy.node import Node
 
+from kinfer_ros.bridges.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco import ImuNoise
 from kinfer_ros.bridges.pacer import SECOND
 from kinfer_ros.bridges.pacer import Timing
@@ -30,7 +31,7 @@ MUJOCO_PARAMETERS = (
         read_only=True,
     ),
     Declared('mjcf', '', "MuJoCo model, in place of the robot YAML's.", read_only=True),
-    Declared('seed', 0, 'Seed of the sensor noise.', 0, 2**31 - 1, read_only=True),
+    Declared('seed', 0, 'Seed of all that is drawn.', 0, 2**31 - 1, read_only=True),
     Declared(
         'physics_rate',
         0.0,
@@ -67,7 +68,8 @@ MUJOCO_PARAMETERS = (
     Declared(
         'publish_clock',
         False,
-        'Publish /clock and stamp the sensors with simulated time. Implied by lockstep.',
+        'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. Without '
+        'it, use_sim_time makes the simulation follow the /clock of another publisher.',
         read_only=True,
     ),
     Declared(
@@ -92,6 +94,76 @@ MUJOCO_PARAMETERS = (
         'm/s^2. Standard deviation of the noise on the specific force.',
         0.0,
         100.0,
+        read_only=True,
+    ),
+    Declared(
+        'friction',
+        1.0,
+        'Factor on the sliding friction of everything that touches.',
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'payload',
+        0.0,
+        "Share of the robot's mass that is added to its base.",
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'torque',
+        1.0,
+        'Share of its torque limit that a joint can give.',
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'gain_error',
+        0.0,
+        'Share by which kp and kd of each joint are off, at most, either way; drawn.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'joint_zero_error',
+        0.0,
+        'rad. By which each encoder is off, at most, either way; drawn.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'joint_position_noise',
+        0.0,
+        'rad. Standard deviation of the noise on the joint positions.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'joint_velocity_noise',
+        0.0,
+        'rad/s. Standard deviation of the noise on the joint velocities.',
+        0.0,
+        100.0,
+        read_only=True,
+    ),
+    Declared(
+        'command_delay',
+        [0.0, 0.0],
+        's of simulated time from a command to the motors: shortest and longest; drawn for each.',
+        read_only=True,
+    ),
+    Declared(
+        'command_drop',
+        0.0,
+        'Probability that a command is lost on its way to the motors.',
+        0.0,
+        1.0,
         read_only=True,
     ),
     Declared('viewer', False, 'Open a window.', read_only=True),
@@ -122,6 +194,7 @@ class BridgeSettings:
     """s, in place of the MuJoCo model's own."""
     seed: int
     noise: ImuNoise
+    disturbance: Disturbance
     publish_clock: bool
     viewer: bool
     video: Path | None
@@ -150,10 +223,22 @@ def read_settings(node: Node) -> BridgeSettings:
             value(node, 'imu_gyro_noise'),
             value(node, 'imu_accel_noise'),
         ),
+        disturbance=_disturbance(node),
         publish_clock=value(node, 'publish_clock') or value(node, 'lockstep'),
         viewer=value(node, 'viewer'),
         video=Path(video).expanduser() if video else None,
     )
+
+
+def _disturbance(node: Node) -> Disturbance:
+    found = {field.name: value(node, field.name) for field in dataclasses.fields(Disturbance)}
+    delay = list(found['command_delay'])
+    if len(delay) != 2 or not 0.0 <= delay[0] <= delay[1] <= 1.0:
+        raise ConfigError(
+            f'parameter command_delay: found {delay}, expected the shortest and the longest delay '
+            'in s, from 0 to 1'
+        )
+    return Disturbance(**found | {'command_delay': (delay[0], delay[1])})
 
 
 def _timing(node: Node) -> Timing:

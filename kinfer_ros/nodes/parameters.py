@@ -38,6 +38,14 @@ STRUCTURE = (
         'Policy spec (YAML) of an .onnx file that takes one flat vector. Read with the model.',
     ),
     Declared(
+        'inference_threads',
+        1,
+        'Threads of onnxruntime. More are faster for a large network on idle cores, and late by '
+        'milliseconds when another program takes one of them. Read with the model.',
+        1,
+        64,
+    ),
+    Declared(
         'robot',
         '',
         'Robot: a name in config/robots, or the path of a YAML. Read at configure.',

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from kinfer_ros.nodes.readiness import Readiness
 from kinfer_ros.nodes.run_session import Loaded
 from kinfer_ros.nodes.run_session import RunSession
 from kinfer_ros.nodes.run_session import load
+from kinfer_ros.nodes.run_session import load_policy
 from kinfer_ros.nodes.run_session import loaded_gains
 from kinfer_ros.nodes.services import TakenTrigger
 from kinfer_ros.nodes.ticker import Ticker
@@ -434,10 +436,8 @@ class PolicyNode(LifecycleNode):
 
         session = self.session
         if self._ticker is not None and self.loaded is not None and session is not None:
-            path, spec = value(self, 'model'), value(self, 'spec') or None
-            self._swap = ModelSwap(
-                path, spec, self.loaded, session.begin_swap, self._take_over, answer
-            )
+            load = partial(load_policy, self._values())
+            self._swap = ModelSwap(load, self.loaded, session.begin_swap, self._take_over, answer)
         else:
             answer(self._load_another())
 

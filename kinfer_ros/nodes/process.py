@@ -23,6 +23,8 @@ from kinfer_ros.nodes.punctual import PunctualExecutor
 
 USER_ERROR = 2
 """Exit code for what the user can mend."""
+SWITCH_INTERVAL = 0.0005
+"""s after which a waiting thread gets the interpreter; Python's 5 ms are a quarter of a tick."""
 SPIN_TIMEOUT = 0.1
 """s; a signal handler does not wake a spinning executor, this does."""
 
@@ -56,6 +58,7 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     :param args: command line, with its --ros-args; None for that of the process.
     :return: exit code: 0, or 2 after a KinferRosError, which is printed as one message.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL)
     flag = StopFlag()
     try:
         _initialise(args)

@@ -16,12 +16,15 @@ from typing import Any
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
+from rclpy.executors import ExternalShutdownException
 from rclpy.executors import ShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.executors import TimeoutException
 from rclpy.timer import Timer
 
-SERVE_PERIOD_NS = 10_000_000
+from kinfer_ros.nodes.look import Look
+
+SERVE_PERIOD_NS = 15_000_000
 """Everything but the control timers is looked at this often at most, always just after a tick."""
 
 LONGEST_SLEEP_NS = 20_000_000
@@ -50,6 +53,7 @@ class PunctualExecutor(SingleThreadedExecutor):
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
         self._timers: list[Timer] | None = None
+        self._look: Look | None = None
         self._served_ns = 0
         self._slack_asked = False
 
@@ -58,19 +62,23 @@ class PunctualExecutor(SingleThreadedExecutor):
         return type(entity.callback_group) is not Punctual and super().can_execute(entity)
 
     def wake(self) -> None:
-        """Forget which timers there are: rclpy calls this when an entity comes or goes."""
-        self._timers = None
+        """Forget what there is: rclpy calls this when an entity comes or goes."""
+        self._forget()
         super().wake()
 
     def add_node(self, node: Any) -> bool:
-        """Add a node, with its timers."""
-        self._timers = None
+        """Add a node."""
+        self._forget()
         return super().add_node(node)
 
     def remove_node(self, node: Any) -> None:
-        """Remove a node, with its timers."""
-        self._timers = None
+        """Remove a node."""
+        self._forget()
         super().remove_node(node)
+
+    def _forget(self) -> None:
+        self._timers = None
+        self._look = None
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """
@@ -79,12 +87,12 @@ class PunctualExecutor(SingleThreadedExecutor):
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """
-        timers = self._control_timers()
-        if not timers:
+        found = _soonest(self._control_timers())
+        if found is None:
             super().spin_once(timeout_sec)
             return
         self._ask_for_no_slack()
-        timer, due = _soonest(timers)
+        timer, due = found
         now = time.monotonic_ns()
         if now - self._served_ns >= SERVE_PERIOD_NS and now < due:
             self._serve(due - timer.callback_group.spin_ns)
@@ -114,16 +122,27 @@ class PunctualExecutor(SingleThreadedExecutor):
 
     def _serve(self, until_ns: int) -> None:
         """Execute whatever is ready, until nothing is, but begin nothing after `until_ns`."""
-        found = True
-        while found and time.monotonic_ns() < until_ns:
-            found = False
+        while time.monotonic_ns() < until_ns and self._finds_something():
             # Each round gives what is ready once, one request of a service, and then times out.
             with suppress(TimeoutException, ShutdownException):
                 while time.monotonic_ns() < until_ns:
                     handler, _, _ = self.wait_for_ready_callbacks(0)
-                    found = True
                     handler()
                     handler.result()  # raises what the callback raised
+
+    def _finds_something(self) -> bool:
+        """Look without executing anything; True where this rclpy does not let us look."""
+        if not self._context.ok():
+            raise ExternalShutdownException
+        if self._tasks:
+            return True  # coroutines that wait
+        try:
+            if self._look is None:
+                self._look = Look(self.get_nodes(), self.can_execute, self._context)
+            return self._look.finds_something()
+        except InvalidHandle:
+            self._look = None  # an entity was destroyed by another thread
+            return True
 
     def _ask_for_no_slack(self) -> None:
         """Once, in the thread that sleeps; a system without prctl sleeps as it does."""
@@ -134,13 +153,15 @@ class PunctualExecutor(SingleThreadedExecutor):
                 prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
-def _soonest(timers: list[Timer]) -> tuple[Timer, int]:
-    """:return: the timer that is due first, and when on the steady clock, ns."""
+def _soonest(timers: list[Timer]) -> tuple[Timer, int] | None:
+    """:return: the timer that is due first, and when on the steady clock, ns; None if none is."""
     now = time.monotonic_ns()
-    if len(timers) == 1:
-        return timers[0], now + timers[0].time_until_next_call()
-    due, index = min((t.time_until_next_call(), i) for i, t in enumerate(timers))
-    return timers[index], now + due
+    soonest, least = None, 0
+    for timer in timers:
+        until = timer.time_until_next_call()  # None of one that is cancelled
+        if until is not None and (soonest is None or until < least):
+            soonest, least = timer, until
+    return None if soonest is None else (soonest, now + least)
 
 
 def _call(timer: Timer) -> None:

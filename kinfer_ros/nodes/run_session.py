@@ -67,6 +67,15 @@ class Loaded:
         return round(1e9 / self.rate_hz)
 
 
+def load_policy(parameters: Parameters) -> Policy:
+    """:raises ModelError: the file is missing or wrong."""
+    return load_model(
+        parameters['model'],
+        spec=parameters['spec'] or None,
+        threads=parameters['inference_threads'],
+    )
+
+
 def load(parameters: Parameters) -> Loaded:
     """
     Load model and robot and hold one against the other; the model has run once after this.
@@ -79,7 +88,7 @@ def load(parameters: Parameters) -> Loaded:
                 f'parameter {name} is empty: set it before configure '
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
-    policy = load_model(parameters['model'], spec=parameters['spec'] or None)
+    policy = load_policy(parameters)
     robot = load_robot(parameters['robot'])
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:
         raise ConfigError(

@@ -102,6 +102,8 @@ class Ticker:
 
     def start(self) -> None:
         """Activate the controller and start the timer."""
+        if not self._lockstep:
+            self._clocks.catch_up()
         now = self._clocks.control_now()
         self._controller.activate(now)
         self._timer = self._node.create_timer(
@@ -115,7 +117,9 @@ class Ticker:
             # The simulation waits for its first command: this tick lets its clock run.
             self.schedule = Schedule(now, self._period_ns)
             late = self.schedule.tick(now)
-            self._tick(now, now, late, time.perf_counter_ns())
+            begin = time.perf_counter_ns()
+            self._hear(now)
+            self._tick(now, now, late, begin)
         else:
             first = self._clocks.control_now() + self._timer.time_until_next_call()
             self.schedule = Schedule(first, self._period_ns)
@@ -187,10 +191,16 @@ class Ticker:
             if self._lockstep:
                 if not self._take_sample(now, LOCKSTEP_PATIENCE):
                     controller.request_fault(f'no sample for the tick at {now} ns came')
+                self._hear(now)
                 stamp_now = now
             else:
+                self._hear(now)
+                # Last, so that nothing else makes them older.
                 self._io.take_sensors(controller.parts.frame)
                 stamp_now = self._clocks.stamp_now()
+                if self._clocks.sim_time:
+                    # Samples are taken directly, /clock when the executor comes to it.
+                    stamp_now = max(stamp_now, controller.parts.frame.newest_ns)
             self._tick(now, stamp_now, late, begin, self.schedule.missed_in_a_row)
         except Exception:
             # A bug of ours must not leave the last target in force.
@@ -216,16 +226,20 @@ class Ticker:
             # Samples and clock come on two topics, in either order, microseconds apart.
             time.sleep(20e-6)
 
-    def _tick(self, now: int, stamp_now: int, late: int, begin: int, missed: int = 0) -> None:
-        """Run the controller on the sample just taken, publish, count."""
-        controller, session = self._controller, self._session
-        self._last_now = now
+    def _hear(self, now: int) -> None:
+        """Take what the operator and the bridge say."""
+        controller = self._controller
         self._io.take_commands(controller.parts.command, now)
         self._poll(now, controller)
         lapse = self._io.take_bridge()
         if lapse and not self._dry_run:
             # A policy must not come back to life when somebody enables the bridge again.
             controller.request_fault(lapse)
+
+    def _tick(self, now: int, stamp_now: int, late: int, begin: int, missed: int = 0) -> None:
+        """Run the controller on what was taken since `begin`, publish, count."""
+        controller, session = self._controller, self._session
+        self._last_now = now
         taken = time.perf_counter_ns()
         controller.tick(now, stamp_now, missed)
         decided = time.perf_counter_ns()
@@ -297,23 +311,28 @@ class Ticker:
     def _fade_tick(self) -> bool:
         """One tick of a fade without a timer; False if the simulation has stopped."""
         frame = self._controller.parts.frame
-        if self._lockstep:
-            begin = time.perf_counter_ns()
-            now = self._last_now + self._period_ns
-            if not self._take_sample(now, FADE_PATIENCE):
-                return False
-            self._tick(now, now, 0, begin)
-            return True
-        time.sleep(self._period_ns / 1e9)
+        if not self._lockstep:
+            time.sleep(self._period_ns / 1e9)
         begin = time.perf_counter_ns()
-        self._io.take_sensors(frame)
-        if self._clocks.sim_time:
-            # No callback runs in a transition, so /clock stands still for this node.
-            now = self._last_now + self._period_ns
-            self._tick(now, max(frame.joint_stamp_ns, frame.imu_stamp_ns), 0, begin)
-        else:
-            self._tick(self._clocks.control_now(), self._clocks.stamp_now(), 0, begin)
+        # No callback runs in a transition, so /clock stands still for this node.
+        known = self._lockstep or self._clocks.sim_time
+        now = self._last_now + self._period_ns if known else self._clocks.control_now()
+        if self._lockstep and not self._take_sample(now, FADE_PATIENCE):
+            return False
+        self._hear(now)
+        if not self._lockstep:
+            self._io.take_sensors(frame)
+        self._tick(now, self._fade_stamp(now), 0, begin)
         return True
+
+    def _fade_stamp(self, now: int) -> int:
+        """The sensors' clock in a fade."""
+        if self._lockstep:
+            return now
+        frame = self._controller.parts.frame
+        if self._clocks.sim_time:
+            return max(frame.joint_stamp_ns, frame.imu_stamp_ns)
+        return self._clocks.stamp_now()
 
     def _silence(self) -> None:
         """Damping frames without a tick: the last resort of a session that cannot fade."""

@@ -46,7 +46,12 @@ _AT_REST = {
 }
 
 
-def load_model(path: str | os.PathLike[str], spec: str | os.PathLike[str] | None = None) -> Policy:
+def load_model(
+    path: str | os.PathLike[str],
+    spec: str | os.PathLike[str] | None = None,
+    *,
+    threads: int = 1,
+) -> Policy:
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 
@@ -54,25 +59,28 @@ def load_model(path: str | os.PathLike[str], spec: str | os.PathLike[str] | None
 
     :param spec: a policy spec (YAML, docs/policies.md) for an ONNX file that takes one flat
         vector; it is never looked for, only taken where it is named.
+    :param threads: of onnxruntime. More than one is faster for a large network on idle cores, and
+        late by milliseconds when another program takes one of them; the numbers are the same.
     :raises ModelError: naming the file, what was found and what was expected.
     """
     archive = read_archive(path)
     if spec is None:
-        return policy_from_archive(archive)
+        return policy_from_archive(archive, threads)
     # Here, because a policy with a spec is a Policy.
     from kinfer_ros.policy.spec_policy import policy_with_spec
 
-    return policy_with_spec(archive, spec)
+    return policy_with_spec(archive, spec, threads)
 
 
-def policy_from_archive(archive: Archive) -> Policy:
+def policy_from_archive(archive: Archive, threads: int = 1) -> Policy:
     """
     Make a policy of an archive that is in memory.
 
     :raises ModelError: naming the file, what was found and what was expected.
     """
     is_bare = archive.init_fn is None
-    step = Graph(archive.step_fn, str(archive.path) if is_bare else f'{archive.path}: {STEP_FN}')
+    where = str(archive.path) if is_bare else f'{archive.path}: {STEP_FN}'
+    step = Graph(archive.step_fn, where, threads)
     raw, metadata = read_metadata(archive, step)
     initial = None
     if archive.init_fn is not None:

@@ -47,18 +47,19 @@ class Tensor:
 class Graph:
     """An ONNX graph that onnxruntime has accepted."""
 
-    def __init__(self, model: bytes, where: str) -> None:
+    def __init__(self, model: bytes, where: str, threads: int = 1) -> None:
         """
-        Load a graph from memory: one thread, no spinning, no external data.
+        Load a graph from memory, without external data.
 
         :param where: the file and entry, for errors.
+        :param threads: for one operation: one does not wait for others, more spin.
         :raises ModelError: when onnxruntime refuses it; the text is short, stderr stays silent.
         """
         self.where = where
         try:
             self.session = ort.InferenceSession(
                 model,
-                _session_options(),
+                _session_options(threads),
                 providers=['CPUExecutionProvider'],
                 enable_fallback=0,  # it would print, and try the same once more
             )
@@ -262,13 +263,13 @@ class BoundSession:
         self._current = 1 - self._current
 
 
-def _session_options() -> Any:
+def _session_options(threads: int) -> Any:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _SILENT
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.add_session_config_entry('session.intra_op.allow_spinning', str(int(threads > 1)))
     options.add_session_config_entry('session.load_model_format', 'ONNX')
     options.add_session_config_entry(
         'session.model_external_initializers_file_folder_path', _NOWHERE

@@ -28,7 +28,9 @@ from kinfer_ros.policy.spec_terms import ACTION
 from kinfer_ros.policy.spec_terms import UNIT
 
 
-def policy_with_spec(archive: Archive, spec: str | os.PathLike[str] | PolicySpec) -> Policy:
+def policy_with_spec(
+    archive: Archive, spec: str | os.PathLike[str] | PolicySpec, threads: int = 1
+) -> Policy:
     """
     Make a policy of a bare ONNX file and its spec.
 
@@ -36,7 +38,7 @@ def policy_with_spec(archive: Archive, spec: str | os.PathLike[str] | PolicySpec
     """
     check_kind(archive.init_fn is None, str(archive.path))
     read = spec if isinstance(spec, PolicySpec) else load_spec(spec)
-    graph = Graph(archive.step_fn, str(archive.path))
+    graph = Graph(archive.step_fn, str(archive.path), threads)
     network = read_network(graph, read)
     session = SpecSession(graph, read, network)
     contract = _contract(archive, graph, read, network, session)

@@ -32,11 +32,18 @@ def domain_environment(**more: str) -> dict[str, str]:
 class Process:
     """One process of ours, its output in a file; used as a context, it never outlives the test."""
 
-    def __init__(self, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        log: Path,
+        environment: dict[str, str],
+        *,
+        program: str = sys.executable,
+    ) -> None:
         self.log = log
         with log.open('wb') as out:
             self._popen = subprocess.Popen(
-                [sys.executable, *arguments],
+                [program, *arguments],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -114,11 +121,11 @@ def node(
     return Process(words, log_dir / f'{node_name or name}.log', environment)
 
 
-def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Wait for a condition, bounded; :return: whether it came true."""
+def wait_until(condition: Callable[[], bool], timeout: float, *, every: float = 0.02) -> bool:
+    """Wait for a condition, bounded, asking each `every` s; :return: whether it came true."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(every)
     return True

@@ -1,0 +1,102 @@
+"""What the walking nodes cost: CPU and memory of each process while the biped walks.
+
+Bridge (physics and sensors at 500 Hz), policy node (50 Hz) and recorder run as three processes for
+15 s in real time. CPU is each process's own time over the wall time, as a share of one core, read
+from /proc; memory is what is resident at the end. Without this, "a tick is a budget" is a phrase.
+
+    python benchmarks/walk.py
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from _figures import Figure
+from _figures import of_summary
+from _figures import print_figures
+from _processes import cpu_seconds
+from _processes import domain_environment
+from _processes import node
+from _processes import resident_mb
+from _processes import wait_until
+
+from helpers.walking import MODEL
+
+SENSOR_HZ = 500.0
+SETTLE = 3.0
+
+
+def walk(seconds: float, folder: Path) -> dict[str, Any]:
+    """Walk and measure; :return: cpu share and MB by process, and the timing of run.json."""
+    environment = domain_environment()
+    bridge = {'physics_rate': SENSOR_HZ, 'sensor_rate': SENSOR_HZ}
+    policy = {
+        'robot': 'biped',
+        'model': MODEL,
+        'runs_dir': folder / 'runs',
+        'autostart': True,
+        'auto_run': True,
+        'default_command': [0.3, 0.0, 0.0],
+        'sensor_timeout': 60.0,
+    }
+    with (
+        node('mujoco_bridge', folder, environment, bridge) as robot_side,
+        node('recorder', folder, environment) as recorder,
+        node('policy_node', folder, environment, policy) as policy_side,
+    ):
+        processes = {'policy node': policy_side, 'recorder': recorder, 'bridge': robot_side}
+        if not wait_until(lambda: 'mode run' in policy_side.output, 60):
+            raise SystemExit(policy_side.output)
+        time.sleep(SETTLE)
+        begin, before = time.monotonic(), {n: cpu_seconds(p) for n, p in processes.items()}
+        time.sleep(seconds)
+        elapsed = time.monotonic() - begin
+        found: dict[str, Any] = {
+            name: {
+                'cpu': (cpu_seconds(process) - before[name]) / elapsed,
+                'mb': resident_mb(process),
+            }
+            for name, process in processes.items()
+        }
+        for process in (policy_side, robot_side, recorder):
+            process.send(signal.SIGINT)
+            process.wait(10)
+    facts = json.loads((folder / 'runs' / 'latest' / 'run.json').read_text())
+    return {'processes': found, 'run': facts}
+
+
+BOUNDS = {'policy node': (0.20, 150.0), 'recorder': (0.10, None), 'bridge': (None, None)}
+
+
+def measure(*, quick: bool = False) -> list[Figure]:
+    """Walk, and say what each process took and how the ticks were."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = walk(3.0 if quick else 15.0, Path(folder))
+    figures = []
+    for name, found in result['processes'].items():
+        cpu_bound, mb_bound = BOUNDS[name]
+        cpu = Figure(f'walking biped, {name}: CPU', 'core', (found['cpu'],))
+        memory = Figure(f'walking biped, {name}: memory', 'MB', (found['mb'],))
+        figures.append(cpu.bounded(found['cpu'], cpu_bound, 'core') if cpu_bound else cpu)
+        figures.append(memory.bounded(found['mb'], mb_bound, 'MB') if mb_bound else memory)
+    for name, summary in result['run']['timing'].items():
+        figures.append(
+            Figure(f'walking biped: {name.removesuffix("_us")}', 'us', of_summary(summary))
+        )
+    falls, missed = result['run']['falls'], result['run']['counters']['missed_ticks']
+    figures.append(Figure('walking biped: falls', '', (falls,)).bounded(falls, 0, 'falls'))
+    return [*figures, Figure('walking biped: missed ticks', '', (missed,))]
+
+
+def main() -> None:
+    """Print the table."""
+    print_figures('walk', measure())
+
+
+if __name__ == '__main__':
+    main()

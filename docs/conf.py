@@ -1,0 +1,32 @@
+"""Sphinx's settings: `make docs` builds the pages of this folder into build/docs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import kinfer_ros  # noqa: E402
+
+project = 'kinfer_ros'
+author = 'The kinfer_ros authors'
+version = release = kinfer_ros.__version__
+
+extensions = ['myst_parser', 'sphinx.ext.autodoc']
+myst_heading_anchors = 3
+suppress_warnings = ['myst.header']  # CONTRIBUTING.md and others begin with their own title
+html_theme = 'furo'
+html_title = f'kinfer_ros {release}'
+
+# The API is read from the docstrings; what it runs on need not be installed for that.
+autodoc_mock_imports = [
+    'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'google', 'grpc', 'imageio_ffmpeg',
+    'kos_protos', 'lifecycle_msgs', 'mcap', 'nav_msgs', 'onnxruntime', 'rcl_interfaces',
+    'rclpy', 'rosbags', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs',
+    'visualization_msgs',
+]  # fmt: skip
+autodoc_typehints = 'description'
+autodoc_member_order = 'bysource'
+autodoc_preserve_defaults = True

@@ -1,0 +1,207 @@
+"""Reads a URDF's joints, and says how each link lies in its parent at given joint angles.
+
+That is what TF wants to know. Only what poses need is read: shapes, limits and masses are for the
+viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.errors import RobotError
+
+Float64Array = NDArray[np.float64]
+
+MAX_BYTES = 10_000_000
+TURNS = ('revolute', 'continuous')
+KNOWN = (*TURNS, 'prismatic', 'fixed')
+
+
+@dataclass(frozen=True)
+class UrdfJoint:
+    """`child` lies in `parent` at `position` (m) and `quat` (w x y z), then turned or slid."""
+
+    name: str
+    kind: str
+    parent: str
+    child: str
+    position: Float64Array
+    quat: Float64Array
+    axis: Float64Array
+    source: str
+    """The joint whose angle counts: itself, or the one it mimics."""
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+class UrdfTree:
+    """
+    The joints of a URDF.
+
+    :ivar root: the link that no joint has as its child.
+    :ivar children: names of the child links, in the order of all arrays.
+    :ivar parents: names of their parents.
+    """
+
+    def __init__(self, text: str, where: str) -> None:
+        """
+        Read a URDF.
+
+        :param where: the file's name, for errors.
+        :raises RobotError: it is no URDF, or not a tree, or has joints that are neither turning
+            nor sliding nor fixed.
+        """
+        self._joints = _read(text, where)
+        self.parents = tuple(joint.parent for joint in self._joints)
+        self.children = tuple(joint.child for joint in self._joints)
+        self.root = _root(text, where, self.parents, self.children)
+        self.names = tuple(joint.source for joint in self._joints)
+        self._index = {name: self._rows(name) for name in dict.fromkeys(self.names)}
+        self._angles = np.zeros(len(self._joints))
+        turns = np.array([joint.kind in TURNS for joint in self._joints], bool)
+        slides = np.array([joint.kind == 'prismatic' for joint in self._joints], bool)
+        axes = np.array([joint.axis for joint in self._joints]).reshape(-1, 3)
+        self._turning = axes * turns[:, None]
+        self._positions = np.array([joint.position for joint in self._joints]).reshape(-1, 3)
+        self._quats = np.array([joint.quat for joint in self._joints]).reshape(-1, 4)
+        self._sliding = _rotate(self._quats, axes) * slides[:, None]
+
+    def _rows(self, name: str) -> list[tuple[int, float, float]]:
+        return [(i, j.factor, j.offset) for i, j in enumerate(self._joints) if j.source == name]
+
+    def transforms(self, angles: Mapping[str, float]) -> tuple[Float64Array, Float64Array]:
+        """
+        Give the pose of every child link in its parent.
+
+        :param angles: joint name to rad or m; joints that are not in it stay where they were,
+            zero at first, and names that the URDF does not have are passed over.
+        :return: positions [J, 3] in m and unit quaternions w x y z [J, 4].
+        """
+        for name, angle in angles.items():
+            for row, factor, offset in self._index.get(name, ()):
+                self._angles[row] = factor * angle + offset
+        half = 0.5 * self._angles[:, None]
+        turned = np.hstack([np.cos(half), np.sin(half) * self._turning])
+        still = ~self._turning.any(axis=1)
+        turned[still] = (1.0, 0.0, 0.0, 0.0)
+        return (
+            self._positions + self._sliding * self._angles[:, None],
+            _multiply(self._quats, turned),
+        )
+
+
+def _read(text: str, where: str) -> tuple[UrdfJoint, ...]:
+    if len(text) > MAX_BYTES:
+        raise RobotError(f'URDF {where}: over {MAX_BYTES // 1_000_000} MB, expected a description')
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314  bounded; expat has its own limits
+    except ElementTree.ParseError as error:
+        raise RobotError(f'URDF {where} is not XML: {error}') from None
+    if root.tag != 'robot':
+        raise RobotError(f'URDF {where}: found <{root.tag}>, expected <robot>')
+    return tuple(_joint(entry, where) for entry in root.findall('joint'))
+
+
+def _joint(entry: Element, where: str) -> UrdfJoint:
+    name, kind = entry.get('name', ''), entry.get('type', '')
+    if kind not in KNOWN:
+        raise RobotError(
+            f'URDF {where}: joint {name!r} is of the type {kind!r}, expected {", ".join(KNOWN)}'
+        )
+    links = [found.get('link', '') for tag in ('parent', 'child') for found in entry.findall(tag)]
+    if len(links) != 2 or not all(links):
+        raise RobotError(f'URDF {where}: joint {name!r} lacks its parent or its child link')
+    origin, axis, mimic = entry.find('origin'), entry.find('axis'), entry.find('mimic')
+    roll_pitch_yaw = _vector(origin, 'rpy', (0.0, 0.0, 0.0), name, where)
+    direction = _vector(axis, 'xyz', (1.0, 0.0, 0.0), name, where)
+    length = float(np.linalg.norm(direction))
+    if kind != 'fixed' and length == 0.0:
+        raise RobotError(f'URDF {where}: joint {name!r} has an axis of length 0')
+    return UrdfJoint(
+        name=name,
+        kind=kind,
+        parent=links[0],
+        child=links[1],
+        position=_vector(origin, 'xyz', (0.0, 0.0, 0.0), name, where),
+        quat=_quaternion(roll_pitch_yaw),
+        axis=direction / length if length else direction,
+        source=name if mimic is None else mimic.get('joint', name),
+        factor=1.0 if mimic is None else _scalar(mimic, 'multiplier', 1.0, name, where),
+        offset=0.0 if mimic is None else _scalar(mimic, 'offset', 0.0, name, where),
+    )
+
+
+def _vector(
+    entry: Element | None, key: str, default: tuple[float, ...], name: str, where: str
+) -> Float64Array:
+    text = None if entry is None else entry.get(key)
+    try:
+        values = np.array(default if text is None else [float(word) for word in text.split()])
+    except ValueError:
+        values = np.empty(0)
+    if values.shape != (3,) or not np.isfinite(values).all():
+        raise RobotError(
+            f'URDF {where}: joint {name!r} has {key}="{text}", expected 3 finite numbers'
+        )
+    return values
+
+
+def _scalar(entry: Element, key: str, default: float, name: str, where: str) -> float:
+    text = entry.get(key)
+    try:
+        value = default if text is None else float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise RobotError(
+            f'URDF {where}: joint {name!r} has {key}="{text}", expected a finite number'
+        )
+    return value
+
+
+def _root(text: str, where: str, parents: tuple[str, ...], children: tuple[str, ...]) -> str:
+    """Find the one link that hangs on nothing; :raises RobotError: there is not one."""
+    entries = ElementTree.fromstring(text).findall('link')  # noqa: S314  read once already
+    links = [entry.get('name', '') for entry in entries]
+    unknown = sorted({*parents, *children} - {*links})
+    roots = [link for link in links if link not in children]
+    if unknown or len(roots) != 1 or len(set(children)) != len(children):
+        raise RobotError(
+            f'URDF {where} is not a tree of links: found the roots {roots or "none"}, expected '
+            f'one; joints name links that are not there: {unknown or "none"}'
+        )
+    return roots[0]
+
+
+def _quaternion(rpy: Float64Array) -> Float64Array:
+    """Rz(yaw) Ry(pitch) Rx(roll) as w x y z."""
+    (cr, cp, cy), (sr, sp, sy) = np.cos(0.5 * rpy), np.sin(0.5 * rpy)
+    return np.array(
+        [
+            cr * cp * cy + sr * sp * sy,
+            sr * cp * cy - cr * sp * sy,
+            cr * sp * cy + sr * cp * sy,
+            cr * cp * sy - sr * sp * cy,
+        ]
+    )
+
+
+def _multiply(a: Float64Array, b: Float64Array) -> Float64Array:
+    """Hamilton product of quaternions w x y z, row by row."""
+    aw, av, bw, bv = a[:, :1], a[:, 1:], b[:, :1], b[:, 1:]
+    w = aw * bw - (av * bv).sum(axis=1, keepdims=True)
+    return np.hstack([w, aw * bv + bw * av + np.cross(av, bv)])
+
+
+def _rotate(quats: Float64Array, vectors: Float64Array) -> Float64Array:
+    """Turn each vector by its quaternion."""
+    w, v = quats[:, :1], quats[:, 1:]
+    t = 2.0 * np.cross(v, vectors)
+    turned: Float64Array = vectors + w * t + np.cross(v, t)
+    return turned

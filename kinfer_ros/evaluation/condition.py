@@ -1,0 +1,139 @@
+"""Under what a policy is evaluated: ranges and probabilities by name, drawn once for each seed.
+
+Without this module two evaluations could not be compared: what a seed stands for would be spread
+over the loop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from dataclasses import fields
+
+import numpy as np
+
+from kinfer_ros.bridges.disturbance import Disturbance
+from kinfer_ros.bridges.mujoco import ImuNoise
+
+Range = tuple[float, float]
+"""Lowest and highest value."""
+
+ROBOT, PUSHES = 11, 12
+"""Kinds of draws, beside those of bridges/disturbance.py."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """
+    One condition; a range is drawn once for a run, everything else is as the bridge has it.
+
+    The names are those of the parameters of the MuJoCo bridge.
+    """
+
+    friction: Range = (1.0, 1.0)
+    payload: Range = (0.0, 0.0)
+    torque: Range = (1.0, 1.0)
+    gain_error: float = 0.0
+    joint_zero_error: float = 0.0
+    joint_position_noise: float = 0.0
+    joint_velocity_noise: float = 0.0
+    imu_orientation_noise: float = 0.0
+    imu_gyro_noise: float = 0.0
+    imu_accel_noise: float = 0.0
+    command_delay: Range = (0.0, 0.0)
+    command_drop: float = 0.0
+    push_speed: float = 0.0
+    """m/s that a push adds to the base, in a direction that is drawn."""
+    push_every: float = 3.0
+    """s between two pushes, drawn from 0.7 to 1.3 of it."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether a seed makes a difference."""
+        ranges = (self.friction, self.payload, self.torque, self.command_delay)
+        chances = (
+            self.gain_error, self.joint_zero_error, self.joint_position_noise,
+            self.joint_velocity_noise, self.imu_orientation_noise, self.imu_gyro_noise,
+            self.imu_accel_noise, self.command_drop, self.push_speed,
+        )  # fmt: skip
+        return any(low != high for low, high in ranges) or any(chances)
+
+    def disturbance(self, seed: int) -> Disturbance:
+        """Draw the robot of this seed."""
+        rng = np.random.default_rng((seed, ROBOT))
+        friction, payload, torque = (
+            float(rng.uniform(*bounds)) for bounds in (self.friction, self.payload, self.torque)
+        )
+        return Disturbance(
+            friction=friction,
+            payload=payload,
+            torque=torque,
+            gain_error=self.gain_error,
+            joint_zero_error=self.joint_zero_error,
+            joint_position_noise=self.joint_position_noise,
+            joint_velocity_noise=self.joint_velocity_noise,
+            command_delay=self.command_delay,
+            command_drop=self.command_drop,
+        )
+
+    def imu_noise(self) -> ImuNoise:
+        """Noise of the IMU."""
+        return ImuNoise(self.imu_orientation_noise, self.imu_gyro_noise, self.imu_accel_noise)
+
+
+NAMES = tuple(field.name for field in fields(Condition))
+RANGES = ('friction', 'payload', 'torque', 'command_delay')
+
+LARGEST = {
+    'friction': 10.0, 'payload': 10.0, 'torque': 10.0, 'gain_error': 1.0,
+    'joint_zero_error': 1.0, 'joint_position_noise': 1.0, 'joint_velocity_noise': 100.0,
+    'imu_orientation_noise': 1.0, 'imu_gyro_noise': 10.0, 'imu_accel_noise': 100.0,
+    'command_delay': 1.0, 'command_drop': 1.0, 'push_speed': 100.0, 'push_every': 1e6,
+}  # fmt: skip
+"""What a condition may hold; the least is 0."""
+
+
+class Pushes:
+    """When the robot of a seed is pushed, and how."""
+
+    def __init__(self, condition: Condition, seed: int) -> None:
+        self._speed = condition.push_speed
+        self._every = condition.push_every
+        self._rng = np.random.default_rng((seed, PUSHES))
+        self._next_s = self._pause()
+
+    def _pause(self) -> float:
+        return self._every * float(self._rng.uniform(0.7, 1.3)) if self._speed else math.inf
+
+    def due(self, run_s: float) -> tuple[float, float, float] | None:
+        """Give the velocity (world, m/s) that a push adds now, or None; asked once a tick."""
+        if run_s < self._next_s:
+            return None
+        self._next_s = run_s + self._pause()
+        angle = float(self._rng.uniform(-math.pi, math.pi))
+        return self._speed * math.cos(angle), self._speed * math.sin(angle), 0.0
+
+
+CALM = 'calm'
+
+CONDITIONS: dict[str, Condition] = {
+    CALM: Condition(),
+    'pushes': Condition(push_speed=0.5),
+    'slippery': Condition(friction=(0.2, 0.6)),
+    'noise': Condition(
+        joint_position_noise=0.01, joint_velocity_noise=0.3, imu_orientation_noise=0.02,
+        imu_gyro_noise=0.1, imu_accel_noise=0.3,
+    ),
+    'delay': Condition(command_delay=(0.0, 0.04)),
+    'drops': Condition(command_drop=0.2),
+    'robot': Condition(
+        payload=(0.0, 0.15), torque=(0.8, 1.0), gain_error=0.15, joint_zero_error=0.02,
+    ),
+    'rough': Condition(
+        friction=(0.5, 1.0), payload=(0.0, 0.1), torque=(0.9, 1.0), gain_error=0.1,
+        joint_zero_error=0.01, joint_position_noise=0.005, joint_velocity_noise=0.2,
+        imu_orientation_noise=0.01, imu_gyro_noise=0.05, imu_accel_noise=0.2,
+        command_delay=(0.0, 0.02), command_drop=0.1, push_speed=0.4,
+    ),
+}  # fmt: skip
+"""The conditions of an evaluation that names none."""

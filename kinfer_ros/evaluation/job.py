@@ -1,0 +1,199 @@
+"""Runs one job: a policy on its robot, under one condition, in the loop without ROS.
+
+Everything is loaded anew for each job, so that its numbers depend on nothing that ran before it
+and a job alone repeats what it gave among a thousand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.command import TWIST_ENTRIES
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.robot import Robot
+from kinfer_ros.control.robot import load_robot
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.evaluation.condition import Pushes
+from kinfer_ros.evaluation.matrix import Job
+from kinfer_ros.evaluation.matrix import twist_of
+from kinfer_ros.evaluation.meter import Meter
+from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.simulate import Simulation
+
+LONGEST_RAMP_S = 60.0
+LEAST_PATH_M = 0.5
+"""m of way from which energy per metre means something."""
+
+EachTick = Callable[[Simulation], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, as files; the same on every machine that takes part."""
+
+    model: Path
+    robot: str
+    """A name in config/robots, or the path of a robot YAML."""
+    spec: Path | None = None
+
+    def load(self) -> tuple[Policy, Robot]:
+        """
+        Load both.
+
+        :raises KinferRosError: a file is missing or wrong, or the robot cannot walk here.
+        """
+        policy, robot = load_model(self.model, spec=self.spec), load_robot(self.robot)
+        if robot.mjcf is None:
+            raise ConfigError(
+                f'robot {robot.name} ({robot.path}) names no mjcf: an evaluation simulates it'
+            )
+        return policy, robot
+
+
+class Trial:
+    """
+    One job that is set up to run; `simulation` is there to be watched.
+
+    :ivar policy: loaded for this job alone.
+    """
+
+    def __init__(self, subject: Subject, job: Job) -> None:
+        """:raises KinferRosError: a file is wrong, or policy and robot do not fit."""
+        self.job = job
+        self.policy, self.robot = subject.load()
+        settings = replace(
+            _settings(self.policy.contract),
+            auto_run=True,
+            duration_ns=round(job.seconds * 1e9),
+            fade_ns=0,
+            default_command=twist_of(job.values),
+        )
+        self.controller = assemble(self.policy, self.robot, settings)
+        self.simulated = MujocoRobot(
+            self.robot,
+            seed=job.seed,
+            imu_noise=job.condition.imu_noise(),
+            disturbance=job.condition.disturbance(job.seed),
+        )
+        self.simulation = Simulation(self.controller, self.simulated, self.policy.contract)
+        self._meter = Meter(self.simulated, settings.period_ns / 1e9)
+        self._pushes = Pushes(job.condition, job.seed)
+        named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
+        self._named = list(named), list(named.values())
+        self._digest = hashlib.sha256()
+        self._reason = ''
+
+    def run(self, each_tick: EachTick | None = None) -> dict[str, Any]:
+        """
+        Run to the end of the time, or to a fall or another fault.
+
+        :param each_tick: called after each tick, before physics goes on.
+        :return: the result, as one line of the results file holds it.
+        """
+
+        def tick(simulation: Simulation) -> None:
+            self._tick(simulation)
+            if each_tick is not None:
+                each_tick(simulation)
+
+        try:
+            self.simulation.run(self.job.seconds + LONGEST_RAMP_S, tick)
+        except BridgeError as error:  # physics that went out of bounds is a result as well
+            self._reason = str(error)
+        return self._result()
+
+    def _tick(self, simulation: Simulation) -> None:
+        controller = self.controller
+        names, values = self._named
+        if names:
+            controller.parts.command.set_named(names, values, simulation.now_ns)
+        running = controller.mode is Mode.RUN
+        self._meter.running = running
+        if running:
+            run_s = controller.run_ns / 1e9
+            self._digest.update(controller.target.tobytes())
+            self._meter.look(run_s)
+            self._push(run_s)
+        elif controller.mode is Mode.FAULT:
+            self._reason = self._reason or controller.reason
+            controller.request_fade()
+
+    def _push(self, run_s: float) -> None:
+        push = self._pushes.due(run_s)
+        if push is not None:
+            self.simulated.push(push)
+            x, y, _ = push
+            self.controller.parts.watch.panel.say(f'pushed by {x:+.2f}, {y:+.2f} m/s')
+
+    def _result(self) -> dict[str, Any]:
+        job, meter, odometer = self.job, self._meter, self.simulation.odometer
+        run_s = self.controller.run_ns / 1e9
+        disturbance = job.condition.disturbance(job.seed)
+        reason = self._reason or ('' if run_s >= job.seconds else 'the policy never ran')
+        path = odometer.path
+        return {
+            'job': job.id,
+            'survived': not reason,
+            'reason': reason,
+            'run_s': run_s,
+            'velocity': meter.velocity(),
+            'velocity_error': meter.error(twist_of(job.values)),
+            'power_w': meter.work_j / run_s if run_s else None,
+            'energy_j_per_m': meter.work_j / path if path >= LEAST_PATH_M else None,
+            'slip_mps': meter.slip(),
+            'distance_m': odometer.distance,
+            'path_m': path,
+            'drawn': {
+                'friction': disturbance.friction,
+                'payload': disturbance.payload,
+                'torque': disturbance.torque,
+            },
+            'digest': self._digest.hexdigest()[:16],
+        }
+
+
+def _settings(contract: Contract) -> Settings:
+    """Settings that every job has: a matrix can give any entry of the command."""
+    rate_hz = contract.control_rate_hz or DEFAULT_RATE_HZ
+    return Settings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
+
+
+def run_job(subject: Subject, job: Job) -> dict[str, Any]:
+    """
+    Run a job.
+
+    :return: its result.
+    :raises KinferRosError: a file is wrong, or policy and robot do not fit.
+    """
+    return Trial(subject, job).run()
+
+
+def check_subject(subject: Subject) -> Policy:
+    """
+    Find out before hundreds of jobs whether one can run: files, fit, a base that is free.
+
+    :raises KinferRosError: with what does not fit.
+    """
+    policy, robot = subject.load()
+    simulated = MujocoRobot(robot)
+    controller = assemble(policy, robot, _settings(policy.contract))
+    Simulation(controller, simulated, policy.contract)
+    if not simulated.base_is_free:
+        raise KinferRosError(
+            f'{robot.mjcf}: the base of {robot.name} cannot move (found no <freejoint/>): '
+            'it can neither fall nor walk'
+        )
+    return policy

@@ -1,0 +1,241 @@
+"""What an evaluation runs: every command under every condition with every seed.
+
+Without this module a result file could not say what is still to be run, nor a resumed evaluation
+notice that something else is asked of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.control.command import HEADING
+from kinfer_ros.control.command import TWIST_ENTRIES
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.evaluation.condition import CALM
+from kinfer_ros.evaluation.condition import CONDITIONS
+from kinfer_ros.evaluation.condition import LARGEST
+from kinfer_ros.evaluation.condition import NAMES
+from kinfer_ros.evaluation.condition import RANGES
+from kinfer_ros.evaluation.condition import Condition
+from kinfer_ros.policy.contract import Contract
+from kinfer_ros.yaml_file import Section
+from kinfer_ros.yaml_file import YamlFile
+from kinfer_ros.yaml_file import did_you_mean
+
+SHARE = 0.6
+"""Of the range that a policy was trained with: what a default command asks for."""
+USUAL = {'xvel': 0.3, 'yvel': 0.1, 'yawrate': 0.3}
+"""m/s and rad/s of a default command where the policy names no range."""
+MOST_SEEDS = 10_000
+LONGEST_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: `values` is the command by entry, `seconds` how long mode `run` lasts."""
+
+    command: str
+    values: Mapping[str, float]
+    condition_name: str
+    condition: Condition
+    seed: int
+    seconds: float
+
+    @property
+    def id(self) -> str:
+        """Name of the job, unique in its evaluation."""
+        return f'{self.command}/{self.condition_name}/{self.seed}'
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Commands by name, conditions by name, seeds 0 to `seeds` - 1."""
+
+    commands: Mapping[str, Mapping[str, float]]
+    conditions: Mapping[str, Condition]
+    seeds: int = 6
+    seconds: float = 10.0
+
+    def jobs(self) -> list[Job]:
+        """List all jobs; a condition in which nothing is drawn has one seed."""
+        return [
+            Job(command, values, name, condition, seed, self.seconds)
+            for name, condition in self.conditions.items()
+            for command, values in self.commands.items()
+            for seed in range(self.seeds if condition.draws else 1)
+        ]
+
+    def job(self, wanted: str) -> Job:
+        """
+        Find a job by its id; any seed will do.
+
+        :raises ConfigError: there is no such command or condition, or the seed is no number.
+        """
+        parts = wanted.split('/')
+        if len(parts) != 3 or not parts[2].isascii() or not parts[2].isdigit():
+            raise ConfigError(
+                f'job {wanted!r}: expected COMMAND/CONDITION/SEED, such as {self.jobs()[0].id}'
+            )
+        command, condition, seed = parts
+        _known('command', command, self.commands)
+        _known('condition', condition, self.conditions)
+        return Job(
+            command,
+            self.commands[command],
+            condition,
+            self.conditions[condition],
+            int(seed),
+            self.seconds,
+        )
+
+    def only(self, commands: list[str], conditions: list[str]) -> Matrix:
+        """
+        Keep the named commands and conditions; all where none is named.
+
+        :raises ConfigError: one is not there.
+        """
+        for name in commands:
+            _known('command', name, self.commands)
+        for name in conditions:
+            _known('condition', name, self.conditions)
+        return replace(
+            self,
+            commands={name: self.commands[name] for name in commands or self.commands},
+            conditions={name: self.conditions[name] for name in conditions or self.conditions},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Say it as plain data."""
+        return {
+            'commands': {name: dict(values) for name, values in self.commands.items()},
+            'conditions': {name: asdict(each) for name, each in self.conditions.items()},
+            'seeds': self.seeds,
+            'seconds': self.seconds,
+        }
+
+
+def _known(what: str, name: str, names: Mapping[str, object]) -> None:
+    if name not in names:
+        raise ConfigError(
+            f'there is no {what} {name!r}{did_you_mean(name, names)}: found {", ".join(names)}'
+        )
+
+
+def default_matrix(contract: Contract) -> Matrix:
+    """Commands from the middle of what the policy was trained with, and all conditions."""
+    return Matrix(_default_commands(contract), CONDITIONS)
+
+
+def quick_matrix(contract: Contract) -> Matrix:
+    """The shortest look: one command, two conditions, a few seconds."""
+    commands = _default_commands(contract)
+    last = list(commands)[-1]
+    conditions = {name: CONDITIONS[name] for name in (CALM, 'rough')}
+    return Matrix({last: commands[last]}, conditions, seeds=2, seconds=4.0)
+
+
+def _default_commands(contract: Contract) -> dict[str, dict[str, float]]:
+    entries = _entries(contract)
+    asked = {}
+    for name, usual in USUAL.items():
+        if name in entries:
+            _, high = contract.command_ranges.get(name, (0.0, usual / SHARE))
+            asked[name] = round(SHARE * high, 3)
+    commands: dict[str, dict[str, float]] = {'stand': {}}
+    if 'xvel' in asked:
+        commands['forward'] = {'xvel': asked['xvel']}
+    if 'yvel' in asked:
+        commands['sideways'] = {'yvel': asked['yvel']}
+    if 'yawrate' in asked:
+        commands['turn'] = {name: asked[name] for name in ('xvel', 'yawrate') if name in asked}
+    return commands
+
+
+def _entries(contract: Contract) -> tuple[str, ...]:
+    """Names that a command may have: a heading is turned by a yaw rate."""
+    names = contract.command_names
+    return (*names, 'yawrate') if HEADING in names and 'yawrate' not in names else names
+
+
+def twist_of(values: Mapping[str, float]) -> tuple[float, float, float]:
+    """The part of a command that a Twist gives: linear.x, linear.y, angular.z."""
+    x, y, yaw_rate = (values.get(name, 0.0) for name in TWIST_ENTRIES)
+    return x, y, yaw_rate
+
+
+# A matrix file --------------------------------------------------------------------------
+
+
+def load_matrix(path: Path, contract: Contract) -> Matrix:
+    """
+    Read a matrix (YAML); what it leaves out is as in the default matrix.
+
+    :raises ConfigError: with every problem and its line.
+    """
+    file = YamlFile(path, 'evaluation matrix', ConfigError)
+    root = file.root
+    default = default_matrix(contract)
+    commands, conditions = default.commands, default.conditions
+    if root.has('commands') and (section := root.section('commands')):
+        commands = {
+            name: _command(name, each, section, contract)
+            for name, each in section.sections().items()
+        }
+    if root.has('conditions') and (section := root.section('conditions')):
+        conditions = {
+            name: _condition(name, each, section) for name, each in section.sections().items()
+        }
+    if not commands or not conditions:
+        root.problem('found no command or no condition, expected one of each at least')
+    seeds = root.integer('seeds', 1, MOST_SEEDS, default.seeds)
+    seconds = root.number('seconds', 's', 1.0, LONGEST_S, default.seconds)
+    file.finish()
+    return Matrix(commands, conditions, seeds, seconds)
+
+
+def _check_name(name: str, section: Section) -> None:
+    if '/' in name or not name.isprintable() or len(name) > 60:
+        section.problem(f'found {name!r} as a name, expected a short one without /')
+
+
+def _command(name: str, entry: Section, parent: Section, contract: Contract) -> dict[str, float]:
+    _check_name(name, parent)
+    known = _entries(contract)
+    found = {}
+    for key in entry.keys():  # noqa: SIM118 - a Section is no dict
+        if key not in known:
+            entry.has(key)
+            listed = ', '.join(known) or 'none'
+            entry.problem(f'the policy has no such entry; it has {listed}', key)
+            continue
+        low, high = contract.command_ranges.get(key, (-1e6, 1e6))
+        found[key] = entry.number(key, 'as trained', low, high)
+    return found
+
+
+def _condition(name: str, entry: Section, parent: Section) -> Condition:
+    _check_name(name, parent)
+    found: dict[str, Any] = {}
+    for key in NAMES:
+        if not entry.has(key):
+            continue
+        most = LARGEST[key]
+        if key not in RANGES:
+            found[key] = entry.number(key, 'see docs/evaluation.md', 0.0, most)
+        elif isinstance(entry.plain(key), list):
+            low, high = entry.numbers(key, 2, 'lowest and highest')
+            if not math.isnan(low) and not 0.0 <= low <= high <= most:
+                entry.problem(f'found {low:g} to {high:g}, expected 0 to {most:g}', key)
+            found[key] = (low, high)
+        else:
+            value = entry.number(key, 'or a list: lowest, highest', 0.0, most)
+            found[key] = (value, value)
+    if found.get('push_every') == 0.0:
+        entry.problem('found 0, expected more', 'push_every')
+    return Condition(**found)

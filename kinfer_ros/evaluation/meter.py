@@ -1,0 +1,113 @@
+"""Measures a simulated run from the truth: velocity, work of the motors, slip of what touches.
+
+Without this module a policy that shuffles, slides or burns its motors would pass for one that
+walks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.mujoco import MujocoRobot
+
+Float64 = NDArray[np.float64]
+
+AXES = ('vx', 'vy', 'wz')
+"""Of the velocity, in the base's own frame: m/s forward, m/s to the left, rad/s to the left."""
+SETTLE_S = 1.0
+"""s after which velocities count: a robot has to get going first."""
+MEAN_OVER_S = 0.5
+"""s over which a velocity is a mean: a body sways in each step, and should."""
+
+
+class Meter:
+    """
+    Takes one look a tick while the robot runs, and adds up the work in every physics step.
+
+    :ivar work_j: mechanical work of the joints, the sum of |torque x speed| x time: what a motor
+        gets back when it brakes counts as spent.
+    """
+
+    def __init__(self, robot: MujocoRobot, period: float) -> None:
+        """:param period: of the looks, s."""
+        self.work_j = 0.0
+        self.running = False
+        self._robot = robot
+        self._dof = robot.fitted.dof
+        self._timestep = robot.timestep_ns / 1e9
+        self._window = max(1, round(MEAN_OVER_S / period))
+        self._velocities: list[tuple[float, float, float]] = []
+        self._slips: list[float] = []
+        self._arrays = np.empty(3), np.empty(4), np.empty(3), np.empty(3)
+        robot.after_step = self._after_step
+
+    def _after_step(self) -> None:
+        if self.running:
+            data = self._robot.data
+            power = data.qfrc_actuator[self._dof] * data.qvel[self._dof]
+            self.work_j += float(np.abs(power).sum()) * self._timestep
+
+    def look(self, run_s: float) -> None:
+        """Take the velocity and the slip of this tick, `run_s` into the run."""
+        slip = contact_slip(self._robot.model, self._robot.data)
+        if slip is not None:
+            self._slips.append(slip)
+        if run_s >= SETTLE_S:
+            self._robot.base(*self._arrays)
+            linear, angular = self._arrays[2], self._arrays[3]
+            self._velocities.append((float(linear[0]), float(linear[1]), float(angular[2])))
+
+    def velocity(self) -> dict[str, float | None]:
+        """Mean velocity by axis; None where the run was too short."""
+        smooth = self._smooth()
+        return _by_axis(smooth.mean(axis=0) if len(smooth) else None)
+
+    def error(self, asked: tuple[float, float, float]) -> dict[str, float | None]:
+        """Root mean square of the velocity, over MEAN_OVER_S, less what was asked, by axis."""
+        smooth = self._smooth()
+        if not len(smooth):
+            return _by_axis(None)
+        return _by_axis(np.sqrt(np.square(smooth - np.array(asked)).mean(axis=0)))
+
+    def _smooth(self) -> Float64:
+        """Moving means [n, 3] of the velocity; empty where the run was shorter than one."""
+        if len(self._velocities) < self._window:
+            return np.empty((0, 3))
+        total = np.cumsum([(0.0, 0.0, 0.0), *self._velocities], axis=0)
+        means: Float64 = (total[self._window :] - total[: -self._window]) / self._window
+        return means
+
+    def slip(self) -> float | None:
+        """Mean of `contact_slip` over the ticks with a contact, m/s; None without one."""
+        return float(np.mean(self._slips)) if self._slips else None
+
+
+def _by_axis(values: Float64 | None) -> dict[str, float | None]:
+    return dict(zip(AXES, [None] * 3 if values is None else values.tolist(), strict=True))
+
+
+def contact_slip(model: Any, data: Any) -> float | None:
+    """
+    Return how fast what touches the fixed world slides over it.
+
+    :return: mean tangential speed of the touching points, m/s; None where nothing touches.
+    """
+    count = data.ncon
+    if not count:
+        return None
+    contact = data.contact
+    bodies = model.geom_bodyid[np.maximum(contact.geom[:count], 0)]
+    fixed = model.body_weldid[bodies] == 0
+    touching = (contact.efc_address[:count] >= 0) & (fixed[:, 0] != fixed[:, 1])
+    if not touching.any():
+        return None
+    moving = np.where(fixed[:, 0], bodies[:, 1], bodies[:, 0])[touching]
+    spatial = data.cvel[moving]  # angular, linear; about the centre of mass of the whole tree
+    arm = contact.pos[:count][touching] - data.subtree_com[model.body_rootid[moving]]
+    speed = spatial[:, 3:] + np.cross(spatial[:, :3], arm)
+    normal = contact.frame[:count][touching][:, :3]
+    speed -= (speed * normal).sum(axis=1, keepdims=True) * normal
+    return float(np.sqrt(np.square(speed).sum(axis=1)).mean())

@@ -1,0 +1,249 @@
+"""The page of an evaluation: one HTML file without a script, that opens offline.
+
+Without this module the worst case of a thousand runs would have to be searched in a terminal.
+Looks are those of a run's report (telemetry/page/report.css).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from kinfer_ros.evaluation.summary import HEAD
+from kinfer_ros.evaluation.summary import Line
+from kinfer_ros.evaluation.summary import Record
+from kinfer_ros.evaluation.summary import badness
+from kinfer_ros.evaluation.summary import by_command
+from kinfer_ros.evaluation.summary import by_condition
+from kinfer_ros.evaluation.summary import cells
+from kinfer_ros.evaluation.summary import describe
+from kinfer_ros.evaluation.summary import off
+from kinfer_ros.evaluation.summary import summarise
+from kinfer_ros.telemetry.report import PAGE
+
+WORST = 10
+"""Runs that are listed with the command that repeats them."""
+MOST_LISTED = 2000
+"""Runs that are listed and drawn one by one: the results file has the rest."""
+
+STYLE = """
+td.grid { text-align: center; padding: 4px 10px; min-width: 6.5em; }
+table.grid th { text-align: center; }
+table.words td, table.words th { text-align: left; }
+code { overflow-wrap: anywhere; user-select: all; }
+svg { width: 100%; height: auto; font: 13px system-ui, sans-serif; }
+svg text { fill: var(--fg); } svg line { stroke: var(--line); }
+svg circle { fill: #2f7ed8; fill-opacity: .55; } svg path { stroke: var(--bad); stroke-width: 2; }
+"""
+
+FOOT = """Velocity errors are root mean squares of the base's velocity in its own frame, as a mean
+over 0.5 s, less what was asked, from 1 s on. W: mean of the sum of |torque x speed| of all joints,
+braking counted as spent; J/m: the same work by the way that the base went. Slip: mean tangential
+speed of what touches the floor. Worst: the run that ended first, else the one furthest from its
+command."""
+
+
+def make_page(
+    settings: Mapping[str, Any], records: Sequence[Record], replay: Mapping[str, str], total: int
+) -> bytes:
+    """
+    Return the HTML file.
+
+    :param records: results, one at least, in the order of the jobs.
+    :param replay: by job id, the command that repeats it.
+    :param total: number of jobs that there are, of which some may not have run.
+    """
+    title = f'{settings["model"].rpartition("/")[2]} on {settings["robot"]}'
+    whole = summarise('all', records)
+    good = whole.survived == whole.runs
+    verdict = f'{whole.survived} of {whole.runs} runs stayed up'
+    missing = f'; {total - whole.runs} jobs have no result' if total > whole.runs else ''
+    style = (PAGE / 'report.css').read_text() + STYLE
+    body = [
+        f'<h1>{_text(title)}</h1>',
+        f'<p id="verdict" class="{"good" if good else "bad"}">{_text(verdict + missing)}</p>',
+        _section('Conditions', _lines('condition', [*by_condition(records), whole])),
+        _section('Velocity error of each run', dots(records)),
+        _section('Commands under conditions', _grid(records)),
+        _section('Commands', _lines('command', by_command(records))),
+        _section('Worst runs, and how to repeat them', _worst(records, replay)),
+        _section('What ran', _facts(settings)),
+        f'<details><summary>all runs</summary>{_all(records)}</details>',
+        f'<footer>{_text(FOOT)}</footer>',
+    ]
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<title>{_text(title)}</title>\n<style>{style}</style>\n</head>\n'
+        '<body data-plots="1">\n' + '\n'.join(body) + '\n</body>\n</html>\n'
+    )
+    return page.encode()
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _section(title: str, content: str) -> str:
+    return f'<h2>{_text(title)}</h2>\n<section>{content}</section>'
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = '') -> str:
+    """:param rows: cells that are HTML already."""
+    top = ''.join(f'<th>{_text(text)}</th>' for text in head)
+    body = ''.join('<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in rows)
+    return f'<div class="scroll"><table class="{kind}"><tr>{top}</tr>{body}</table></div>'
+
+
+def _lines(what: str, lines: Sequence[Line]) -> str:
+    rows = []
+    for line in lines:
+        shown = [_text(text) for text in cells(line)]
+        kind = 'good' if line.survived == line.runs else 'bad'
+        shown[1] = f'<span class="{kind}">{shown[1]}</span>'
+        rows.append([_text(line.name), *shown])
+    return _table([what, *HEAD], rows)
+
+
+def _grid(records: Sequence[Record]) -> str:
+    """Commands across, conditions down: how many stayed up, and how far off they were."""
+    cell: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        command, condition, _ = record['job'].split('/')
+        cell.setdefault((condition, command), []).append(record)
+    commands = list(dict.fromkeys(command for _, command in cell))
+    rows = []
+    for condition in dict.fromkeys(condition for condition, _ in cell):
+        shown = [_grid_cell(cell.get((condition, command), [])) for command in commands]
+        rows.append(f'<tr><td>{_text(condition)}</td>{"".join(shown)}</tr>')
+    head = ''.join(f'<th>{_text(text)}</th>' for text in ('', *commands))
+    table = f'<table class="grid"><tr>{head}</tr>{"".join(rows)}</table>'
+    return f'<div class="scroll">{table}</div><p class="dim">stayed up; velocity error</p>'
+
+
+def _grid_cell(records: Sequence[Record]) -> str:
+    if not records:
+        return '<td class="grid"></td>'
+    up = sum(record['survived'] for record in records)
+    errors = [error for error in map(off, records) if error is not None]
+    error = f'{sum(errors) / len(errors):.3f}' if errors else ''
+    hue = round(120 * up / len(records))
+    style = f'background: hsl({hue} 60% 50% / .25)'
+    return f'<td class="grid" style="{style}">{up}/{len(records)}<br>{error}</td>'
+
+
+def dots(records: Sequence[Record]) -> str:
+    """Draw each run as a dot over its velocity error, a row a condition; a cross: it fell."""
+    rows: dict[str, list[Record]] = {}
+    for record in _thinned(records):
+        rows.setdefault(record['job'].split('/')[1], []).append(record)
+    most = max((off(record) or 0.0 for record in records), default=0.0) or 1.0
+    left, width, step = 170, 1000, 30
+
+    def x(value: float) -> float:
+        return left + value / most * (width - left - 30)
+
+    parts = []
+    for number, (condition, found) in enumerate(rows.items()):
+        y = 20 + step * number
+        parts.append(f'<text x="0" y="{y + 4}">{_text(condition[:24])}</text>')
+        parts.append(f'<line x1="{left}" y1="{y}" x2="{width}" y2="{y}"/>')
+        for record in found:
+            at = x(off(record) or 0.0)
+            name = f'<title>{_text(record["job"])}: {_text(describe(record))}</title>'
+            if record['survived']:
+                parts.append(f'<circle cx="{at:.1f}" cy="{y}" r="6">{name}</circle>')
+            else:
+                cross = f'M{at - 5:.1f} {y - 5}l10 10m0 -10l-10 10'
+                parts.append(f'<path d="{cross}">{name}</path>')
+    bottom = 20 + step * len(rows)
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        place = f'x="{x(share * most):.1f}" y="{bottom + 6}"'
+        parts.append(f'<text text-anchor="middle" {place}>{share * most:.2f}</text>')
+    label = 'velocity error of each run, by condition'
+    drawn = f'<svg viewBox="0 0 {width} {bottom + 14}" role="img" aria-label="{label}">'
+    note = 'length of the velocity error, m/s and rad/s together; a cross: it did not stay up'
+    return f'{drawn}{"".join(parts)}</svg><p class="dim">{note}</p>'
+
+
+def _thinned(records: Sequence[Record]) -> list[Record]:
+    """Few enough to be drawn: every n-th, and the worst of all."""
+    if len(records) <= MOST_LISTED:
+        return list(records)
+    every = -(-2 * len(records) // MOST_LISTED)
+    worst = sorted(range(len(records)), key=lambda index: badness(records[index]))
+    kept = {*range(0, len(records), every), *worst[: MOST_LISTED // 2]}
+    return [records[index] for index in sorted(kept)]
+
+
+def _worst(records: Sequence[Record], replay: Mapping[str, str]) -> str:
+    ranked = sorted(records, key=badness)
+    rows = [
+        [
+            _text(record['job']),
+            _text(describe(record)),
+            f'<code>{_text(replay[record["job"]])}</code>',
+        ]
+        for record in ranked[:WORST]
+    ]
+    return _table(['job', 'what came of it', 'again, recorded'], rows, 'words')
+
+
+def _facts(settings: Mapping[str, Any]) -> str:
+    rows = [
+        ['model', settings['model']],
+        ['sha256', settings['model_sha256']],
+        ['robot', settings['robot']],
+        ['seconds', f'{settings["seconds"]:g} of each run'],
+        ['versions', ', '.join(f'{k} {v}' for k, v in settings['versions'].items())],
+        ['machine', settings['machine']],
+    ]
+    rows += [
+        [f'command {name}', ', '.join(f'{k} {v:g}' for k, v in values.items()) or 'neutral']
+        for name, values in settings['commands'].items()
+    ]
+    rows += [
+        [f'condition {name}', _condition(values)]
+        for name, values in settings['conditions'].items()
+    ]
+    return _table(['', ''], [[_text(a), _text(b)] for a, b in rows], 'facts words')
+
+
+NEUTRAL = {'friction': (1.0, 1.0), 'torque': (1.0, 1.0)}
+
+
+def _condition(values: Mapping[str, Any]) -> str:
+    pushed = values['push_speed']
+    shown = []
+    for name, value in values.items():
+        found = tuple(value) if isinstance(value, list | tuple) else value
+        if name == 'push_every' and not pushed:
+            continue
+        if found != NEUTRAL.get(name, (0.0, 0.0)) and found != 0.0:
+            text = f'{found[0]:g} to {found[1]:g}' if isinstance(found, tuple) else f'{found:g}'
+            shown.append(f'{name} {text}')
+    return ', '.join(shown) or 'nothing is disturbed'
+
+
+def _all(records: Sequence[Record]) -> str:
+    head = ['job', 'run s', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'm', '']
+    rows = []
+    for record in records[:MOST_LISTED]:
+        numbers = [
+            (record['run_s'], '.2f'),
+            *((error, '.3f') for error in record['velocity_error'].values()),
+            (record['power_w'], '.1f'),
+            (record['energy_j_per_m'], '.0f'),
+            (record['slip_mps'], '.3f'),
+            (record['distance_m'], '.2f'),
+        ]
+        shown = ['' if value is None else format(value, form) for value, form in numbers]
+        rows.append([_text(record['job']), *shown, _text(record['reason'])])
+    more = len(records) - MOST_LISTED
+    left_out = f'<p class="dim">{more} more are in results.ndjson</p>' if more > 0 else ''
+    return _table(head, rows) + left_out

@@ -1,0 +1,138 @@
+"""What the results of an evaluation come to: a line a condition, the worst run of each.
+
+Without this module one bad seed would hide behind the mean of a hundred good ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from typing import Any
+
+from kinfer_ros.evaluation.meter import AXES
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """
+    Several runs together; means are over those that have the number, None where none has.
+
+    :ivar error: root mean square of the velocity error by axis, over the runs.
+    :ivar worst: id of the worst job: the one that ended first, else the one furthest from its
+        command.
+    """
+
+    name: str
+    runs: int
+    survived: int
+    error: dict[str, float | None]
+    power_w: float | None
+    energy_j_per_m: float | None
+    slip_mps: float | None
+    worst: str
+    worst_text: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Say it as plain data."""
+        return asdict(self)
+
+
+def summarise(name: str, records: Sequence[Record]) -> Line:
+    """Summarise runs, one at least."""
+    worst = min(records, key=badness)
+    return Line(
+        name=name,
+        runs=len(records),
+        survived=sum(record['survived'] for record in records),
+        error={axis: _rms(r['velocity_error'][axis] for r in records) for axis in AXES},
+        power_w=_mean(r['power_w'] for r in records),
+        energy_j_per_m=_mean(r['energy_j_per_m'] for r in records),
+        slip_mps=_mean(r['slip_mps'] for r in records),
+        worst=worst['job'],
+        worst_text=describe(worst),
+    )
+
+
+def by_condition(records: Iterable[Record]) -> list[Line]:
+    """Summarise by condition, in the order in which they come."""
+    return _grouped(records, 1)
+
+
+def by_command(records: Iterable[Record]) -> list[Line]:
+    """Summarise by command."""
+    return _grouped(records, 0)
+
+
+def _grouped(records: Iterable[Record], part: int) -> list[Line]:
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record['job'].split('/')[part], []).append(record)
+    return [summarise(name, group) for name, group in groups.items()]
+
+
+def describe(record: Record) -> str:
+    """Say in words what came of a run."""
+    if not record['survived']:
+        return f'ended after {record["run_s"]:.2f} s: {record["reason"]}'
+    error = off(record)
+    return 'stayed up' if error is None else f'stayed up, velocity off by {error:.3f}'
+
+
+def off(record: Record) -> float | None:
+    """Length of the velocity error, its three axes together (m/s and rad/s), or None."""
+    errors = [value for value in record['velocity_error'].values() if value is not None]
+    return math.hypot(*errors) if errors else None
+
+
+def badness(record: Record) -> tuple[float, float]:
+    """How bad a run was, for sorting: smaller is worse."""
+    return (math.inf if record['survived'] else record['run_s'], -(off(record) or 0.0))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _rms(values: Iterable[float | None]) -> float | None:
+    mean = _mean(value**2 for value in values if value is not None)
+    return None if mean is None else math.sqrt(mean)
+
+
+HEAD = (
+    'runs', 'survived', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'worst'
+)  # fmt: skip
+
+
+def cells(line: Line) -> list[str]:
+    """Write a line as the texts below HEAD."""
+    numbers = [
+        *((line.error[axis], '.3f') for axis in AXES),
+        (line.power_w, '.1f'), (line.energy_j_per_m, '.0f'), (line.slip_mps, '.3f'),
+    ]  # fmt: skip
+    return [
+        str(line.runs),
+        f'{line.survived / line.runs:.0%}',
+        *('' if value is None else format(value, form) for value, form in numbers),
+        line.worst,
+    ]
+
+
+def as_table(title: str, lines: Sequence[Line]) -> str:
+    """Write lines for a terminal."""
+    rows = [[title, *HEAD], *([line.name, *cells(line)] for line in lines)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
+    return '\n'.join(
+        '  '.join(
+            text.ljust(width) if i in (0, last) else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,234 @@
+"""What viewers show of a robot: its description, where its links are, where it stands.
+
+| topic | type | |
+|---|---|---|
+| joint_states | sensor_msgs/JointState | in |
+| odom | nav_msgs/Odometry | in |
+| robot_description | std_msgs/String: a URDF | out, latched |
+| /tf | tf2_msgs/TFMessage: odom to the base, each link in its parent | out |
+| markers | visualization_msgs/MarkerArray: contacts with the ground, base velocity | out |
+
+/tf is absolute, as everywhere in ROS; two robots on it need a `frame_prefix`. Without tf2_msgs,
+which is not on PyPI, the rest is published, and robot_state_publisher can do the links. Without
+this node RViz and Foxglove show topics, but no robot.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point
+from geometry_msgs.msg import Quaternion
+from geometry_msgs.msg import TransformStamped
+from geometry_msgs.msg import Vector3
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import ColorRGBA
+from std_msgs.msg import String
+from visualization_msgs.msg import Marker
+from visualization_msgs.msg import MarkerArray
+
+from kinfer_ros.bridges.contacts import Contacts
+from kinfer_ros.bridges.description import describe
+from kinfer_ros.bridges.urdf import UrdfTree
+from kinfer_ros.control.robot import Robot
+from kinfer_ros.control.robot import load_robot
+from kinfer_ros.control.sensors import MAX_JOINTS
+from kinfer_ros.nodes.clocks import Clocks
+from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
+from kinfer_ros.nodes.parameters import Declared
+from kinfer_ros.nodes.parameters import declare
+from kinfer_ros.nodes.parameters import value
+from kinfer_ros.nodes.process import run_node
+from kinfer_ros.nodes.qos import BEST_EFFORT
+from kinfer_ros.nodes.qos import LATCHED
+from kinfer_ros.nodes.taking import Unserved
+from kinfer_ros.nodes.taking import ignore
+from kinfer_ros.nodes.taking import take_newest
+
+Float64Array = NDArray[np.float64]
+
+ROBOT_STATE_PARAMETERS = (
+    Declared(
+        'robot',
+        'biped',
+        'Robot: a name in config/robots, or the path of a YAML.',
+        read_only=True,
+    ),
+    Declared('rate', 30.0, 'Hz. Transforms and markers a second.', 1.0, 1000.0, read_only=True),
+    Declared(
+        'frame_prefix',
+        '',
+        'Before the name of each frame, as in `left/`: two robots share /tf.',
+        read_only=True,
+    ),
+    Declared(
+        'publish_odom_tf',
+        True,
+        'Publish odom to the base; off where an estimator does.',
+        read_only=True,
+    ),
+)
+
+
+class RobotState(Node):
+    """Publishes a robot's description, transforms and markers."""
+
+    def __init__(self, node_name: str = 'robot_state', **kwargs: Any) -> None:
+        """:raises KinferRosError: a parameter, or the robot's description, cannot be used."""
+        super().__init__(node_name, **kwargs)
+        declare(self, ROBOT_STATE_PARAMETERS)
+        refuse_misspelt_parameters(self)
+        robot = load_robot(value(self, 'robot'))
+        text, notes = describe(robot)
+        self._tree = UrdfTree(text, str(robot.urdf or robot.mjcf))
+        self._contacts = self._find_contacts(robot)
+        self._prefix = value(self, 'frame_prefix')
+        self._angles: dict[str, float] = {}
+        self._odometry: Odometry | None = None
+        group = Unserved()
+        self._joints = self.create_subscription(
+            JointState, 'joint_states', ignore, BEST_EFFORT, callback_group=group
+        )
+        self._odom = self.create_subscription(
+            Odometry, 'odom', ignore, BEST_EFFORT, callback_group=group
+        )
+        self._description = self.create_publisher(String, 'robot_description', LATCHED)
+        self._description.publish(String(data=text))
+        self._markers = self.create_publisher(MarkerArray, 'markers', 1)
+        self._tf_message = _tf_message()
+        self._tf = None
+        if self._tf_message is not None:
+            self._tf = self.create_publisher(self._tf_message, '/tf', 100)
+        else:
+            self.get_logger().info('tf2_msgs is not installed: no /tf, all else is published')
+        for note in notes:
+            self.get_logger().info(f'robot_description: {note}')
+        self.create_timer(1.0 / value(self, 'rate'), self._publish, clock=Clocks(self).steady)
+
+    def _find_contacts(self, robot: Robot) -> Contacts | None:
+        """Contacts need an MJCF, in which the ground is; a URDF has none."""
+        if robot.mjcf is None:
+            return None
+        return Contacts(robot)
+
+    def _publish(self) -> None:
+        odometry = take_newest(self._odom)
+        if odometry is not None:
+            self._odometry = odometry
+        joints = take_newest(self._joints)
+        if joints is None:
+            return
+        self._angles = {
+            name: angle
+            for name, angle in zip(joints.name[:MAX_JOINTS], joints.position, strict=False)
+            if np.isfinite(angle)
+        }
+        if self._tf is not None and self._tf_message is not None:
+            self._tf.publish(self._tf_message(transforms=self._transforms(joints.header.stamp)))
+        if self._odometry is not None and _is_finite(self._odometry):
+            self._markers.publish(self._marker_array(self._odometry, joints.header.stamp))
+
+    def _transforms(self, stamp: Time) -> list[TransformStamped]:
+        """Every link in its parent, and the base in odom where there is odometry."""
+        found = link_transforms(self._tree, self._angles, stamp, self._prefix)
+        if self._odometry is not None and value(self, 'publish_odom_tf'):
+            found.append(odometry_transform(self._odometry, self._prefix))
+        return found
+
+    def _marker_array(self, odometry: Odometry, stamp: Time) -> MarkerArray:
+        markers = [_velocity(odometry, self._prefix)]
+        if self._contacts is not None:
+            at, turned = odometry.pose.pose.position, odometry.pose.pose.orientation
+            points = self._contacts.points(
+                np.array([at.x, at.y, at.z]),
+                np.array([turned.w, turned.x, turned.y, turned.z]),
+                self._angles,
+            )
+            markers.append(_touching(points, self._prefix + odometry.header.frame_id, stamp))
+        return MarkerArray(markers=markers)
+
+
+def _tf_message() -> Any:
+    """:return: the message type of /tf, or None where it is not installed."""
+    if importlib.util.find_spec('tf2_msgs') is None:
+        return None
+    return importlib.import_module('tf2_msgs.msg').TFMessage
+
+
+def link_transforms(
+    tree: UrdfTree, angles: dict[str, float], stamp: Time, prefix: str
+) -> list[TransformStamped]:
+    """:return: the pose of each link in its parent, as /tf has it."""
+    positions, quats = tree.transforms(angles)
+    found = []
+    for parent, child, at, turned in zip(
+        tree.parents, tree.children, positions.tolist(), quats.tolist(), strict=True
+    ):
+        message = TransformStamped(child_frame_id=prefix + child)
+        message.header.frame_id = prefix + parent
+        message.header.stamp = stamp
+        message.transform.translation = Vector3(x=at[0], y=at[1], z=at[2])
+        message.transform.rotation = Quaternion(w=turned[0], x=turned[1], y=turned[2], z=turned[3])
+        found.append(message)
+    return found
+
+
+def odometry_transform(odometry: Odometry, prefix: str) -> TransformStamped:
+    """:return: the base in the frame of its odometry."""
+    pose = odometry.pose.pose
+    message = TransformStamped(child_frame_id=prefix + odometry.child_frame_id)
+    message.header.frame_id = prefix + odometry.header.frame_id
+    message.header.stamp = odometry.header.stamp
+    at = pose.position
+    message.transform.translation = Vector3(x=at.x, y=at.y, z=at.z)
+    message.transform.rotation = pose.orientation
+    return message
+
+
+def _velocity(odometry: Odometry, prefix: str) -> Marker:
+    """Draw the base's velocity as an arrow from the base, a metre for a metre a second."""
+    linear = odometry.twist.twist.linear
+    marker = Marker(ns='base', type=Marker.ARROW, action=Marker.ADD)
+    marker.header.frame_id = prefix + odometry.child_frame_id
+    marker.header.stamp = odometry.header.stamp
+    marker.pose.orientation.w = 1.0
+    marker.points = [Point(), Point(x=linear.x, y=linear.y, z=linear.z)]
+    marker.scale = Vector3(x=0.02, y=0.04, z=0.06)
+    marker.color = ColorRGBA(r=0.13, g=0.36, b=0.6, a=1.0)
+    return marker
+
+
+def _touching(points: Float64Array, frame: str, stamp: Time) -> Marker:
+    """Draw contacts as spheres; none at all takes the last ones away."""
+    marker = Marker(ns='contacts', type=Marker.SPHERE_LIST, action=Marker.ADD)
+    marker.header.frame_id = frame
+    marker.header.stamp = stamp
+    marker.pose.orientation.w = 1.0
+    marker.points = [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
+    marker.scale = Vector3(x=0.03, y=0.03, z=0.03)
+    marker.color = ColorRGBA(r=0.95, g=0.45, b=0.13, a=1.0)
+    if not marker.points:
+        marker.action = Marker.DELETE
+    return marker
+
+
+def _is_finite(odometry: Odometry) -> bool:
+    at, turned = odometry.pose.pose.position, odometry.pose.pose.orientation
+    numbers = (at.x, at.y, at.z, turned.w, turned.x, turned.y, turned.z)
+    return bool(np.isfinite(numbers).all())
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node as a process; return its exit code."""
+    return run_node(RobotState, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

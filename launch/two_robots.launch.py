@@ -1,0 +1,30 @@
+"""Two simulated robots in one graph, /left and /right, on one clock: the left bridge's."""
+
+from launch import LaunchDescription
+from launch.actions import OpaqueFunction
+
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.launching import declare
+from kinfer_ros.launching import end_with_policies
+from kinfer_ros.launching import given
+from kinfer_ros.launching import node_actions
+from kinfer_ros.two_robots import ARGUMENTS
+from kinfer_ros.two_robots import both
+
+
+def start(context):
+    """Start the nodes of both robots; when both policy nodes have ended, the launch ends."""
+    arguments = given(context, ARGUMENTS)
+    try:
+        robots = both(arguments)
+    except KinferRosError as error:
+        raise RuntimeError(str(error)) from None
+    actions = []
+    for namespace, specs in robots.items():
+        actions += node_actions(specs, namespace, arguments['params_file'])
+    return [*actions, *end_with_policies(actions)]
+
+
+def generate_launch_description():
+    """Declare the arguments that both robots share, and start them."""
+    return LaunchDescription([*declare(ARGUMENTS), OpaqueFunction(function=start)])

@@ -1,0 +1,165 @@
+"""A job's numbers: the same again, true to physics, and worse where things are worse."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+
+from helpers.flat_policies import FLAT
+from helpers.models import metadata
+from helpers.models import mlp_policy
+from helpers.models import write_kinfer
+from helpers.walking import MODEL
+from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.control.robot import load_robot
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.evaluation.condition import CONDITIONS
+from kinfer_ros.evaluation.condition import Condition
+from kinfer_ros.evaluation.job import Subject
+from kinfer_ros.evaluation.job import Trial
+from kinfer_ros.evaluation.job import check_subject
+from kinfer_ros.evaluation.job import run_job
+from kinfer_ros.evaluation.matrix import Job
+from kinfer_ros.evaluation.matrix import default_matrix
+from kinfer_ros.evaluation.matrix import load_matrix
+from kinfer_ros.evaluation.meter import Meter
+from kinfer_ros.evaluation.meter import contact_slip
+
+BIPED = Subject(MODEL, 'biped')
+FORWARD = Job('forward', {'xvel': 0.3}, 'calm', CONDITIONS['calm'], 0, 4.0)
+
+
+def under(name: str, seed: int = 0) -> Job:
+    return replace(FORWARD, condition_name=name, condition=CONDITIONS[name], seed=seed)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    """To the bit, whatever ran in between; another seed gives others."""
+    first = run_job(BIPED, under('rough'))
+    other = run_job(BIPED, under('rough', 1))
+    assert run_job(BIPED, under('rough')) == first
+    assert other['digest'] != first['digest']
+
+
+def test_it_measures_a_walk_that_is_known():
+    """0.3 m/s for 4 s, all there is to it."""
+    record = run_job(BIPED, FORWARD)
+    assert record['survived']
+    assert record['run_s'] == pytest.approx(4.0)
+    assert record['velocity']['vx'] == pytest.approx(0.3, abs=0.03)
+    assert record['velocity_error']['vx'] < 0.03
+    assert record['distance_m'] == pytest.approx(1.2, abs=0.2)
+    assert record['energy_j_per_m'] * record['path_m'] == pytest.approx(record['power_w'] * 4.0)
+    assert 0.0 < record['slip_mps'] < 0.1
+
+
+def test_a_fall_is_a_result():
+    """With when and why; pushed as no biped bears it."""
+    hard = replace(FORWARD, condition=Condition(push_speed=3.0, push_every=1.0))
+    record = run_job(BIPED, hard)
+    assert not record['survived']
+    assert record['run_s'] < 2.5
+    assert record['reason'].startswith('fell')
+
+
+def test_what_is_wrong_is_said_before_a_hundred_jobs(tmp_path):
+    """Joints, files, a base that is bolted down."""
+    with pytest.raises(ConfigError, match='names no mjcf'):
+        check_subject(Subject(MODEL, 'kbot'))
+    with pytest.raises(KinferRosError, match='no robot'):
+        check_subject(Subject(MODEL, 'bipde'))
+    biped = load_robot('biped')
+    text = re.sub(
+        r'<freejoint.*?/>|<keyframe>.*?</keyframe>', '', biped.mjcf.read_text(), flags=re.S
+    )
+    (tmp_path / 'bolted.xml').write_text(text)
+    robot = tmp_path / 'bolted.yaml'
+    robot.write_text(biped.path.read_text().replace('../../robots/biped/biped.xml', 'bolted.xml'))
+    with pytest.raises(KinferRosError, match='cannot move'):
+        check_subject(Subject(MODEL, str(robot)))
+
+
+def test_any_entry_of_a_command_can_be_asked_for(tmp_path):
+    """By its name, in every tick; and a policy that knows no velocity is told none."""
+    robot = load_robot('biped')
+    init, step = mlp_policy()
+    meta = metadata(12, ['height', 'xvel', 'nod'], carry_size=[12])
+    meta |= {'joint_names': list(robot.joint_names), 'command_ranges': {'height': [-0.1, 0.3]}}
+    subject = Subject(write_kinfer(tmp_path / 'odd.kinfer', init, step, meta), 'biped')
+    matrix = default_matrix(check_subject(subject).contract)
+    assert list(matrix.commands) == ['stand', 'forward']
+    path = tmp_path / 'matrix.yaml'
+    path.write_text('seconds: 1.0\ncommands:\n  tall: {height: 0.25, xvel: 0.1, nod: -2.0}\n')
+    job = load_matrix(path, check_subject(subject).contract).job('tall/calm/0')
+    seen = []
+    trial = Trial(subject, job)
+    trial.run(lambda s: seen.append(s.controller.parts.command.value.tolist()))
+    assert seen[-5] == pytest.approx([0.25, 0.1, -2.0])
+
+
+SLIDER = """
+<mujoco>
+  <worldbody>
+    <geom type="plane" size="0 0 1"/>
+    <body name="box" pos="0 0 0.1">
+      <freejoint/>
+      <geom type="box" size="0.1 0.1 0.1" mass="2"/>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+def test_slip_is_the_speed_of_what_touches():
+    """A sliding box slides, a box that stands or is in the air does not."""
+    model = mujoco.MjModel.from_xml_string(SLIDER)
+    data = mujoco.MjData(model)
+    mujoco.mj_step(model, data, nstep=200)
+    assert contact_slip(model, data) < 1e-3
+    data.qvel[:2] = 0.3, 0.4
+    mujoco.mj_forward(model, data)
+    assert contact_slip(model, data) == pytest.approx(0.5, rel=1e-3)
+    data.qvel[:] = 0.0
+    data.qvel[5] = 2.0  # about its middle: every corner at the same speed
+    mujoco.mj_forward(model, data)
+    assert contact_slip(model, data) == pytest.approx(2.0 * 0.1 * np.sqrt(2), rel=1e-3)
+    data.qpos[2] += 1.0
+    mujoco.mj_forward(model, data)
+    assert contact_slip(model, data) is None
+
+
+def test_work_is_torque_times_speed():
+    """Held against the energy that a swing of the leg takes from rest: no less can be spent."""
+    robot = MujocoRobot(load_robot('biped'))
+    meter = Meter(robot, 0.02)
+    meter.running = True
+    robot.step(50)
+    standing = meter.work_j
+    target = robot.robot.home.copy()
+    target[3] += 0.5  # a knee
+    robot.set_target(target)
+    gained = []
+    for _ in range(30):
+        robot.step(1)
+        mujoco.mj_energyVel(robot.model, robot.data)
+        gained.append(float(robot.data.energy[1]))
+    assert meter.work_j - standing > max(gained) > 0.01
+    assert meter.work_j - standing < 45.0 * 0.7, 'the torque limit times the way of the knee'
+
+
+@pytest.mark.parametrize('flat', [f for f in FLAT if f.path], ids=lambda flat: flat.name)
+def test_policies_of_others_are_evaluated_as_well(tmp_path: Path, flat):
+    """They walk in the calm, and are off by less than they are asked for."""
+    subject = Subject(flat.path, str(flat.robot_yaml(tmp_path)), flat.spec)
+    matrix = default_matrix(check_subject(subject).contract)
+    job = replace(matrix.job('forward/calm/0'), seconds=3.0)
+    record = run_job(subject, job)
+    assert record['survived'], record['reason']
+    assert record['velocity_error']['vx'] < 0.5 * job.values['xvel']
+    assert record['power_w'] > 0.0

@@ -1,0 +1,104 @@
+"""The table and the page: true to the results, and the worst run is not hidden by the mean."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from test_results import record
+
+from helpers.browser import BROWSER
+from helpers.browser import Page
+from kinfer_ros.evaluation.page import make_page
+from kinfer_ros.evaluation.summary import as_table
+from kinfer_ros.evaluation.summary import by_command
+from kinfer_ros.evaluation.summary import by_condition
+from kinfer_ros.evaluation.summary import summarise
+
+
+def error(value: float | None) -> dict:
+    return dict.fromkeys(('vx', 'vy', 'wz'), value)
+
+
+RECORDS = [
+    record('stand/calm/0', velocity_error=error(0.3), power_w=2.0, slip_mps=None),
+    record('walk/calm/0', velocity_error=error(0.4), power_w=4.0, energy_j_per_m=50.0),
+    record('stand/pushes/0', survived=False, run_s=3.0, reason='fell: <b>hard</b>'),
+    record('walk/pushes/0', survived=False, run_s=0.4, velocity_error=error(None), reason='fell'),
+]
+
+
+def test_a_line_is_what_its_runs_come_to():
+    """Root mean squares of errors, means of the rest; None where nobody has the number."""
+    calm, pushes = by_condition(RECORDS)
+    assert (calm.name, calm.runs, calm.survived) == ('calm', 2, 2)
+    assert calm.error['vx'] == pytest.approx(((0.3**2 + 0.4**2) / 2) ** 0.5)
+    assert (calm.power_w, calm.energy_j_per_m, calm.slip_mps) == (3.0, 50.0, 0.01)
+    assert pushes.survived == 0
+    assert pushes.error['vx'] == pytest.approx(0.1)
+    assert [line.name for line in by_command(RECORDS)] == ['stand', 'walk']
+
+
+def test_the_worst_is_the_first_to_end_else_the_furthest_off():
+    """A mean of a hundred good runs must not hide it."""
+    assert summarise('all', RECORDS).worst == 'walk/pushes/0'
+    assert summarise('calm', RECORDS[:2]).worst == 'walk/calm/0'
+    assert 'ended after 0.40 s: fell' in summarise('all', RECORDS).worst_text
+    table = as_table('condition', by_condition(RECORDS))
+    assert re.search(r'^pushes +2 +0% ', table, re.MULTILINE)
+
+
+SETTINGS = {
+    'model': '/models/walk.kinfer', 'model_sha256': 'ab', 'robot': 'biped', 'seconds': 4.0,
+    'versions': {'mujoco': '3'}, 'machine': 'x86_64', 'commands': {'stand': {}},
+    'conditions': {'pushes': {'friction': [1.0, 1.0], 'push_speed': 0.5, 'push_every': 3.0}},
+}  # fmt: skip
+REPLAY = {each['job']: f"eval --only '{each['job']}' <>" for each in RECORDS}
+
+
+@pytest.fixture
+def page(tmp_path):
+    path = tmp_path / 'report.html'
+    path.write_bytes(make_page(SETTINGS, RECORDS, REPLAY, 5))
+    return path
+
+
+def test_the_page_says_what_the_results_say(page):
+    """And takes no text for markup; asks no network for anything."""
+    text = page.read_text()
+    assert 'walk.kinfer on biped' in text
+    assert '2 of 4 runs stayed up; 1 jobs have no result' in text
+    assert text.index('<code>eval --only &#x27;walk/pushes/0&#x27;') < text.index(
+        '<code>eval --only &#x27;stand/pushes/0&#x27;'
+    )
+    assert 'fell: &lt;b&gt;hard' in text
+    assert '<b>' not in text
+    assert text.count('<circle') == text.count('<path') == 2
+    assert 'push_speed 0.5, push_every 3' in text
+    assert "default-src 'none'" in text
+    assert not re.search(r'<script|(src|href)\s*=', text)
+
+
+def test_twenty_thousand_runs_are_still_a_page():
+    """Thinned out; what fell is drawn all the same."""
+    many = [record(f'walk/pushes/{seed}') for seed in range(20_000)]
+    many[7_777] = record('walk/pushes/7777', survived=False, run_s=1.0, reason='fell')
+    replay = {each['job']: 'eval' for each in many}
+    page = make_page(SETTINGS, many, replay, len(many))
+    assert len(page) < 2e6
+    assert page.count(b'<path') == 1
+    assert b'18000 more are in results.ndjson' in page
+
+
+@pytest.mark.skipif(BROWSER is None, reason='no chromium on PATH to open the page in')
+def test_the_page_opens_on_a_phone(page, tmp_path):
+    """Without a complaint, and without scrolling sideways."""
+    with Page(page, tmp_path, 390, 800) as opened:
+        opened.send(
+            'Emulation.setDeviceMetricsOverride',
+            width=390, height=800, deviceScaleFactor=2, mobile=True,
+        )  # fmt: skip
+        assert opened.value("document.querySelectorAll('circle').length") == 2
+        assert opened.value('document.documentElement.scrollWidth') <= 390
+        assert opened.said == []
+        assert [each for each in opened.requests if not each.startswith('file:')] == []

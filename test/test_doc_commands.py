@@ -1,0 +1,208 @@
+"""Every command of the pages is one that there is: its options, arguments and files are tried out.
+
+A page that lies costs more than one that is missing. What is cheap is run; what would take minutes
+or a robot is parsed by the parser of the command itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.doc_commands import PAGES
+from helpers.doc_commands import Command
+from helpers.doc_commands import commands
+from helpers.doc_commands import named_commands
+from helpers.processes import REPOSITORY
+from helpers.recorded import record_run
+from helpers.walking import MODEL
+from kinfer_ros import graph
+from kinfer_ros import two_robots
+from kinfer_ros.__main__ import COMMANDS
+from kinfer_ros.__main__ import main
+from kinfer_ros.__main__ import module_of
+from kinfer_ros.nodes.kos_parameters import KOS_PARAMETERS
+from kinfer_ros.nodes.mujoco_parameters import MUJOCO_PARAMETERS
+from kinfer_ros.nodes.parameters import POLICY_PARAMETERS
+
+ALL = commands()
+OF_OTHERS = {
+    'cd', 'mkdir', 'touch', 'source', 'sudo', 'rosdep', 'git', 'kill', 'ls', 'pip', 'docker',
+}  # fmt: skip
+"""First words that are not ours to try."""
+
+PARAMETERS = {
+    '/policy_node': POLICY_PARAMETERS,
+    '/mujoco_bridge': MUJOCO_PARAMETERS,
+    '/kos_bridge': KOS_PARAMETERS,
+}
+
+
+class Parsed(BaseException):
+    """Raised in place of what a command would do with its arguments."""
+
+
+def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every parser stop the command once its arguments are understood."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(self, *args, **kwargs):
+        parse(self, *args, **kwargs)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', stop)
+
+
+def try_python(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python ...`: a command of ours, a module, or a file that is there."""
+    if words[:2] == ['-m', 'kinfer_ros']:
+        try_command(words[2], words[3:], monkeypatch)
+    elif words[0] == '-m' and words[1] in ('pip', 'venv', 'colcon'):
+        for file in re.findall(r'requirements/\w+\.txt', ' '.join(words)):
+            assert (REPOSITORY / file).is_file()
+    elif words[0] == '-m':
+        path = REPOSITORY.joinpath(*words[1].split('.'))
+        assert path.is_dir() or path.with_suffix('.py').is_file() or words[1] == 'pytest'
+    else:
+        assert (REPOSITORY / words[0]).is_file()
+        known = {entry.name for entry in POLICY_PARAMETERS}
+        assert {word.split(':=')[0] for word in words if ':=' in word} <= known
+
+
+def try_command(name: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m kinfer_ros NAME ...`."""
+    assert name in COMMANDS
+    if name == 'walk':
+        graph.nodes(graph.parse(words))
+    elif name == 'verdict':
+        assert len(words) == 1
+    else:
+        parse_only(monkeypatch)
+        with pytest.raises(Parsed):
+            importlib.import_module(module_of(name)).main(words)
+
+
+def try_ros2(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ros2 ...`: launch files with their arguments, nodes, services, parameters of ours."""
+    verb, rest = words[0], words[1:]
+    if verb == 'launch':
+        try_launch(rest)
+    elif verb == 'run' and rest[0] == 'kinfer_ros':
+        assert f"'{rest[1]} = " in (REPOSITORY / 'setup.py').read_text()
+    elif verb == 'param':
+        names = {entry.name for entry in PARAMETERS[rest[1]]}
+        assert rest[0] in ('set', 'describe', 'get', 'dump')
+        assert len(rest) < 3 or rest[2] in names
+    elif verb == 'service':
+        node, service = rest[1].strip('/').split('/')
+        sources = (REPOSITORY / 'kinfer_ros' / 'nodes').glob('*.py')
+        assert f'/{node}' in PARAMETERS
+        assert any(f"'~/{service}'" in path.read_text() for path in sources)
+    elif verb == 'lifecycle':
+        assert rest[:2] == ['set', '/policy_node']
+        assert rest[2] in ('configure', 'activate', 'deactivate', 'cleanup')
+    else:
+        assert verb in ('topic', 'bag', 'run')
+
+
+def try_launch(words: list[str]) -> None:
+    """A launch file of ours, and arguments that it declares, with choices that it has."""
+    if words[0] == 'kinfer_ros':
+        path, words = REPOSITORY / 'launch' / words[1], words[2:]
+    else:
+        path, words = REPOSITORY / words[0], words[1:]
+    assert path.is_file()
+    given = dict(word.split(':=') for word in words if ':=' in word and '...' not in word)
+    named = {word.split(':=')[0] for word in words if ':=' in word}
+    if path.name == 'walk.launch.py':
+        graph.nodes(graph.complete(given))
+        assert named <= {argument.name for argument in graph.ARGUMENTS}
+    elif path.name == 'two_robots.launch.py':
+        two_robots.both(given)
+        assert named <= {argument.name for argument in two_robots.ARGUMENTS}
+    else:
+        assert named <= set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", path.read_text()))
+
+
+def try_make(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make TARGET VARIABLE=...`."""
+    text = (REPOSITORY / 'Makefile').read_text()
+    targets = re.search(r'^\.PHONY: (.*)$', text, re.MULTILINE)
+    assert targets
+    assert {word for word in words if '=' not in word} <= set(targets[1].split())
+    check_make_variables([word.split('=')[0] for word in words if '=' in word])
+
+
+def check_make_variables(names: list[str]) -> None:
+    """Variables that the Makefile reads or hands on, or its scripts read."""
+    text = (REPOSITORY / 'Makefile').read_text()
+    read = {*re.findall(r'^(\w+) \?=', text, re.MULTILINE), 'MUJOCO_GL', 'KOS_SIM'}
+    exported = re.search(r'^export (.*)$', text, re.MULTILINE)
+    assert exported
+    assert set(names) <= read | set(exported[1].split())
+
+
+TRY: dict[str, Callable[[list[str], pytest.MonkeyPatch], None]] = {
+    'python': try_python,
+    'python3': try_python,
+    'ros2': try_ros2,
+    'make': try_make,
+}
+
+
+@pytest.mark.parametrize('command', ALL, ids=str)
+def test_the_command_is_one(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands on the page, each of its words means something."""
+    monkeypatch.chdir(REPOSITORY)
+    first, words = command.words[0], [word for word in command.words[1:] if word != '...']
+    if first not in OF_OTHERS:
+        assert first in TRY, 'a command that no test knows'
+        TRY[first](words, monkeypatch)
+    if first == 'make':
+        check_make_variables(list(command.variables))
+
+
+def test_there_are_commands() -> None:
+    """The test above holds for nothing if the pages are not found."""
+    assert len(ALL) > 40
+    assert {command.words[2] for command in ALL if command.words[1:2] == ('-m',)} >= {'kinfer_ros'}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_the_text_names_commands_that_there_are(page: Path) -> None:
+    """`python -m kinfer_ros NAME` inside a sentence is read just as well."""
+    assert named_commands(page) <= set(COMMANDS)
+
+
+RUN = ('replay', 'report', 'verdict', 'export', 'repair', 'runs', 'inspect', 'robot')
+SLOW_OR_MORE = {'--png', '--model', '--remove', '--out', '--spec', 'from-kos-metadata'}
+"""Options that need what is not here: matplotlib, another model, a yes."""
+
+
+def test_those_that_are_cheap_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands about a run, a policy, a robot: as written, in a folder that has what they name."""
+    run = record_run(tmp_path, 1.0)
+    assert Path(os.path.realpath(tmp_path / 'runs' / 'latest')) == run.resolve()
+    shutil.copy(MODEL, tmp_path / 'walk.kinfer')
+    monkeypatch.chdir(tmp_path)
+    done = set()
+    for command in ALL:
+        words = command.words
+        ours = words[1:3] == ('-m', 'kinfer_ros') and words[3] in RUN
+        if ours and SLOW_OR_MORE.isdisjoint(words):
+            code = main(list(words[3:]))
+            said = capsys.readouterr().err
+            if code == 2 and 'needs the Python module' in said:
+                continue  # an extra that is not installed here
+            assert code == 0, f'{command}\n{said}'
+            done.add(words[3])
+    assert done >= {'replay', 'report', 'verdict', 'inspect'}
