@@ -110,8 +110,12 @@ def choose(
     wanted = list(names) or ([] if everything else [JOINTS if joints else BASE])
     for name in wanted:
         if not any(_matches(each, name) for each in found):
-            known = dict.fromkeys([*map(_key, found), *(each.name for each in found)])
-            near = difflib.get_close_matches(name, [*GROUPS, *known], SHOWN, 0.5)
+            known = dict.fromkeys(
+                [each.group for each in found]
+                + [_key(each) for each in found]
+                + [each.name for each in found]
+            )
+            near = difflib.get_close_matches(name, list(known), SHOWN, 0.5)
             raise ConfigError(
                 f'{name!r}: this log has no such number{f"; near: {near}" if near else ""}. '
                 '--list lists them'

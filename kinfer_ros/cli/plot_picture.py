@@ -65,6 +65,7 @@ def _panel(axis: Any, columns: Columns, curves: Sequence[Series], kept: Any) -> 
     time = columns.time[kept]
     for begin, end in _other_modes(columns, kept):
         axis.axvspan(begin, end, color='0.5', alpha=0.15, linewidth=0)
+    covering = any(each.label == 'output' for each in curves)
     for each in curves:
         values = each.values[kept]
         known = np.isfinite(values)
@@ -72,7 +73,7 @@ def _panel(axis: Any, columns: Columns, curves: Sequence[Series], kept: Any) -> 
         sparse = known.sum() < len(values) / 2
         shown = known if sparse else slice(None)
         # What the policy gave lies under what was sent, where no limit spoke.
-        style = ':' if each.label == 'target' else '-'
+        style = ':' if covering and each.label == 'target' else '-'
         axis.plot(time[shown], values[shown], style, linewidth=0.9, label=each.label)
     axis.grid(alpha=0.3)
     axis.margins(x=0)

@@ -17,8 +17,7 @@ from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.cli.verdict import find_problems
-from kinfer_ros.cli.verdict import summary
+from kinfer_ros.cli.verdict import judge
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
@@ -104,7 +103,10 @@ def _subject(path: Path, progress: Callable[[int], None]) -> Subject:
         return Subject(run, columns, ['this run has not ended, or its process was killed'], [])
     if 'counters' not in run.facts:
         return Subject(run, columns, ['the process of this run was killed'], [])
-    return Subject(run, columns, find_problems(path, run.facts), summary(run.facts))
+    try:
+        return Subject(run, columns, *judge(path, run.facts))
+    except RunError as error:
+        return Subject(run, columns, [str(error)], [])
 
 
 def _plain(subject: Subject) -> dict[str, object]:

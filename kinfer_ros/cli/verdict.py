@@ -17,6 +17,7 @@ from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
+from kinfer_ros.telemetry.recorded_run import RecordedRun
 
 FIGURES = (
     'reason', 'run_s', 'distance_m', 'path_m', 'turned_rad', 'falls', 'counters', 'timing',
@@ -55,10 +56,7 @@ def say_verdict(run: Path, *, as_json: bool = False) -> int:
     :return: 0 if the robot stayed up and every file was closed, else 1.
     :raises RunError: `run` is not a run directory.
     """
-    try:
-        facts = json.loads((run / 'run.json').read_text())
-    except (OSError, ValueError) as error:
-        raise RunError(f'{run}: no run.json that can be read ({error})') from error
+    facts = RecordedRun.open(run).facts
     if facts.get('ended') is None:
         raise RunError(
             f'{run}: this run has not ended, or its process was killed: `python -m kinfer_ros '
@@ -66,18 +64,33 @@ def say_verdict(run: Path, *, as_json: bool = False) -> int:
         )
     if 'counters' not in facts:
         raise RunError(f'{run}: the process of this run was killed, so it has no figures')
-    problems = find_problems(run, facts)
+    problems, lines = judge(run, facts)
     if as_json:
         figures = {key: facts.get(key) for key in FIGURES}
         said = {'run': str(run), 'good': not problems, 'problems': problems}
         print(json.dumps(said | figures, indent=2))
         return 1 if problems else 0
-    for line in summary(facts):
+    for line in lines:
         print(line)
     for problem in problems:
         print(f'problem      {problem}')
     print(f'run          {_shown(run)}')
     return 1 if problems else 0
+
+
+def judge(run: Path, facts: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """
+    Say what did not go well in a run that has ended, and summarise it, a fact a line.
+
+    :raises RunError: run.json lacks what one of ours has.
+    """
+    try:
+        return find_problems(run, facts), summary(facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f'{run}/run.json: does not hold the figures of a run ({error!r}); it was written by '
+            'another version of kinfer_ros, or is damaged'
+        ) from error
 
 
 def find_problems(run: Path, facts: Mapping[str, Any]) -> list[str]:

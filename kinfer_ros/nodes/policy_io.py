@@ -49,6 +49,7 @@ from kinfer_ros.nodes.live_check import Sources
 from kinfer_ros.nodes.messages import read_imu_bytes
 from kinfer_ros.nodes.messages import read_joint_bytes
 from kinfer_ros.nodes.messages import read_odometry
+from kinfer_ros.nodes.messages import stamp_ns
 from kinfer_ros.nodes.qos import BEST_EFFORT
 from kinfer_ros.nodes.qos import LATCHED
 from kinfer_ros.nodes.qos import LATCHED_HISTORY
@@ -165,14 +166,20 @@ class PolicyIO:
             if refused:
                 self._warn(f'{refused}: refused')
 
-    def take_odometry(self, odometer: Odometer) -> None:
-        """Take the newest odometry, where somebody publishes it."""
+    def take_odometry(self, odometer: Odometer, stamp: int = 0) -> bool:
+        """
+        Take the newest odometry, if it is stamped `stamp` or later.
+
+        :return: False where one may still come.
+        """
         message = take_newest(self._odom) or self._newest_odom
-        if message is not None:
-            p = message.pose.pose.position
-            q = message.pose.pose.orientation
-            yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
-            odometer.update(p.x, p.y, yaw)
+        if message is None or stamp_ns(message.header) < stamp:
+            return self._odom.get_publisher_count() == 0
+        p = message.pose.pose.position
+        q = message.pose.pose.orientation
+        yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
+        odometer.update(p.x, p.y, yaw)
+        return True
 
     def take_health(self, health: Health) -> None:
         """Take what the robot tells of its temperatures and its battery."""

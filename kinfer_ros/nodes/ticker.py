@@ -35,6 +35,9 @@ LOCKSTEP_PATIENCE = 5.0
 FADE_PATIENCE = 0.3
 """s a fade tick waits for its sample in lockstep; the simulation may be gone by then."""
 
+ODOMETRY_PATIENCE = 0.1
+"""s a tick waits for odometry in lockstep; nothing depends on it but the log."""
+
 SLOW_HZ = 5.0
 """How often odometry, temperatures and battery are looked at."""
 
@@ -240,6 +243,9 @@ class Ticker:
         taken = time.perf_counter_ns()
         controller.tick(now, stamp_now, missed)
         decided = time.perf_counter_ns()
+        due = self._slow_topics_are_due()
+        if due and self._lockstep and controller.mode is Mode.RUN:
+            self._await_odometry(now)  # before the command, after which the simulation goes on
         frame = controller.parts.frame
         # In lockstep the simulation waits for an answer to this stamp, were the sample refused.
         self._publish(now if self._lockstep else frame.joint_stamp_ns)
@@ -247,10 +253,11 @@ class Ticker:
         # In lockstep simulated time stands still during the tick.
         age = 0 if self._lockstep else self._clocks.stamp_now() - frame.oldest_ns
         policy = controller.parts.stepping.policy_ns
+        if due:
+            self._follow_slow_topics()
         session.count_tick(
             now, late, age, (taken - begin, policy, decided - taken - policy, sent - decided)
         )
-        self._follow_slow_topics()
         if self._factors() != self._gains_sent:
             self._send_gains(now)
         if controller.events:
@@ -268,15 +275,26 @@ class Ticker:
         self._last_sent_stamp = stamp
         self._io.send_command(self._last_sent)
 
-    def _follow_slow_topics(self) -> None:
-        """Odometry and what the robot tells of its health: a few times a second is enough."""
+    def _slow_topics_are_due(self) -> bool:
         self._countdown -= 1
         if self._countdown > 0:
-            return
+            return False
         self._countdown = round(self._session.loaded.rate_hz / SLOW_HZ)
+        return True
+
+    def _follow_slow_topics(self) -> None:
+        """Odometry and what the robot tells of its health: a few times a second is enough."""
         self._io.take_health(self._controller.parts.watch.health)
-        if self._controller.mode is Mode.RUN:
+        if self._controller.mode is Mode.RUN and not self._lockstep:
             self._io.take_odometry(self._session.odometer)
+
+    def _await_odometry(self, stamp: int) -> None:
+        """Lockstep: take the odometry of this very tick, or two equal runs leave unequal logs."""
+        deadline = time.monotonic() + ODOMETRY_PATIENCE
+        while not self._io.take_odometry(self._session.odometer, stamp):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(20e-6)
 
     def _factors(self) -> tuple[float, float]:
         factors = self._controller.factors

@@ -207,8 +207,12 @@ def _add_rows(found: dict[str, Float64], key: str, rows: list[Any], warnings: li
     empty = [None] * sizes[0]
     same = [row if isinstance(row, list) and len(row) == sizes[0] else empty for row in rows]
     try:
-        found[key] = np.array(same, dtype=np.float64)
-    except (ValueError, TypeError):
+        rows_found = np.array(same, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        rows_found = np.zeros(0)
+    if rows_found.ndim == 2:
+        found[key] = rows_found
+    else:
         warnings.append(f'{key} holds what is no number, and is left out')
 
 

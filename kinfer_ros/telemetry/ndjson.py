@@ -202,6 +202,7 @@ def steps_path(
     link to it, so that everything else finds it in the run directory.
 
     :param now: time zone aware time of the start, for the file's name; default the present.
+    :return: `<run_dir>/steps.ndjson`, be it the file or the link.
     :raises RunError: the directory or the link cannot be made, or the name is no file name.
     """
     inside = run_dir / STEPS
@@ -222,7 +223,7 @@ def steps_path(
             f'KINFER_LOG_PATH={folder}: {error.filename2 or error.filename}: {error.strerror}; '
             'set it to a directory that can be written, or unset it'
         ) from error
-    return outside
+    return inside
 
 
 def read_steps(

@@ -25,6 +25,17 @@ from kinfer_ros.telemetry.ndjson import read_steps
 
 MAX_RUN_JSON = 64 * 2**20
 
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(('model', 'model_sha256'), str),
+    **dict.fromkeys(('control_rate_hz', 'falls', 'distance_m', 'run_s'), (int, float)),
+    'provenance': dict,
+    **dict.fromkeys(('joint_order', 'command_names', 'swaps'), list),
+    **dict.fromkeys(
+        ('limits', 'gains', 'parameters', 'counters', 'timing', 'versions', 'host', 'guards'), dict
+    ),
+}
+"""What entries of run.json have to be, where they are there: a file can be damaged by hand."""
+
 Float64 = npt.NDArray[np.float64]
 
 
@@ -66,7 +77,9 @@ class RecordedRun:
             raise RunError(f'{file}: is no JSON ({error})') from error
         if not isinstance(facts, dict):
             raise RunError(f'{file}: found a {type(facts).__name__}, expected an object')
-        return cls(path, facts)
+        _check_kinds(file, facts)
+        # Null says as little as nothing, and readers have a default for that.
+        return cls(path, {k: v for k, v in facts.items() if v is not None or k not in KINDS})
 
     @property
     def log(self) -> Path:
@@ -81,7 +94,7 @@ class RecordedRun:
         :raises RunError: run.json says something that is no place in a file.
         """
         offset = self.facts.get('steps_offset') or 0
-        if not isinstance(offset, int) or offset < 0:
+        if not isinstance(offset, int) or not 0 <= offset < 2**62:
             raise RunError(f'{self.path}/run.json: steps_offset: found {offset!r}')
         return offset
 
@@ -107,6 +120,11 @@ class RecordedRun:
 
         :raises RunError: it is not there.
         """
+        if self.path.is_file():
+            raise RunError(
+                f'{self.path}: a step log alone has no run.json, which this needs for '
+                f'{".".join(keys)}: give the run directory'
+            )
         found: Any = self.facts
         for key in keys:
             if not isinstance(found, Mapping) or key not in found:
@@ -132,3 +150,14 @@ class RecordedRun:
                 f'{self.path}/run.json: {section}.{key} does not give a number for each of '
                 f'{list(joints)} ({error})'
             ) from error
+
+
+def _check_kinds(file: Path, facts: Mapping[str, Any]) -> None:
+    """:raises RunError: an entry that readers rely on is something else."""
+    for key, kind in KINDS.items():
+        found = facts.get(key)
+        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
+            raise RunError(
+                f'{file}: {key}: found a {type(found).__name__}; it was not written by '
+                'kinfer_ros, or is damaged'
+            )

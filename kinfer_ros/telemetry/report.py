@@ -319,7 +319,8 @@ def _histograms(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
         if not any(each.size for each in values):
             continue
         # The last bar holds all that is later, or one straggler would flatten the rest.
-        most = max(float(np.percentile(each, 99.9)) for each in values if each.size) or 1.0
+        most = max(float(np.percentile(each, 99.9)) for each in values if each.size)
+        most = most if most > 0.0 else 1.0
         edges = np.linspace(0.0, most, BINS + 1)
         counts = [np.histogram(np.clip(each, 0.0, most), edges)[0].tolist() for each in values]
         found.append({'title': title, 'unit': 'us', 'most': most, 'counts': counts})

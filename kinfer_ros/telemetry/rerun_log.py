@@ -58,7 +58,8 @@ def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | No
     :param save: .rrd file to write; None opens the viewer.
     :raises RunError: the file cannot be written, or no viewer can be opened.
     """
-    recording = rr.RecordingStream(f'kinfer_ros {name}')
+    recording = rr.RecordingStream('kinfer_ros')
+    recording.send_recording_name(name)
     if save is None:
         recording.connect_grpc(open_viewer(), default_blueprint=layout(panels))
         return recording

@@ -23,12 +23,19 @@ Float64 = npt.NDArray[np.float64]
 TIMING, BASE, JOINTS, POLICY = 'timing', 'base', 'joints', 'policy'
 GROUPS = (TIMING, BASE, JOINTS, POLICY)
 
+VECTORS = (
+    'gyroscope_imu', 'accelerometer_imu', 'projected_gravity_imu', 'base_linear_velocity_imu',
+    'base_linear_velocity',
+)  # fmt: skip
+"""Inputs of a policy whose parts are x, y and z."""
+
 PARTS = {
     'projected_g': 'xyz',
     'accel': 'xyz',
     'gyro': 'xyz',
     'odom': ('x', 'y', 'yaw'),
     'velocity': ('x', 'y', 'yaw'),
+    **{f'inputs.{name}': 'xyz' for name in VECTORS},
 }
 BY_JOINT = {
     'joint_angles': 'rad',

@@ -95,16 +95,17 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, Make]]:
 
     def named(topic: str, key: str, rows: Float64 | None, more: Float64 | None = None) -> None:
         if rows is not None:
-            found.append((topic, _named(part_names(run, key, rows.shape[1]), rows, more)))
+            fits = more if more is not None and more.shape == rows.shape else None
+            found.append((topic, _named(part_names(run, key, rows.shape[1]), rows, fits)))
 
     named('/joint_states', 'joint_angles', columns.row(*POSITION), columns.row(*VELOCITY))
     named('/joint_commands', 'target', columns.row('target'))
     for key, rows in columns.rows.items():
         if key in ('output', 'command', 'projected_g') or key.startswith('inputs.'):
             named(f'/policy/{key.removeprefix("inputs.")}', key, rows)
-    if columns.row('gyro') is not None:
+    if _three(columns.row('gyro')) is not None:
         found.append(('/imu/data', _imu(columns)))
-    if columns.row('odom') is not None:
+    if _three(columns.row('odom')) is not None:
         found.append(('/odom', _odometry(columns)))
     if columns.scalars:
         names = [key.replace('stage.', 'stage_us/') for key in columns.scalars]
@@ -112,6 +113,11 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, Make]]:
     found.append(('/policy_node/mode', _modes(columns)))
     found.append(('/rosout', _events(columns)))
     return found
+
+
+def _three(rows: Float64 | None) -> Float64 | None:
+    """The rows, where they are vectors: a log may be damaged."""
+    return rows if rows is not None and rows.shape[1] == 3 else None
 
 
 def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> Make:
@@ -132,7 +138,7 @@ def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> 
 
 def _imu(columns: Columns) -> Make:
     """Rates and force in the frame that the policy sees; the log has no orientation."""
-    gyro, accel = columns.rows['gyro'], columns.row('accel')
+    gyro, accel = columns.rows['gyro'], _three(columns.row('accel'))
 
     def vector(values: Any) -> Any:
         return _new('geometry_msgs/msg/Vector3', *values.tolist())

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from helpers.recorded import record_run
 from kinfer_ros.__main__ import main
@@ -59,6 +65,42 @@ def test_a_reader_that_has_enough_gets_no_traceback(bad):
         said = process.stderr.read()
         assert process.wait(30) == 141
     assert said == b''
+
+
+WRONG = st.sampled_from(
+    [None, True, -1, 1e308, 2**63, 'x', [], [None], [1, 2], [[1]], {}, {'a': 1}, [1e39] * 3]
+)
+COMMAND = st.sampled_from(
+    [
+        ['plot', '--list'],
+        ['export'],
+        ['export', '--to', 'mcap'],
+        ['report'],
+        ['replay'],
+        ['verdict'],
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    damage=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40), WRONG), max_size=4),
+    fact=st.tuples(st.integers(0, 40), WRONG),
+    command=COMMAND,
+)
+def test_a_damaged_run_never_breaks_a_command(bad, tmp_path_factory, damage, fact, command):
+    """Whatever stands in a record or in run.json: what is left, or one line; no traceback."""
+    records = [json.loads(line) for line in (bad / 'steps.ndjson').read_bytes().splitlines()[:10]]
+    for place, key, value in damage:
+        record = records[place]
+        record[list(record)[key % len(record)]] = value
+    facts = json.loads((bad / 'run.json').read_text())
+    facts[list(facts)[fact[0] % len(facts)]] = fact[1]
+    run = tmp_path_factory.mktemp('damaged')
+    (run / 'steps.ndjson').write_text('\n'.join(map(json.dumps, records)) + '\n')
+    (run / 'run.json').write_text(json.dumps(facts))
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        assert main([command[0], str(run), *command[1:]]) in (0, 1, 2)
 
 
 @pytest.mark.parametrize('name', ['export', 'plot', 'replay', 'report', 'verdict'])

@@ -23,6 +23,7 @@ from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.log_file import LogFile
 from kinfer_ros.telemetry.ndjson import NdjsonWriter
 from kinfer_ros.telemetry.ndjson import read_steps
+from kinfer_ros.telemetry.ndjson import steps_path
 from kinfer_ros.telemetry.recorded_run import RecordedRun
 
 STEPS = list(range(100, 200))
@@ -135,13 +136,12 @@ def test_it_is_not_rotated_where_it_cannot_be(tmp_path, monkeypatch):
 
 def test_parts_beside_kinfers_log(tmp_path):
     """KINFER_LOG_PATH: the parts lie there, and the run directory has links to its own."""
-    outside, run = tmp_path / 'logs', tmp_path / 'run'
-    outside.mkdir()
+    run, log = tmp_path / 'run', tmp_path / 'logs' / 'abc.ndjson'
     run.mkdir()
-    log = outside / 'abc.ndjson'
+    log.parent.mkdir()
     write(log, LINES[:40], pack=False)
-    (run / 'steps.ndjson').symlink_to(log)
-    file = write(run / 'steps.ndjson', LINES[40:])
+    environ = {'KINFER_LOG_PATH': str(log.parent), 'KINFER_LOG_UUID': 'abc'}
+    file = write(steps_path(run, environ=environ), LINES[40:])
     assert len(names(run)) > 2
     assert [r['step_id'] for r in read_steps(run, file.offset)] == STEPS[40:]
     assert steps(log) == STEPS

@@ -259,7 +259,8 @@ def test_kinfer_log_path_is_honoured(tmp_path, uuid, name):
     run_dir.mkdir()
     environ = {'KINFER_LOG_PATH': str(tmp_path / 'logs'), 'KINFER_LOG_UUID': uuid}
     path = steps_path(run_dir, NOON, environ)
-    assert path == tmp_path / 'logs' / name
+    assert path == run_dir / 'steps.ndjson'
+    assert path.resolve() == tmp_path / 'logs' / name
     write(path, range(2))
     assert len(list(read_steps(run_dir))) == 2
 
