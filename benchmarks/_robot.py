@@ -135,19 +135,21 @@ def main() -> None:
     executor.add_node(node)
     threading.Thread(target=executor.spin, daemon=True).start()
     print('standing', flush=True)
-    period = 1.0 / arguments.rate
+    # Robots do not sample at the same instant: they take turns within a period.
+    pause = 1.0 / (arguments.rate * len(robots))
+    every = max(1, round(arguments.rate / 20.0))
     begin, count = time.monotonic(), 0
     while not stop.is_set():
         count += 1
         if arguments.report and arrivals:
             print('first command', flush=True)
             arguments.report = False
-        time.sleep(max(0.0, begin + count * period - time.monotonic()))
-        for index, robot in enumerate(robots):
-            robot.publish(count)
-            if (count + index) % max(1, round(arguments.rate / 20.0)) == 0:
-                robot.echo_gains()
-    print(json.dumps({'samples': count, 'arrivals_ns': arrivals}))
+        time.sleep(max(0.0, begin + count * pause - time.monotonic()))
+        sample, index = divmod(count, len(robots))
+        robots[index].publish(sample)
+        if (sample + index) % every == 0:
+            robots[index].echo_gains()
+    print(json.dumps({'samples': count // len(robots), 'arrivals_ns': arrivals}))
 
 
 if __name__ == '__main__':

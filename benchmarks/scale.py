@@ -59,7 +59,7 @@ def processes(folder: Path, count: int) -> Iterator[list[Process]]:
             )
             for index in range(count)
         ]
-        wait(lambda: all('mode run' in node.output for node in nodes), nodes)
+        wait(nodes, 'mode run')
         yield nodes
 
 
@@ -71,7 +71,7 @@ def composed(folder: Path, count: int) -> Iterator[list[Process]]:
     words = [str(HERE / '_composed.py'), str(count), str(folder)]
     words += [f'{key}:={_text(value)}' for key, value in values.items()]
     with Process(words, folder / 'composed.log', domain_environment()) as process:
-        wait(lambda: 'all active' in process.output, [process])
+        wait([process], 'all active')
         yield [process]
 
 
@@ -79,10 +79,11 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def wait(condition: Callable[[], bool], nodes: list[Process]) -> None:
-    """Wait until all robots run, or say why they do not."""
-    if not wait_until(condition, 120):
-        raise SystemExit('\n'.join(node.output[-2000:] for node in nodes))
+def wait(nodes: list[Process], words: str) -> None:
+    """Wait until all have said it, or show the end of what one said that has not."""
+    if not wait_until(lambda: all(words in node.output for node in nodes), 120):
+        silent = next(node for node in nodes if words not in node.output)
+        raise SystemExit(f'{silent.log} never said {words!r}:\n{silent.output[-2000:]}')
 
 
 def late(kind: Kind, count: int) -> tuple[np.ndarray, float]:
