@@ -17,9 +17,9 @@ from helpers.recorded import record_run
 from kinfer_ros.__main__ import main
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
-from kinfer_ros.telemetry.report import PIECES
-from kinfer_ros.telemetry.report import _Thinned
 from kinfer_ros.telemetry.report import statistics
+from kinfer_ros.telemetry.report_plots import PIECES
+from kinfer_ros.telemetry.report_plots import Thinned
 
 
 def stop(step: int, simulation) -> None:
@@ -114,7 +114,7 @@ def test_thinning_keeps_every_peak():
     values = np.sin(time_axis)
     values[12_345], values[777] = 40.0, -40.0
     values[5000:5100] = np.nan
-    thin = _Thinned(time_axis)
+    thin = Thinned(time_axis)
     drawn = thin.values(values)
     assert len(drawn) == len(thin.time) <= 2 * (PIECES + 1)
     assert max(v for v in drawn if v is not None) == 40.0
