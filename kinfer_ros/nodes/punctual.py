@@ -9,6 +9,7 @@ timers) is served between two ticks. In any other executor such a timer is an or
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,9 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.executors import ShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.executors import TimeoutException
+from rclpy.executors import TimeoutObject
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.task import Future
 from rclpy.timer import Timer
 
 from kinfer_ros.nodes.look import Look
@@ -29,6 +33,10 @@ SERVE_PERIOD_NS = 15_000_000
 
 LONGEST_SLEEP_NS = 20_000_000
 """And this often at least, however slow the control timers are."""
+
+LONGEST_UNSERVED_NS = 100_000_000
+LEAST_SERVICE_NS = 1_000_000
+"""A rate that leaves no time between two ticks must not keep a node from being deactivated."""
 
 PR_SET_TIMERSLACK = 29
 """prctl(2). Linux lets a sleep end 50 us late, to save power, unless a thread asks for less."""
@@ -87,28 +95,48 @@ class PunctualExecutor(SingleThreadedExecutor):
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """
-        found = _soonest(self._control_timers())
+        found = self._soonest()
         if found is None:
             super().spin_once(timeout_sec)
             return
         self._ask_for_no_slack()
         timer, due = found
+        wake = due - timer.callback_group.spin_ns
         now = time.monotonic_ns()
-        if now - self._served_ns >= SERVE_PERIOD_NS and now < due:
-            self._serve(due - timer.callback_group.spin_ns)
+        unserved = now - self._served_ns
+        if unserved >= LONGEST_UNSERVED_NS:
+            wake = max(wake, now + LEAST_SERVICE_NS)
+        if unserved >= SERVE_PERIOD_NS and now < wake:
+            self._serve(wake)
             self._served_ns = time.monotonic_ns()
             return
         longest = LONGEST_SLEEP_NS
         if timeout_sec is not None and timeout_sec >= 0:
             longest = min(longest, round(timeout_sec * 1e9))
-        wake = min(due - timer.callback_group.spin_ns, now + longest)
         if wake > now:
-            time.sleep((wake - now) / 1e9)
-        if due - time.monotonic_ns() > timer.callback_group.spin_ns:
+            time.sleep(min(wake - now, longest) / 1e9)
+        if time.monotonic_ns() < wake:
             return
         while time.monotonic_ns() < due:
             pass
         _call(timer)
+
+    def spin_once_until_future_complete(
+        self, future: Future, timeout_sec: float | TimeoutObject | None = None
+    ) -> None:
+        """Spin once: rclpy's own would let the control timers rest."""
+        object_given = isinstance(timeout_sec, TimeoutObject)
+        self.spin_once(timeout_sec.timeout if object_given else timeout_sec)
+
+    def spin_until_future_complete(self, future: Future, timeout_sec: float | None = None) -> None:
+        """Spin until a future is done, or for `timeout_sec` s; for ever if None or negative."""
+        endless = timeout_sec is None or timeout_sec < 0
+        end = math.inf if endless else time.monotonic() + timeout_sec
+        while self._context.ok() and not self._is_shutdown and not future.done():
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            self.spin_once(min(left, 0.1))
 
     def _control_timers(self) -> list[Timer]:
         if self._timers is None:
@@ -119,6 +147,20 @@ class PunctualExecutor(SingleThreadedExecutor):
                 if type(timer.callback_group) is Punctual
             ]
         return self._timers
+
+    def _soonest(self) -> tuple[Timer, int] | None:
+        """:return: the timer that is due first, and when on the steady clock, ns; None if none."""
+        now = time.monotonic_ns()
+        soonest, least = None, 0
+        try:
+            for timer in self._control_timers():
+                until = timer.time_until_next_call()  # None of one that is cancelled
+                if until is not None and (soonest is None or until < least):
+                    soonest, least = timer, until
+        except InvalidHandle:
+            self._forget()  # destroyed by another thread
+            return None
+        return None if soonest is None else (soonest, now + least)
 
     def _serve(self, until_ns: int) -> None:
         """Execute whatever is ready, until nothing is, but begin nothing after `until_ns`."""
@@ -140,7 +182,7 @@ class PunctualExecutor(SingleThreadedExecutor):
             if self._look is None:
                 self._look = Look(self.get_nodes(), self.can_execute, self._context)
             return self._look.finds_something()
-        except InvalidHandle:
+        except (InvalidHandle, rclpy_implementation.RCLError):
             self._look = None  # an entity was destroyed by another thread
             return True
 
@@ -151,17 +193,6 @@ class PunctualExecutor(SingleThreadedExecutor):
             prctl = getattr(ctypes.CDLL(None), 'prctl', None)
             if prctl is not None:
                 prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
-
-
-def _soonest(timers: list[Timer]) -> tuple[Timer, int] | None:
-    """:return: the timer that is due first, and when on the steady clock, ns; None if none is."""
-    now = time.monotonic_ns()
-    soonest, least = None, 0
-    for timer in timers:
-        until = timer.time_until_next_call()  # None of one that is cancelled
-        if until is not None and (soonest is None or until < least):
-            soonest, least = timer, until
-    return None if soonest is None else (soonest, now + least)
 
 
 def _call(timer: Timer) -> None:

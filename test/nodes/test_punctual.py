@@ -13,6 +13,7 @@ from rclpy.context import Context
 from rclpy.executors import Executor
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.task import Future
 
 from kinfer_ros.nodes.punctual import Punctual
 from kinfer_ros.nodes.punctual import PunctualExecutor
@@ -83,6 +84,38 @@ def test_a_queue_is_served_until_it_is_empty(context: Context) -> None:
     executor.add_node(node)
     spin(executor, 0.3)
     assert len(served) == 100
+
+
+def test_a_rate_that_cannot_be_held_lets_others_live(context: Context) -> None:
+    """Ticks that take longer than their period would keep a node from being deactivated."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    node.create_timer(
+        0.001,
+        lambda: time.sleep(0.002),
+        callback_group=Punctual(spin_ns=2_000_000),
+        clock=Clock(clock_type=ClockType.STEADY_TIME),
+    )
+    others: list[int] = []
+    node.create_timer(0.05, lambda: others.append(1))
+    executor.add_node(node)
+    spin(executor, 0.6)
+    assert others
+
+
+def test_ticks_go_on_while_a_future_is_waited_for(context: Context) -> None:
+    """As a user's node does who calls a service from a script."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    calls = tick_on(node)
+    executor.add_node(node)
+    never: Future = Future()
+    executor.spin_until_future_complete(never, timeout_sec=0.1)
+    assert len(calls) > 2
+    before = len(calls)
+    for _ in range(20):
+        executor.spin_once_until_future_complete(never, timeout_sec=0.1)
+    assert len(calls) > before
 
 
 def test_a_timer_can_destroy_itself(context: Context) -> None:
