@@ -21,8 +21,8 @@ from kinfer_ros.cli.verdict import judge
 from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
-from kinfer_ros.telemetry.report import Subject
 from kinfer_ros.telemetry.report import make_report
+from kinfer_ros.telemetry.report_plots import Subject
 from kinfer_ros.telemetry.run import replace_file
 
 

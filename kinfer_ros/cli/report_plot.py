@@ -12,7 +12,7 @@ from kinfer_ros.errors import RunError
 from kinfer_ros.telemetry.derived import base_velocity
 from kinfer_ros.telemetry.derived import tilt
 from kinfer_ros.telemetry.derived import tracking_error
-from kinfer_ros.telemetry.report import Subject
+from kinfer_ros.telemetry.report_plots import Subject
 
 
 def draw(path: Path, subjects: Sequence[Subject]) -> None:

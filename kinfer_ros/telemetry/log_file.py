@@ -22,7 +22,7 @@ from kinfer_ros.telemetry.log_parts import part_path
 PIECE = 2**20
 """Bytes that are compressed in one go: a few milliseconds."""
 
-CLOSING = 1.0
+CLOSING = 0.5
 """s that closing may spend on a part that is not compressed yet; then it stays as it is."""
 
 

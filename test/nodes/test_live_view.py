@@ -23,7 +23,7 @@ def test_a_robot_that_walks_is_seen(tmp_path: Path) -> None:
     walk = ['-m', 'kinfer_ros', 'walk', f'runs_dir:={tmp_path}/runs', 'vx:=0.3', 'record:=false']
     with Process(walk, tmp_path / 'walk.log', environment) as robot:
         robot.wait_for('mode run', START)
-        words = ['-m', 'kinfer_ros', 'top', '--json', '--seconds', '4']
+        words = ['-m', 'kinfer_ros', 'top', '--json', '--seconds', '6']
         with Process(words, tmp_path / 'top.log', environment) as top:
             assert top.wait(START) == 0, top.output
             found = json.loads(top.output)

@@ -17,9 +17,9 @@ from helpers.recorded import record_run
 from kinfer_ros.__main__ import main
 from kinfer_ros.telemetry.columns import read_columns
 from kinfer_ros.telemetry.recorded_run import RecordedRun
-from kinfer_ros.telemetry.report import PIECES
-from kinfer_ros.telemetry.report import _Thinned
 from kinfer_ros.telemetry.report import statistics
+from kinfer_ros.telemetry.report_plots import PIECES
+from kinfer_ros.telemetry.report_plots import Thinned
 
 
 def stop(step: int, simulation) -> None:
@@ -76,6 +76,19 @@ def test_it_shows_what_the_log_holds(copy, capsys):
     assert len(knee['series'][0]['y']) == len(run['x']) == len(columns.time)
 
 
+def test_velocity_stands_against_its_command(other):
+    """It was told 0.1 m/s and 0.2 rad/s; how far it got is the simulation's own account."""
+    assert main(['report', str(other)]) == 0
+    shown = plots(content(other / 'report.html'))
+    for title, told in (('velocity forward', 0.1), ('velocity turning', 0.2)):
+        commanded, measured = shown[title]['series']
+        assert {v for v in commanded['y'] if v is not None} == {told}
+        assert measured['name'].startswith('measured')
+    facts = json.loads((other / 'run.json').read_text())
+    measured = [v for v in shown['velocity forward']['series'][1]['y'] if v is not None]
+    assert np.mean(measured) == pytest.approx(facts['distance_m'] / facts['run_s'], abs=0.05)
+
+
 def test_nothing_of_it_comes_from_a_network(copy):
     """It has to open on a ship; a policy forbids the browser to try."""
     assert main(['report', str(copy)]) == 0
@@ -114,7 +127,7 @@ def test_thinning_keeps_every_peak():
     values = np.sin(time_axis)
     values[12_345], values[777] = 40.0, -40.0
     values[5000:5100] = np.nan
-    thin = _Thinned(time_axis)
+    thin = Thinned(time_axis)
     drawn = thin.values(values)
     assert len(drawn) == len(thin.time) <= 2 * (PIECES + 1)
     assert max(v for v in drawn if v is not None) == 40.0
