@@ -59,8 +59,14 @@ class StandingRobot:
         self._gains = node.create_subscription(
             JointState, f'{prefix}joint_gains', ignore, LATCHED, callback_group=Unserved()
         )
-        node.create_subscription(
-            JointState, f'{prefix}joint_commands', self._arrived, RELIABLE, raw=True
+        self._commands = node.create_subscription(
+            JointState,
+            f'{prefix}joint_commands',
+            self._arrived,
+            RELIABLE,
+            raw=True,
+            # Of many robots nobody asks when their commands came, and each callback costs.
+            callback_group=None if prefix == '' else Unserved(),
         )
 
     def publish(self, count: int) -> None:

@@ -23,13 +23,17 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.executors import TimeoutException
 from rclpy.executors import TimeoutObject
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.timer import Timer
 
 from kinfer_ros.nodes.look import Look
 
 SERVE_PERIOD_NS = 15_000_000
-"""Everything but the control timers is looked at this often at most, always just after a tick."""
+"""Everything of a node but its control timer is looked at this often at most."""
+
+LEAST_ROOM_NS = 200_000
+"""And only with this much time before a control timer is due: a look takes half of it."""
 
 LONGEST_SLEEP_NS = 20_000_000
 """And this often at least, however slow the control timers are."""
@@ -61,8 +65,8 @@ class PunctualExecutor(SingleThreadedExecutor):
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
         self._timers: list[Timer] | None = None
-        self._look: Look | None = None
-        self._served_ns = 0
+        self._looks: dict[Node, Look] = {}
+        self._served_ns: dict[Node, int] = {}
         self._slack_asked = False
 
     def can_execute(self, entity: Any) -> bool:
@@ -77,16 +81,18 @@ class PunctualExecutor(SingleThreadedExecutor):
     def add_node(self, node: Any) -> bool:
         """Add a node."""
         self._forget()
+        self._served_ns.setdefault(node, 0)
         return super().add_node(node)
 
     def remove_node(self, node: Any) -> None:
         """Remove a node."""
         self._forget()
+        self._served_ns.pop(node, None)
         super().remove_node(node)
 
     def _forget(self) -> None:
         self._timers = None
-        self._look = None
+        self._looks = {}
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """
@@ -103,12 +109,7 @@ class PunctualExecutor(SingleThreadedExecutor):
         timer, due = found
         wake = due - timer.callback_group.spin_ns
         now = time.monotonic_ns()
-        unserved = now - self._served_ns
-        if unserved >= LONGEST_UNSERVED_NS:
-            wake = max(wake, now + LEAST_SERVICE_NS)
-        if unserved >= SERVE_PERIOD_NS and now < wake:
-            self._serve(wake)
-            self._served_ns = time.monotonic_ns()
+        if self._serve_one(now, wake):
             return
         longest = LONGEST_SLEEP_NS
         if timeout_sec is not None and timeout_sec >= 0:
@@ -120,6 +121,33 @@ class PunctualExecutor(SingleThreadedExecutor):
         while time.monotonic_ns() < due:
             pass
         _call(timer)
+
+    def place(self, timer: Timer) -> None:
+        """
+        Let a control timer fall due in the largest gap between the others of its period.
+
+        Robots that are activated together would else tick together, and wait for each other.
+        """
+        period = timer.timer_period_ns
+        now = time.monotonic_ns()
+        others = [
+            until
+            for other in self._control_timers()
+            if other is not timer
+            and other.timer_period_ns == period
+            and (until := other.time_until_next_call()) is not None
+        ]
+        if not others:
+            return
+        ends = sorted((now + until) % period for until in others)
+        gaps = [
+            end - begin for begin, end in zip(ends, [*ends[1:], ends[0] + period], strict=True)
+        ]
+        widest = max(range(len(gaps)), key=gaps.__getitem__)
+        # rcl counts a timer's first call from its reset, in the period that it then has.
+        timer.timer_period_ns = 1 + (ends[widest] + gaps[widest] // 2 - now) % period
+        timer.reset()
+        timer.timer_period_ns = period
 
     def spin_once_until_future_complete(
         self, future: Future, timeout_sec: float | TimeoutObject | None = None
@@ -162,28 +190,50 @@ class PunctualExecutor(SingleThreadedExecutor):
             return None
         return None if soonest is None else (soonest, now + least)
 
-    def _serve(self, until_ns: int) -> None:
-        """Execute whatever is ready, until nothing is, but begin nothing after `until_ns`."""
-        while time.monotonic_ns() < until_ns and self._finds_something():
+    def _serve_one(self, now: int, wake: int) -> bool:
+        """
+        Serve the node that has waited longest, if it has waited long and there is time.
+
+        One at a time: to look at sixteen takes longer than there is between their ticks.
+
+        :param wake: when the executor has to be ready for the next control timer.
+        :return: whether one was served.
+        """
+        if not self._served_ns:
+            return False
+        node = min(self._served_ns, key=self._served_ns.__getitem__)
+        unserved = now - self._served_ns[node]
+        if unserved >= LONGEST_UNSERVED_NS:
+            wake = max(wake, now + LEAST_SERVICE_NS)
+        if unserved < SERVE_PERIOD_NS or now + LEAST_ROOM_NS > wake:
+            return False
+        self._serve(node, wake)
+        if node in self._served_ns:  # it may have been removed by a callback
+            self._served_ns[node] = time.monotonic_ns()
+        return True
+
+    def _serve(self, node: Node, until_ns: int) -> None:
+        """Execute what is ready of a node, until nothing is; begin nothing after `until_ns`."""
+        while time.monotonic_ns() < until_ns and self._finds_something(node):
             # Each round gives what is ready once, one request of a service, and then times out.
             with suppress(TimeoutException, ShutdownException):
                 while time.monotonic_ns() < until_ns:
-                    handler, _, _ = self.wait_for_ready_callbacks(0)
+                    handler, _, _ = self.wait_for_ready_callbacks(0, [node])
                     handler()
                     handler.result()  # raises what the callback raised
 
-    def _finds_something(self) -> bool:
+    def _finds_something(self, node: Node) -> bool:
         """Look without executing anything; True where this rclpy does not let us look."""
         if not self._context.ok():
             raise ExternalShutdownException
         if self._tasks:
             return True  # coroutines that wait
         try:
-            if self._look is None:
-                self._look = Look(self.get_nodes(), self.can_execute, self._context)
-            return self._look.finds_something()
+            if node not in self._looks:
+                self._looks[node] = Look(node, self.can_execute, self._context)
+            return self._looks[node].finds_something()
         except (InvalidHandle, rclpy_implementation.RCLError):
-            self._look = None  # an entity was destroyed by another thread
+            self._looks.pop(node, None)  # an entity was destroyed by another thread
             return True
 
     def _ask_for_no_slack(self) -> None:

@@ -26,6 +26,7 @@ from kinfer_ros.nodes.messages import CommandMessages
 from kinfer_ros.nodes.messages import gains_differ
 from kinfer_ros.nodes.policy_io import PolicyIO
 from kinfer_ros.nodes.punctual import Punctual
+from kinfer_ros.nodes.punctual import PunctualExecutor
 from kinfer_ros.nodes.run_session import RunSession
 from kinfer_ros.nodes.run_session import loaded_gains
 
@@ -121,6 +122,8 @@ class Ticker:
             self._hear(now)
             self._tick(now, now, late, begin)
         else:
+            if isinstance(executor := self._node.executor, PunctualExecutor):
+                executor.place(self._timer)
             first = self._clocks.control_now() + self._timer.time_until_next_call()
             self.schedule = Schedule(first, self._period_ns)
             if self._clocks.sim_time:

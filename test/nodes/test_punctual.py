@@ -68,6 +68,29 @@ def test_control_timers_keep_their_schedule_and_others_are_served(context: Conte
     assert 2 <= len(others) <= 11
 
 
+def test_timers_of_one_period_are_spread(context: Context) -> None:
+    """Sixteen robots activated together would else tick together, and wait for each other."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    executor.add_node(node)
+    period = 10_000_000_000  # none of them fires meanwhile
+    timers = []
+    for _ in range(4):
+        timers.append(
+            node.create_timer(
+                period / 1e9,
+                lambda: None,
+                callback_group=Punctual(),
+                clock=Clock(clock_type=ClockType.STEADY_TIME),
+            )
+        )
+        executor.place(timers[-1])
+        assert timers[-1].timer_period_ns == period
+    until = sorted(timer.time_until_next_call() % period for timer in timers)
+    gaps = [b - a for a, b in zip(until, [*until[1:], until[0] + period], strict=True)]
+    assert min(gaps) > 0.2 * period  # a quarter, but for the time between two calls
+
+
 def test_a_queue_is_served_until_it_is_empty(context: Context) -> None:
     """Rclpy gives one message a round: a storm of service calls would else wait for ever."""
     executor = PunctualExecutor(context=context)
