@@ -39,9 +39,11 @@ from _processes import steps
 from _processes import write_policy
 
 RATE = 200.0
-SECONDS = 4.0
+SECONDS = 3.0
 TURNS = 5
 SENSORS = 500.0
+SPINNING = 'policy node, spin_us 300'
+THEIRS = "kinfer's run, which spins 300 us"
 KINFER = os.environ.get('KINFER_PEER_PYTHON', '')
 
 
@@ -117,23 +119,28 @@ def contestants() -> dict[str, Callable[[Path, float, float], np.ndarray]]:
     """Ours first; kinfer only where its environment is."""
     found: dict[str, Callable[[Path, float, float], np.ndarray]] = {
         'policy node': our_node,
-        'policy node, spin_us 300': lambda *args: our_node(*args, spin_us=300),
-        "kinfer's run, which spins 300 us": kinfer_loop,
+        SPINNING: lambda *args: our_node(*args, spin_us=300),
+        THEIRS: kinfer_loop,
         'C, clock_nanosleep': c_loop,
         'rclpy timer': rclpy_timer,
     }
     if not KINFER:
         print("jitter: no KINFER_PEER_PYTHON, so nothing beside kinfer's run")
-        del found["kinfer's run, which spins 300 us"]
+        del found[THEIRS]
     return found
 
 
 def in_turns(folder: Path, turns: int, seconds: float, rate: float) -> dict[str, np.ndarray]:
-    """Median over the turns of each contestant's quantiles: shape (4,), by name."""
+    """
+    Median over the turns of each contestant's quantiles: shape (4,), by name.
+
+    Those that no bound is about have one turn.
+    """
     rows: dict[str, list[tuple[float, ...]]] = {}
-    for _ in range(turns):
+    for turn in range(turns):
         for name, contestant in contestants().items():
-            rows.setdefault(name, []).append(quantiles(contestant(folder, seconds, rate)))
+            if turn == 0 or name in (SPINNING, THEIRS):
+                rows.setdefault(name, []).append(quantiles(contestant(folder, seconds, rate)))
     return {name: np.median(found, axis=0) for name, found in rows.items()}
 
 
@@ -157,16 +164,14 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 def _figures(label: str, found: dict[str, np.ndarray], bound: float) -> list[Figure]:
     rows = {name: tuple(float(value) for value in row) for name, row in found.items()}
-    theirs = next((name for name in rows if name.startswith('kinfer')), '')
-    made = []
-    for name, row in rows.items():
-        figure = Figure(f'{label}, {RATE:g} Hz: {name}', 'us', row)
-        if theirs and name.startswith('policy node, spin'):
-            figure.beside, figure.beside_values = theirs, rows[theirs]
-            figure.bounded(figure.ratios[1], bound, 'p99 ratio')
-        if name != theirs:
-            made.append(figure)
-    return made
+    figures = {
+        name: Figure(f'{label}, {RATE:g} Hz: {name}', 'us', row) for name, row in rows.items()
+    }
+    if figures.pop(THEIRS, None):
+        ours = figures[SPINNING]
+        ours.beside, ours.beside_values = THEIRS, rows[THEIRS]
+        ours.bounded(ours.ratios[1], bound, 'p99 ratio')
+    return list(figures.values())
 
 
 def main() -> None:

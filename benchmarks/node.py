@@ -39,7 +39,7 @@ SENSORS = (200.0, 500.0, 1000.0)
 POLICIES = (50.0, 200.0, 500.0, 1000.0)
 BOUNDED = (500.0, 100.0)
 """Hz of sensors and policy at which CPU and sample age have a bound."""
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 @dataclass
@@ -170,7 +170,7 @@ def end_to_end(seconds: float) -> Figure:
 
 def measure(*, quick: bool = False) -> list[Figure]:
     """All pairs of rates, or the bounded one alone."""
-    figures = compare(*BOUNDED, SECONDS if quick else 2 * SECONDS)
+    figures = compare(*BOUNDED, SECONDS if quick else 3 * SECONDS)
     if quick:
         return figures
     figures.append(end_to_end(2 * SECONDS))

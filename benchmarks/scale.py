@@ -37,7 +37,7 @@ from _processes import wait_until
 
 RATE = 50.0
 SENSORS = 200.0
-COUNTS = (16, 24, 32)
+COUNTS = (8, 16, 20)
 SECONDS = 5.0
 LATE_US = 2000.0
 LEAST = 16

@@ -24,7 +24,7 @@ from _processes import wait_until
 
 RATE = 50.0
 SENSORS = 500.0
-STARTS = 5
+STARTS = 3
 
 
 def start(folder: Path) -> float:

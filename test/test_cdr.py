@@ -7,6 +7,8 @@ from array import array
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from sensor_msgs.msg import JointState
 
 from kinfer_ros.cdr import CommandBytes
 from kinfer_ros.cdr import JointStateReader
+from kinfer_ros.cdr import diagnostic_bytes
 from kinfer_ros.cdr import read_imu_values
 from kinfer_ros.errors import ContractError
 
@@ -39,7 +42,7 @@ def joint_states(draw: st.DrawFn) -> JointState:
     return message
 
 
-def stamp_of(message: JointState | Imu) -> int:
+def stamp_of(message: JointState | Imu | DiagnosticArray) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
@@ -121,6 +124,23 @@ def test_commands_are_what_rclpy_reads(
     assert list(found.velocity if velocity else found.position) == numbers
     assert not (found.position if velocity else found.velocity)
     assert not found.effort
+
+
+@given(
+    st.lists(TEXTS, min_size=3, max_size=3), st.dictionaries(TEXTS, TEXTS), STAMPS, st.booleans()
+)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_diagnostics_are_what_rclpy_reads(
+    texts: list[str], values: dict[str, str], stamp: int, fault: bool
+) -> None:
+    """A monitor has to see every value under its key."""
+    level = DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK
+    data = diagnostic_bytes(stamp, level, (texts[0], texts[1], texts[2]), values)
+    array = deserialize_message(data, DiagnosticArray)
+    (status,) = array.status
+    assert stamp_of(array) == stamp
+    assert (status.level, status.name, status.message, status.hardware_id) == (level, *texts)
+    assert [(each.key, each.value) for each in status.values] == list(values.items())
 
 
 def test_the_values_of_a_command_can_be_nan() -> None:

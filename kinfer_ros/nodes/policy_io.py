@@ -59,6 +59,9 @@ from kinfer_ros.nodes.taking import ignore
 from kinfer_ros.nodes.taking import take_all
 from kinfer_ros.nodes.taking import take_newest
 
+TYPE_PATIENCE = 10
+"""s from one look at the types on cmd_vel to the next, where as many publish there as before."""
+
 CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 
 
@@ -80,6 +83,7 @@ class PolicyIO:
         self._node = node
         self._group = Unserved()
         self._auto_type = cmd_vel_type == 'auto'
+        self._cmd_vel_publishers, self._until_asked = -1, 0
         sensors = RELIABLE if lockstep else BEST_EFFORT
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
         self._joint_reader = JointStateReader()
@@ -236,6 +240,12 @@ class PolicyIO:
         if not self._auto_type:
             return
         topic = self._cmd_vel.topic_name
+        # Asking for their types takes most of a millisecond: when there are others, and now and
+        # then, since one may have taken the place of another.
+        publishers, self._until_asked = self._node.count_publishers(topic), self._until_asked - 1
+        if publishers == self._cmd_vel_publishers and self._until_asked > 0:
+            return
+        self._cmd_vel_publishers, self._until_asked = publishers, TYPE_PATIENCE
         found = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
         names = {'geometry_msgs/msg/Twist': Twist, 'geometry_msgs/msg/TwistStamped': TwistStamped}
         wanted = [names[name] for name in sorted(found) if name in names]

@@ -29,16 +29,17 @@ from rclpy.timer import Timer
 
 from kinfer_ros.nodes.look import Look
 
-SERVE_PERIOD_NS = 15_000_000
-"""Everything of a node but its control timer is looked at this often at most."""
+SERVE_PERIOD_NS = 50_000_000
+"""Everything of a node but its control timer is looked at this often; a look costs 0.1 ms. (What
+must not wait, the policy node takes in its tick.)"""
+
+OTHERS_PERIOD_NS = 5_000_000
+"""And this often of a node without a control timer, which may have callbacks for messages."""
 
 LEAST_ROOM_NS = 200_000
 """And only with this much time before a control timer is due: a look takes half of it."""
 
-LONGEST_SLEEP_NS = 20_000_000
-"""And this often at least, however slow the control timers are."""
-
-LONGEST_UNSERVED_NS = 100_000_000
+LONGEST_OVERDUE_NS = 100_000_000
 LEAST_SERVICE_NS = 1_000_000
 """A rate that leaves no time between two ticks must not keep a node from being deactivated."""
 
@@ -66,7 +67,7 @@ class PunctualExecutor(SingleThreadedExecutor):
         super().__init__(context=context)
         self._timers: list[Timer] | None = None
         self._looks: dict[Node, Look] = {}
-        self._served_ns: dict[Node, int] = {}
+        self._serve_ns: dict[Node, int] = {}  # when it is each node's turn, steady clock
         self._slack_asked = False
 
     def can_execute(self, entity: Any) -> bool:
@@ -81,13 +82,13 @@ class PunctualExecutor(SingleThreadedExecutor):
     def add_node(self, node: Any) -> bool:
         """Add a node."""
         self._forget()
-        self._served_ns.setdefault(node, 0)
+        self._serve_ns.setdefault(node, 0)
         return super().add_node(node)
 
     def remove_node(self, node: Any) -> None:
         """Remove a node."""
         self._forget()
-        self._served_ns.pop(node, None)
+        self._serve_ns.pop(node, None)
         super().remove_node(node)
 
     def _forget(self) -> None:
@@ -111,11 +112,12 @@ class PunctualExecutor(SingleThreadedExecutor):
         now = time.monotonic_ns()
         if self._serve_one(now, wake):
             return
-        longest = LONGEST_SLEEP_NS
+        turn = min(self._serve_ns.values())
+        until = turn if now < turn < wake - LEAST_ROOM_NS else wake
         if timeout_sec is not None and timeout_sec >= 0:
-            longest = min(longest, round(timeout_sec * 1e9))
-        if wake > now:
-            time.sleep(min(wake - now, longest) / 1e9)
+            until = min(until, now + round(timeout_sec * 1e9))
+        if until > now:
+            time.sleep((until - now) / 1e9)
         if time.monotonic_ns() < wake:
             return
         while time.monotonic_ns() < due:
@@ -192,24 +194,24 @@ class PunctualExecutor(SingleThreadedExecutor):
 
     def _serve_one(self, now: int, wake: int) -> bool:
         """
-        Serve the node that has waited longest, if it has waited long and there is time.
+        Serve the node whose turn it is, if it is one's turn and there is time.
 
         One at a time: to look at sixteen takes longer than there is between their ticks.
 
-        :param wake: when the executor has to be ready for the next control timer.
+        :param wake: ns, when the executor has to be ready for the next control timer.
         :return: whether one was served.
         """
-        if not self._served_ns:
-            return False
-        node = min(self._served_ns, key=self._served_ns.__getitem__)
-        unserved = now - self._served_ns[node]
-        if unserved >= LONGEST_UNSERVED_NS:
+        node = min(self._serve_ns, key=self._serve_ns.__getitem__)
+        overdue = now - self._serve_ns[node]
+        if overdue >= LONGEST_OVERDUE_NS:
             wake = max(wake, now + LEAST_SERVICE_NS)
-        if unserved < SERVE_PERIOD_NS or now + LEAST_ROOM_NS > wake:
+        if overdue < 0 or now + LEAST_ROOM_NS > wake:
             return False
         self._serve(node, wake)
-        if node in self._served_ns:  # it may have been removed by a callback
-            self._served_ns[node] = time.monotonic_ns()
+        if node in self._serve_ns:  # it may have been removed by a callback
+            controls = any(timer in node.timers for timer in self._control_timers())
+            period = SERVE_PERIOD_NS if controls else OTHERS_PERIOD_NS
+            self._serve_ns[node] = time.monotonic_ns() + period
         return True
 
     def _serve(self, node: Node, until_ns: int) -> None:
