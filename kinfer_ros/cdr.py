@@ -33,6 +33,7 @@ _COUNT = struct.Struct('<I')
 _STAMP = struct.Struct('<iI')
 _IMU = struct.Struct(f'<{IMU_DOUBLES}d')
 _SECOND = 1_000_000_000
+_LAST_STAMP = 2**31 * _SECOND - 1
 
 
 @dataclass
@@ -142,9 +143,10 @@ class CommandBytes:
         """
         Give the message as it stands, with this stamp in its header.
 
+        :param ns: one that no header can hold becomes the nearest that it can.
         :return: bytes for a publisher.
         """
-        _STAMP.pack_into(self._data, BODY, *divmod(ns, _SECOND))
+        _STAMP.pack_into(self._data, BODY, *divmod(min(max(ns, 0), _LAST_STAMP), _SECOND))
         return bytes(self._data)
 
 

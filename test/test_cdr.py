@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
+from helpers.robots import small_robot
 from kinfer_ros.cdr import CommandBytes
 from kinfer_ros.cdr import JointStateReader
 from kinfer_ros.cdr import diagnostic_bytes
 from kinfer_ros.cdr import read_imu_values
+from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ContractError
+from kinfer_ros.nodes.messages import read_imu_bytes
+from kinfer_ros.nodes.messages import read_joint_bytes
 
 TEXTS = st.text(st.characters(exclude_characters='\x00', exclude_categories=['Cs']), max_size=9)
 DOUBLES = st.lists(st.floats(), max_size=9)
@@ -104,6 +109,13 @@ def test_an_imu_that_is_cut_is_refused() -> None:
         read_imu_values(data[:-20])
 
 
+def test_a_stamp_that_no_header_can_hold_does_not_stop_a_command() -> None:
+    """A damping frame has to go out, whatever the sample before it was stamped."""
+    command = CommandBytes('x', ['a'], velocity=True)
+    for stamp in (2**80, -5):
+        assert deserialize_message(command.stamped(stamp), JointState).name == ['a']
+
+
 def test_other_encodings_are_left_to_rclpy() -> None:
     """A big-endian host's numbers must not be read backwards."""
     assert JointStateReader().read(b'\x00\x00\x00\x00' + bytes(40)) is None
@@ -148,3 +160,13 @@ def test_the_values_of_a_command_can_be_nan() -> None:
     command = CommandBytes('x', ['a'])
     command.values[:] = math.nan
     assert math.isnan(deserialize_message(command.stamped(1), JointState).position[0])
+
+
+def test_what_rclpy_cannot_read_either_is_a_problem_in_words(tmp_path: Path) -> None:
+    """In a tick its own exception would pass for a bug of ours, and end the session."""
+    frame = SensorFrame(small_robot(tmp_path))
+    broken = b'\x00\x00\x00\x00' + bytes(3)
+    with pytest.raises(ContractError, match='no JointState'):
+        read_joint_bytes(broken, JointStateReader(), frame)
+    read_imu_bytes(broken, frame)
+    assert 'no Imu' in frame.imu_problem

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -43,6 +44,44 @@ def test_what_the_system_refuses_is_said() -> None:
     realtime.begin(Wishes(cpus=(1023,)))
     realtime.end()
     assert realtime.refused == ['CPUs 1023 refused: Invalid argument']
+
+
+def test_no_number_is_too_large_to_be_refused() -> None:
+    """A typing error in a YAML must not end in a traceback, with the collector frozen."""
+    realtime = Realtime()
+    realtime.begin(Wishes(cpus=(2**40,)))
+    realtime.end()
+    assert 'refused' in ' '.join(realtime.refused)
+    assert gc.get_freeze_count() == 0
+
+
+def test_one_session_does_not_end_what_another_holds() -> None:
+    """Two robots in one process: the second's garbage stays set aside."""
+    first, second = Realtime(), Realtime()
+    first.begin(Wishes())
+    second.begin(Wishes())
+    first.end()
+    assert gc.get_freeze_count() > 0
+    second.end()
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_thread_can_leave_the_live_one_alone() -> None:
+    """It inherits priority and CPUs: a model that is loaded would else stop the ticks."""
+    before = os.sched_getaffinity(0), os.sched_getscheduler(0)
+    found: list[object] = []
+    realtime = Realtime()
+    realtime.begin(Wishes(cpus=(min(before[0]),), priority=10))
+
+    def load() -> None:
+        realtime.leave()
+        found.extend((os.sched_getaffinity(0), os.sched_getscheduler(0)))
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join(10.0)
+    realtime.end()
+    assert found == list(before)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root is granted everything')

@@ -8,6 +8,7 @@ message objects cost more than the policy does.
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
@@ -62,7 +63,7 @@ def read_joint_bytes(data: bytes, reader: JointStateReader, frame: SensorFrame) 
     """
     sample = reader.read(data)
     if sample is None:
-        read_joint_state(deserialize_message(data, JointState), frame)
+        read_joint_state(_by_rclpy(data, JointState, 'joint_states'), frame)
     else:
         frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
 
@@ -82,15 +83,29 @@ def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
     """The same, as it was on the wire; a message that is cut is a problem too."""
     try:
         found = read_imu_values(data)
+        if found is None:
+            read_imu(_by_rclpy(data, Imu, 'imu/data'), frame)
+            return
     except ContractError as error:
         frame.imu_problem = str(error)
-        return
-    if found is None:
-        read_imu(deserialize_message(data, Imu), frame)
         return
     stamp, v = found
     frame.imu_problem = _imu_problem(v[4], v[0], v[1], v[2], v[3])
     frame.update_imu((v[3], v[0], v[1], v[2]), v[13:16], v[25:28], stamp)
+
+
+def _by_rclpy(data: bytes, kind: Any, topic: str) -> Any:
+    """
+    Read a message in an encoding that cdr.py does not know.
+
+    :raises ContractError: rclpy cannot read it either.
+    """
+    try:
+        return deserialize_message(data, kind)
+    except Exception as error:  # the middleware's own, which share no base
+        raise ContractError(
+            f'{topic}: found {len(data)} bytes that are no {kind.__name__} ({error}), expected one'
+        ) from None
 
 
 def _imu_problem(covariance: float, x: float, y: float, z: float, w: float) -> str:

@@ -47,6 +47,7 @@ from kinfer_ros.nodes.services import TakenTrigger
 from kinfer_ros.nodes.ticker import Ticker
 from kinfer_ros.nodes.ticker import described
 from kinfer_ros.nodes.tuning import Tuning
+from kinfer_ros.policy.policy import Policy
 from kinfer_ros.realtime import Realtime
 from kinfer_ros.realtime import Wishes
 
@@ -253,11 +254,13 @@ class PolicyNode(LifecycleNode):
             poll=self._operator.poll,
             say_mode=self._say_mode,
         )
-        self._realtime.begin(self._wishes())
-        for refusal in self._realtime.refused:
-            self.get_logger().warning(f'{refusal}; see docs/performance.md, Setting up a machine')
         self._ticker = ticker
         try:
+            self._realtime.begin(self._wishes())
+            for refusal in self._realtime.refused:
+                self.get_logger().warning(
+                    f'{refusal}; see docs/performance.md, Setting up a machine'
+                )
             ticker.start()
         except BaseException:
             self._deactivate()
@@ -436,10 +439,15 @@ class PolicyNode(LifecycleNode):
 
         session = self.session
         if self._ticker is not None and self.loaded is not None and session is not None:
-            load = partial(load_policy, self._values())
+            load = partial(self._load_beside, self._values())
             self._swap = ModelSwap(load, self.loaded, session.begin_swap, self._take_over, answer)
         else:
             answer(self._load_another())
+
+    def _load_beside(self, values: dict[str, Any]) -> Policy:
+        """Load on a thread of its own, which must not run before the one that ticks."""
+        self._realtime.leave()
+        return load_policy(values)
 
     def _take_over(self, loaded: Loaded) -> None:
         """Note that another policy runs now."""

@@ -9,6 +9,7 @@ timers) is served between two ticks. In any other executor such a timer is an or
 from __future__ import annotations
 
 import ctypes
+import inspect
 import math
 import time
 from contextlib import suppress
@@ -22,25 +23,21 @@ from rclpy.executors import ShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.executors import TimeoutException
 from rclpy.executors import TimeoutObject
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.timer import Timer
 
-from kinfer_ros.nodes.look import Look
-
 SERVE_PERIOD_NS = 50_000_000
-"""Everything of a node but its control timer is looked at this often; a look costs 0.1 ms. (What
+"""Everything of a node but its control timer is looked at this often; a look costs 0.3 ms. (What
 must not wait, the policy node takes in its tick.)"""
 
 OTHERS_PERIOD_NS = 5_000_000
 """And this often of a node without a control timer, which may have callbacks for messages."""
 
-LEAST_ROOM_NS = 200_000
-"""And only with this much time before a control timer is due: a look takes half of it."""
+LEAST_ROOM_NS = 300_000
+"""And only with this much time before a control timer is due, unless it is long overdue."""
 
 LONGEST_OVERDUE_NS = 100_000_000
-LEAST_SERVICE_NS = 1_000_000
 """A rate that leaves no time between two ticks must not keep a node from being deactivated."""
 
 PR_SET_TIMERSLACK = 29
@@ -50,6 +47,8 @@ PR_SET_TIMERSLACK = 29
 class Punctual(MutuallyExclusiveCallbackGroup):
     """
     Callback group of one timer on the steady clock that `PunctualExecutor` is to call in time.
+
+    The timer's callback is a plain function without arguments.
 
     :ivar spin_ns: how long before the timer is due the executor stops to sleep and looks at the
         clock instead: what a late wake-up may cost without a tick being late. It is CPU time.
@@ -66,7 +65,6 @@ class PunctualExecutor(SingleThreadedExecutor):
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
         self._timers: list[Timer] | None = None
-        self._looks: dict[Node, Look] = {}
         self._serve_ns: dict[Node, int] = {}  # when it is each node's turn, steady clock
         self._slack_asked = False
 
@@ -75,25 +73,22 @@ class PunctualExecutor(SingleThreadedExecutor):
         return type(entity.callback_group) is not Punctual and super().can_execute(entity)
 
     def wake(self) -> None:
-        """Forget what there is: rclpy calls this when an entity comes or goes."""
-        self._forget()
+        """Forget which timers there are: rclpy calls this when an entity comes or goes."""
+        self._timers = None
         super().wake()
 
     def add_node(self, node: Any) -> bool:
         """Add a node."""
-        self._forget()
+        added = super().add_node(node)
         self._serve_ns.setdefault(node, 0)
-        return super().add_node(node)
+        self._timers = None
+        return added
 
     def remove_node(self, node: Any) -> None:
         """Remove a node."""
-        self._forget()
-        self._serve_ns.pop(node, None)
         super().remove_node(node)
-
-    def _forget(self) -> None:
+        self._serve_ns.pop(node, None)
         self._timers = None
-        self._looks = {}
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """
@@ -102,6 +97,10 @@ class PunctualExecutor(SingleThreadedExecutor):
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """
+        if self._is_shutdown:
+            return
+        if not self._context.ok():
+            raise ExternalShutdownException
         found = self._soonest()
         if found is None:
             super().spin_once(timeout_sec)
@@ -112,7 +111,7 @@ class PunctualExecutor(SingleThreadedExecutor):
         now = time.monotonic_ns()
         if self._serve_one(now, wake):
             return
-        turn = min(self._serve_ns.values())
+        turn = min(self._serve_ns.values(), default=wake)
         until = turn if now < turn < wake - LEAST_ROOM_NS else wake
         if timeout_sec is not None and timeout_sec >= 0:
             until = min(until, now + round(timeout_sec * 1e9))
@@ -155,28 +154,36 @@ class PunctualExecutor(SingleThreadedExecutor):
         self, future: Future, timeout_sec: float | TimeoutObject | None = None
     ) -> None:
         """Spin once: rclpy's own would let the control timers rest."""
-        object_given = isinstance(timeout_sec, TimeoutObject)
-        self.spin_once(timeout_sec.timeout if object_given else timeout_sec)
+        if not future.done():
+            object_given = isinstance(timeout_sec, TimeoutObject)
+            self.spin_once(timeout_sec.timeout if object_given else timeout_sec)
 
     def spin_until_future_complete(self, future: Future, timeout_sec: float | None = None) -> None:
         """Spin until a future is done, or for `timeout_sec` s; for ever if None or negative."""
         endless = timeout_sec is None or timeout_sec < 0
         end = math.inf if endless else time.monotonic() + timeout_sec
-        while self._context.ok() and not self._is_shutdown and not future.done():
+        while self._context.ok() and not self._is_shutdown:
+            if future.done() or future.cancelled():
+                return
             left = end - time.monotonic()
+            self.spin_once(min(max(left, 0.0), 0.1))
             if left <= 0:
                 return
-            self.spin_once(min(left, 0.1))
 
     def _control_timers(self) -> list[Timer]:
-        if self._timers is None:
-            self._timers = [
+        """:raises TypeError: one of them has a callback that would never run."""
+        timers = self._timers
+        if timers is None:
+            timers = [
                 timer
                 for node in self.get_nodes()
                 for timer in node.timers
                 if type(timer.callback_group) is Punctual
             ]
-        return self._timers
+            if any(inspect.iscoroutinefunction(timer.callback) for timer in timers):
+                raise TypeError('the callback of a Punctual timer has to be a plain function')
+            self._timers = timers
+        return timers
 
     def _soonest(self) -> tuple[Timer, int] | None:
         """:return: the timer that is due first, and when on the steady clock, ns; None if none."""
@@ -188,7 +195,7 @@ class PunctualExecutor(SingleThreadedExecutor):
                 if until is not None and (soonest is None or until < least):
                     soonest, least = timer, until
         except InvalidHandle:
-            self._forget()  # destroyed by another thread
+            self._timers = None  # destroyed by another thread
             return None
         return None if soonest is None else (soonest, now + least)
 
@@ -201,11 +208,12 @@ class PunctualExecutor(SingleThreadedExecutor):
         :param wake: ns, when the executor has to be ready for the next control timer.
         :return: whether one was served.
         """
-        node = min(self._serve_ns, key=self._serve_ns.__getitem__)
-        overdue = now - self._serve_ns[node]
-        if overdue >= LONGEST_OVERDUE_NS:
-            wake = max(wake, now + LEAST_SERVICE_NS)
-        if overdue < 0 or now + LEAST_ROOM_NS > wake:
+        turns = dict(self._serve_ns)
+        if not turns:
+            return False
+        node = min(turns, key=turns.__getitem__)
+        overdue = now - turns[node]
+        if overdue < 0 or (now + LEAST_ROOM_NS > wake and overdue < LONGEST_OVERDUE_NS):
             return False
         self._serve(node, wake)
         if node in self._serve_ns:  # it may have been removed by a callback
@@ -215,28 +223,29 @@ class PunctualExecutor(SingleThreadedExecutor):
         return True
 
     def _serve(self, node: Node, until_ns: int) -> None:
-        """Execute what is ready of a node, until nothing is; begin nothing after `until_ns`."""
-        while time.monotonic_ns() < until_ns and self._finds_something(node):
+        """
+        Execute what is ready of a node, until nothing is; begin nothing more after `until_ns`.
+
+        What is ready first is executed in any case: a slow look must not be in vain.
+        """
+        waiting: set[int] = set()
+        found = True
+        while found:
+            found = False
             # Each round gives what is ready once, one request of a service, and then times out.
             with suppress(TimeoutException, ShutdownException):
-                while time.monotonic_ns() < until_ns:
+                while True:
                     handler, _, _ = self.wait_for_ready_callbacks(0, [node])
+                    if id(handler) in waiting:
+                        return  # a coroutine that waits for something
                     handler()
-                    handler.result()  # raises what the callback raised
-
-    def _finds_something(self, node: Node) -> bool:
-        """Look without executing anything; True where this rclpy does not let us look."""
-        if not self._context.ok():
-            raise ExternalShutdownException
-        if self._tasks:
-            return True  # coroutines that wait
-        try:
-            if node not in self._looks:
-                self._looks[node] = Look(node, self.can_execute, self._context)
-            return self._looks[node].finds_something()
-        except (InvalidHandle, rclpy_implementation.RCLError):
-            self._looks.pop(node, None)  # an entity was destroyed by another thread
-            return True
+                    if handler.done():
+                        handler.result()  # raises what the callback raised
+                        found = True
+                    else:
+                        waiting.add(id(handler))
+                    if time.monotonic_ns() >= until_ns:
+                        return
 
     def _ask_for_no_slack(self) -> None:
         """Once, in the thread that sleeps; a system without prctl sleeps as it does."""

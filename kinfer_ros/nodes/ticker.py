@@ -114,6 +114,8 @@ class Ticker:
             callback_group=None if self._clocks.sim_time else Punctual(self._spin_ns),
             clock=self._clocks.timer,
         )
+        # To the nanosecond: seconds as a float may be one short, and the schedule is exact.
+        self._timer.timer_period_ns = self._period_ns
         if self._lockstep:
             # The simulation waits for its first command: this tick lets its clock run.
             self.schedule = Schedule(now, self._period_ns)

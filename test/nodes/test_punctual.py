@@ -11,6 +11,7 @@ from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.context import Context
 from rclpy.executors import Executor
+from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
@@ -201,3 +202,76 @@ def test_in_another_executor_it_is_an_ordinary_timer(context: Context) -> None:
     executor.add_node(node)
     spin(executor, 0.2)
     assert 4 <= len(calls) <= 42
+
+
+def test_a_future_is_waited_for_as_rclpy_does(context: Context) -> None:
+    """Without time to wait it still looks once, and a cancelled future is not waited for."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    tick_on(node)
+    executor.add_node(node)
+    future: Future = Future()
+    guard = node.create_guard_condition(lambda: future.set_result(1))
+    guard.trigger()
+    end = time.monotonic() + 5.0
+    while not future.done() and time.monotonic() < end:
+        executor.spin_until_future_complete(future, timeout_sec=0)
+    assert future.done()
+    cancelled: Future = Future()
+    cancelled.cancel()
+    begin = time.monotonic()
+    executor.spin_until_future_complete(cancelled, timeout_sec=5.0)
+    assert time.monotonic() - begin < 2.0
+
+
+def test_a_coroutine_that_waits_lets_the_rest_be_served(context: Context) -> None:
+    """A user's node may await a service: that must not spin, nor keep others from their turn."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    tick_on(node)
+    executor.add_node(node)
+    never: Future = Future()
+
+    async def wait() -> None:
+        await never
+
+    executor.create_task(wait)
+    others: list[int] = []
+    node.create_timer(0.02, lambda: others.append(1))
+    before = time.process_time()
+    spin(executor, 0.5)
+    assert len(others) > 2
+    assert time.process_time() - before < 0.4
+
+
+def test_an_end_is_an_end(context: Context) -> None:
+    """Of the executor, quietly; of the context, as users of rclpy expect it."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+    calls = tick_on(node)
+    executor.add_node(node)
+    spin(executor, 0.05)
+    executor.shutdown()
+    before = len(calls)
+    spin(executor, 0.05)
+    assert len(calls) == before
+    other = PunctualExecutor(context=context)
+    other.add_node(node)
+    context.shutdown()
+    with pytest.raises(ExternalShutdownException):
+        other.spin_once(timeout_sec=0.1)
+
+
+def test_a_tick_that_would_never_run_is_refused(context: Context) -> None:
+    """A coroutine that nobody awaits is a robot without commands."""
+    executor = PunctualExecutor(context=context)
+    node = make_node(context)
+
+    async def tick() -> None:
+        """Never."""
+
+    clock = Clock(clock_type=ClockType.STEADY_TIME)
+    node.create_timer(PERIOD, tick, callback_group=Punctual(), clock=clock)
+    executor.add_node(node)
+    with pytest.raises(TypeError, match='plain function'):
+        executor.spin_once(timeout_sec=0.1)
