@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _pack(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
-    out: Path = arguments.output
+    out: Path = arguments.out
     if out.exists() and not arguments.force:
         raise ModelError(f'{out}: exists already; expected a free name (--force overwrites it)')
     init, step = _read(arguments.init), _read(arguments.step)
