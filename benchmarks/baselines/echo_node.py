@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import signal
 
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
@@ -24,8 +25,12 @@ def main() -> None:
 
     node.create_subscription(JointState, 'joint_states', answer, qos_profile_sensor_data)
     print('running', flush=True)
-    with contextlib.suppress(KeyboardInterrupt):
-        rclpy.spin(node)
+    stop: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not stop:
+        executor.spin_once()  # sensors wake it
 
 
 if __name__ == '__main__':

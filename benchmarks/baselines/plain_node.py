@@ -6,14 +6,15 @@ new message for each command; no guards, no log. Prints its figures as JSON when
 
 from __future__ import annotations
 
-import contextlib
 import json
+import signal
 import sys
 import time
 
 import numpy as np
 import onnxruntime as ort
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
@@ -85,8 +86,12 @@ def main() -> None:
     model, rate, joints = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = PlainNode(model, rate, [f'joint_{index}' for index in range(joints)])
-    with contextlib.suppress(KeyboardInterrupt):
-        rclpy.spin(node)
+    stop: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not stop:
+        executor.spin_once()  # sensors wake it
     print(json.dumps({'ticks_ns': node.ticks, 'age_ns': node.age}))
 
 
