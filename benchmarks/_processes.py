@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,19 @@ def cpu_seconds(process: Process) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def cpu_share(process: Process, seconds: float) -> float:
-    """Wait, and say what share of a core a process took meanwhile."""
-    begin, before = time.monotonic(), cpu_seconds(process)
+def cpu_shares(processes: Sequence[Process], seconds: float) -> list[float]:
+    """Wait, and say what share of a core each process took meanwhile."""
+    begin, before = time.monotonic(), [cpu_seconds(each) for each in processes]
     time.sleep(seconds)
-    return (cpu_seconds(process) - before) / (time.monotonic() - begin)
+    elapsed = time.monotonic() - begin
+    return [
+        (cpu_seconds(each) - then) / elapsed for each, then in zip(processes, before, strict=True)
+    ]
+
+
+def cpu_share(process: Process, seconds: float) -> float:
+    """The same of one."""
+    return cpu_shares([process], seconds)[0]
 
 
 def resident_mb(process: Process) -> float:

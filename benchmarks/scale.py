@@ -26,7 +26,7 @@ from _figures import quantiles
 from _processes import HERE
 from _processes import SETTLE
 from _processes import Process
-from _processes import cpu_seconds
+from _processes import cpu_shares
 from _processes import domain_environment
 from _processes import end
 from _processes import parameters
@@ -34,6 +34,8 @@ from _processes import policy_process
 from _processes import standing_robots
 from _processes import steps
 from _processes import wait_until
+
+from helpers.processes import parameter_text
 
 RATE = 50.0
 SENSORS = 200.0
@@ -69,14 +71,10 @@ def composed(folder: Path, count: int) -> Iterator[list[Process]]:
     values = parameters(folder, RATE)
     del values['runs_dir']
     words = [str(HERE / '_composed.py'), str(count), str(folder)]
-    words += [f'{key}:={_text(value)}' for key, value in values.items()]
+    words += [f'{key}:={parameter_text(value)}' for key, value in values.items()]
     with Process(words, folder / 'composed.log', domain_environment()) as process:
         wait([process], 'all active')
         yield [process]
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def wait(nodes: list[Process], words: str) -> None:
@@ -92,9 +90,7 @@ def late(kind: Kind, count: int) -> tuple[np.ndarray, float]:
         folder = Path(name)
         with standing_robots(folder, SENSORS, count) as robots, kind(folder, count) as nodes:
             time.sleep(SETTLE)
-            begin, before = time.monotonic(), sum(map(cpu_seconds, nodes))
-            time.sleep(SECONDS)
-            cpu = (sum(map(cpu_seconds, nodes)) - before) / (time.monotonic() - begin)
+            cpu = sum(cpu_shares(nodes, SECONDS))
             for node in nodes:
                 node.send(signal.SIGINT)
             for node in nodes:

@@ -19,7 +19,7 @@ from typing import Any
 from _figures import Figure
 from _figures import of_summary
 from _figures import print_figures
-from _processes import cpu_seconds
+from _processes import cpu_shares
 from _processes import domain_environment
 from _processes import node
 from _processes import resident_mb
@@ -53,15 +53,10 @@ def walk(seconds: float, folder: Path) -> dict[str, Any]:
         if not wait_until(lambda: 'mode run' in policy_side.output, 60):
             raise SystemExit(policy_side.output)
         time.sleep(SETTLE)
-        begin, before = time.monotonic(), {n: cpu_seconds(p) for n, p in processes.items()}
-        time.sleep(seconds)
-        elapsed = time.monotonic() - begin
+        shares = cpu_shares(list(processes.values()), seconds)
         found: dict[str, Any] = {
-            name: {
-                'cpu': (cpu_seconds(process) - before[name]) / elapsed,
-                'mb': resident_mb(process),
-            }
-            for name, process in processes.items()
+            name: {'cpu': cpu, 'mb': resident_mb(process)}
+            for (name, process), cpu in zip(processes.items(), shares, strict=True)
         }
         for process in (policy_side, robot_side, recorder):
             process.send(signal.SIGINT)

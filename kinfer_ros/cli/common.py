@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from kinfer_ros.errors import ConfigError
@@ -73,6 +74,16 @@ class Progress:
                 print(f'\r\x1b[K{number} {what} ...', end='', file=sys.stderr, flush=True)
 
         return tell
+
+
+def beside(run: Path, name: str) -> Path:
+    """
+    Say where a command writes that was not told: in the run, or beside a log that stands alone.
+
+    :param run: a run directory, or an .ndjson file.
+    :param name: of the file in a run directory; a log gives its own name the same suffix.
+    """
+    return run.with_suffix(Path(name).suffix) if run.is_file() else run / name
 
 
 def need(module: str, what: str, package: str = '') -> None:

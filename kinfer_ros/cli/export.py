@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import beside
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
@@ -57,7 +58,7 @@ def _command(argv: Sequence[str] | None) -> int:
         module, package = NEEDED[arguments.to]
         need(module, f'--to {arguments.to}', package)
     run = RecordedRun.open(arguments.run)
-    out: Path = arguments.out or _beside(run.path, SUFFIXES[arguments.to])
+    out: Path = arguments.out or beside(run.path, f'steps{SUFFIXES[arguments.to]}')
     with Progress(shown=not arguments.json) as progress:
         columns = read_columns(run, progress.of('records read'))
         _write(run, columns, arguments.to, out, progress)
@@ -68,10 +69,6 @@ def _command(argv: Sequence[str] | None) -> int:
     else:
         print('\n'.join([f'{out}: {records} rows', *columns.warnings]))
     return 0
-
-
-def _beside(run: Path, suffix: str) -> Path:
-    return run.with_suffix(suffix) if run.is_file() else run / f'steps{suffix}'
 
 
 def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Progress) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import beside
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
@@ -77,7 +78,7 @@ def _command(argv: Sequence[str] | None) -> int:
         print(_as_json(chosen) if arguments.json else '\n'.join(_lines(chosen)))
         return 0
     kept = _between(columns.time, arguments.start, arguments.end)
-    out: Path = arguments.out or _beside(run.path)
+    out: Path = arguments.out or beside(run.path, 'plot.png')
     # Here, because matplotlib is an extra.
     from kinfer_ros.cli.plot_picture import draw
 
@@ -179,10 +180,6 @@ def _as_json(series: Sequence[Series]) -> str:
         for each in series
     ]
     return json.dumps(listed, indent=2)
-
-
-def _beside(run: Path) -> Path:
-    return run.with_suffix('.png') if run.is_file() else run / 'plot.png'
 
 
 if __name__ == '__main__':

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import beside
 from kinfer_ros.cli.common import need
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
@@ -40,7 +41,7 @@ def _command(argv: Sequence[str] | None) -> int:
     with Progress(shown=not arguments.json) as progress:
         subjects = [_subject(path, progress.of(f'records of {path} read')) for path in runs]
     page = make_report(subjects)
-    out: Path = arguments.out or _beside(arguments.run)
+    out: Path = arguments.out or beside(arguments.run, 'report.html')
     try:
         replace_file(out, page)
     except OSError as error:
@@ -88,10 +89,6 @@ def make_parser() -> argparse.ArgumentParser:
     add('--png', type=Path, metavar='FILE', help='the main plots as a picture (matplotlib)')
     add_json_argument(parser)
     return parser
-
-
-def _beside(run: Path) -> Path:
-    return run.with_suffix('.html') if run.is_file() else run / 'report.html'
 
 
 def _subject(path: Path, progress: Callable[[int], None]) -> Subject:

@@ -17,12 +17,25 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def domain() -> int:
+    """
+    The DDS domain of this test run.
+
+    Linux leaves 0..101 free of its ephemeral ports; the pid keeps two test runs apart.
+    """
+    return 66 + os.getpid() % 32
+
+
+def parameter_text(value: object) -> str:
+    """A parameter's value as a command line has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def domain_environment(**more: str) -> dict[str, str]:
     """Environment of a graph that nobody else on this host is in."""
-    # Linux leaves 0..101 free of its ephemeral ports; the pid keeps two test runs apart.
     return {
         **os.environ,
-        'ROS_DOMAIN_ID': str(66 + os.getpid() % 32),
+        'ROS_DOMAIN_ID': str(domain()),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'PYTHONUNBUFFERED': '1',
         **more,
@@ -116,8 +129,7 @@ def node(
     for old, new in (remaps or {}).items():
         words += ['-r', f'{old}:={new}']
     for key, entry in (parameters or {}).items():
-        text = str(entry).lower() if isinstance(entry, bool) else str(entry)
-        words += ['-p', f'{key}:={text}']
+        words += ['-p', f'{key}:={parameter_text(entry)}']
     return Process(words, log_dir / f'{node_name or name}.log', environment)
 
 

@@ -56,6 +56,22 @@ def start_bridge(
     )
 
 
+def refusal(namespace: str, *parameters: str, node: str = 'mujoco_bridge') -> str:
+    """Start a bridge on a user's mistake; :return: the one line in which it told it."""
+    process = start_bridge(namespace, *parameters, node=node)
+    try:
+        _, text = process.communicate(timeout=20.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    assert process.returncode == 2
+    lines = [line for line in text.splitlines() if line]
+    assert len(lines) == 1, text
+    assert lines[0].startswith('error: ')
+    return lines[0]
+
+
 def end(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Interrupt a process; return its exit code and what it wrote on stderr."""
     process.send_signal(signal.SIGINT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
+from helpers.processes import domain
 from kinfer_ros.nodes.punctual import Punctual
 from kinfer_ros.nodes.punctual import PunctualExecutor
 
@@ -26,7 +26,7 @@ PERIOD = 0.005
 def context() -> Iterator[Context]:
     """A context of its own, on this test run's domain."""
     made = Context()
-    made.init(args=[], domain_id=66 + os.getpid() % 32)
+    made.init(args=[], domain_id=domain())
     yield made
     made.try_shutdown()
 
