@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ruff over everything, mypy --strict over all that imports no ROS: what `make lint` runs.
+# ruff, mypy --strict over all that imports no ROS, and a look at what git tracks: what `make lint` runs.
 
 source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
 source tools/tested.sh
@@ -8,4 +8,5 @@ prepare_tested
 found=0
 "$python" -m ruff check --output-format concise . || found=1
 "$python" -m mypy || found=1
+"$python" tools/tracked_files.py || found=1
 exit "$found"
