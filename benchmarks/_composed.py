@@ -15,8 +15,8 @@ from rclpy.signals import SignalHandlerOptions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kinfer_ros.nodes.policy_node import PolicyNode
-from kinfer_ros.nodes.punctual import PunctualExecutor
+from kinfer_ros.nodes.policy.node import PolicyNode
+from kinfer_ros.ros.executor import ControlExecutor
 
 
 def make_node(index: int, folder: str, parameters: list[str]) -> PolicyNode:
@@ -37,7 +37,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    executor = PunctualExecutor()
+    executor = ControlExecutor()
     nodes = [make_node(index, folder, parameters) for index in range(count)]
     for node in nodes:
         executor.add_node(node)

@@ -103,7 +103,7 @@ def _verdict(figure: Figure) -> str:
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    from kinfer_ros.telemetry.versions import versions
+    from kinfer_ros.run.versions import versions
 
     root = Path(__file__).resolve().parents[1]
     commit = subprocess.run(

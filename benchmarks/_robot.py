@@ -28,12 +28,12 @@ from std_msgs.msg import String
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kinfer_ros.nodes.qos import BEST_EFFORT
-from kinfer_ros.nodes.qos import LATCHED
-from kinfer_ros.nodes.qos import RELIABLE
-from kinfer_ros.nodes.taking import Unserved
-from kinfer_ros.nodes.taking import ignore
-from kinfer_ros.nodes.taking import take_newest
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.qos import BEST_EFFORT
+from kinfer_ros.ros.qos import LATCHED
+from kinfer_ros.ros.qos import RELIABLE
 
 VARIANTS = 256
 """Samples made in advance; a sensor that never changed would be taken for a frozen one."""
@@ -57,7 +57,7 @@ class StandingRobot:
         self._state.publish(String(data='enabled'))
         self._arrivals = arrivals
         self._gains = node.create_subscription(
-            JointState, f'{prefix}joint_gains', ignore, LATCHED, callback_group=Unserved()
+            JointState, f'{prefix}joint_gains', ignore, LATCHED, callback_group=PollOnlyGroup()
         )
         self._commands = node.create_subscription(
             JointState,
@@ -66,7 +66,7 @@ class StandingRobot:
             RELIABLE,
             raw=True,
             # Of many robots nobody asks when their commands came, and each callback costs.
-            callback_group=None if prefix == '' else Unserved(),
+            callback_group=None if prefix == '' else PollOnlyGroup(),
         )
 
     def publish(self, count: int) -> None:

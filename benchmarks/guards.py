@@ -22,9 +22,9 @@ from record import timed_add
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import small_robot
-from kinfer_ros.control.guards.watch import Watch
-from kinfer_ros.nodes.step_log import StepLog
+from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.run.step_log import StepLog
 
 JOINTS = 20
 TICKS = 20_000
@@ -86,7 +86,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
             times[1, i] = tick(plain, noise[i % 256])
         gc.enable()
     assert guarded.controller.mode == plain.controller.mode == 'run'
-    assert Watch.check is not plain.controller.parts.watch.check
+    assert GuardSet.check is not plain.controller.parts.watch.check
     ours, theirs = times / 1000
     figure = Figure(f'controller, {JOINTS} joints, all guards', 'us', quantiles(ours))
     figure.beside, figure.beside_values = 'without guards', quantiles(theirs)

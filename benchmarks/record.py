@@ -27,8 +27,8 @@ from helpers.robots import small_robot
 from kinfer_ros.__main__ import main as command
 from kinfer_ros.control.command import NAMED_ENTRIES
 from kinfer_ros.control.command import TWIST_ENTRIES
-from kinfer_ros.nodes.step_log import StepLog
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.run.step_log import StepLog
 
 JOINTS = 20
 COMMANDS = (*TWIST_ENTRIES, *NAMED_ENTRIES[:13])

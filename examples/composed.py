@@ -23,8 +23,8 @@ from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from kinfer_ros.nodes.policy_node import PolicyNode
-from kinfer_ros.nodes.punctual import PunctualExecutor
+from kinfer_ros.nodes.policy.node import PolicyNode
+from kinfer_ros.ros.executor import ControlExecutor
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -65,7 +65,7 @@ def main() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    executor = PunctualExecutor()  # any will do; this one sleeps until a tick is due
+    executor = ControlExecutor()  # any will do; this one sleeps until a tick is due
     for node in (policy, patrol):
         executor.add_node(node)
     try:

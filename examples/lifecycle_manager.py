@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """s for a transition: configure waits for sensors, deactivate for the fade."""
 
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
@@ -34,12 +34,12 @@ class Manager(Node):
     def change(self, name: str, transition: int) -> bool:
         """Ask a node for a transition; :return: whether it went through."""
         client = self.create_client(ChangeState, f'{name}/change_state')
-        if not client.wait_for_service(PATIENCE):
+        if not client.wait_for_service(TIMEOUT):
             self.get_logger().error(f'{name}: no such lifecycle node')
             return False
         request = ChangeState.Request(transition=Transition(id=transition))
         future = client.call_async(request)
-        rclpy.spin_until_future_complete(self, future, timeout_sec=PATIENCE)
+        rclpy.spin_until_future_complete(self, future, timeout_sec=TIMEOUT)
         answer = future.result() if future.done() else None
         done = answer is not None and bool(answer.success)
         self.get_logger().info(f'{name}: transition {transition} {"done" if done else "refused"}')

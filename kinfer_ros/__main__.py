@@ -9,42 +9,84 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import keyword
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from kinfer_ros import __version__
 from kinfer_ros.cli.parsers import PROGRAM
 from kinfer_ros.errors import KinferRosError
 
-COMMANDS: dict[str, str] = {
-    'check': 'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
-    'completion': 'print a script with which the Tab key of the shell knows these commands',
-    'doctor': 'say whether this machine is fit to run a robot, a remedy on each line',
-    'eval': 'run a policy over commands, conditions and seeds: a table, a page, the worst run',
-    'export': 'write the step log of a run as CSV, Parquet, MCAP, or for Rerun',
-    'import': 'make a policy spec and a robot file of what an exporter wrote',
-    'inspect': 'say what a policy file is, takes and gives, and how fast it is here',
-    'kos': 'look at the actuators of a robot that KOS runs, or bring it home slowly',
-    'pack': 'make a .kinfer archive from two ONNX files and metadata',
-    'plot': 'draw chosen numbers of a run, or of a log of kinfer, as a picture',
-    'repair': 'make a run whole that a kill or a power cut ended',
-    'replay': 'run a recorded run through its policy again and compare, to the bit',
-    'report': 'show a run, or two side by side, in one HTML file that opens offline',
-    'robot': "make a robot file of K-Scale's metadata.json, or the URDF of a robot",
-    'runs': 'list the runs there are, and remove old ones',
-    'teleop': 'steer a policy with the keyboard: every entry of its command, by name',
-    'top': 'show a running policy node in a terminal, over its topics alone',
-    'verdict': 'summarise a run: distance, falls, timing, and whether it went well',
-    'watch': "show a running policy node, or a recorded run, in Rerun's viewer",
-    'walk': 'walk a robot in MuJoCo: policy, robot and recorder in one process',
+
+class Command(NamedTuple):
+    """A command: its module below kinfer_ros.cli, and one line of help."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    'check': Command(
+        'policy.check',
+        'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+    ),
+    'completion': Command(
+        'completion', 'print a script with which the Tab key of the shell knows these commands'
+    ),
+    'doctor': Command(
+        'doctor', 'say whether this machine is fit to run a robot, a remedy on each line'
+    ),
+    'eval': Command(
+        'evaluation.eval',
+        'run a policy over commands, conditions and seeds: a table, a page, the worst run',
+    ),
+    'export': Command(
+        'runs.export', 'write the step log of a run as CSV, Parquet, MCAP, or for Rerun'
+    ),
+    'import': Command(
+        'policy.import_', 'make a policy spec and a robot file of what an exporter wrote'
+    ),
+    'inspect': Command(
+        'policy.inspect', 'say what a policy file is, takes and gives, and how fast it is here'
+    ),
+    'kos': Command(
+        'robot.kos', 'look at the actuators of a robot that KOS runs, or bring it home slowly'
+    ),
+    'pack': Command('policy.pack', 'make a .kinfer archive from two ONNX files and metadata'),
+    'plot': Command(
+        'runs.plot', 'draw chosen numbers of a run, or of a log of kinfer, as a picture'
+    ),
+    'repair': Command('runs.repair', 'make a run whole that a kill or a power cut ended'),
+    'replay': Command(
+        'runs.replay', 'run a recorded run through its policy again and compare, to the bit'
+    ),
+    'report': Command(
+        'runs.report', 'show a run, or two side by side, in one HTML file that opens offline'
+    ),
+    'robot': Command(
+        'robot.robot', "make a robot file of K-Scale's metadata.json, or the URDF of a robot"
+    ),
+    'runs': Command('runs.runs', 'list the runs there are, and remove old ones'),
+    'teleop': Command(
+        'live.teleop', 'steer a policy with the keyboard: every entry of its command, by name'
+    ),
+    'top': Command('live.top', 'show a running policy node in a terminal, over its topics alone'),
+    'verdict': Command(
+        'runs.verdict', 'summarise a run: distance, falls, timing, and whether it went well'
+    ),
+    'watch': Command(
+        'live.watch', "show a running policy node, or a recorded run, in Rerun's viewer"
+    ),
+    'walk': Command(
+        'walk.walk', 'walk a robot in MuJoCo: policy, robot and recorder in one process'
+    ),
 }
-"""Name of each command, which is also its module in kinfer_ros.cli, and its one line of help."""
+"""Each command by its name."""
 
 
 def module_of(name: str) -> str:
-    """:return: the module of a command; with a _ where Python has the word for itself."""
-    return f'kinfer_ros.cli.{name}_' if keyword.iskeyword(name) else f'kinfer_ros.cli.{name}'
+    """:return: the module of a command."""
+    return f'kinfer_ros.cli.{COMMANDS[name].module}'
 
 
 def usage() -> str:
@@ -55,7 +97,7 @@ def usage() -> str:
     """
     width = max(len(name) for name in COMMANDS)
     lines = [f'usage: {PROGRAM} COMMAND [ARGUMENTS]', '', 'commands:']
-    lines += [f'  {name:<{width}}  {line}' for name, line in sorted(COMMANDS.items())]
+    lines += [f'  {name:<{width}}  {line}' for name, (_, line) in sorted(COMMANDS.items())]
     lines += [
         '',
         'examples:',

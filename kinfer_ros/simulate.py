@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import gains
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.odometer import Odometer
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.run.odometer import Odometer
 
 
 class Simulation:

@@ -17,9 +17,9 @@ from kinfer_ros.yaml_file import is_number
 Vector = tuple[float, ...]
 Bounds = tuple[Vector, Vector]
 
-MOST = 4096
+MAX_COUNT = 4096
 """Entries of any list; no robot has as many joints."""
-LARGEST = 3.4e38
+MAX_VALUE = 3.4e38
 """Beyond this a float32 is infinite."""
 
 
@@ -38,7 +38,7 @@ def read_names(
         if required:
             section.problem(f"missing key '{key}'" if not section.has(key) else 'is empty', key)
         return ()
-    if not isinstance(value, list) or not value or len(value) > MOST:
+    if not isinstance(value, list) or not value or len(value) > MAX_COUNT:
         section.problem(f'found {shown(value)}, expected a list of names', key)
         return ()
     wrong = [name for name in value if not isinstance(name, str) or not name.strip()]
@@ -141,7 +141,7 @@ def _by_name(
 
 def fits(value: Any) -> bool:
     """Whether a value is a finite number that float32 can hold."""
-    return is_number(value) and abs(value) < LARGEST
+    return is_number(value) and abs(value) < MAX_VALUE
 
 
 def _is_value(value: Any, minimum: float) -> bool:

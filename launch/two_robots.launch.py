@@ -4,12 +4,12 @@ from launch import LaunchDescription
 from launch.actions import OpaqueFunction
 
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.launching import declare
-from kinfer_ros.launching import end_with_policies
-from kinfer_ros.launching import given
-from kinfer_ros.launching import node_actions
-from kinfer_ros.two_robots import ARGUMENTS
-from kinfer_ros.two_robots import both
+from kinfer_ros.launching.actions import declare
+from kinfer_ros.launching.actions import end_with_policies
+from kinfer_ros.launching.actions import given
+from kinfer_ros.launching.actions import node_actions
+from kinfer_ros.launching.two_robots import ARGUMENTS
+from kinfer_ros.launching.two_robots import both
 
 
 def start(context):

@@ -4,13 +4,13 @@ from launch import LaunchDescription
 from launch.actions import OpaqueFunction
 
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.graph import ARGUMENTS
-from kinfer_ros.graph import complete
-from kinfer_ros.graph import nodes
-from kinfer_ros.launching import declare
-from kinfer_ros.launching import end_with_policies
-from kinfer_ros.launching import given
-from kinfer_ros.launching import node_actions
+from kinfer_ros.launching.actions import declare
+from kinfer_ros.launching.actions import end_with_policies
+from kinfer_ros.launching.actions import given
+from kinfer_ros.launching.actions import node_actions
+from kinfer_ros.launching.graph import ARGUMENTS
+from kinfer_ros.launching.graph import complete
+from kinfer_ros.launching.graph import nodes
 
 
 def start(context):
@@ -26,5 +26,5 @@ def start(context):
 
 
 def generate_launch_description():
-    """Declare the arguments of kinfer_ros.graph and start its nodes."""
+    """Declare the arguments of kinfer_ros.launching.graph and start its nodes."""
     return LaunchDescription([*declare(ARGUMENTS), OpaqueFunction(function=start)])

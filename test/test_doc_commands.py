@@ -23,14 +23,14 @@ from helpers.doc_commands import named_commands
 from helpers.processes import REPOSITORY
 from helpers.recorded import record_run
 from helpers.walking import MODEL
-from kinfer_ros import graph
-from kinfer_ros import two_robots
 from kinfer_ros.__main__ import COMMANDS
 from kinfer_ros.__main__ import main
 from kinfer_ros.__main__ import module_of
-from kinfer_ros.nodes.kos_parameters import KOS_PARAMETERS
-from kinfer_ros.nodes.mujoco_parameters import MUJOCO_PARAMETERS
-from kinfer_ros.nodes.parameters import POLICY_PARAMETERS
+from kinfer_ros.launching import graph
+from kinfer_ros.launching import two_robots
+from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
+from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
+from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
 
 ALL = commands()
 OF_OTHERS = {
@@ -102,7 +102,7 @@ def try_ros2(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(rest) < 3 or rest[2] in names
     elif verb == 'service':
         node, service = rest[1].strip('/').split('/')
-        sources = (REPOSITORY / 'kinfer_ros' / 'nodes').glob('*.py')
+        sources = (REPOSITORY / 'kinfer_ros' / 'nodes').rglob('*.py')
         assert f'/{node}' in PARAMETERS
         assert any(f"'~/{service}'" in path.read_text() for path in sources)
     elif verb == 'lifecycle':

@@ -11,7 +11,7 @@ from rosbags.typesys import Stores
 from rosbags.typesys import get_typestore
 
 from helpers.processes import REPOSITORY
-from kinfer_ros.control.robot import load_robot
+from kinfer_ros.robot.robot import load_robot
 
 LAYOUTS = REPOSITORY / 'config' / 'layouts'
 STANDARD = {'/joint_states', '/joint_commands', '/imu/data', '/odom', '/diagnostics'}

@@ -10,12 +10,12 @@ from helpers.models import COMMANDS_3
 from helpers.models import metadata
 from helpers.models import mlp_policy
 from helpers.models import write_kinfer
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.robot import load_robot
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
 
 
@@ -23,7 +23,7 @@ def run(path: Path) -> np.ndarray:
     robot = load_robot('biped')
     policy = load_model(path)
     settings = Settings(period_ns=20_000_000, auto_run=True)
-    controller = assemble(policy, robot, settings, Tunables(max_tilt=3.0))
+    controller = assemble(policy, robot, settings, LiveSettings(max_tilt=3.0))
     simulation = Simulation(controller, MujocoRobot(robot, seed=3), policy.contract)
     seen: list[np.ndarray] = []
     simulation.run(1.0, lambda s: seen.append(s.controller.target.copy()))

@@ -12,11 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from kinfer_ros.nodes.kos_parameters import KOS_PARAMETERS  # noqa: E402
-from kinfer_ros.nodes.mujoco_parameters import MUJOCO_PARAMETERS  # noqa: E402
-from kinfer_ros.nodes.parameters import STRUCTURE  # noqa: E402
-from kinfer_ros.nodes.parameters import TUNABLES  # noqa: E402
-from kinfer_ros.nodes.parameters import Declared  # noqa: E402
+from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS  # noqa: E402
+from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS  # noqa: E402
+from kinfer_ros.nodes.policy.parameters import STRUCTURE  # noqa: E402
+from kinfer_ros.nodes.policy.parameters import TUNABLES  # noqa: E402
+from kinfer_ros.nodes.policy.parameters import Declared  # noqa: E402
 from kinfer_ros.nodes.recorder import RECORDER_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.robot_state import ROBOT_STATE_PARAMETERS  # noqa: E402
 

@@ -27,7 +27,7 @@ fi
 # is in the graph already, and nothing of falls: these are asked before and after.
 ros2=$(command -v ros2) || fail 'launch_ros can be imported, but there is no ros2 on PATH'
 before=$(readlink runs/latest || true)
-"$python" -P -m kinfer_ros.cli.probe "${arguments[@]}" "$@"
+"$python" -P -m kinfer_ros.cli.walk.probe "${arguments[@]}" "$@"
 "$python" "$ros2" launch kinfer_ros walk.launch.py "${arguments[@]}" "$@"
 [ "$(readlink runs/latest || true)" != "$before" ] || fail 'the launch made no run, see above'
 "$python" -P -m kinfer_ros verdict runs/latest

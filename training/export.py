@@ -75,14 +75,14 @@ class GraphBuilder:
     def model(self, name: str, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """Finish: check the graph and return it as a file's content."""
 
-        def described(vectors: dict[str, int]) -> list[onnx.ValueInfoProto]:
+        def format_mode(vectors: dict[str, int]) -> list[onnx.ValueInfoProto]:
             return [
                 helper.make_tensor_value_info(vector, TensorProto.FLOAT, [width])
                 for vector, width in vectors.items()
             ]
 
         graph = helper.make_graph(
-            self.nodes, name, described(inputs), described(outputs), self.constants
+            self.nodes, name, format_mode(inputs), format_mode(outputs), self.constants
         )
         model = helper.make_model(
             graph,

@@ -16,12 +16,12 @@ from pathlib import Path
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.control.contract_check import FAIL
-from kinfer_ros.control.contract_check import OK
-from kinfer_ros.control.contract_check import WARN
-from kinfer_ros.control.contract_check import Row
-from kinfer_ros.control.contract_check import as_table
-from kinfer_ros.control.contract_check import failed
+from kinfer_ros.contract.report import FAIL
+from kinfer_ros.contract.report import OK
+from kinfer_ros.contract.report import WARN
+from kinfer_ros.contract.report import Row
+from kinfer_ros.contract.report import as_table
+from kinfer_ros.contract.report import failed
 from kinfer_ros.doctor.machine import check_machine
 from kinfer_ros.doctor.software import check_packages
 from kinfer_ros.doctor.software import check_ros
@@ -72,14 +72,14 @@ def _command(argv: Sequence[str] | None) -> int:
 def _graph() -> list[Row]:
     # Here, because the rest works without ROS.
     try:
-        from kinfer_ros.nodes.meeting import meet
-        from kinfer_ros.nodes.meeting import middleware
+        from kinfer_ros.ros.discovery import check_discovery
+        from kinfer_ros.ros.discovery import middleware
     except ImportError as error:
         remedy = 'is it the Python that ROS 2 was built for? Source its setup.bash'
         return [Row('rclpy imports', FAIL, str(error)[:200], 'that it does', remedy)]
     rows = [Row('middleware', OK, middleware())]
     try:
-        seconds = meet()
+        seconds = check_discovery()
     except Exception as error:  # rcl's errors share no base
         return [*rows, Row('neighbours', FAIL, str(error)[:200], 'a node that starts')]
     if seconds is None:

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.controller import Parts
+from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
-from kinfer_ros.control.guards.watch import Watch
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.observation import Observation
-from kinfer_ros.control.robot import Robot
+from kinfer_ros.control.policy_inputs import Observation
+from kinfer_ros.control.policy_runner import BoundPolicy
+from kinfer_ros.control.policy_runner import PolicyRunner
 from kinfer_ros.control.sensors import SensorFrame
-from kinfer_ros.control.stepping import Fitted
-from kinfer_ros.control.stepping import Stepping
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.robot.robot import Robot
 
 Float64 = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def gains(contract: Contract, robot: Robot) -> Gains:
     )
 
 
-def gain_problem(asked: Gains, robot: Robot, tunables: Tunables) -> str:
+def gain_problem(asked: Gains, robot: Robot, tunables: LiveSettings) -> str:
     """Say why the gain factors must not be applied to these gains, or ''."""
     for name, values, hard, factor in (
         ('kp', asked.kp, robot.kp_max, tunables.kp_factor),
@@ -137,7 +137,7 @@ def policy_joints(contract: Contract, robot: Robot) -> NDArray[np.intp]:
 
 
 def assemble(
-    policy: Policy, robot: Robot, settings: Settings, tunables: Tunables | None = None
+    policy: Policy, robot: Robot, settings: Settings, tunables: LiveSettings | None = None
 ) -> Controller:
     """
     Build the controller of a policy on a robot.
@@ -147,7 +147,7 @@ def assemble(
     """
     contract = policy.contract
     check(contract, robot)
-    tunables = tunables or Tunables()
+    tunables = tunables or LiveSettings()
     frame = SensorFrame(robot)
     command = CommandVector(
         contract.command_names,
@@ -160,25 +160,25 @@ def assemble(
     parts = Parts(
         frame=frame,
         command=command,
-        watch=Watch(robot, frame, tunables),
+        watch=GuardSet(robot, frame, tunables),
         limiter=TargetLimiter(
             robot,
             (asked.kp, asked.kd, asked.torque_limit),
             settings.period_ns / 1e9,
             tunables,
         ),
-        stepping=Stepping(fit(policy, robot, frame, command), tunables),
+        stepping=PolicyRunner(fit(policy, robot, frame, command), tunables),
         start_pose=start_pose(contract, robot),
         tunables=tunables,
     )
     return Controller(parts, settings)
 
 
-def fit(policy: Policy, robot: Robot, frame: SensorFrame, command: CommandVector) -> Fitted:
+def fit(policy: Policy, robot: Robot, frame: SensorFrame, command: CommandVector) -> BoundPolicy:
     """
     Join a policy to the sensors and the command that are there.
 
     :raises ContractError: an input has no source.
     """
     joints = policy_joints(policy.contract, robot)
-    return Fitted(policy, Observation(policy.inputs, frame, joints, command), joints)
+    return BoundPolicy(policy, Observation(policy.inputs, frame, joints, command), joints)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kinfer_ros.control.tunables import Triple
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import Triple
 from kinfer_ros.errors import ContractError
 
 TWIST_ENTRIES = ('xvel', 'yvel', 'yawrate')
@@ -31,7 +31,7 @@ NAMED_ENTRIES = (
 """K-Scale's other entries: neutral is zero, `policy_command` sets them."""
 
 
-LARGEST = 1e6
+MAX_VALUE = 1e6
 """No command is as large, whatever its unit."""
 
 NEUTRAL = 0.01
@@ -53,7 +53,7 @@ class CommandVector:
         names: Sequence[str],
         ranges: Mapping[str, tuple[float, float]],
         *,
-        tunables: Tunables,
+        tunables: LiveSettings,
         default: Triple = (0.0, 0.0, 0.0),
         extra_entries: Sequence[str] = (),
     ) -> None:
@@ -211,4 +211,4 @@ class CommandVector:
 
 def _usable(values: Sequence[float]) -> bool:
     """Whether all values are finite, as float32 as well; NaN fails every comparison."""
-    return all(abs(value) < LARGEST for value in values)
+    return all(abs(value) < MAX_VALUE for value in values)

@@ -15,29 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.guards.samples import Moment
+from kinfer_ros.control.guards.guard_set import GuardSet
+from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
-from kinfer_ros.control.guards.watch import Watch
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.policy_runner import BoundPolicy
+from kinfer_ros.control.policy_runner import PolicyRunner
+from kinfer_ros.control.policy_runner import scale_about
 from kinfer_ros.control.sensors import SensorFrame
-from kinfer_ros.control.stepping import Fitted
-from kinfer_ros.control.stepping import Stepping
-from kinfer_ros.control.stepping import scale_about
+from kinfer_ros.control.settings import FACTOR_SPEED
+from kinfer_ros.control.settings import GainRamp
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.swap import Swap
-from kinfer_ros.control.tunables import FACTOR_SPEED
-from kinfer_ros.control.tunables import Factors
-from kinfer_ros.control.tunables import Tunables
 
 Float64 = NDArray[np.float64]
 
-FORGIVEN_AFTER = 10
+REFUSED_FORGOTTEN_AFTER = 10
 """Accepted outputs in a row after which refused ones are forgotten: by turns, they add up."""
 
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
@@ -56,11 +56,11 @@ class Parts:
 
     frame: SensorFrame
     command: CommandVector
-    watch: Watch
+    watch: GuardSet
     limiter: TargetLimiter
-    stepping: Stepping
+    stepping: PolicyRunner
     start_pose: Float64
-    tunables: Tunables
+    tunables: LiveSettings
 
 
 class Controller:
@@ -99,10 +99,10 @@ class Controller:
         }
         self.run_ns = 0
         tunables = parts.tunables
-        self.factors = Factors(tunables.action_scale, tunables.kp_factor, tunables.kd_factor)
+        self.factors = GainRamp(tunables.action_scale, tunables.kp_factor, tunables.kd_factor)
         parts.limiter.retune(tunables.kp_factor, tunables.kd_factor)
         self._step = FACTOR_SPEED * settings.period_ns / 1e9
-        self._moment = Moment()
+        self._moment = TickContext()
         self._since_ns = 0
         self._from = parts.start_pose.copy()
         self._ramp_ns = 0
@@ -114,7 +114,7 @@ class Controller:
         self._want_stop = ''
         self._want_fade = False
         self._want_fault = ''
-        self._want_tunables: Tunables | None = None
+        self._want_tunables: LiveSettings | None = None
         self._swap = Swap(parts.stepping, parts.command, parts.watch.panel.say)
 
     # Requests, obeyed by the next tick ---------------------------------------------------
@@ -156,13 +156,13 @@ class Controller:
         """Ask for a fault, for a cause that only the shell around this core can see."""
         self._want_fault = reason
 
-    def request_tunables(self, tunables: Tunables) -> None:
+    def request_tunables(self, tunables: LiveSettings) -> None:
         """Ask for other live settings, all of them together; while inactive they hold at once."""
         self._want_tunables = tunables
         if self.mode is Mode.INACTIVE:
             self._follow_tunables(jump=True)
 
-    def request_swap(self, fitted: Fitted, done: Callable[[str], None]) -> None:
+    def request_swap(self, fitted: BoundPolicy, done: Callable[[str], None]) -> None:
         """
         Ask for another policy, fitted to the same robot and contract.
 
@@ -339,7 +339,7 @@ class Controller:
             self._refuse('output', refused, now_ns)
             return
         self._accepted_in_a_row += 1
-        if self._accepted_in_a_row >= FORGIVEN_AFTER:
+        if self._accepted_in_a_row >= REFUSED_FORGOTTEN_AFTER:
             self._refused = 0
         self.ran = True
         self.counts['run_ticks'] += 1

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kinfer_ros.control.robot import Robot
 from kinfer_ros.errors import ContractError
+from kinfer_ros.robot.robot import Robot
 
 GRAVITY = 9.81
 """m/s^2; kinfer scales `projected_gravity` by this, see docs/policies.md."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.stepping import Fitted
-from kinfer_ros.control.stepping import Stepping
+from kinfer_ros.control.policy_runner import BoundPolicy
+from kinfer_ros.control.policy_runner import PolicyRunner
 
 Done = Callable[[str], None]
 """Called once: with '' when a policy has taken over, else with why it has not."""
@@ -18,23 +18,23 @@ Done = Callable[[str], None]
 
 class Swap:
     """
-    Carries out swaps on a `Stepping`, one at a time.
+    Carries out swaps on a `PolicyRunner`, one at a time.
 
     :ivar count: policies that have taken over so far.
     """
 
     def __init__(
-        self, stepping: Stepping, command: CommandVector, say: Callable[[str], None]
+        self, stepping: PolicyRunner, command: CommandVector, say: Callable[[str], None]
     ) -> None:
         """:param say: takes what belongs in the record of this tick."""
         self.count = 0
         self._stepping = stepping
         self._command = command
         self._say = say
-        self._wanted: tuple[Fitted, Done] | None = None
+        self._wanted: tuple[BoundPolicy, Done] | None = None
         self._done: Done | None = None
 
-    def request(self, fitted: Fitted, done: Done) -> None:
+    def request(self, fitted: BoundPolicy, done: Done) -> None:
         """Ask for a policy; the next `begin` obeys."""
         self.refuse('another swap came')
         self._wanted = fitted, done
@@ -84,5 +84,5 @@ class Swap:
         done(reason)
 
 
-def _name(fitted: Fitted) -> str:
+def _name(fitted: BoundPolicy) -> str:
     return fitted.policy.contract.sha256[:12]

@@ -14,22 +14,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.control.contract_check import FAIL
-from kinfer_ros.control.contract_check import OK
-from kinfer_ros.control.contract_check import WARN
-from kinfer_ros.control.contract_check import Row
+from kinfer_ros.contract.report import FAIL
+from kinfer_ros.contract.report import OK
+from kinfer_ros.contract.report import WARN
+from kinfer_ros.contract.report import Row
 
 MEGABYTE = 1 << 20
 SHM = '/dev/shm'  # noqa: S108 - it is looked at, nothing is written there
-SHM_WANTED = 64 * MEGABYTE
+GOOD_SHM = 64 * MEGABYTE
 """Fast DDS takes half a MB a participant and some for each port; docker gives 64 MB in all."""
-SHM_LEAST = 8 * MEGABYTE
-STALE_BORNE = 16
+MIN_SHM = 8 * MEGABYTE
+MAX_STALE = 16
 """Segments that nobody holds before it is worth a word: a kill leaves two or three."""
-RMEM_WANTED = 212_992
+MIN_RMEM = 212_992
 """Linux' own default of net.core.rmem_max; less drops samples that come in a burst."""
-DISK_WANTED, DISK_LEAST = 1024 * MEGABYTE, 100 * MEGABYTE
-MEMLOCK_WANTED = 1024 * MEGABYTE
+GOOD_DISK, MIN_DISK = 1024 * MEGABYTE, 100 * MEGABYTE
+MIN_MEMLOCK = 1024 * MEGABYTE
 """mlockall takes all that a process maps, ONNX Runtime and MuJoCo with it."""
 GOOD_CLOCKS = ('tsc', 'kvm-clock', 'arch_sys_counter', 'hyperv_clocksource_tsc_page', 'xen')
 TIME_ERROR = 5
@@ -121,7 +121,7 @@ def _priority(limit: int) -> Row:
 
 def _memory(limit: int) -> Row:
     what = 'locked memory'
-    if limit < 0 or limit >= MEMLOCK_WANTED:
+    if limit < 0 or limit >= MIN_MEMLOCK:
         return Row(what, OK, 'unlimited' if limit < 0 else f'{limit / MEGABYTE:.0f} MB')
     found = f'{limit / MEGABYTE:.0f} MB (RLIMIT_MEMLOCK): lock_memory is not granted'
     remedy = "put '@realtime - memlock unlimited' into /etc/security/limits.d"
@@ -139,10 +139,10 @@ def _shared_memory(root: Path) -> list[Row]:
     size, free = stat.f_frsize * stat.f_blocks, stat.f_frsize * stat.f_bavail
     found = f'{free / MEGABYTE:.0f} of {size / MEGABYTE:.0f} MB free'
     room = Row(SHM, OK, found)
-    if free < SHM_WANTED:
-        verdict = FAIL if free < SHM_LEAST else WARN
+    if free < GOOD_SHM:
+        verdict = FAIL if free < MIN_SHM else WARN
         remedy = 'remove what is stale there; in a container: docker run --shm-size=512m'
-        room = Row(SHM, verdict, found, f'{SHM_WANTED // MEGABYTE} MB free', remedy)
+        room = Row(SHM, verdict, found, f'{GOOD_SHM // MEGABYTE} MB free', remedy)
     return [room, _stale(folder, names, _locked(root))]
 
 
@@ -169,9 +169,9 @@ def _stale(folder: Path, names: Sequence[str], locked: set[int]) -> Row:
             if inode not in locked:
                 stale, size = stale + 1, size + bytes_
     found = f'{stale} segments of Fast DDS that nobody holds, {size / MEGABYTE:.0f} MB'
-    if stale > STALE_BORNE:
+    if stale > MAX_STALE:
         remedy = 'when no ROS runs here: fastdds shm clean, or rm /dev/shm/fast{dds,rtps}_*'
-        return Row('stale memory', WARN, found, f'at most {STALE_BORNE}', remedy)
+        return Row('stale memory', WARN, found, f'at most {MAX_STALE}', remedy)
     return Row('stale memory', OK, found)
 
 
@@ -179,9 +179,9 @@ def _receive_buffer(root: Path) -> Row:
     text = _text(root / 'proc/sys/net/core/rmem_max')
     if not text.isdigit():
         return Row('net.core.rmem_max', OK, 'not to be seen here')
-    if int(text) < RMEM_WANTED:
-        remedy = f'sudo sysctl net.core.rmem_max={RMEM_WANTED}'
-        return Row('net.core.rmem_max', WARN, text, f'{RMEM_WANTED} bytes', remedy)
+    if int(text) < MIN_RMEM:
+        remedy = f'sudo sysctl net.core.rmem_max={MIN_RMEM}'
+        return Row('net.core.rmem_max', WARN, text, f'{MIN_RMEM} bytes', remedy)
     return Row('net.core.rmem_max', OK, f'{text} bytes')
 
 
@@ -221,8 +221,8 @@ def _runs(runs_dir: Path) -> list[Row]:
         return [Row('run directory', FAIL, found, 'one that can be written', remedy)]
     found = f'{free / MEGABYTE:.0f} MB free'
     disk = Row('disk', OK, found)
-    if free < DISK_WANTED:
-        verdict = FAIL if free < DISK_LEAST else WARN
+    if free < GOOD_DISK:
+        verdict = FAIL if free < MIN_DISK else WARN
         remedy = 'python -m kinfer_ros runs --older 20 --remove'
-        disk = Row('disk', verdict, found, f'{DISK_WANTED // MEGABYTE} MB', remedy)
+        disk = Row('disk', verdict, found, f'{GOOD_DISK // MEGABYTE} MB', remedy)
     return [Row('run directory', OK, f'{folder} can be written'), disk]

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from kinfer_ros.control.contract_check import FAIL
-from kinfer_ros.control.contract_check import OK
-from kinfer_ros.control.contract_check import WARN
-from kinfer_ros.control.contract_check import Row
-from kinfer_ros.telemetry.versions import ros_distro
-from kinfer_ros.telemetry.versions import version_of
+from kinfer_ros.contract.report import FAIL
+from kinfer_ros.contract.report import OK
+from kinfer_ros.contract.report import WARN
+from kinfer_ros.contract.report import Row
+from kinfer_ros.run.versions import ros_distro
+from kinfer_ros.run.versions import version_of
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED = ('numpy', 'onnxruntime', 'PyYAML', 'orjson')

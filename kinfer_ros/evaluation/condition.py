@@ -12,14 +12,14 @@ from dataclasses import fields
 
 import numpy as np
 
-from kinfer_ros.bridges.disturbance import Disturbance
-from kinfer_ros.bridges.mujoco import ImuNoise
+from kinfer_ros.bridges.mujoco.disturbance import Disturbance
+from kinfer_ros.bridges.mujoco.robot import ImuNoise
 
 Range = tuple[float, float]
 """Lowest and highest value."""
 
 ROBOT, PUSHES = 11, 12
-"""Kinds of draws, beside those of bridges/disturbance.py."""
+"""Kinds of draws, beside those of bridges/mujoco/disturbance.py."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Condition:
 NAMES = tuple(field.name for field in fields(Condition))
 RANGES = ('friction', 'payload', 'torque', 'command_delay')
 
-LARGEST = {
+MAX_VALUE = {
     'friction': 10.0, 'payload': 10.0, 'torque': 10.0, 'gain_error': 1.0,
     'joint_zero_error': 1.0, 'joint_position_noise': 1.0, 'joint_velocity_noise': 100.0,
     'imu_orientation_noise': 1.0, 'imu_gyro_noise': 10.0, 'imu_accel_noise': 100.0,

@@ -13,14 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.robot import Robot
-from kinfer_ros.control.robot import load_robot
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
@@ -31,10 +29,12 @@ from kinfer_ros.evaluation.meter import Meter
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
 
-LONGEST_RAMP_S = 60.0
-LEAST_PATH_M = 0.5
+MAX_RAMP_S = 60.0
+MIN_PATH_M = 0.5
 """m of way from which energy per metre means something."""
 
 EachTick = Callable[[Simulation], None]
@@ -110,7 +110,7 @@ class Trial:
                 each_tick(simulation)
 
         try:
-            self.simulation.run(self.job.seconds + LONGEST_RAMP_S, tick)
+            self.simulation.run(self.job.seconds + MAX_RAMP_S, tick)
         except BridgeError as error:  # physics that went out of bounds is a result as well
             self._reason = str(error)
         return self._result()
@@ -152,7 +152,7 @@ class Trial:
             'velocity': meter.velocity(),
             'velocity_error': meter.error(twist_of(job.values)),
             'power_w': meter.work_j / run_s if run_s else None,
-            'energy_j_per_m': meter.work_j / path if path >= LEAST_PATH_M else None,
+            'energy_j_per_m': meter.work_j / path if path >= MIN_PATH_M else None,
             'slip_mps': meter.slip(),
             'distance_m': odometer.distance,
             'path_m': path,

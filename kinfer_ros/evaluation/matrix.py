@@ -19,7 +19,7 @@ from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.evaluation.condition import CALM
 from kinfer_ros.evaluation.condition import CONDITIONS
-from kinfer_ros.evaluation.condition import LARGEST
+from kinfer_ros.evaluation.condition import MAX_VALUE
 from kinfer_ros.evaluation.condition import NAMES
 from kinfer_ros.evaluation.condition import RANGES
 from kinfer_ros.evaluation.condition import Condition
@@ -32,8 +32,8 @@ SHARE = 0.6
 """Of the range that a policy was trained with: what a default command asks for."""
 USUAL = {'xvel': 0.3, 'yvel': 0.1, 'yawrate': 0.3}
 """m/s and rad/s of a default command where the policy names no range."""
-MOST_SEEDS = 10_000
-LONGEST_S = 3600.0
+MAX_SEEDS = 10_000
+MAX_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -193,8 +193,8 @@ def load_matrix(path: Path, contract: Contract) -> Matrix:
         }
     if not commands or not conditions:
         root.problem('found no command or no condition, expected one of each at least')
-    seeds = root.integer('seeds', 1, MOST_SEEDS, default.seeds)
-    seconds = root.number('seconds', 's', 1.0, LONGEST_S, default.seconds)
+    seeds = root.integer('seeds', 1, MAX_SEEDS, default.seeds)
+    seconds = root.number('seconds', 's', 1.0, MAX_S, default.seconds)
     file.finish()
     return Matrix(commands, conditions, seeds, seconds)
 
@@ -225,7 +225,7 @@ def _condition(name: str, entry: Section, parent: Section) -> Condition:
     for key in NAMES:
         if not entry.has(key):
             continue
-        most = LARGEST[key]
+        most = MAX_VALUE[key]
         if key not in RANGES:
             found[key] = entry.number(key, 'see docs/evaluation.md', 0.0, most)
         elif isinstance(entry.plain(key), list):

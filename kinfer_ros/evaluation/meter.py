@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 
 Float64 = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """The page of an evaluation: one HTML file without a script, that opens offline.
 
 Without this module the worst case of a thousand runs would have to be searched in a terminal.
-Looks are those of a run's report (telemetry/page/report.css).
+Looks are those of a run's report (analysis/page/report.css).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from kinfer_ros.analysis.report import PAGE
 from kinfer_ros.evaluation.summary import HEAD
 from kinfer_ros.evaluation.summary import Line
 from kinfer_ros.evaluation.summary import Record
@@ -22,11 +23,10 @@ from kinfer_ros.evaluation.summary import cells
 from kinfer_ros.evaluation.summary import describe
 from kinfer_ros.evaluation.summary import off
 from kinfer_ros.evaluation.summary import summarise
-from kinfer_ros.telemetry.report import PAGE
 
 WORST = 10
 """Runs that are listed with the command that repeats them."""
-MOST_LISTED = 2000
+MAX_LISTED = 2000
 """Runs that are listed and drawn one by one: the results file has the rest."""
 
 STYLE = """
@@ -173,11 +173,11 @@ def dots(records: Sequence[Record]) -> str:
 
 def _thinned(records: Sequence[Record]) -> list[Record]:
     """Few enough to be drawn: every n-th, and the worst of all."""
-    if len(records) <= MOST_LISTED:
+    if len(records) <= MAX_LISTED:
         return list(records)
-    every = -(-2 * len(records) // MOST_LISTED)
+    every = -(-2 * len(records) // MAX_LISTED)
     worst = sorted(range(len(records)), key=lambda index: badness(records[index]))
-    kept = {*range(0, len(records), every), *worst[: MOST_LISTED // 2]}
+    kept = {*range(0, len(records), every), *worst[: MAX_LISTED // 2]}
     return [records[index] for index in sorted(kept)]
 
 
@@ -233,7 +233,7 @@ def _condition(values: Mapping[str, Any]) -> str:
 def _all(records: Sequence[Record]) -> str:
     head = ['job', 'run s', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'm', '']
     rows = []
-    for record in records[:MOST_LISTED]:
+    for record in records[:MAX_LISTED]:
         numbers = [
             (record['run_s'], '.2f'),
             *((error, '.3f') for error in record['velocity_error'].values()),
@@ -244,6 +244,6 @@ def _all(records: Sequence[Record]) -> str:
         ]
         shown = ['' if value is None else format(value, form) for value, form in numbers]
         rows.append([_text(record['job']), *shown, _text(record['reason'])])
-    more = len(records) - MOST_LISTED
+    more = len(records) - MAX_LISTED
     left_out = f'<p class="dim">{more} more are in results.ndjson</p>' if more > 0 else ''
     return _table(head, rows) + left_out

@@ -17,19 +17,19 @@ import mujoco
 import numpy as np
 import orjson
 
-from kinfer_ros.bridges.mujoco_model import fit_model
-from kinfer_ros.control.robot import Robot
+from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.errors import RunError
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.matrix import Matrix
 from kinfer_ros.policy.policy import Policy
-from kinfer_ros.telemetry.run import RunDirectory
-from kinfer_ros.telemetry.run import replace_file
-from kinfer_ros.telemetry.versions import versions
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.run.directory import RunDirectory
+from kinfer_ros.run.directory import replace_file
+from kinfer_ros.run.versions import versions
 
 SETTINGS, RESULTS, PAGE = 'settings.json', 'results.ndjson', 'report.html'
 
-LARGEST = 256 << 20
+MAX_VALUE = 256 << 20
 """Bytes of a results file that is read."""
 
 OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
@@ -115,10 +115,10 @@ class Results:
     def _read(self) -> None:
         """Take what is there; a line that a kill cut is taken away."""
         self._file.seek(0)
-        data = self._file.read(LARGEST + 1)
-        if len(data) > LARGEST:
+        data = self._file.read(MAX_VALUE + 1)
+        if len(data) > MAX_VALUE:
             self._file.close()
-            raise RunError(f'{self.path / RESULTS}: is larger than {LARGEST} bytes')
+            raise RunError(f'{self.path / RESULTS}: is larger than {MAX_VALUE} bytes')
         whole = data[: data.rfind(b'\n') + 1]
         self._file.truncate(len(whole))
         for number, line in enumerate(whole.splitlines(), 1):

@@ -30,7 +30,7 @@ Outcome = dict[str, Any] | str
 
 POLL_S = 0.5
 """s between two looks of the caller, for its progress."""
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 
 def cores() -> int:
@@ -103,7 +103,7 @@ def _outcome(worker: _Worker) -> Outcome:
     try:
         outcome: Outcome = worker.pipe.recv()
     except (EOFError, OSError):
-        worker.process.join(PATIENCE_S)
+        worker.process.join(TIMEOUT_S)
         code = worker.process.exitcode
         died = f'signal {-code}' if code is not None and code < 0 else f'exit code {code}'
         return f'its process died ({died})'
@@ -114,7 +114,7 @@ def _end(team: Sequence[_Worker]) -> None:
     for worker in team:
         worker.process.kill()
     for worker in team:
-        worker.process.join(PATIENCE_S)
+        worker.process.join(TIMEOUT_S)
         worker.pipe.close()
 
 

@@ -1,1 +1,10 @@
-"""The ROS 2 shells around the core."""
+"""The ROS 2 nodes."""
+
+NODES = {
+    'kos_bridge': ('kinfer_ros.nodes.kos.node', 'KosBridge'),
+    'mujoco_bridge': ('kinfer_ros.nodes.mujoco.node', 'MujocoBridge'),
+    'policy_node': ('kinfer_ros.nodes.policy.node', 'PolicyNode'),
+    'recorder': ('kinfer_ros.nodes.recorder', 'Recorder'),
+    'robot_state': ('kinfer_ros.nodes.robot_state', 'RobotState'),
+}
+"""Module and class of each executable; imported when needed: a bridge wants MuJoCo or gRPC."""

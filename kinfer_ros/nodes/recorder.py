@@ -32,18 +32,18 @@ from std_msgs.msg import String
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
-from kinfer_ros.nodes.capture import Capture
-from kinfer_ros.nodes.capture import Tap
-from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
-from kinfer_ros.nodes.parameters import Declared
-from kinfer_ros.nodes.parameters import declare
-from kinfer_ros.nodes.parameters import value
-from kinfer_ros.nodes.taking import Unserved
-from kinfer_ros.nodes.taking import ignore
-from kinfer_ros.nodes.taking import take_newest
-from kinfer_ros.telemetry.bag_sink import BagSink
-from kinfer_ros.telemetry.bag_types import MessageTypes
-from kinfer_ros.telemetry.versions import ros_distro
+from kinfer_ros.nodes.policy.parameters import Declared
+from kinfer_ros.nodes.policy.parameters import declare
+from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.recording.bag_sink import BagSink
+from kinfer_ros.recording.bag_types import MessageTypes
+from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.topic_recorder import RecordedTopic
+from kinfer_ros.ros.topic_recorder import TopicRecorder
+from kinfer_ros.run.versions import ros_distro
 
 PERIOD = 0.05
 """s between two batches."""
@@ -105,7 +105,9 @@ class Recorder(Node):
         super().__init__(node_name, **kwargs)
         declare(self, RECORDER_PARAMETERS)
         refuse_misspelt_parameters(self)
-        self._capture = Capture(self, self._excluded(), self._offer, self.get_logger().warning)
+        self._capture = TopicRecorder(
+            self, self._excluded(), self._offer, self.get_logger().warning
+        )
         self._sink = BagSink(MessageTypes(ros_distro()))
         self._told: set[str] = set()
         self._bag: Path | None = None
@@ -117,7 +119,7 @@ class Recorder(Node):
             value(self, 'run_topic'),
             ignore,
             QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
-            callback_group=Unserved(),
+            callback_group=PollOnlyGroup(),
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._stop = threading.Event()
@@ -276,7 +278,7 @@ class Recorder(Node):
                 + (f', lost {lost}' if lost else '')
             )
 
-    def _offer(self, tap: Tap) -> None:
+    def _offer(self, tap: RecordedTopic) -> None:
         # The last lines of the log are no state that a new bag would have to begin with.
         latched = 0 if tap.topic == '/rosout' else tap.latched
         self._sink.offer(tap.topic, tap.msgtype, reliable=tap.reliable, latched=latched)
@@ -335,7 +337,7 @@ def _free(path: Path) -> Path:
 
 def main(args: list[str] | None = None) -> int:
     """Run the recorder as a process; return its exit code."""
-    from kinfer_ros.nodes.process import run_node
+    from kinfer_ros.ros.process import run_node
 
     return run_node(Recorder, args)
 

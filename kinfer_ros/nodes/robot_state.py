@@ -34,23 +34,23 @@ from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 from visualization_msgs.msg import MarkerArray
 
-from kinfer_ros.bridges.contacts import Contacts
-from kinfer_ros.bridges.description import describe
-from kinfer_ros.bridges.urdf import UrdfTree
-from kinfer_ros.control.robot import Robot
-from kinfer_ros.control.robot import load_robot
 from kinfer_ros.control.sensors import MAX_JOINTS
-from kinfer_ros.nodes.clocks import Clocks
-from kinfer_ros.nodes.overrides import refuse_misspelt_parameters
-from kinfer_ros.nodes.parameters import Declared
-from kinfer_ros.nodes.parameters import declare
-from kinfer_ros.nodes.parameters import value
-from kinfer_ros.nodes.process import run_node
-from kinfer_ros.nodes.qos import BEST_EFFORT
-from kinfer_ros.nodes.qos import LATCHED
-from kinfer_ros.nodes.taking import Unserved
-from kinfer_ros.nodes.taking import ignore
-from kinfer_ros.nodes.taking import take_newest
+from kinfer_ros.nodes.policy.parameters import Declared
+from kinfer_ros.nodes.policy.parameters import declare
+from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.ros.clocks import Clocks
+from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.process import run_node
+from kinfer_ros.ros.qos import BEST_EFFORT
+from kinfer_ros.ros.qos import LATCHED
+from kinfer_ros.viewers.contacts import Contacts
+from kinfer_ros.viewers.description import describe
+from kinfer_ros.viewers.urdf import UrdfTree
 
 Float64Array = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ class RobotState(Node):
         self._prefix = value(self, 'frame_prefix')
         self._angles: dict[str, float] = {}
         self._odometry: Odometry | None = None
-        group = Unserved()
+        group = PollOnlyGroup()
         self._joints = self.create_subscription(
             JointState, 'joint_states', ignore, BEST_EFFORT, callback_group=group
         )

@@ -28,7 +28,7 @@ Array = npt.NDArray[np.float32]
 _SILENT = 4  # onnxruntime's severity "fatal": its errors reach us as exceptions instead
 _ALIGNMENT = 16  # floats: one cache line
 _DOT_CHUNK = 8192  # OpenBLAS starts threads for longer dot products
-_LARGEST = float(np.finfo(np.float32).max)
+_MAX_VALUE = float(np.finfo(np.float32).max)
 # No file can exist below this: what onnxruntime looks for here it does not find.
 _NOWHERE = os.path.join(os.devnull, 'no_external_data')  # noqa: PTH118
 
@@ -112,7 +112,7 @@ class FiniteCheck:
         """:return: False when any element is NaN or infinite."""
         try:
             for dot, chunk in self._dots:
-                if not dot(chunk) < _LARGEST:
+                if not dot(chunk) < _MAX_VALUE:
                     return self._look()
         except (FloatingPointError, RuntimeWarning):
             # An overflow, in a process that has made errors of numpy's warnings.

@@ -16,7 +16,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.spec_terms import LONGEST
+from kinfer_ros.policy.spec_terms import MAX_LENGTH
 from kinfer_ros.policy.spec_terms import Known
 from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.policy.spec_terms import read_term
@@ -262,7 +262,7 @@ def _read_history(observation: Section | None) -> History:
     if section is None:
         return History()
     return History(
-        length=section.integer('length', 1, LONGEST),
+        length=section.integer('length', 1, MAX_LENGTH),
         per_frame=section.choice('layout', ('per_term', 'per_frame')) == 'per_frame',
         newest_first=section.choice('order', ('oldest_first', 'newest_first')) == 'newest_first',
         zero_fill=section.choice('first', ('repeat', 'zero')) == 'zero',

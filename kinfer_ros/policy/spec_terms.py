@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import did_you_mean
-from kinfer_ros.yaml_vectors import MOST
+from kinfer_ros.yaml_vectors import MAX_COUNT
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
 from kinfer_ros.yaml_vectors import fits
@@ -38,7 +38,7 @@ XYZ = ('x', 'y', 'z')
 RPY = ('roll', 'pitch', 'yaw')
 FRAMES = ('base', 'imu')
 UNIT, METRIC = 'unit', 'm/s^2'
-LONGEST = 1000
+MAX_LENGTH = 1000
 """Frames of history, or ticks back; 20 s at 50 Hz."""
 
 
@@ -120,7 +120,7 @@ def _common(
     labels = tuple(names)
     history = None
     if section.has('history'):
-        history = section.integer('history', 1, LONGEST)
+        history = section.integer('history', 1, MAX_LENGTH)
     return Term(
         source=source,
         names=labels,
@@ -188,7 +188,7 @@ def _command_term(section: Section, known: Known) -> Term:
 def _action_term(section: Section, known: Known) -> Term:
     names = read_names(section, 'joints', known.action_joints)
     which = section.choice('which', ('raw', 'scaled', 'target'))
-    ago = section.integer('ago', 1, LONGEST, default=1)
+    ago = section.integer('ago', 1, MAX_LENGTH, default=1)
     unit = 'network output' if which == 'raw' else 'rad'
     return _common(section, ACTION, names, unit, which=which, ago=ago)
 
@@ -219,7 +219,7 @@ def _time_term(section: Section, known: Known) -> Term:
 def _constant_term(section: Section, known: Known) -> Term:
     values = section.plain('values')
     if fits(values):
-        values = [values] * section.integer('count', 1, MOST, default=1)
+        values = [values] * section.integer('count', 1, MAX_COUNT, default=1)
     if not isinstance(values, list) or not values or not all(map(fits, values)):
         section.problem(f'found {shown(values)}, expected a list of numbers', 'values')
         values = [0.0]

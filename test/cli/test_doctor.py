@@ -22,10 +22,10 @@ def test_two_processes_meet_here(capsys):
 
 def test_who_cannot_be_found_is_said(monkeypatch):
     """Bounded: a diagnosis must not hang on what it looks for."""
-    meeting = pytest.importorskip('kinfer_ros.nodes.meeting')
+    discovery = pytest.importorskip('kinfer_ros.ros.discovery')
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
-    monkeypatch.setattr(meeting, 'PATIENCE_S', 1.0)
-    assert meeting.meet() is None
+    monkeypatch.setattr(discovery, 'TIMEOUT_S', 1.0)
+    assert discovery.check_discovery() is None
 
 
 def test_a_failure_is_exit_code_1_with_its_remedy(capsys, monkeypatch):

@@ -13,12 +13,12 @@ import sys
 import pytest
 
 from helpers.processes import REPOSITORY
-from kinfer_ros import graph
 from kinfer_ros.__main__ import COMMANDS
 from kinfer_ros.__main__ import main
 from kinfer_ros.__main__ import module_of
 from kinfer_ros.cli.parsers import PROGRAM
 from kinfer_ros.cli.parsers import subcommands
+from kinfer_ros.launching import graph
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.tunables import Tunables
-from kinfer_ros.control.tunables import tunables_from
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ContractError
 
 S = 1_000_000_000
@@ -23,7 +23,7 @@ TWIST = ('xvel', 'yvel', 'yawrate')
 
 
 def vector(*names: str, **more: object) -> CommandVector:
-    tunables = more.pop('tunables', Tunables())
+    tunables = more.pop('tunables', LiveSettings())
     return CommandVector(names, more.pop('ranges', {}), tunables=tunables, **more)
 
 
@@ -125,7 +125,7 @@ def test_a_heading_set_by_name_goes_back_to_the_integrated_one() -> None:
 
 def test_scales_come_before_limits_and_ranges_last() -> None:
     """The stick's full way is scaled, what comes of it is limited, whatever its sign."""
-    tunables = Tunables(command_scale=(0.5, 2.0, 1.0), command_limit=(0.0, 1.0, 0.3))
+    tunables = LiveSettings(command_scale=(0.5, 2.0, 1.0), command_limit=(0.0, 1.0, 0.3))
     command = vector(*TWIST, tunables=tunables, ranges={'yvel': (-0.8, 0.8)})
     command.set_twist(1.0, 1.0, -0.5, 0)
     command.update(0, 0.02)
@@ -138,7 +138,7 @@ def test_scales_come_before_limits_and_ranges_last() -> None:
 
 def test_acceleration_is_limited_both_ways_and_said() -> None:
     """1 m/s^2 at 50 Hz is 0.02 m/s a tick, away from rest as well as back to it."""
-    command = vector(*TWIST, tunables=Tunables(command_acceleration=(1.0, 0.0, 0.0)))
+    command = vector(*TWIST, tunables=LiveSettings(command_acceleration=(1.0, 0.0, 0.0)))
     command.set_twist(0.05, 3.0, 0.0, 0)
     values, slowed = [], []
     for now in (0, 0, 0, S, S, S):  # from S on the command is lost
@@ -151,7 +151,7 @@ def test_acceleration_is_limited_both_ways_and_said() -> None:
 
 def test_a_run_accelerates_from_zero() -> None:
     """A stick pushed while the robot stood in hold must not be a jump at the start."""
-    command = vector(*TWIST, tunables=Tunables(command_acceleration=(1.0, 0.0, 0.0)))
+    command = vector(*TWIST, tunables=LiveSettings(command_acceleration=(1.0, 0.0, 0.0)))
     for _ in range(100):
         command.set_twist(1.0, 0.0, 0.0, 0)
         command.update(0, 0.02)
@@ -162,7 +162,7 @@ def test_a_run_accelerates_from_zero() -> None:
 
 def test_settings_are_read_live() -> None:
     """They change between two ticks, under a command that stays."""
-    tunables = Tunables()
+    tunables = LiveSettings()
     command = vector('xvel', tunables=tunables)
     command.set_twist(1.0, 0.0, 0.0, 0)
     command.update(S, 0.02)
@@ -204,7 +204,7 @@ def test_a_named_velocity_is_a_push_too() -> None:
 
 def test_a_named_velocity_keeps_to_the_limits_of_a_command() -> None:
     """`command_limit` is the largest velocity, whichever topic it comes on."""
-    tunables = Tunables(command_limit=(0.3, 0.0, 0.0), command_acceleration=(1.0, 0.0, 0.0))
+    tunables = LiveSettings(command_limit=(0.3, 0.0, 0.0), command_acceleration=(1.0, 0.0, 0.0))
     command = vector(*TWIST, tunables=tunables)
     command.set_named(['xvel'], [5.0], 0)
     command.update(0, 0.1)
@@ -256,7 +256,7 @@ def test_whatever_is_commanded_the_policy_sees_finite_numbers(
     acceleration: tuple[float, float, float],
 ) -> None:
     """Any message, and any settings that are accepted."""
-    tunables = tunables_from({'command_scale': scale, 'command_acceleration': acceleration})
+    tunables = live_settings_from({'command_scale': scale, 'command_acceleration': acceleration})
     command = vector(*TWIST, 'yaw', tunables=tunables)
     for now, twist in enumerate(twists):
         command.set_twist(*twist, now)

@@ -16,7 +16,7 @@ from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_an_output_that_is_not_finite_is_refused_and_the_carry_stays(tmp_path: P
     carry = rig.policy.carry.copy()
     held = rig.controller.target.copy()
     rig.controller.parts.command.set_twist(-1.0, 0.0, 0.0, rig.now)
-    for _ in range(Tunables().max_refused):
+    for _ in range(LiveSettings().max_refused):
         assert rig.tick() is Mode.RUN
         assert not rig.controller.ran
         assert rig.controller.send is Send.POSITION
@@ -179,7 +179,7 @@ def test_a_carry_that_is_not_finite_is_refused_as_well(tmp_path: Path) -> None:
     rig = Rig(sqrt_policy(tmp_path), small_robot(tmp_path))
     rig.run()
     rig.controller.parts.command.set_twist(0.0, -1.0, 0.0, rig.now)
-    assert rig.tick(Tunables().max_refused) is Mode.RUN
+    assert rig.tick(LiveSettings().max_refused) is Mode.RUN
     assert rig.tick() is Mode.FAULT
     assert 'next carry' in rig.controller.reason
 

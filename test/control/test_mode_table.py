@@ -12,11 +12,11 @@ from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
+from kinfer_ros.contract.activation import not_ready
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.start import not_ready
 
 INACTIVE, RAMP, HOLD, RUN, FADE, DAMP, FAULT = Mode
 

@@ -25,9 +25,9 @@ from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.robot import Robot
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.robot.robot import Robot
 
 PERIOD_S = PERIOD_NS / 1e9
 SESSION = Settings(
@@ -59,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 class Drive:
     """One controller through many steps, and what has to hold after each."""
 
-    def __init__(self, world: World, *, running: bool, tunables: Tunables) -> None:
+    def __init__(self, world: World, *, running: bool, tunables: LiveSettings) -> None:
         self.world = world
         self.rig = Rig(world.policy, world.robot, SESSION, tunables)
         if running:
@@ -133,13 +133,13 @@ def test_whatever_is_done_to_it_a_controller_keeps_its_promises(world: World) ->
     @given(
         running=st.booleans() | st.just(True),
         tunables=st.builds(
-            Tunables,
+            LiveSettings,
             target_slew=st.sampled_from((60.0, 2.0)),
             torque_band=st.sampled_from((1.0, 0.0)),
         ),
         todo=st.lists(steps, min_size=8, max_size=40),
     )
-    def drives(running: bool, tunables: Tunables, todo: list[Step]) -> None:
+    def drives(running: bool, tunables: LiveSettings, todo: list[Step]) -> None:
         drive = Drive(world, running=running, tunables=tunables)
         with np.errstate(all='ignore'):
             for step in todo:

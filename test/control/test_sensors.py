@@ -73,7 +73,7 @@ def test_an_imu_that_is_mounted_turned_reads_like_one_that_is_not(tmp_path: Path
     half = np.sqrt(0.5)
     path = tmp_path / 'turned.yaml'
     path.write_text(text.replace('[1, 0, 0, 0]', f'[{half}, 0, 0, {half}]'))
-    from kinfer_ros.control.robot import load_robot
+    from kinfer_ros.robot.robot import load_robot
 
     frame = SensorFrame(load_robot(path))
     mounting = (half, 0.0, 0.0, half)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinfer_ros.control.contract_check import Row
+from kinfer_ros.contract.report import Row
 from kinfer_ros.doctor.machine import _memory
 from kinfer_ros.doctor.machine import _priority
 from kinfer_ros.doctor.machine import check_machine

@@ -15,8 +15,7 @@ from helpers.models import metadata
 from helpers.models import mlp_policy
 from helpers.models import write_kinfer
 from helpers.walking import MODEL
-from kinfer_ros.bridges.mujoco import MujocoRobot
-from kinfer_ros.control.robot import load_robot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import CONDITIONS
@@ -30,6 +29,7 @@ from kinfer_ros.evaluation.matrix import default_matrix
 from kinfer_ros.evaluation.matrix import load_matrix
 from kinfer_ros.evaluation.meter import Meter
 from kinfer_ros.evaluation.meter import contact_slip
+from kinfer_ros.robot.robot import load_robot
 
 BIPED = Subject(MODEL, 'biped')
 FORWARD = Job('forward', {'xvel': 0.3}, 'calm', CONDITIONS['calm'], 0, 4.0)

@@ -12,7 +12,7 @@ from helpers.processes import REPOSITORY
 from helpers.walking import MODEL
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.evaluation.condition import CONDITIONS
-from kinfer_ros.evaluation.condition import LARGEST
+from kinfer_ros.evaluation.condition import MAX_VALUE
 from kinfer_ros.evaluation.condition import NAMES
 from kinfer_ros.evaluation.condition import Condition
 from kinfer_ros.evaluation.condition import Pushes
@@ -99,8 +99,8 @@ def test_a_wrong_file_is_refused_with_every_line(contract, tmp_path):
 
 def test_conditions_speak_the_bridges_language():
     """What an evaluation found has to be set on the bridge as well, under the same name."""
-    assert set(LARGEST) == set(NAMES)
-    parameters = pytest.importorskip('kinfer_ros.nodes.mujoco_parameters').MUJOCO_PARAMETERS
+    assert set(MAX_VALUE) == set(NAMES)
+    parameters = pytest.importorskip('kinfer_ros.nodes.mujoco.parameters').MUJOCO_PARAMETERS
     assert set(NAMES) - {each.name for each in parameters} == {'push_speed', 'push_every'}
 
 

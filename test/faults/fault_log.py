@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinfer_ros.telemetry.ndjson import read_steps
+from kinfer_ros.run.writer import read_steps
 
 Step = dict[str, Any]
 

@@ -18,7 +18,7 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
 
-from kinfer_ros.nodes.messages import stamp_ns
+from kinfer_ros.ros.messages import stamp_ns
 
 Change = Callable[[Any], Any]
 """Takes a message and returns the one to hand on, or None to keep it back."""

@@ -17,8 +17,8 @@ from fault_policies import forgetful_at
 from fault_relay import Relay
 from geometry_msgs.msg import Twist
 
-from kinfer_ros.control.robot import load_robot
-from kinfer_ros.nodes.messages import stamp_ns
+from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.ros.messages import stamp_ns
 
 HELD = 3
 """Ticks for which the last good target is held (max_refused)."""

@@ -18,7 +18,7 @@ from helpers.client import Client
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.walking import MODEL
-from kinfer_ros.nodes.parameters import POLICY_PARAMETERS
+from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
 
 CHANGED = {
     'action_scale': 0.8,
@@ -49,7 +49,7 @@ def dump(client: Client) -> dict[str, Any]:
 def test_a_dump_brings_the_same_state_back(tmp_path: Path) -> None:
     """Every parameter of the node, set by hand before, in a process that knows only the file."""
     environment = domain_environment()
-    command = ['-m', 'kinfer_ros.nodes.policy_node', '--ros-args']
+    command = ['-m', 'kinfer_ros.nodes.policy.node', '--ros-args']
     with Client(int(environment['ROS_DOMAIN_ID'])) as client:
         with Process(command, tmp_path / 'first.log', environment) as first:
             parameters = [Parameter(n, value=v).to_parameter_msg() for n, v in CHANGED.items()]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
+from kinfer_ros.contract.activation import not_ready
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.start import not_ready
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.policy.policy import Policy
 
 S = 1_000_000_000
@@ -111,7 +111,7 @@ def measure(rig: Rig, step: Step) -> None:
 
 def _tunings(share: float) -> st.SearchStrategy[dict[str, object]]:
     """A few settings, within the share of their range next to the default."""
-    defaults = Tunables()
+    defaults = LiveSettings()
     single = {
         name: st.integers(low, high)
         if isinstance(low, int)

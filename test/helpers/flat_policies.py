@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers.shared import shared_path
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Mode
 from kinfer_ros.control.controller import Settings
-from kinfer_ros.control.robot import load_robot
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
 
 DATA = Path(__file__).resolve().parents[1] / 'data'

@@ -14,6 +14,8 @@ from types import TracebackType
 
 import pytest
 
+from kinfer_ros.nodes import NODES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -121,7 +123,7 @@ def node(
     remaps: Mapping[str, str] | None = None,
 ) -> Process:
     """Start one of the package's nodes with parameters and remapped names."""
-    words = ['-m', f'kinfer_ros.nodes.{name}', '--ros-args']
+    words = ['-m', NODES[name][0], '--ros-args']
     if namespace:
         words += ['-r', f'__ns:=/{namespace}']
     if node_name:

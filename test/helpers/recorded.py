@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers.walking import MODEL
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.nodes.parameters import STRUCTURE
-from kinfer_ros.nodes.run_session import RunSession
-from kinfer_ros.nodes.run_session import load
+from kinfer_ros.nodes.policy.parameters import STRUCTURE
+from kinfer_ros.run.session import RunSession
+from kinfer_ros.run.session import load
 from kinfer_ros.simulate import Simulation
 
 DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in STRUCTURE}

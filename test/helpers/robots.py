@@ -21,11 +21,11 @@ from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.robot import Robot
-from kinfer_ros.control.robot import load_robot
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.robot import load_robot
 
 PERIOD_NS = 20_000_000
 START_NS = 5_000_000_000
@@ -76,10 +76,10 @@ class Rig:
         policy: Policy,
         robot: Robot,
         settings: Settings | None = None,
-        tunables: Tunables | None = None,
+        tunables: LiveSettings | None = None,
     ) -> None:
         self.controller: Controller = assemble(
-            policy, robot, settings or Settings(period_ns=PERIOD_NS), tunables or Tunables()
+            policy, robot, settings or Settings(period_ns=PERIOD_NS), tunables or LiveSettings()
         )
         self.policy = policy
         self.robot = robot

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinfer_ros.bridges.mujoco import MujocoRobot
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Settings
-from kinfer_ros.control.robot import load_robot
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.share import share_dir
 from kinfer_ros.simulate import Simulation
 

@@ -7,11 +7,11 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion
 from nav_msgs.msg import Odometry
 
-from kinfer_ros.bridges.description import describe
-from kinfer_ros.bridges.urdf import UrdfTree
-from kinfer_ros.control.robot import load_robot
 from kinfer_ros.nodes.robot_state import link_transforms
 from kinfer_ros.nodes.robot_state import odometry_transform
+from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.viewers.description import describe
+from kinfer_ros.viewers.urdf import UrdfTree
 
 
 def test_every_link_hangs_on_its_parent() -> None:

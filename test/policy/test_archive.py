@@ -97,7 +97,7 @@ def test_archive_is_an_archive_by_its_content(tmp_path):
 def test_package_needs_no_onnx():
     """The onnx package is for tests and training; a robot has onnxruntime and numpy only."""
     code = (
-        'import sys; sys.modules["onnx"] = None; import kinfer_ros, kinfer_ros.cli.pack;'
+        'import sys; sys.modules["onnx"] = None; import kinfer_ros, kinfer_ros.cli.policy.pack;'
         'print(sorted(m for m in sys.modules if m.split(".")[0] in ("rclpy", "mujoco", "grpc")))'
     )
     done = subprocess.run(

@@ -15,7 +15,7 @@ import pytest
 
 from helpers import models
 from helpers.shared import kinfer_archives
-from kinfer_ros.cli import pack
+from kinfer_ros.cli.policy import pack
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model

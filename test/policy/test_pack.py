@@ -9,7 +9,7 @@ import pytest
 
 from helpers import models
 from kinfer_ros.cli import common
-from kinfer_ros.cli import pack
+from kinfer_ros.cli.policy import pack
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.policy import load_model

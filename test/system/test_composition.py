@@ -12,7 +12,7 @@ from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.processes import wait_until
 from helpers.walking import MODEL
-from kinfer_ros.telemetry.ndjson import read_steps
+from kinfer_ros.run.writer import read_steps
 
 PARAMETERS = """\
 /**:

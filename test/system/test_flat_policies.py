@@ -14,7 +14,7 @@ from helpers.flat_policies import Flat
 from helpers.processes import domain_environment
 from helpers.processes import node
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.telemetry.ndjson import read_steps
+from kinfer_ros.run.writer import read_steps
 
 HERE = [flat for flat in FLAT if flat.path is not None]
 SECONDS = 10.0

@@ -14,8 +14,8 @@ from helpers.kos_server import KosServer
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.shared import shared_path
-from kinfer_ros.bridges.kos_units import JointUnits
-from kinfer_ros.control.robot import load_robot
+from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.robot.robot import load_robot
 
 POLICIES = shared_path('policies/kinfer_unit_tests')
 KBOT = load_robot('kbot')

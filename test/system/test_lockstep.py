@@ -19,7 +19,7 @@ from helpers.processes import node
 from helpers.walking import MODEL
 from helpers.walking import walk
 from kinfer_ros.__main__ import main
-from kinfer_ros.telemetry.ndjson import read_steps
+from kinfer_ros.run.writer import read_steps
 
 REFERENCE = Path(__file__).parent / 'data' / 'walk_targets.npz'
 COMMAND = (0.3, 0.0, 0.0)

@@ -16,10 +16,11 @@ from helpers.client import Client
 from helpers.processes import REPOSITORY
 from helpers.processes import Process
 from helpers.processes import domain_environment
-from kinfer_ros.graph import NodeSpec
-from kinfer_ros.graph import ros_arguments
-from kinfer_ros.two_robots import SIDES
-from kinfer_ros.two_robots import both
+from kinfer_ros.launching.graph import NodeSpec
+from kinfer_ros.launching.graph import ros_arguments
+from kinfer_ros.launching.two_robots import SIDES
+from kinfer_ros.launching.two_robots import both
+from kinfer_ros.nodes import NODES
 
 SECONDS = 2.0
 
@@ -42,7 +43,7 @@ def start(side: str, spec: NodeSpec, folder: Path, environment: dict[str, str]) 
     """Start a node as the launch file does."""
     words = ros_arguments(spec, str(folder / 'fleet.yaml'))
     words += ['-r', f'__ns:=/{side}']
-    module = f'kinfer_ros.nodes.{spec.executable}'
+    module = NODES[spec.executable][0]
     return Process(['-m', module, *words], folder / f'{side}_{spec.executable}.log', environment)
 
 

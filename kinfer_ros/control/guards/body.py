@@ -11,14 +11,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from kinfer_ros.control.guards.samples import Moment
+from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import OK
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.guards.verdict import warn
-from kinfer_ros.control.robot import Robot
 from kinfer_ros.control.sensors import GRAVITY
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.robot.robot import Robot
 
 Float64 = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class TiltGuard:
     Written so that anything but a clear "upright" is a fault: upside down and NaN as well.
     """
 
-    def __init__(self, tunables: Tunables) -> None:
+    def __init__(self, tunables: LiveSettings) -> None:
         self._tunables = tunables
 
     def check(self, gravity: Float64) -> Verdict:
@@ -60,7 +60,7 @@ class JointGuard:
     The three are judged together, in one pass over all joints.
     """
 
-    def __init__(self, robot: Robot, tunables: Tunables) -> None:
+    def __init__(self, robot: Robot, tunables: LiveSettings) -> None:
         self._names = robot.joint_names
         self._tunables = tunables
         self._middle = (robot.lower + robot.upper) / 2
@@ -87,7 +87,7 @@ class JointGuard:
         self._followed = True
 
     def check(
-        self, position: Float64, velocity: Float64, target: Float64 | None, moment: Moment
+        self, position: Float64, velocity: Float64, target: Float64 | None, moment: TickContext
     ) -> Verdict:
         """
         Judge a sample, all [N] in the robot's joint order, rad and rad/s.
@@ -133,7 +133,7 @@ class JointGuard:
         self._fast_ticks = 0
         return OK
 
-    def _fast(self, velocity: Float64, moment: Moment) -> Verdict:
+    def _fast(self, velocity: Float64, moment: TickContext) -> Verdict:
         self._fast_ticks += moment.new_joints
         worst = int((self._measured[1] - self._limits[1]).argmax())
         text = (
@@ -142,7 +142,7 @@ class JointGuard:
         )
         return (fault if self._fast_ticks >= SPEED_TICKS else warn)('speed', text)
 
-    def _off(self, position: Float64, target: Float64, moment: Moment) -> Verdict:
+    def _off(self, position: Float64, target: Float64, moment: TickContext) -> Verdict:
         """Judge each joint for itself: several may be off by turns, and all of them follow."""
         if self._followed:
             self._off_since_ns.fill(moment.now_ns)
@@ -206,7 +206,7 @@ class HealthGuard:
     WARM = 10.0
     """deg C below `max_temperature` at which the warning comes."""
 
-    def __init__(self, robot: Robot, tunables: Tunables) -> None:
+    def __init__(self, robot: Robot, tunables: LiveSettings) -> None:
         self._names = robot.joint_names
         self._tunables = tunables
 
@@ -241,9 +241,9 @@ class MissedGuard:
     One long pause and a policy that is always too slow are both found.
     """
 
-    FORGIVEN_AFTER = 10
+    REFUSED_FORGOTTEN_AFTER = 10
 
-    def __init__(self, tunables: Tunables) -> None:
+    def __init__(self, tunables: LiveSettings) -> None:
         self._tunables = tunables
         self.restart()
 
@@ -256,7 +256,7 @@ class MissedGuard:
         """Judge a tick before which `missed` ticks were skipped."""
         if not missed:
             self._in_time += 1
-            if self._in_time >= self.FORGIVEN_AFTER:
+            if self._in_time >= self.REFUSED_FORGOTTEN_AFTER:
                 self._in_time = 0
                 self._balance = max(0, self._balance - 1)
             return OK

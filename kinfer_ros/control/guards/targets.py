@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 
 Float64 = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class TargetLimiter:
         robot: Limits,
         gains: tuple[Float64, Float64, Float64],
         period_s: float,
-        tunables: Tunables,
+        tunables: LiveSettings,
     ) -> None:
         """:param gains: kp, kd and torque limits [N] that the policy was trained with."""
         n = len(robot.joint_names)

@@ -83,7 +83,7 @@ class GuardState(TypedDict):
     now: str
 
 
-class Panel:
+class GuardStats:
     """
     Counts the verdicts of all guards by name.
 

@@ -17,12 +17,12 @@ from kinfer_ros.control.guards.body import HealthGuard
 from kinfer_ros.control.guards.body import JointGuard
 from kinfer_ros.control.guards.body import MissedGuard
 from kinfer_ros.control.guards.body import TiltGuard
-from kinfer_ros.control.guards.samples import Moment
+from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import OK
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.sensors import GRAVITY
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_tilt(angle: float, limit: float, fell: bool, axis: int) -> None:
     gravity = np.zeros(3)
     gravity[axis] = GRAVITY * math.sin(angle)
     gravity[2] = -GRAVITY * math.cos(angle)
-    verdict = TiltGuard(Tunables(max_tilt=limit)).check(gravity)
+    verdict = TiltGuard(LiveSettings(max_tilt=limit)).check(gravity)
     if not fell:
         assert verdict is OK
         return
@@ -54,18 +54,18 @@ def test_tilt(angle: float, limit: float, fell: bool, axis: int) -> None:
 def test_a_gravity_that_is_not_a_number_is_not_upright() -> None:
     """The comparison is written so that NaN falls on the safe side."""
     gravity = np.array([0.0, 0.0, np.nan])
-    assert TiltGuard(Tunables()).check(gravity).level is Level.FAULT
+    assert TiltGuard(LiveSettings()).check(gravity).level is Level.FAULT
 
 
 class Joints:
     """A guard of two joints (limits -1..1 rad, 8 rad/s) at rest at zero, and a clock."""
 
     def __init__(self, folder: Path, **tunables: float) -> None:
-        self.tunables = Tunables(**tunables)
+        self.tunables = LiveSettings(**tunables)
         self.guard = JointGuard(small_robot(folder), self.tunables)
         self.position, self.velocity = np.zeros(2), np.zeros(2)
         self.target: np.ndarray | None = np.zeros(2)
-        self.moment = Moment(START_NS, START_NS)
+        self.moment = TickContext(START_NS, START_NS)
 
     def check(self) -> Verdict:
         """Judge the joints a period later."""
@@ -179,7 +179,7 @@ class Body:
     def __init__(self, folder: Path, **tunables: float) -> None:
         robot = small_robot(folder)
         self.health = Health(robot)
-        self.guard = HealthGuard(robot, Tunables(**tunables))
+        self.guard = HealthGuard(robot, LiveSettings(**tunables))
 
     def check(self) -> Verdict:
         """Judge what has been told."""
@@ -241,14 +241,14 @@ def test_a_warm_joint_does_not_hide_an_empty_battery(tmp_path: Path) -> None:
 
 def test_missed_ticks_are_borne_up_to_the_balance() -> None:
     """One long pause is found at once."""
-    assert MissedGuard(Tunables(max_missed_ticks=10)).check(10) is OK
-    verdict = MissedGuard(Tunables(max_missed_ticks=10)).check(11)
+    assert MissedGuard(LiveSettings(max_missed_ticks=10)).check(10) is OK
+    verdict = MissedGuard(LiveSettings(max_missed_ticks=10)).check(11)
     assert (verdict.level, verdict.guard) == (Level.FAULT, 'missed')
 
 
 def test_a_policy_that_is_always_too_slow_is_found_and_a_hiccup_is_not() -> None:
     """One missed for each in time adds up: that gait is a third too slow. One in 20 does not."""
-    guard = MissedGuard(Tunables(max_missed_ticks=3))
+    guard = MissedGuard(LiveSettings(max_missed_ticks=3))
     assert all(guard.check(missed) is OK for _ in range(50) for missed in (1, *[0] * 20))
     answers = [guard.check(missed).level for _ in range(4) for missed in (1, 0)]
     assert answers[-2] is Level.FAULT

@@ -17,8 +17,8 @@ from kinfer_ros.control.guards.targets import SLEW_BROKEN
 from kinfer_ros.control.guards.targets import TORQUE
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Verdict
-from kinfer_ros.control.robot import Robot
-from kinfer_ros.control.tunables import Tunables
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.robot.robot import Robot
 
 PERIOD_S = 0.02
 WIDE = {'target_slew': 1000.0, 'torque_band': 0.0}
@@ -28,7 +28,7 @@ class Drive:
     """A limiter of two joints: limits -1..1 rad, kp 20, kd 1, torque limit 10 Nm."""
 
     def __init__(self, robot: Robot, **tunables: float) -> None:
-        self.tunables = Tunables(**(WIDE | tunables))
+        self.tunables = LiveSettings(**(WIDE | tunables))
         n = np.ones(2)
         self.limiter = TargetLimiter(robot, (20 * n, n, 10 * n), PERIOD_S, self.tunables)
         self.position, self.velocity = np.zeros(2), np.zeros(2)

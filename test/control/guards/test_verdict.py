@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kinfer_ros.control.guards.verdict import GUARDS
+from kinfer_ros.control.guards.verdict import GuardStats
 from kinfer_ros.control.guards.verdict import Level
-from kinfer_ros.control.guards.verdict import Panel
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.guards.verdict import warn
@@ -14,7 +14,7 @@ from kinfer_ros.control.guards.verdict import warn
 
 def test_a_new_panel_is_silent_and_knows_every_guard() -> None:
     """Diagnostics list all guards from the start, not from their first word on."""
-    panel = Panel()
+    panel = GuardStats()
     assert list(panel.state()) == list(GUARDS)
     assert panel.warnings() == panel.said == []
     assert all(
@@ -25,7 +25,7 @@ def test_a_new_panel_is_silent_and_knows_every_guard() -> None:
 
 def test_verdicts_are_counted_by_level() -> None:
     """A limit and a fault of one guard are two different things to a reader."""
-    panel = Panel()
+    panel = GuardStats()
     panel.note(warn('speed', 'fast'))
     panel.note(warn('speed', 'fast'))
     panel.note(fault('speed', 'too fast'))
@@ -37,7 +37,7 @@ def test_verdicts_are_counted_by_level() -> None:
 
 def test_a_warning_is_said_when_it_begins_and_again_after_a_pause() -> None:
     """A log with a thousand equal lines is read by nobody."""
-    panel = Panel()
+    panel = GuardStats()
     said = []
     for speaks in (True, True, False, True):
         if speaks:
@@ -50,7 +50,7 @@ def test_a_warning_is_said_when_it_begins_and_again_after_a_pause() -> None:
 
 def test_what_a_guard_said_is_forgotten_when_it_falls_silent() -> None:
     """`now` on /diagnostics must not show what has passed; the counts stay."""
-    panel = Panel()
+    panel = GuardStats()
     panel.note(warn('battery', 'low'))
     panel.end_tick()
     assert panel.warnings() == ['battery: low']
@@ -62,7 +62,7 @@ def test_what_a_guard_said_is_forgotten_when_it_falls_silent() -> None:
 
 def test_a_limit_is_said_in_every_tick() -> None:
     """The record of a step has to say that its target is not the policy's."""
-    panel = Panel()
+    panel = GuardStats()
     for _ in range(3):
         panel.note(Verdict(Level.LIMIT, 'torque', 'brought in'))
         panel.end_tick()
@@ -72,4 +72,4 @@ def test_a_limit_is_said_in_every_tick() -> None:
 def test_a_name_that_is_no_guard_is_a_bug() -> None:
     """A misspelt name would be counted where nobody looks."""
     with pytest.raises(KeyError):
-        Panel().note(warn('sliew', ''))
+        GuardStats().note(warn('sliew', ''))

@@ -1,0 +1,1 @@
+"""Reads runs back: replay, report, plot, export, repair."""

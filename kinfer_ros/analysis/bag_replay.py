@@ -1,0 +1,281 @@
+"""Replays a run from its bag alone: its messages through the node's own sensor and control code.
+
+Each recorded command names, by its stamp, the joint sample that it answers; the controller gets
+that sample, the IMU and odometry samples of the same stamp, and the commands and parameter changes
+that were received before. Without this a run whose step log is lost, or was never written, could
+not be repeated, and nothing would show that log and bag tell the same story.
+
+What a bag does not say: the control clock (in lockstep it is the stamp; in real time the stamp
+stands for it, and the ramp is not repeated), calls of services (modes are taken from the commands)
+and swaps of the model.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Twist
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import ParameterEvent
+from rclpy.parameter import parameter_value_to_python
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+
+from kinfer_ros.analysis.differences import Comparison
+from kinfer_ros.analysis.differences import Difference
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
+from kinfer_ros.control.settings import NAMES
+from kinfer_ros.control.settings import live_settings_from
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import RunError
+from kinfer_ros.recording.mcap_scan import Scan
+from kinfer_ros.ros.messages import read_imu
+from kinfer_ros.ros.messages import read_joint_state
+from kinfer_ros.ros.messages import read_odometry
+from kinfer_ros.ros.messages import stamp_ns
+from kinfer_ros.run.session import PolicySetup
+from kinfer_ros.run.session import load
+
+SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry}
+"""Found by their stamp; everything else by when it was received."""
+
+COMMANDS = {'cmd_vel': Twist, 'policy_command': JointState}
+_TYPES = {'geometry_msgs/msg/TwistStamped': TwistStamped}
+
+_LONG_AGO_NS = 3600 * 10**9
+"""No ramp takes as long."""
+
+Received = tuple[int, Any]
+"""ns since the Unix epoch, and the message."""
+
+
+@dataclass
+class Bag:
+    """
+    The messages that a policy node could have taken.
+
+    :ivar commands: what it sent, in order.
+    :ivar samples: sensor messages by topic, then stamp.
+    :ivar others: (received, topic, message) of commands and parameter events, in order.
+    """
+
+    commands: list[Received] = field(default_factory=list)
+    samples: dict[str, dict[int, Any]] = field(default_factory=dict)
+    others: list[tuple[int, str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class BagOutcome:
+    """
+    What a replay from the bag found.
+
+    :ivar ticks: commands that were answered; `without_sample`: their sample is not in the bag.
+    :ivar target: targets of mode run; `other_target` those of the other modes.
+    :ivar modes: commands whose mode came out otherwise.
+    """
+
+    target: Comparison
+    other_target: Comparison
+    ticks: int = 0
+    without_sample: int = 0
+    modes: int = 0
+
+
+def read_bag(path: Path) -> Bag:
+    """
+    Read a bag, also one that nobody has closed.
+
+    :raises RunError: it cannot be read, or holds no joint_commands.
+    """
+    bag = Bag(samples={name: {} for name in SENSORS})
+    messages = []
+    for file in sorted(path.glob('*.mcap')):
+        try:
+            messages += list(Scan().messages(file.read_bytes()))
+        except OSError as error:
+            raise RunError(f'{file}: cannot be read ({error.strerror})') from error
+    messages.sort(key=lambda each: each.stamp_ns)
+    topics = {each.channel.topic for each in messages}
+    found = sorted(topic for topic in topics if topic.endswith('/joint_commands'))
+    if len(found) != 1:
+        raise RunError(
+            f'{path}: found the topics {found}, expected one joint_commands: without recorded '
+            'commands (dry_run, or no bag) there is nothing to compare with'
+        )
+    prefix = found[0].removesuffix('joint_commands')
+    for each in messages:
+        topic = each.channel.topic.removeprefix(prefix)
+        try:
+            _sort_in(bag, topic, each.channel.msgtype, each.stamp_ns, each.data)
+        except Exception as error:  # rclpy's decoder has no error family of its own
+            raise RunError(f'{path}: a message on {each.channel.topic}: {error}') from error
+    return bag
+
+
+def _sort_in(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> None:
+    if topic == 'joint_commands':
+        bag.commands.append((received, deserialize_message(data, JointState)))
+    elif topic in SENSORS:
+        message = deserialize_message(data, SENSORS[topic])
+        bag.samples[topic][stamp_ns(message.header)] = message
+    elif topic in COMMANDS:
+        kind = _TYPES.get(msgtype, COMMANDS[topic])
+        bag.others.append((received, topic, deserialize_message(data, kind)))
+    elif topic.endswith('parameter_events'):
+        bag.others.append((received, 'parameters', deserialize_message(data, ParameterEvent)))
+
+
+class BagReplay:
+    """One pass over the commands of a bag."""
+
+    def __init__(self, run: RecordedRun, loaded: PolicySetup, bag: Bag, tolerance: float) -> None:
+        self.outcome = BagOutcome(Comparison(tolerance), Comparison(tolerance))
+        self._controller: Controller = loaded.controller
+        self._joints = loaded.robot.joint_names
+        self._values: dict[str, Any] = dict(run.fact('parameters'))
+        self._bag = bag
+        self._stamps = {name: sorted(found) for name, found in bag.samples.items()}
+        self._next = 0
+        self._session = ''
+        self._last = ('', 0)
+        self._lockstep = bool(self._values.get('lockstep'))
+
+    def run(self, progress: Callable[[int], None]) -> BagOutcome:
+        """Answer every recorded command again; :param progress: called with each one's number."""
+        for number, (received, command) in enumerate(self._bag.commands):
+            progress(number)
+            self._answer(received, command)
+        return self.outcome
+
+    def _answer(self, received: int, command: JointState) -> None:
+        session, _, mode = command.header.frame_id.partition(' ')
+        now = stamp_ns(command.header)
+        if self._lockstep and (session, now) == self._last:
+            return  # the simulation had asked again, and got the same answer again
+        self._last = (session, now)
+        if now not in self._bag.samples['joint_states'] or not bisect_right(
+            self._stamps['imu/data'], now
+        ):
+            self.outcome.without_sample += 1
+            return
+        self._take_sensors(now)
+        if session != self._session:
+            self._session = session
+            self._activate(now)
+        self._take_others(received, now)
+        self._ask_for(mode, now)
+        self._controller.tick(now, now)
+        self._compare(now, mode, command)
+
+    def _take_sensors(self, now: int) -> None:
+        """Read the samples of this stamp; where a source has none, its newest one before."""
+        frame = self._controller.parts.frame
+        read_joint_state(self._bag.samples['joint_states'][now], frame)
+        for topic, read in (('imu/data', read_imu), ('odom', read_odometry)):
+            at = bisect_right(self._stamps[topic], now)
+            if at:
+                read(self._bag.samples[topic][self._stamps[topic][at - 1]], frame)
+
+    def _take_others(self, received: int, now: int) -> None:
+        command = self._controller.parts.command
+        while self._next < len(self._bag.others) and self._bag.others[self._next][0] <= received:
+            _, topic, message = self._bag.others[self._next]
+            self._next += 1
+            if topic == 'parameters':
+                self._set(message)
+            elif topic == 'policy_command':
+                command.set_named(message.name, message.position, now)
+            else:
+                twist = message.twist if isinstance(message, TwistStamped) else message
+                command.set_twist(twist.linear.x, twist.linear.y, twist.angular.z, now)
+
+    def _set(self, event: ParameterEvent) -> None:
+        changed = {
+            each.name: parameter_value_to_python(each.value)
+            for each in event.changed_parameters
+            if each.name in NAMES
+        }
+        if changed and event.node.endswith('policy_node'):
+            self._values |= changed
+            self._controller.request_tunables(live_settings_from(self._values))
+
+    def _ask_for(self, mode: str, now: int) -> None:
+        """Follow what was asked of the node by services and lifecycle, which no bag has."""
+        controller = self._controller
+        if not self._lockstep:
+            self._follow_ramp(mode, now)
+        if mode == Mode.RUN and controller.mode is Mode.HOLD:
+            controller.request_run()
+        elif mode == controller.mode:
+            return
+        elif mode == Mode.DAMP:
+            controller.request_stop('as recorded')
+        elif mode == Mode.FAULT:
+            controller.request_fault('as recorded')
+        elif mode == Mode.FADE:
+            controller.request_fade()
+
+    def _follow_ramp(self, mode: str, now: int) -> None:
+        """Real time: end the ramp with the tick that is known to have ended it."""
+        if mode == Mode.RAMP:
+            self._activate(now)
+        elif self._controller.mode is Mode.RAMP:
+            self._activate(now - _LONG_AGO_NS)
+
+    def _activate(self, now: int) -> None:
+        self._controller.abandon()
+        self._controller.activate(now)
+
+    def _compare(self, now: int, mode: str, command: JointState) -> None:
+        outcome, controller = self.outcome, self._controller
+        outcome.ticks += 1
+        if mode != Mode.RUN and not self._lockstep:
+            return
+        tensor = outcome.target if mode == Mode.RUN else outcome.other_target
+        if mode != controller.mode:
+            outcome.modes += 1
+            note = f'mode {mode} was recorded, {controller.mode} came out: {controller.reason}'
+            tensor.differ(Difference(now, 'mode', 0, float('nan'), float('nan'), note))
+            return
+        recorded = np.array(command.position)
+        if not recorded.size or controller.send is not Send.POSITION:
+            return
+        names = list(command.name)
+        order = [names.index(name) for name in self._joints]
+        tensor.compare(now, 'target', recorded[order], controller.target)
+
+
+def load_for_bag(run: RecordedRun, bags: list[Path]) -> tuple[PolicySetup, Bag]:
+    """
+    Load what a run ran, with the parameters it had, and its newest bag.
+
+    :raises KinferRosError: model or robot are gone or changed, or there is no bag.
+    """
+    parameters: Mapping[str, Any] = run.fact('parameters')
+    if not bags:
+        raise RunError(f'{run.path}: no bag in it')
+    try:
+        loaded = load({**parameters, 'duration': 0.0})  # the commands say when the run ended
+    except KeyError as error:
+        raise RunError(f'{run.path}/run.json: parameter {error} is missing') from error
+    found, recorded = loaded.policy.contract.sha256, run.fact('model_sha256')
+    if found != recorded:
+        raise RunError(
+            f'{loaded.policy.contract.path}: has changed since this run (sha256 {found[:12]}, '
+            f'recorded {recorded[:12]})'
+        )
+    if run.facts.get('swaps'):
+        raise KinferRosError(f'{run.path}: the model was swapped in this run; replay its step log')
+    return loaded, read_bag(bags[-1])

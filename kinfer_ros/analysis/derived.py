@@ -1,0 +1,83 @@
+"""What follows from a log's records and is looked at more than they: tilt, errors, velocity.
+
+Without this module a report, a plot and an export would each do this arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kinfer_ros.analysis.columns import Columns
+
+Float64 = npt.NDArray[np.float64]
+
+GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
+POSITION = ('joint_angles', 'measured_position')
+VELOCITY = ('joint_vels', 'measured_velocity')
+LINEAR = ('inputs.base_linear_velocity', 'inputs.base_linear_velocity_imu')
+
+WINDOW = 1.0
+"""s over which the base's velocity is a mean: longer than a step, shorter than a turn."""
+
+
+def tracking_error(columns: Columns) -> Float64 | None:
+    """Measured position less the target of the tick before, [n, joints] rad, or None."""
+    position, target = columns.row(*POSITION), columns.row('target')
+    if position is None or target is None or position.shape != target.shape:
+        return None
+    error = np.full(position.shape, np.nan)
+    error[1:] = position[1:] - target[:-1]
+    return error
+
+
+def tilt(columns: Columns) -> Float64 | None:
+    """Angle [n] between gravity and down in the frame that the policy sees, rad, or None."""
+    gravity = columns.row(*GRAVITY)
+    if gravity is None or gravity.shape[1] != 3:
+        return None
+    length = np.sqrt(np.square(gravity).sum(axis=1))
+    with np.errstate(invalid='ignore', divide='ignore'):
+        angle: Float64 = np.arccos(np.clip(-gravity[:, 2] / length, -1.0, 1.0))
+    return angle
+
+
+def base_velocity(columns: Columns) -> Float64 | None:
+    """
+    Velocity of the base over the floor in its own frame: x, y (m/s) and yaw (rad/s), [n, 3].
+
+    From the recorded poses: the mean of the WINDOW around each tick, which the swaying of a step
+    falls out of; NaN where no pose is near.
+
+    :return: None where no pose was recorded.
+    """
+    poses = columns.row('odom')
+    if poses is None or poses.shape[1] != 3:
+        return None
+    known = np.isfinite(poses).all(axis=1)
+    at = columns.time[known]
+    if at.size < 2 or (np.diff(at) <= 0.0).any():
+        return None
+    x, y, yaw = poses[known].T
+    yaw = np.unwrap(yaw)
+    first = np.clip(columns.time - WINDOW / 2, at[0], at[-1])
+    last = np.clip(columns.time + WINDOW / 2, at[0], at[-1])
+    span = np.where(last > first, last - first, np.nan)
+    vx, vy, wz = (
+        (np.interp(last, at, each) - np.interp(first, at, each)) / span for each in (x, y, yaw)
+    )
+    heading = np.interp(columns.time, at, yaw)
+    cos, sin = np.cos(heading), np.sin(heading)
+    velocity: Float64 = np.stack([cos * vx + sin * vy, cos * vy - sin * vx, wz], axis=1)
+    velocity[_far_from(columns.time, at)] = np.nan
+    return velocity
+
+
+def _far_from(time: Float64, at: Float64) -> npt.NDArray[np.bool_]:
+    """Say which times have no pose within WINDOW, or lie in a gap of more than that."""
+    after = np.searchsorted(at, time)
+    before = np.maximum(after - 1, 0)
+    inside = (time >= at[0]) & (time <= at[-1])
+    wide = at[np.minimum(after, at.size - 1)] - at[before] > WINDOW
+    far: npt.NDArray[np.bool_] = np.logical_or(~inside, wide)
+    return far

@@ -1,0 +1,163 @@
+"""A run directory read back: run.json, and the records of steps.ndjson that belong to it.
+
+Without this module every reader (replay, report) would find the parts of a run its own way, and
+each would trip over another kind of damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from kinfer_ros.analysis.log_parts import STEPS
+from kinfer_ros.analysis.log_parts import ZST
+from kinfer_ros.analysis.log_parts import read_lines
+from kinfer_ros.errors import RunError
+from kinfer_ros.run.writer import read_steps
+
+MAX_RUN_JSON = 64 * 2**20
+
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(('model', 'model_sha256'), str),
+    **dict.fromkeys(('control_rate_hz', 'falls', 'distance_m', 'run_s'), (int, float)),
+    'provenance': dict,
+    **dict.fromkeys(('joint_order', 'command_names', 'swaps'), list),
+    **dict.fromkeys(
+        ('limits', 'gains', 'parameters', 'counters', 'timing', 'versions', 'host', 'guards'), dict
+    ),
+}
+"""What entries of run.json have to be, where they are there: a file can be damaged by hand."""
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass
+class RecordedRun:
+    """
+    What is left of a run.
+
+    :ivar path: the run directory.
+    :ivar facts: what run.json holds.
+    :ivar damaged: numbers of the lines of the step log that are no record, as far as read.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+    damaged: list[int] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path) -> RecordedRun:
+        """
+        Read run.json; a step log alone, such as one of kinfer's own, has no facts.
+
+        :param path: run directory, or an .ndjson file.
+        :raises RunError: the directory has none, or it is no JSON object.
+        """
+        if path.is_file() and path.name.removesuffix(ZST).endswith('.ndjson'):
+            return cls(path, {})
+        file = path / 'run.json'
+        try:
+            if file.stat().st_size > MAX_RUN_JSON:
+                raise RunError(f'{file}: larger than {MAX_RUN_JSON} bytes: not written by us')
+            facts = orjson.loads(file.read_bytes())
+        except OSError as error:
+            raise RunError(
+                f'{file}: cannot be read ({error.strerror}); expected a run directory, such as '
+                'runs/latest'
+            ) from error
+        except orjson.JSONDecodeError as error:
+            raise RunError(f'{file}: is no JSON ({error})') from error
+        if not isinstance(facts, dict):
+            raise RunError(f'{file}: found a {type(facts).__name__}, expected an object')
+        _check_kinds(file, facts)
+        # Null says as little as nothing, and readers have a default for that.
+        return cls(path, {k: v for k, v in facts.items() if v is not None or k not in KINDS})
+
+    @property
+    def log(self) -> Path:
+        """The step log."""
+        return self.path if self.path.is_file() else self.path / STEPS
+
+    @property
+    def offset(self) -> int:
+        """
+        Where in its first file this run's records begin.
+
+        :raises RunError: run.json says something that is no place in a file.
+        """
+        offset = self.facts.get('steps_offset') or 0
+        if not isinstance(offset, int) or not 0 <= offset < 2**62:
+            raise RunError(f'{self.path}/run.json: steps_offset: found {offset!r}')
+        return offset
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """
+        Yield this run's records in the order in which they were written.
+
+        :raises RunError: the step log cannot be read.
+        """
+        yield from read_steps(self.log, self.offset, self.damaged)
+
+    def lines(self) -> Iterator[bytes]:
+        """
+        Yield the lines of this run's records, as they were written.
+
+        :raises RunError: the step log cannot be read.
+        """
+        yield from read_lines(self.log, self.offset)
+
+    def fact(self, *keys: str) -> Any:
+        """
+        Return an entry of run.json.
+
+        :raises RunError: it is not there.
+        """
+        if self.path.is_file():
+            raise RunError(
+                f'{self.path}: a step log alone has no run.json, which this needs for '
+                f'{".".join(keys)}: give the run directory'
+            )
+        found: Any = self.facts
+        for key in keys:
+            if not isinstance(found, Mapping) or key not in found:
+                raise RunError(
+                    f'{self.path}/run.json has no {".".join(keys)}: it was written by another '
+                    'version of kinfer_ros, or is damaged'
+                )
+            found = found[key]
+        return found
+
+    def joint_numbers(self, section: str, key: str, joints: tuple[str, ...]) -> Float64:
+        """
+        Return numbers that run.json has by joint (`limits`, `gains`), in the order of `joints`.
+
+        :raises RunError: a joint has none, or what is there are no numbers.
+        """
+        names = list(self.fact(section, 'joints'))
+        try:
+            values = np.array(self.fact(section, key), dtype=np.float64)
+            return values[[names.index(name) for name in joints]]
+        except (ValueError, TypeError, IndexError) as error:
+            raise RunError(
+                f'{self.path}/run.json: {section}.{key} does not give a number for each of '
+                f'{list(joints)} ({error})'
+            ) from error
+
+
+def _check_kinds(file: Path, facts: Mapping[str, Any]) -> None:
+    """:raises RunError: an entry that readers rely on is something else."""
+    for key, kind in KINDS.items():
+        found = facts.get(key)
+        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
+            raise RunError(
+                f'{file}: {key}: found a {type(found).__name__}; it was not written by '
+                'kinfer_ros, or is damaged'
+            )

@@ -1,0 +1,371 @@
+"""Runs the records of a run through the policy again, and compares what comes out to the bit.
+
+As in the tick, the policy steps through control/policy_runner.py, and its targets pass
+control/guards/targets.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from kinfer_ros.analysis.differences import Comparison
+from kinfer_ros.analysis.differences import Difference
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.replay_inputs import FedObservation
+from kinfer_ros.analysis.replay_inputs import Feed
+from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.policy_runner import BoundPolicy
+from kinfer_ros.control.policy_runner import PolicyRunner
+from kinfer_ros.control.policy_runner import scale_about
+from kinfer_ros.control.settings import FACTOR_SPEED
+from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.control.settings import GainRamp
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import RunError
+from kinfer_ros.policy.policy import Policy
+
+Row = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+TENSORS = ('carry', 'output', 'target')
+"""In the order in which a step has them."""
+
+TOLERANCE = 1e-4
+"""rad for output and target: what another build of ONNX Runtime may differ by."""
+
+_HUGE = 2**62
+
+_SWAP = 'swap: model '
+_BEGINS = ' begins to take over'
+_BACK = 'swap rolled back'
+
+
+@dataclass(frozen=True)
+class _Joints:
+    """What the limiter wants of a robot: the policy's joints alone, as no joint knows another."""
+
+    joint_names: tuple[str, ...]
+    lower: Float64
+    upper: Float64
+
+
+@dataclass
+class Outcome:
+    """
+    What a replay found.
+
+    :ivar records: records read; `run_records` those of mode run.
+    :ivar replayed: records of mode run through which the policy was run.
+    :ivar missing: first and last step_id of each gap.
+    :ivar skipped: records of mode run after a gap, before the next one with a carry.
+    :ivar unchecked_targets: replayed records whose target could not be compared.
+    :ivar unusable: records that cannot be replayed; `first_unusable` why, of the first.
+    :ivar changes: parameter changes and swaps that were followed, with their step.
+    """
+
+    tensors: dict[str, Comparison]
+    records: int = 0
+    run_records: int = 0
+    replayed: int = 0
+    skipped: int = 0
+    unchecked_targets: int = 0
+    unusable: int = 0
+    first_unusable: str = ''
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    changes: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def first(self) -> Difference | None:
+        """The first difference in the order of steps."""
+        found = [each.first for each in self.tensors.values() if each.first is not None]
+        return min(found, key=lambda each: each.step_id, default=None)
+
+    @property
+    def identical(self) -> bool:
+        """Whether something was compared and every bit of it is the recorded one."""
+        differing = any(each.differing for each in self.tensors.values())
+        return self.replayed > 0 and not differing and not self.unusable
+
+    @property
+    def within(self) -> bool:
+        """Whether something was compared and nothing is off by more than the tolerance."""
+        beyond = any(each.beyond for each in self.tensors.values())
+        return self.replayed > 0 and not beyond and not self.unusable
+
+
+class Replay:
+    """
+    One pass over the records of a run; `feed` takes them one after the other.
+
+    :ivar outcome: what was found so far.
+    :ivar action: [P] the replayed action of the last record that was replayed, rad.
+    :ivar target: [P] the replayed target, rad; both in the run's joint order.
+    """
+
+    def __init__(
+        self,
+        run: RecordedRun,
+        policy: Policy,
+        find_model: Callable[[str], Policy],
+        *,
+        other: bool = False,
+        tolerance: float = TOLERANCE,
+    ) -> None:
+        """
+        :param policy: the run's policy, or another one.
+        :param find_model: loads the policy of a swap by the first 12 digits of its sha256.
+        :param other: `policy` is another one: recorded carries, refusals and swaps are not its.
+        :raises RunError: run.json lacks what a replay needs.
+        :raises ContractError: another policy takes what was not recorded.
+        """
+        self.outcome = Outcome({name: Comparison(tolerance) for name in TENSORS})
+        self._run = run
+        self._other = other
+        self._find = find_model
+        self._order = tuple(run.fact('joint_order'))
+        self._feed = Feed(self._order, tuple(run.fact('command_names')))
+        self._tunables = LiveSettings()
+        self._factors = GainRamp(1.0, 1.0, 1.0)
+        period = 1.0 / float(run.fact('control_rate_hz'))
+        self._period = FACTOR_SPEED * round(period * 1e9) / 1e9
+        self._blend_ns = round(float(run.fact('parameters', 'blend_time')) * 1e9)
+        self._start = run.joint_numbers('limits', 'start_pose', self._order)
+        self._limiter = self._make_limiter(round(period * 1e9) / 1e9)
+        self._fitted: dict[str, BoundPolicy] = {}
+        self._stepping = PolicyRunner(self._fit(policy), self._tunables)
+        self._expected: int | None = None
+        self._running = False
+        self._limited = False
+        self._target = self._start.copy()
+        size = len(self._order)
+        self.action: Row = np.zeros(size, np.float32)
+        self.target: Row = np.zeros(size, np.float32)
+
+    def _make_limiter(self, period_s: float) -> TargetLimiter:
+        numbers = self._run.joint_numbers
+        order = self._order
+        limits = _Joints(
+            order, numbers('limits', 'lower', order), numbers('limits', 'upper', order)
+        )
+        kp, kd, torque = (numbers('gains', key, order) for key in ('kp', 'kd', 'torque_limit'))
+        return TargetLimiter(limits, (kp, kd, torque), period_s, self._tunables)
+
+    def _fit(self, policy: Policy) -> BoundPolicy:
+        name = policy.contract.sha256[:12]
+        if name not in self._fitted:
+            observation = FedObservation(self._feed, policy)
+            # The targets are written in the run's order, whatever the policy's own is.
+            self._fitted[name] = BoundPolicy(policy, observation, observation.joints)
+        return self._fitted[name]
+
+    def feed(self, record: Mapping[str, Any]) -> bool:
+        """
+        Take the next record.
+
+        :return: whether the policy ran on it, and `action` and `target` are new.
+        :raises RunError: the record lacks what every record has, or a swap's model is not found.
+        """
+        outcome = self.outcome
+        outcome.records += 1
+        try:
+            return self._take(record)
+        except KinferRosError as error:
+            if not outcome.replayed:
+                raise
+            # One bad line must not cost the rest; but such a run is not called identical.
+            outcome.unusable += 1
+            outcome.first_unusable = outcome.first_unusable or str(error)
+            self._leave_run()
+            return False
+
+    def _take(self, record: Mapping[str, Any]) -> bool:
+        outcome = self.outcome
+        step_id, mode, events, now_ns = self._head(record)
+        if self._expected is not None and step_id != self._expected:
+            if step_id > self._expected:
+                outcome.missing.append((self._expected, step_id - 1))
+            self._running = False
+        self._expected = step_id + 1
+        if mode != 'run':
+            self._leave_run()
+            return False
+        outcome.run_records += 1
+        if self._running:
+            self._follow(step_id, record, events, now_ns)
+        elif not self._enter(step_id, record, now_ns, begins='mode run' in events):
+            outcome.skipped += 1
+            return False
+        return self._step(step_id, record, now_ns)
+
+    def _head(self, record: Mapping[str, Any]) -> tuple[int, str, list[str], int]:
+        """
+        Read what every record has: step_id, mode, events, now_ns.
+
+        :raises RunError: it is not there, or an array has not the size that it has to have.
+        """
+        where = f'{self._run.path}: record {self.outcome.records} of the step log'
+        try:
+            head = int(record['step_id']), str(record['mode'])
+            events = [str(event) for event in record['events']]
+            now_ns = int(record.get('now_ns') or 0)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise RunError(
+                f"{where} is not one of kinfer_ros ({error!r}); kinfer's own logs have no carry "
+                'and cannot be replayed'
+            ) from error
+        if not all(abs(number) < _HUGE for number in (head[0], now_ns)):
+            raise RunError(f'{where}: step_id or now_ns is no number of 64 bits')
+        for key in ('output', 'target'):
+            row = record.get(key)
+            if row is not None and row.size != len(self._order):
+                raise RunError(
+                    f'{where}: {key}: found {row.size} numbers, expected {len(self._order)}'
+                )
+        carry = record.get('carry')
+        size = self._stepping.fitted.policy.carry.size
+        if carry is not None and carry.size != size and not self._other:
+            raise RunError(f'{where}: carry: found {carry.size} numbers, expected {size}')
+        return *head, events, now_ns
+
+    # Between steps -----------------------------------------------------------------------
+
+    def _leave_run(self) -> None:
+        if self._stepping.swapping:
+            self._stepping.roll_back('the run ended')
+        self._running = False
+
+    def _enter(
+        self, step_id: int, record: Mapping[str, Any], now_ns: int, *, begins: bool
+    ) -> bool:
+        """Begin at a record that has what is needed; False where it has not."""
+        carry, resume = record.get('carry'), record.get('resume')
+        stepping = self._stepping
+        if carry is None:
+            return False
+        if resume is not None and not isinstance(resume, Mapping):
+            raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
+        if not self._other and resume is not None:
+            stepping.replace(self._policy_of(str(resume.get('model'))))
+        if begins or not self._other:
+            stepping.start(now_ns)
+        if not self._other:
+            if begins:
+                self._compare_carry(step_id, carry)
+            self._set_carry(carry)
+        if resume is not None:
+            self._take_over(resume)
+        self._limited = resume is not None
+        self._running = True
+        return True
+
+    def _policy_of(self, name: str) -> BoundPolicy:
+        """The policy of the first 12 digits of its sha256, fitted to this run."""
+        return self._fitted[name] if name in self._fitted else self._fit(self._find(name))
+
+    def _take_over(self, resume: Mapping[str, Any]) -> None:
+        """Take the settings and the limiter's state that were in force before this step."""
+        try:
+            for name in REPLAYED:
+                setattr(self._tunables, name, float(resume['settings'][name]))
+            self._factors = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
+            before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
+            self._limiter.resume(before)
+            self._stepping.began_ns = int(resume['began_ns'])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise RunError(f'{self._run.path}: a resume that cannot be read ({error})') from error
+        self._retune()
+
+    def _set_carry(self, carry: Row) -> None:
+        policy = self._stepping.fitted.policy
+        assert isinstance(policy, Policy)
+        policy.set_carry(carry.reshape(policy.carry.shape))
+
+    def _compare_carry(self, step_id: int, carry: Row) -> None:
+        found = self._stepping.fitted.policy.carry.ravel()
+        self.outcome.tensors['carry'].compare(step_id, 'carry', carry, found)
+
+    def _follow(
+        self, step_id: int, record: Mapping[str, Any], events: list[str], now_ns: int
+    ) -> None:
+        """Do what the tick did before its step: swaps, then settings."""
+        changes = [event for event in events if event.startswith('set ')]
+        for event in events:
+            if event.startswith(_SWAP) and event.endswith(_BEGINS) and not self._other:
+                self.outcome.changes.append((step_id, event))
+                name = event.removeprefix(_SWAP).removesuffix(_BEGINS)
+                self._stepping.swap(self._policy_of(name), now_ns, self._blend_ns)
+            elif event.startswith(_BACK) and self._stepping.swapping:
+                self.outcome.changes.append((step_id, event))
+                self._stepping.roll_back('as recorded')
+        for event in changes:
+            self._set(step_id, event)
+        if self._factors.approach(self._tunables, self._period) or changes:
+            self._retune()
+        carry = record.get('carry')
+        if carry is not None and not self._other:
+            self._compare_carry(step_id, carry)
+            self._set_carry(carry)
+
+    def _set(self, step_id: int, event: str) -> None:
+        self.outcome.changes.append((step_id, event))
+        name, _, rest = event.removeprefix('set ').partition(' ')
+        if name not in REPLAYED:
+            return
+        try:
+            setattr(self._tunables, name, float(orjson.loads(rest.rpartition('-> ')[2])))
+        except (ValueError, TypeError) as error:
+            raise RunError(f'step {step_id}: the event {event!r} cannot be read') from error
+
+    def _retune(self) -> None:
+        self._limiter.retune(self._factors.kp_factor, self._factors.kd_factor)
+
+    # One step ----------------------------------------------------------------------------
+
+    def _step(self, step_id: int, record: Mapping[str, Any], now_ns: int) -> bool:
+        """Run the policy on one record of mode run, and compare."""
+        stepping, outcome = self._stepping, self.outcome
+        self._feed.take(record, stepping.fitted.policy)
+        stepping.observe(now_ns, running=True)
+        if not stepping.fitted.policy.inputs_finite():
+            return False
+        refused = stepping.step(now_ns)
+        outcome.replayed += 1
+        output = record.get('output')
+        if refused or output is None:
+            self._compare_refusal(step_id, refused, output)
+            return False
+        self._compare(step_id, record, output)
+        return True
+
+    def _compare_refusal(self, step_id: int, refused: str, output: Row | None) -> None:
+        if self._other or (refused and output is None):
+            return
+        note = f'replayed: {refused or "accepted"}; recorded: '
+        note += 'refused' if output is None else 'accepted'
+        self.outcome.tensors['output'].differ(
+            Difference(step_id, 'output', 0, float('nan'), float('nan'), note)
+        )
+
+    def _compare(self, step_id: int, record: Mapping[str, Any], output: Row) -> None:
+        stepping, outcome = self._stepping, self.outcome
+        self.action[stepping.fitted.joints] = stepping.action
+        outcome.tensors['output'].compare(step_id, 'output', output, self.action)
+        target, measured = record.get('target'), self._feed.measured(record)
+        if target is None or measured is None or not self._limited:
+            outcome.unchecked_targets += 1
+            return
+        blended = stepping.blended
+        scale_about(blended, self._start[stepping.fitted.joints], self._factors.action_scale)
+        self._target[stepping.fitted.joints] = blended
+        self._limiter.apply(self._target, *measured)
+        self.target[:] = self._target
+        outcome.tensors['target'].compare(step_id, 'target', target, self.target)

@@ -1,0 +1,165 @@
+"""Makes one self-contained HTML file of a run, or of two side by side: opens offline, no network.
+
+The page's own files stand in analysis/page/, what is drawn comes from report_plots; statistics
+are of every record. Without this module "how was the walk?" would need a notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.report_plots import Subject
+from kinfer_ros.analysis.report_plots import Thinned
+from kinfer_ros.analysis.report_plots import plot_groups
+
+Float64 = npt.NDArray[np.float64]
+
+PAGE = Path(__file__).parent / 'page'
+MAX_EVENTS = 2000
+
+
+def make_report(subjects: Sequence[Subject]) -> bytes:
+    """Return the HTML file of one or two runs."""
+    thin = [Thinned(subject.columns.time) for subject in subjects]
+    content = {
+        'runs': [_describe(each, grid) for each, grid in zip(subjects, thin, strict=True)],
+        'groups': plot_groups(subjects, thin),
+        'tables': _tables(subjects),
+    }
+    # A text of a log must not end the script element that holds it.
+    data = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY).replace(b'<', b'\\u003c')
+    page = (PAGE / 'report.html').read_bytes()
+    for name in ('report.css', 'report.js'):
+        page = page.replace(f'/*{name}*/'.encode(), (PAGE / name).read_bytes())
+    title = ' against '.join(subject.run.path.resolve().name for subject in subjects)
+    page = page.replace(b'{title}', title.replace('<', '').encode())
+    return page.replace(b'{data}', data)
+
+
+def statistics(values: Float64) -> dict[str, float | int | None]:
+    """Count, mean, p50, p99, p99_9 and max of the numbers in an array."""
+    found = values[np.isfinite(values)]
+    if not found.size:
+        return {'count': 0} | dict.fromkeys(('mean', 'p50', 'p99', 'p99_9', 'max'))
+    p50, p99, p999 = np.percentile(found, (50, 99, 99.9))
+    numbers = {'mean': found.mean(), 'p50': p50, 'p99': p99, 'p99_9': p999, 'max': found.max()}
+    return {'count': int(found.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
+
+
+def _describe(subject: Subject, grid: Thinned) -> dict[str, Any]:
+    facts, columns = subject.run.facts, subject.columns
+    kept = columns.events[:MAX_EVENTS]
+    return {
+        'name': subject.run.path.resolve().name,
+        'x': [round(float(t), 4) for t in grid.time],
+        'problems': list(subject.problems),
+        'summary': list(subject.summary),
+        'warnings': [*columns.warnings, *_left_out(columns)],
+        'facts': _facts(facts, columns),
+        'parameters': _pairs(facts.get('parameters')),
+        'guards': facts.get('guards') or {},
+        'modes': _spans(columns),
+        'events': [[round(float(columns.time[i]), 4), text] for i, text in kept],
+    }
+
+
+def _left_out(columns: Columns) -> list[str]:
+    more = len(columns.events) - MAX_EVENTS
+    return [f'{more} more events are not listed'] if more > 0 else []
+
+
+def _pairs(values: Any) -> list[list[str]]:
+    return [[str(k), str(v)] for k, v in values.items()] if isinstance(values, Mapping) else []
+
+
+def _facts(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
+    versions = facts.get('versions') or {}
+    host = facts.get('host') or {}
+    return [
+        ['model', str(facts.get('model'))],
+        ['sha256', str(facts.get('model_sha256'))],
+        ['robot', str(facts.get('robot'))],
+        ['control rate', f'{facts.get("control_rate_hz")} Hz'],
+        ['started', str(facts.get('started'))],
+        ['ended', f'{facts.get("ended")}: {facts.get("reason")}'],
+        ['records', f'{len(columns.step_id)}, from step {columns.step_id[0]}'],
+        ['versions', ', '.join(f'{k} {v}' for k, v in versions.items() if v)],
+        ['machine', ', '.join(f'{k} {v}' for k, v in host.items())],
+    ]
+
+
+def _spans(columns: Columns) -> list[list[Any]]:
+    """Mode by mode: from, to (s), name."""
+    spans: list[list[Any]] = []
+    for time, mode in zip(columns.time.tolist(), columns.modes, strict=True):
+        if spans and spans[-1][2] == mode:
+            spans[-1][1] = round(time, 4)
+            continue
+        if spans:
+            spans[-1][1] = round(time, 4)
+        spans.append([round(time, 4), round(time, 4), mode])
+    return spans
+
+
+# Tables ----------------------------------------------------------------------------------
+
+
+def _tables(subjects: Sequence[Subject]) -> dict[str, Any]:
+    keys = list(subjects[0].columns.scalars)
+    timing = []
+    for key in keys:
+        for run, subject in enumerate(subjects):
+            values = subject.columns.scalars.get(key)
+            if values is not None:
+                name = key.removesuffix('_us').removeprefix('stage.')
+                timing.append([name, 'AB'[run], *statistics(values).values()])
+    return {
+        'timing': {
+            'head': ['us', 'run', 'records', 'mean', 'p50', 'p99', 'p99.9', 'max'],
+            'rows': timing,
+        },
+        'joints': _joint_table(subjects),
+    }
+
+
+def _joint_table(subjects: Sequence[Subject]) -> dict[str, Any]:
+    """Tracking error of mode run, by joint; with two runs how far apart their targets are."""
+    head = ['joint']
+    columns: list[list[float | None]] = []
+    running = [np.array([mode == 'run' for mode in s.columns.modes]) for s in subjects]
+    for run, (subject, chosen) in enumerate(zip(subjects, running, strict=True)):
+        error = tracking_error(subject.columns)
+        if error is None or not chosen.any():
+            continue
+        head += [f'rms error {"AB"[run]}, rad', f'largest {"AB"[run]}, rad']
+        part = error[chosen]
+        columns.append(_rounded(np.sqrt(np.nanmean(np.square(part), axis=0))))
+        columns.append(_rounded(np.nanmax(np.abs(part), axis=0)))
+    if len(subjects) == 2:
+        targets = [
+            s.columns.rows['target'][chosen]
+            for s, chosen in zip(subjects, running, strict=True)
+            if 'target' in s.columns.rows
+        ]
+        if len(targets) == 2 and targets[0].shape[1] == targets[1].shape[1]:
+            count = min(map(len, targets))
+            if count:
+                apart = targets[0][:count] - targets[1][:count]
+                head.append(f'rms of target B - A over {count} steps, rad')
+                columns.append(_rounded(np.sqrt(np.nanmean(np.square(apart), axis=0))))
+    names = subjects[0].joints
+    rows = [[name, *(c[i] for c in columns if i < len(c))] for i, name in enumerate(names)]
+    return {'head': head, 'rows': rows if columns else []}
+
+
+def _rounded(values: Float64) -> list[float | None]:
+    return [float(f'{v:.4g}') if np.isfinite(v) else None for v in values.tolist()]

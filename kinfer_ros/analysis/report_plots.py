@@ -1,0 +1,237 @@
+"""The plots and histograms of a report, as data for its page.
+
+What is drawn is thinned out to the smallest and largest value of each piece of time, so that no
+peak is lost. Without this module the page would have to hold every record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.analysis.derived import GRAVITY
+from kinfer_ros.analysis.derived import LINEAR
+from kinfer_ros.analysis.derived import POSITION
+from kinfer_ros.analysis.derived import VELOCITY
+from kinfer_ros.analysis.derived import WINDOW
+from kinfer_ros.analysis.derived import base_velocity
+from kinfer_ros.analysis.derived import tilt
+from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.series import AXES
+from kinfer_ros.control.command import TWIST_ENTRIES
+
+Float64 = npt.NDArray[np.float64]
+
+PIECES = 1500
+"""Pieces of time that a curve is thinned out to: two points of each are drawn."""
+
+BINS = 60
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run that is reported: its facts, its records, and what `verdict` says of it."""
+
+    run: RecordedRun
+    columns: Columns
+    problems: Sequence[str]
+    summary: Sequence[str]
+
+    @property
+    def joints(self) -> list[str]:
+        """The policy's joints; numbers where a log without run.json does not name them."""
+        rows = self.columns.row('output', *POSITION)
+        count = 0 if rows is None else rows.shape[1]
+        names = self.run.facts.get('joint_order') or range(count)
+        return [str(name) for name in names]
+
+
+class Thinned:
+    """Thins out curves over one time axis; short ones stay as they are."""
+
+    def __init__(self, time: Float64) -> None:
+        count = len(time)
+        self._size = -(-count // PIECES) if count > 2 * PIECES else 0
+        if self._size:
+            pieces = -(-count // self._size)
+            self._pad = pieces * self._size - count
+            starts = time[:: self._size]
+            ends = np.append(starts[1:], time[-1])
+            self.time = np.stack([starts, (starts + ends) / 2], axis=1).ravel()
+        else:
+            self.time = time
+
+    def values(self, values: Float64) -> list[float | None]:
+        """Give the curve [n] as what is drawn; None where there is no number."""
+        if self._size:
+            padded = np.append(values, np.full(self._pad, values[-1]))
+            pieces = padded.reshape(-1, self._size)
+            blank = np.isnan(pieces).all(axis=1)
+            low_at = np.where(np.isnan(pieces), np.inf, pieces).argmin(axis=1)
+            high_at = np.where(np.isnan(pieces), -np.inf, pieces).argmax(axis=1)
+            at = np.arange(len(pieces))
+            first, second = np.minimum(low_at, high_at), np.maximum(low_at, high_at)
+            values = np.stack([pieces[at, first], pieces[at, second]], axis=1)
+            values[blank] = np.nan
+            values = values.ravel()
+        shown = np.where(np.isfinite(values), values, np.nan)
+        return [None if v != v else float(f'{v:.5g}') for v in shown.tolist()]
+
+
+class _Plots:
+    """Collects the plots of a page, each of the same thing in every run."""
+
+    def __init__(self, subjects: Sequence[Subject], grids: Sequence[Thinned]) -> None:
+        self._subjects = subjects
+        self._grids = grids
+        self.plots: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        title: str,
+        unit: str,
+        curves: Sequence[tuple[str, Sequence[Float64 | None]]],
+        limits: Sequence[float] = (),
+    ) -> None:
+        """Add a plot; :param curves: name, and the values [n] in each run or None."""
+        series = []
+        for name, values in curves:
+            for run, found in enumerate(values):
+                if found is not None and np.isfinite(found).any():
+                    shown = name if len(self._subjects) == 1 else f'{name} ({"AB"[run]})'
+                    drawn = self._grids[run].values(found)
+                    series.append({'name': shown, 'run': run, 'y': drawn})
+        if series:
+            self.plots.append(
+                {'title': title, 'unit': unit, 'series': series, 'limits': list(limits)}
+            )
+
+    def add_rows(self, title: str, unit: str, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Add a plot with a curve for each component of a row."""
+        found = [subject.columns.row(*keys) for subject in self._subjects]
+        size = max((rows.shape[1] for rows in found if rows is not None), default=0)
+        self.add(
+            title,
+            unit,
+            [
+                (names[i] if i < len(names) else str(i), [_column(rows, i) for rows in found])
+                for i in range(size)
+            ],
+        )
+
+
+def _column(rows: Float64 | None, index: int) -> Float64 | None:
+    return None if rows is None or index >= rows.shape[1] else rows[:, index]
+
+
+def plot_groups(subjects: Sequence[Subject], grids: Sequence[Thinned]) -> list[dict[str, Any]]:
+    """Return the groups of a page, each with its title, plots and histograms."""
+    groups = []
+    for title, fill in (
+        ('Timing', _timing),
+        ('Base', _base),
+        ('Joints', _joints),
+        ('Policy', _policy),
+    ):
+        plots = _Plots(subjects, grids)
+        fill(plots, subjects)
+        groups.append({'title': title, 'plots': plots.plots, 'histograms': []})
+    groups[0]['histograms'] = _histograms(subjects)
+    return groups
+
+
+def _timing(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
+        plots.add(title, 'us', [(title, [s.columns.scalars.get(key) for s in subjects])])
+    names = sorted({k for s in subjects for k in s.columns.scalars if k.startswith('stage.')})
+    plots.add(
+        'stages of a tick',
+        'us',
+        [(n.removeprefix('stage.'), [s.columns.scalars.get(n) for s in subjects]) for n in names],
+    )
+
+
+def _base(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    limit = (subjects[0].run.facts.get('parameters') or {}).get('max_tilt')
+    limits = [float(limit)] if isinstance(limit, int | float) else []
+    plots.add('tilt', 'rad', [('tilt', [tilt(s.columns) for s in subjects])], limits)
+    _add_velocity(plots, subjects)
+    commands = [str(name) for name in subjects[0].run.facts.get('command_names') or []]
+    if not set(commands) <= set(TWIST_ENTRIES):
+        plots.add_rows('command', 'm/s, rad/s', ('command',), commands)
+    plots.add_rows('angular velocity', 'rad/s', ('gyro', 'inputs.gyroscope_imu'), 'xyz')
+    plots.add_rows('linear velocity that the policy takes', 'm/s', LINEAR, 'xyz')
+    plots.add_rows('specific force', 'm/s^2', ('accel', 'inputs.accelerometer_imu'), 'xyz')
+
+
+def _add_velocity(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    """Speed over the floor against the command, an axis a plot."""
+    measured = [base_velocity(subject.columns) for subject in subjects]
+    for index, (entry, axis) in enumerate(zip(TWIST_ENTRIES, AXES, strict=True)):
+        title, unit = AXES[axis]
+        curves = [
+            ('commanded', [_commanded(subject, entry) for subject in subjects]),
+            (f'measured, mean of {WINDOW:g} s', [_column(rows, index) for rows in measured]),
+        ]
+        plots.add(f'velocity {title}', unit, curves)
+
+
+def _commanded(subject: Subject, entry: str) -> Float64 | None:
+    names = [str(name) for name in subject.run.facts.get('command_names') or []]
+    rows = subject.columns.row('command')
+    return _column(rows, names.index(entry)) if entry in names else None
+
+
+def _joints(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    joints = subjects[0].joints
+    errors = [tracking_error(subject.columns) for subject in subjects]
+    plots.add(
+        'tracking error: position less the target of the tick before',
+        'rad',
+        [(name, [_column(e, i) for e in errors]) for i, name in enumerate(joints)],
+    )
+    for i, name in enumerate(joints):
+        position = [_column(s.columns.row(*POSITION), i) for s in subjects]
+        target = [_column(s.columns.row('target'), i) for s in subjects]
+        curves = [('position', position), ('target', target)]
+        plots.add(name, 'rad', curves, _limits(subjects, name))
+    plots.add_rows('joint velocities', 'rad/s', VELOCITY, joints)
+
+
+def _limits(subjects: Sequence[Subject], name: str) -> list[float]:
+    limits = subjects[0].run.facts.get('limits') or {}
+    names = limits.get('joints') or []
+    if name not in names:
+        return []
+    at = names.index(name)
+    return [float(limits['lower'][at]), float(limits['upper'][at])]
+
+
+def _policy(plots: _Plots, subjects: Sequence[Subject]) -> None:
+    plots.add_rows('output', 'rad', ('output',), subjects[0].joints)
+    plots.add_rows('projected gravity', 'm/s^2', GRAVITY[:1], 'xyz')
+    names = sorted({k for s in subjects for k in s.columns.rows if k.startswith('inputs.')})
+    for name in names:
+        plots.add_rows(f'input {name.removeprefix("inputs.")}', '', (name,), ())
+
+
+def _histograms(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
+    found = []
+    for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
+        values = [s.columns.scalars[key] for s in subjects]
+        values = [each[np.isfinite(each)] for each in values]
+        if not any(each.size for each in values):
+            continue
+        # The last bar holds all that is later, or one straggler would flatten the rest.
+        most = max(float(np.percentile(each, 99.9)) for each in values if each.size)
+        most = most if most > 0.0 else 1.0
+        edges = np.linspace(0.0, most, BINS + 1)
+        counts = [np.histogram(np.clip(each, 0.0, most), edges)[0].tolist() for each in values]
+        found.append({'title': title, 'unit': 'us', 'most': most, 'counts': counts})
+    return found

@@ -1,0 +1,1 @@
+"""A robot that KOS runs, without ROS."""

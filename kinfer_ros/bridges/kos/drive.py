@@ -1,0 +1,159 @@
+"""Brings KOS actuators to the targets, gains and torque that are wanted of them.
+
+Targets: one call at a time, the newest wins, so that a slow server is never sent a queue of old
+poses. Gains: only the joints that differ are configured, all together. What a joint has in force
+is unknown until it has been told, and again after the link was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.kos.client import KosClient
+from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.errors import BridgeError
+
+Float64Array = NDArray[np.float64]
+
+_NAMED = 6
+"""Joints that a message names; more are counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gains:
+    """Stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N]."""
+
+    kp: Float64Array
+    kd: Float64Array
+    torque_limit: Float64Array
+
+    def softened(self, share: float) -> Gains:
+        """Return the same with only a share of the stiffness; 0 is damping."""
+        return Gains(self.kp * share, self.kd, self.torque_limit)
+
+    def rows(self) -> Float64Array:
+        """Return [3, N], to compare."""
+        return np.stack((self.kp, self.kd, self.torque_limit))
+
+
+class KosDrive:
+    """
+    The way from the bridge to the actuators; lives on the asyncio loop of its client.
+
+    :param on_problem: takes one line on whatever could not be sent.
+    """
+
+    def __init__(
+        self, client: KosClient, units: JointUnits, on_problem: Callable[[str], None]
+    ) -> None:
+        self._client = client
+        self._units = units
+        self._on_problem = on_problem
+        self._in_force = np.full((3, len(units.ids)), np.nan)
+        self._lock = asyncio.Lock()
+        self._sending = asyncio.Lock()
+        self._waiting: Float64Array | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self.changed_ns = 0
+        """Steady clock when an actuator was configured last."""
+        self.sent = 0
+        """Calls that brought a target."""
+        self.replaced = 0
+        """Targets that were replaced by newer ones before they went out."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The actuators, in the robot's order."""
+        return self._units.ids
+
+    def say(self, ids: Sequence[int]) -> str:
+        """Name some actuators by their joints."""
+        more = f' and {len(ids) - _NAMED} more' if len(ids) > _NAMED else ''
+        return ', '.join(self._units.name(each) for each in ids[:_NAMED]) + more
+
+    def send(self, target: Float64Array) -> None:
+        """Send a target [N] rad as soon as the call before has ended; the newest wins."""
+        if self._waiting is not None:
+            self.replaced += 1
+        self._waiting = target
+        if self._sender is None:
+            self._sender = asyncio.get_running_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting is not None:
+                target, self._waiting = self._waiting, None
+                try:
+                    await self.send_now(target)
+                except BridgeError as error:
+                    self._on_problem(str(error))
+        finally:
+            self._sender = None
+
+    async def send_now(self, target: Float64Array) -> None:
+        """
+        Send a target [N] rad and wait for the answer.
+
+        :raises BridgeError: it is not finite, or the call failed.
+        """
+        if not np.isfinite(target).all():
+            raise BridgeError('a target is not finite: it is not sent')
+        async with self._sending:
+            refused = await self._client.command(self._units.to_degrees(target))
+        self.sent += 1
+        if refused:
+            self._on_problem(f'targets refused by {self._say(dict(refused))}')
+
+    def forget(self) -> None:
+        """Take nothing for granted any more: the robot may have been restarted."""
+        self._in_force[:] = np.nan
+
+    def has(self, gains: Gains) -> bool:
+        """Tell whether these are in force in every joint."""
+        return bool(np.array_equal(self._in_force, gains.rows()))
+
+    async def configure(self, gains: Gains, torque: bool | None = None) -> None:
+        """
+        Bring gains into force, and switch the torque if that is not None.
+
+        :raises BridgeError: an actuator refused or did not answer; those that did are set.
+        """
+        async with self._lock:
+            rows = gains.rows()
+            same = (rows == self._in_force).all(axis=0)
+            joints = [i for i in range(rows.shape[1]) if torque is not None or not same[i]]
+            outcome = await asyncio.gather(
+                *(self._configure_one(i, rows[:, i], torque) for i in joints)
+            )
+        answers = zip(joints, outcome, strict=True)
+        failed = {self._units.ids[i]: text for i, text in answers if text}
+        if failed:
+            raise BridgeError(f'cannot configure {self._say(failed)}')
+
+    async def _configure_one(self, index: int, row: Float64Array, torque: bool | None) -> str:
+        """Configure one actuator; return what went wrong, or ''."""
+        self._in_force[:, index] = np.nan
+        kp, kd, limit = row.tolist()
+        try:
+            await self._client.configure(self._units.ids[index], kp, kd, limit, torque)
+        except BridgeError as error:
+            return str(error)
+        self._in_force[:, index] = row
+        self.changed_ns = time.monotonic_ns()
+        return ''
+
+    def _say(self, reasons: dict[int, str]) -> str:
+        """Name the joints with their reasons; one reason for all is said once."""
+        texts = set(reasons.values())
+        if len(texts) == 1:
+            return f'{self.say(list(reasons))}: {texts.pop()}'
+        pairs = [f'{self._units.name(each)}: {text}' for each, text in reasons.items()]
+        more = f'; and {len(pairs) - _NAMED} more' if len(pairs) > _NAMED else ''
+        return '; '.join(pairs[:_NAMED]) + more

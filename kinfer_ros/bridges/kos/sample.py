@@ -1,0 +1,196 @@
+"""Judges one reading of a KOS robot: a whole sample of joints, of the IMU, or the reason why not.
+
+KOS answers for a silent actuator with nothing, with position 0 or with an error, depending on the
+server, and before its first sample an IMU says (0, 0, 0, 0). Taken at face value each of these
+would make a policy see a robot that is not there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.kos.client import Reading
+from kinfer_ros.bridges.kos.options import ONLINE_FEEDBACK
+from kinfer_ros.bridges.kos.options import Backend
+from kinfer_ros.bridges.kos.units import JointUnits
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class JointSample:
+    """One sample of the joints, [N] in the robot's order."""
+
+    sent_ns: int
+    """Steady clock when it was asked for."""
+    position: Float64Array
+    """rad; NaN for a joint that does not answer."""
+    velocity: Float64Array
+    """rad/s."""
+    effort: Float64Array | None
+    """Nm; None where the backend does not tell."""
+    problem: str = ''
+    """Why the sample is not whole, in words; '' where it is."""
+
+
+@dataclass(frozen=True)
+class ImuSample:
+    """One sample of the IMU, in its own frame."""
+
+    quaternion: tuple[float, float, float, float]
+    """x y z w, as KOS and ROS have it."""
+    gyro: tuple[float, float, float]
+    """rad/s."""
+    accel: tuple[float, float, float]
+    """Specific force, m/s^2."""
+
+
+class Health:
+    """What the actuators say of themselves, by joint index; NaN where one says nothing."""
+
+    def __init__(self, size: int, sent_ns: int) -> None:
+        self.sent_ns = sent_ns
+        """Steady clock when it was asked for."""
+        self.temperature = np.full(size, np.nan)
+        """deg C."""
+        self.voltage = np.full(size, np.nan)
+        """V."""
+        self.current = np.full(size, np.nan)
+        """A."""
+        self.kp = np.full(size, np.nan)
+        self.kd = np.full(size, np.nan)
+        self.max_torque = np.full(size, np.nan)
+        self.torque_on = np.full(size, np.nan)
+        """1 or 0."""
+        self.faults: dict[str, list[str]] = {}
+        """By joint; only those that have some."""
+
+
+_HEALTH = ('temperature', 'voltage', 'current', 'kp', 'kd', 'max_torque')
+_FAULT_LIMIT = 8
+"""Faults of one actuator that are told: a server may list as many as it likes."""
+
+
+class SampleReader:
+    """
+    Turns readings into samples.
+
+    :param gyro_factor: from what the gyro gives to rad/s.
+    """
+
+    def __init__(self, units: JointUnits, backend: Backend, gyro_factor: float) -> None:
+        self._units = units
+        self._ids = list(units.ids)
+        self._index = {each: index for index, each in enumerate(units.ids)}
+        self._backend = backend
+        self._gyro_factor = gyro_factor
+
+    def joints(self, reading: Reading, *, torque_on: bool) -> JointSample | None:
+        """
+        Return the sample, or None where the call failed.
+
+        :param torque_on: the torque has been switched on, so that every backend has to call its
+            actuators online.
+        """
+        if reading.states is None:
+            return None
+        states = list(reading.states)
+        if [state.actuator_id for state in states] != self._ids:
+            states = self._in_order(states)
+        must_be_online = torque_on or self._backend.online == ONLINE_FEEDBACK
+        silent = [
+            index
+            for index, state in enumerate(states)
+            if state is None
+            or not state.HasField('position')
+            or (must_be_online and not state.online)
+        ]
+        if silent:
+            return self._partial(reading.sent_ns, states, silent)
+        sample = JointSample(
+            reading.sent_ns,
+            self._units.position([state.position for state in states]),
+            self._units.velocity([state.velocity for state in states]),
+            None,
+        )
+        if states[0].HasField('torque'):
+            sample.effort = self._units.effort([state.torque for state in states])
+        finite = np.isfinite(sample.position) & np.isfinite(sample.velocity)
+        if not finite.all():
+            wrong = [each for each, fine in zip(self._ids, finite, strict=True) if not fine]
+            sample.problem = f'found no finite position and velocity of {self._say(wrong)}'
+        return sample
+
+    def _partial(self, sent_ns: int, states: list[Any], silent: list[int]) -> JointSample:
+        """Keep what the others say: they may have to be damped."""
+        position = np.full(len(states), np.nan)
+        for index, state in enumerate(states):
+            if index not in silent:
+                position[index] = state.position
+        return JointSample(
+            sent_ns,
+            self._units.position(position.tolist()),
+            np.full(len(states), np.nan),
+            None,
+            self._format_silent([self._ids[index] for index in silent]),
+        )
+
+    def imu(self, reading: Reading) -> ImuSample | str:
+        """Return the IMU's sample, or what is wrong with it in words."""
+        if reading.imu_problem:
+            return reading.imu_problem
+        q, v, f = reading.quaternion, reading.values, self._gyro_factor
+        sample = ImuSample(
+            (q.x, q.y, q.z, q.w),
+            (v.gyro_x * f, v.gyro_y * f, v.gyro_z * f),
+            (v.accel_x, v.accel_y, v.accel_z),
+        )
+        if not any(sample.quaternion):
+            return 'the IMU has no orientation yet: its quaternion is all zero'
+        if not all(map(math.isfinite, (*sample.quaternion, *sample.gyro, *sample.accel))):
+            return 'found a number of the IMU that is not finite'
+        return sample
+
+    def health(self, reading: Reading) -> Health:
+        """Collect what the actuators say of themselves."""
+        size = len(self._ids)
+        found = Health(size, reading.sent_ns)
+        columns = {name: getattr(found, name) for name in _HEALTH}
+        for state in reading.states or ():
+            index = self._index.get(state.actuator_id)
+            if index is None:
+                continue
+            for name, column in columns.items():
+                if state.HasField(name):
+                    column[index] = getattr(state, name)
+            if state.HasField('torque_enabled'):
+                found.torque_on[index] = float(state.torque_enabled)
+            if len(state.faults):
+                texts = [' '.join(text.split())[:80] for text in state.faults[:_FAULT_LIMIT]]
+                found.faults[self._units.name(state.actuator_id)] = texts
+        return found
+
+    def _in_order(self, states: list[Any]) -> list[Any]:
+        """Put the states into the robot's order; None where one is missing."""
+        by_id = {state.actuator_id: state for state in states}
+        return [by_id.get(each) for each in self._ids]
+
+    def _format_silent(self, silent: list[int]) -> str:
+        if len(silent) == len(self._ids):
+            return (
+                'no actuator answers: is the motor power on, is the emergency stop released, and '
+                'is the bus connected?'
+            )
+        return (
+            f'no feedback from {self._say(silent)}: check its cable, its power and that '
+            'its id is the one in the robot YAML'
+        )
+
+    def _say(self, ids: list[int]) -> str:
+        named = ', '.join(self._units.name(each) for each in ids[:6])
+        return named + (f' and {len(ids) - 6} more' if len(ids) > 6 else '')

@@ -1,0 +1,61 @@
+"""Robot joints to KOS actuators and back: ids, degrees, offset and sign.
+
+Everything behind the bridge is rad in the robot's joint order; everything before it is degrees by
+actuator id. Without one place for that, one of the two would get lost on some path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.robot.robot import Robot
+
+Float64Array = NDArray[np.float64]
+
+_DEGREES = 180.0 / np.pi
+
+
+class JointUnits:
+    """
+    The conversions of one robot: hardware = sign * joint + offset, in degrees.
+
+    :raises ConfigError: a joint has no id in the robot YAML.
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        without = [joint.name for joint in robot.joints if joint.id is None]
+        if without:
+            raise ConfigError(
+                f'robot file {robot.path}: found no id for {", ".join(without)}; expected the '
+                'id of the KOS actuator at each joint, as in config/robots/kbot.yaml (`python -m '
+                'kinfer_ros robot from-kos-metadata` writes such a file)'
+            )
+        self.names = robot.joint_names
+        self.ids = tuple(int(joint.id) for joint in robot.joints if joint.id is not None)
+        self._name_of = dict(zip(self.ids, self.names, strict=True))
+        self._sign = np.array([joint.sign for joint in robot.joints], np.float64)
+        self._offset = np.array([joint.offset for joint in robot.joints], np.float64)
+
+    def name(self, actuator_id: int) -> str:
+        """Return what to call an actuator in a message: its joint and its id."""
+        return f'{self._name_of.get(actuator_id, "no joint of the robot")} (id {actuator_id})'
+
+    def to_degrees(self, position: Float64Array) -> list[float]:
+        """Turn joint positions [N] rad into actuator positions in degrees."""
+        return list(((position * self._sign + self._offset) * _DEGREES).tolist())
+
+    def position(self, degrees: Sequence[float]) -> Float64Array:
+        """Turn actuator positions [N] degrees into joint positions in rad."""
+        return (np.array(degrees, np.float64) / _DEGREES - self._offset) * self._sign
+
+    def velocity(self, degrees: Sequence[float]) -> Float64Array:
+        """Turn actuator velocities [N] degrees/s into joint velocities in rad/s."""
+        return np.array(degrees, np.float64) / _DEGREES * self._sign
+
+    def effort(self, torque: Sequence[float]) -> Float64Array:
+        """Turn actuator torques [N] Nm into joint torques in Nm."""
+        return np.array(torque, np.float64) * self._sign

@@ -1,0 +1,1 @@
+"""A robot in MuJoCo, without ROS."""

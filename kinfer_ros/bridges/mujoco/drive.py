@@ -1,0 +1,135 @@
+"""Turns targets and gains into the torques of an MJCF's actuators, servos and motors alike.
+
+A position servo works inside MuJoCo's integrator and only has to be told its gains; a motor knows
+nothing of targets, and gets a PD torque before every physics step. Mixing the two up, or
+forgetting a gear, would move the robot with gains that nobody asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.mujoco.disturbance import Motors
+from kinfer_ros.bridges.mujoco.model import FittedModel
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.robot.robot import Robot
+
+Float64Array = NDArray[np.float64]
+
+
+class JointDrive:
+    """
+    Targets, gains and torque limits of all joints, in the order of the robot YAML.
+
+    :param motors: what the motors make of the gains that are in force.
+    """
+
+    def __init__(self, robot: Robot, fitted: FittedModel, data: Any, motors: Motors) -> None:
+        self._robot = robot
+        self._fitted = fitted
+        self._real = motors
+        self._model = fitted.model
+        self._data = data
+        self._motors = np.flatnonzero(~fitted.servo)
+        self._servos = np.flatnonzero(fitted.servo)
+        self.damped = False
+        self._target = robot.home.copy()
+        self._kp = np.zeros(len(robot.joints))
+        self._kd = np.zeros(len(robot.joints))
+        self._torque_limit = np.zeros(len(robot.joints))
+        self.set_gains(robot.kp, robot.kd, robot.torque_limit)
+
+    @property
+    def has_motors(self) -> bool:
+        """Whether `write_motors` has to be called before every physics step."""
+        return bool(self._motors.size)
+
+    def set_gains(self, kp: ArrayLike, kd: ArrayLike, torque_limit: ArrayLike) -> None:
+        """See MujocoRobot.set_gains."""
+        stiffness = self._checked('kp', kp, 0.0)
+        damping = self._checked('kd', kd, 0.0)
+        torque = self._checked('torque limit', torque_limit, 0.0)
+        cap = np.minimum(self._robot.torque_limit, self._fitted.torque_cap)
+        np.minimum(stiffness, self._robot.kp_max, out=self._kp)
+        np.minimum(damping, self._robot.kd_max, out=self._kd)
+        np.minimum(torque, cap, out=self._torque_limit)
+        self._write_servos()
+
+    def gains(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return copies of the kp, kd and torque limits [N] in force."""
+        return self._kp.copy(), self._kd.copy(), self._torque_limit.copy()
+
+    def target(self) -> Float64Array:
+        """Return a copy of the targets [N] rad."""
+        return self._target.copy()
+
+    def set_target(self, position: ArrayLike) -> None:
+        """See MujocoRobot.set_target."""
+        self._target[:] = self.checked_target(position)
+        if self.damped:
+            self.damped = False
+            self._write_servos()
+        index = self._servos
+        self._data.ctrl[self._fitted.actuator[index]] = (
+            self._target[index] * self._fitted.gear[index]
+        )
+
+    def checked_target(self, position: ArrayLike) -> Float64Array:
+        """
+        Return targets [N] rad, a new array.
+
+        :raises BridgeError: for a wrong size or a number that is not finite.
+        """
+        return self._checked('target', position).copy()
+
+    def damp(self) -> None:
+        """See MujocoRobot.damp."""
+        if not self.damped:
+            self.damped = True
+            self._write_servos()
+
+    def write_motors(self) -> None:
+        """Write the motors' PD torques for the present state."""
+        index, fitted = self._motors, self._fitted
+        torque = -self._kd[index] * self._real.kd[index] * self._data.qvel[fitted.dof[index]]
+        if not self.damped:
+            error = self._target[index] - self._data.qpos[fitted.qpos[index]]
+            torque += self._kp[index] * self._real.kp[index] * error
+        limit = self._torque_limit[index] * self._real.torque[index]
+        np.clip(torque, -limit, limit, out=torque)
+        self._data.ctrl[fitted.actuator[index]] = torque / fitted.motor_gain[index]
+
+    def _write_servos(self) -> None:
+        """Write gains into the MJCF's own servos, which then act in every physics step."""
+        index = self._servos
+        actuator = self._fitted.actuator[index]
+        gear = self._fitted.gear[index]
+        kp = np.zeros(index.size) if self.damped else self._kp[index] / gear**2
+        kp *= self._real.kp[index]
+        limit = self._torque_limit[index] * self._real.torque[index] / np.abs(gear)
+        self._model.actuator_gainprm[actuator, 0] = kp
+        self._model.actuator_biasprm[actuator, 1] = -kp
+        # What the joint damps by itself is part of the kd that was asked for.
+        asked = self._kd[index] * self._real.kd[index]
+        kd = np.maximum(asked - self._fitted.passive_kd[index], 0.0)
+        self._model.actuator_biasprm[actuator, 2] = -kd / gear**2
+        self._model.actuator_forcelimited[actuator] = True
+        self._model.actuator_forcerange[actuator, 0] = -limit
+        self._model.actuator_forcerange[actuator, 1] = limit
+
+    def _checked(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64Array:
+        array = np.asarray(values, np.float64)
+        wanted = self._target.shape
+        if array.shape != wanted:
+            raise BridgeError(f'{name} has shape {array.shape}, expected {wanted}')
+        bad = np.flatnonzero(~(np.isfinite(array) & (array >= minimum)))
+        if bad.size:
+            names = self._robot.joint_names
+            found = ', '.join(f'{names[index]} ({array[index]:g})' for index in bad)
+            least = '' if minimum == -np.inf else f' of at least {minimum:g}'
+            raise BridgeError(f'{name}: found {found}, expected finite numbers{least}')
+        return array

@@ -1,0 +1,342 @@
+"""Fits an MJCF to a robot YAML: which joint, actuator, base and IMU is which, found by name.
+
+The order of joints in an MJCF says nothing about the order in the YAML, and half of all MJCF files
+lack an IMU. Whatever does not fit is refused here, all at once, before anything moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.errors import RobotError
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.yaml_file import did_you_mean
+
+IntArray = NDArray[np.intp]
+Float64Array = NDArray[np.float64]
+
+BASE = 'kinfer_ros_base'
+HOLD = 'kinfer_ros_hold'
+IMU = 'kinfer_ros_imu'
+USUAL_IMU_SITES = ('imu', 'imu_site', 'imu_link')
+HOLD_SOLIMP = (0.9999, 0.9999, 0.001, 0.5, 2.0)
+"""Nearly rigid; with a time constant of two physics steps a held base gives way by 1e-6 m."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A compiled model and where the robot's parts are in it; arrays in the YAML's joint order."""
+
+    model: Any
+    """mujoco.MjModel; gains are written into it."""
+    qpos: IntArray
+    """Addresses of the joints in qpos."""
+    dof: IntArray
+    """Addresses of the joints in qvel."""
+    actuator: IntArray
+    servo: NDArray[np.bool_]
+    """True for a position servo, False for a motor."""
+    gear: Float64Array
+    """Actuator length per rad."""
+    motor_gain: Float64Array
+    """Joint torque per unit of a motor's ctrl, Nm."""
+    passive_kd: Float64Array
+    """Damping (Nms/rad) of the joints whose servo has none of its own: the MJCF then means it to
+    be the servo's, so that a kd in force counts it; 0 for all others."""
+    torque_cap: Float64Array
+    """What the MJCF itself lets through, Nm; inf where it has no limit."""
+    base: int
+    """Body id of the base."""
+    free_qpos: int
+    """Address of the base's pose in qpos; -1 where the base is fixed to the world."""
+    free_dof: int
+    hold: int
+    """Equality that holds a free base; -1 where the base is fixed."""
+    gyro: slice
+    """Where the IMU's readings are in sensordata."""
+    accel: slice
+    quat: slice
+    imu_is_fixed: bool
+    """The IMU's body cannot move; MuJoCo's accelerometer reads zero there, a real one gravity."""
+    home_key: int
+    """Keyframe `home`, or -1."""
+    unlisted: tuple[str, ...]
+    """Actuated joints of the MJCF that the YAML does not name; nobody moves them."""
+
+
+def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
+    """
+    Load the robot's MJCF, add what is missing (hold of the base, IMU sensors), find all parts.
+
+    :param timestep: physics step in s, in place of the MJCF's.
+    :raises RobotError: the file cannot be used, or does not fit the YAML; with both lists.
+    """
+    path = _mjcf_path(robot)
+    spec = _read_spec(path)
+    _check_joints(robot, spec, path)
+    base = _base_body(robot, spec, path)
+    free = any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in base.joints)
+    if free:
+        spec.add_equality(
+            name=HOLD,
+            type=mujoco.mjtEq.mjEQ_WELD,
+            objtype=mujoco.mjtObj.mjOBJ_BODY,
+            name1=base.name,
+            name2='world',
+        )
+    site = _add_imu(robot, spec, base, path)
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        raise RobotError(f'MJCF {path} does not compile: {_one_line(error)}') from None
+    if timestep is not None:
+        model.opt.timestep = timestep
+    fitted = _locate(robot, model, base.name, free, path)
+    if site is not None:
+        _check_mounting(robot, model, base.name, site, path)
+    return fitted
+
+
+def _mjcf_path(robot: Robot) -> Path:
+    if robot.mjcf is None:
+        raise RobotError(
+            f"robot '{robot.name}' has no MuJoCo model: found no key 'mjcf' in {robot.path}, "
+            'expected the path of an MJCF'
+        )
+    if not robot.mjcf.is_file():
+        raise RobotError(f'MJCF {robot.mjcf} (named in {robot.path}): no such file')
+    return robot.mjcf
+
+
+def _read_spec(path: Path) -> Any:
+    try:
+        return mujoco.MjSpec.from_file(str(path))
+    except (ValueError, OSError) as error:
+        raise RobotError(f'MJCF {path} cannot be read: {_one_line(error)}') from None
+
+
+def _one_line(error: Exception) -> str:
+    return ' '.join(str(error).split())
+
+
+def _check_joints(robot: Robot, spec: Any, path: Path) -> None:
+    hinges = [j.name for j in spec.joints if j.type == mujoco.mjtJoint.mjJNT_HINGE]
+    missing = [name for name in robot.joint_names if name not in hinges]
+    if missing:
+        hint = did_you_mean(missing[0], hinges)
+        raise RobotError(
+            f'MJCF {path} lacks the hinge joints {", ".join(missing)}{hint}: '
+            f'{robot.path} names {", ".join(robot.joint_names)}; '
+            f'found {", ".join(hinges) or "none"}'
+        )
+
+
+def _base_body(robot: Robot, spec: Any, path: Path) -> Any:
+    """Find the one body on which all of the robot's joints hang, directly below the world."""
+    roots: dict[str, Any] = {}
+    for name in robot.joint_names:
+        body = spec.joint(name).parent
+        while body.parent.parent is not None:
+            body = body.parent
+        if not body.name:
+            body.name = f'{BASE}_{len(roots)}'
+        roots[body.name] = body
+    if len(roots) > 1:
+        raise RobotError(
+            f'MJCF {path}: the joints of {robot.path} hang on several bodies of the world: '
+            f'found {", ".join(roots)}, expected one base'
+        )
+    return next(iter(roots.values()))
+
+
+def _add_imu(robot: Robot, spec: Any, base: Any, path: Path) -> str | None:
+    """Add gyro, accelerometer and orientation; return the MJCF's own site, if that is used."""
+    own = _imu_site(robot, spec, path)
+    site = own
+    if site is None:
+        site = IMU
+        base.add_site(name=IMU, quat=robot.imu_mounting)
+    kinds = mujoco.mjtSensor
+    for suffix, kind in (
+        ('gyro', kinds.mjSENS_GYRO),
+        ('accel', kinds.mjSENS_ACCELEROMETER),
+        ('quat', kinds.mjSENS_FRAMEQUAT),
+    ):
+        spec.add_sensor(
+            name=f'{IMU}_{suffix}', type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site
+        )
+    return own
+
+
+def _imu_site(robot: Robot, spec: Any, path: Path) -> str | None:
+    sites = [site.name for site in spec.sites if site.name]
+    if robot.imu_site is not None:
+        if robot.imu_site in sites:
+            return robot.imu_site
+        raise RobotError(
+            f"MJCF {path} lacks the site '{robot.imu_site}' that imu.site of {robot.path} names"
+            f'{did_you_mean(robot.imu_site, sites)}; found {", ".join(sites) or "none"}'
+        )
+    for name in (robot.imu_frame, *USUAL_IMU_SITES):
+        if name in sites:
+            return name
+    gyro = mujoco.mjtSensor.mjSENS_GYRO
+    return next((sensor.objname for sensor in spec.sensors if sensor.type == gyro), None)
+
+
+def _locate(robot: Robot, model: Any, base_name: str, free: bool, path: Path) -> FittedModel:
+    joints = [model.joint(name).id for name in robot.joint_names]
+    actuator = _actuators(robot, model, joints, path)
+    servo = np.array([_is_servo(model, index, path) for index in actuator])
+    gear = model.actuator_gear[actuator, 0].copy()
+    base = model.body(base_name).id
+    free_joint = model.body_jntadr[base]
+    hold = model.equality(HOLD).id if free else -1
+    if free:
+        model.eq_solref[hold] = (2.0 * model.opt.timestep, 1.0)
+        model.eq_solimp[hold] = HOLD_SOLIMP
+    return FittedModel(
+        model=model,
+        qpos=model.jnt_qposadr[joints].astype(np.intp),
+        dof=model.jnt_dofadr[joints].astype(np.intp),
+        actuator=actuator,
+        servo=servo,
+        gear=gear,
+        motor_gain=gear * model.actuator_gainprm[actuator, 0],
+        passive_kd=_passive_kd(model, joints, actuator, servo),
+        torque_cap=_torque_cap(model, joints, actuator, servo),
+        base=base,
+        free_qpos=int(model.jnt_qposadr[free_joint]) if free else -1,
+        free_dof=int(model.jnt_dofadr[free_joint]) if free else -1,
+        hold=hold,
+        gyro=_sensor(model, 'gyro'),
+        accel=_sensor(model, 'accel'),
+        quat=_sensor(model, 'quat'),
+        imu_is_fixed=_imu_is_fixed(model),
+        home_key=mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_KEY, 'home'),
+        unlisted=_unlisted(model, set(joints)),
+    )
+
+
+def _sensor(model: Any, suffix: str) -> slice:
+    sensor = model.sensor(f'{IMU}_{suffix}').id
+    start = int(model.sensor_adr[sensor])
+    return slice(start, start + int(model.sensor_dim[sensor]))
+
+
+def _imu_is_fixed(model: Any) -> bool:
+    site = model.sensor(f'{IMU}_gyro').objid[0]
+    return bool(model.body_weldid[model.site_bodyid[site]] == 0)
+
+
+def _joint_actuators(model: Any) -> list[tuple[int, int]]:
+    """Return (actuator, joint) of every actuator that drives one joint."""
+    kind = mujoco.mjtTrn.mjTRN_JOINT
+    return [
+        (index, int(model.actuator_trnid[index, 0]))
+        for index in range(model.nu)
+        if model.actuator_trntype[index] == kind
+    ]
+
+
+def _actuators(robot: Robot, model: Any, joints: list[int], path: Path) -> IntArray:
+    pairs = _joint_actuators(model)
+    found = {joint: [a for a, driven in pairs if driven == joint] for joint in joints}
+    wrong = {
+        name: len(found[joint])
+        for name, joint in zip(robot.joint_names, joints, strict=True)
+        if len(found[joint]) != 1
+    }
+    if wrong:
+        counted = ', '.join(f'{name} ({count})' for name, count in wrong.items())
+        driven = ', '.join(model.joint(joint).name for _, joint in pairs) or 'none'
+        raise RobotError(
+            f'MJCF {path}: expected one actuator for each joint of {robot.path} '
+            f'({", ".join(robot.joint_names)}); found another number for {counted}; '
+            f'actuated joints are {driven}'
+        )
+    return np.array([found[joint][0] for joint in joints], np.intp)
+
+
+def _is_servo(model: Any, index: int, path: Path) -> bool:
+    """Tell a position servo from a motor; refuse anything else, whose gains mean other things."""
+    fixed = model.actuator_gaintype[index] == mujoco.mjtGain.mjGAIN_FIXED
+    static = model.actuator_dyntype[index] == mujoco.mjtDyn.mjDYN_NONE
+    gain = model.actuator_gainprm[index, 0]
+    bias = model.actuator_biasprm[index]
+    kind = model.actuator_biastype[index]
+    if fixed and static and gain != 0.0 and model.actuator_gear[index, 0] != 0.0:
+        if kind == mujoco.mjtBias.mjBIAS_NONE:
+            return False
+        if kind == mujoco.mjtBias.mjBIAS_AFFINE and bias[0] == 0.0 and bias[1] == -gain:
+            return True
+    raise RobotError(
+        f"MJCF {path}: actuator '{model.actuator(index).name}' is neither a <motor> nor a "
+        '<position> servo without time constant; expected one of these'
+    )
+
+
+def _torque_cap(
+    model: Any, joints: list[int], actuator: IntArray, servo: NDArray[np.bool_]
+) -> Float64Array:
+    """Return what the MJCF lets through; a servo's own force range is ours to write."""
+    cap = np.full(len(joints), np.inf)
+    for index, (joint, act) in enumerate(zip(joints, actuator, strict=True)):
+        gear = abs(model.actuator_gear[act, 0])
+        if model.jnt_actfrclimited[joint]:
+            cap[index] = min(cap[index], *np.abs(model.jnt_actfrcrange[joint]))
+        if servo[index]:
+            continue
+        if model.actuator_forcelimited[act]:
+            cap[index] = min(cap[index], *np.abs(gear * model.actuator_forcerange[act]))
+        if model.actuator_ctrllimited[act]:
+            gain = gear * model.actuator_gainprm[act, 0]
+            cap[index] = min(cap[index], *np.abs(gain * model.actuator_ctrlrange[act]))
+    return cap
+
+
+def _passive_kd(
+    model: Any, joints: list[int], actuator: IntArray, servo: NDArray[np.bool_]
+) -> Float64Array:
+    """Menagerie and MuJoCo Playground write a servo's kd as damping of its joint."""
+    damping = model.dof_damping[model.jnt_dofadr[joints]]
+    meant = servo & (model.actuator_biasprm[actuator, 2] == 0.0)
+    return np.where(meant, damping, 0.0)
+
+
+def _unlisted(model: Any, joints: set[int]) -> tuple[str, ...]:
+    names = {
+        model.joint(joint).name for _, joint in _joint_actuators(model) if joint not in joints
+    }
+    return tuple(sorted(names))
+
+
+def _check_mounting(robot: Robot, model: Any, base: str, site: str, path: Path) -> None:
+    """
+    Compare the YAML's mounting with the site's orientation in the base.
+
+    The policy node turns readings by the one, the simulation makes them by the other; where they
+    differ the robot falls, and nothing else says why.
+    """
+    site_id = model.site(site).id
+    base_id = model.body(base).id
+    if model.body_weldid[model.site_bodyid[site_id]] != model.body_weldid[base_id]:
+        return  # joints in between: the mounting moves, and only the user knows what was meant
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    found = np.empty(4)
+    relative = data.xmat[base_id].reshape(3, 3).T @ data.site_xmat[site_id].reshape(3, 3)
+    mujoco.mju_mat2Quat(found, relative.ravel())
+    if abs(float(found @ robot.imu_mounting)) < np.cos(0.5 * 0.01):
+        text = ', '.join(f'{value:.6g}' for value in found)
+        raise RobotError(
+            f'imu.mounting of {robot.path} is {robot.imu_mounting.tolist()}, but the site '
+            f"'{site}' of {path} lies in the base as [{text}] (w x y z): "
+            'expected the same to 0.01 rad'
+        )

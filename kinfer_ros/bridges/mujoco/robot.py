@@ -1,0 +1,343 @@
+"""A robot in MuJoCo with the face of a real one: targets and gains in, encoders and an IMU out.
+
+Everything is in the joint order of the robot YAML. The same calls give the same bits: no clock is
+read here, and reading a sensor changes nothing that the physics sees.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.mujoco.disturbance import UNDISTURBED
+from kinfer_ros.bridges.mujoco.disturbance import Disturbance
+from kinfer_ros.bridges.mujoco.disturbance import Disturbed
+from kinfer_ros.bridges.mujoco.disturbance import disturb_model
+from kinfer_ros.bridges.mujoco.drive import JointDrive
+from kinfer_ros.bridges.mujoco.model import fit_model
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import RobotError
+from kinfer_ros.robot.robot import Robot
+
+Float64Array = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+
+FOOT_CLEARANCE = 0.005
+"""m between the lowest point of the robot and the ground at the start, without a keyframe."""
+SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
+UNSTABLE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
+
+
+@dataclass(frozen=True)
+class ImuNoise:
+    """Standard deviations of white noise on each reading; 0 is none."""
+
+    orientation: float = 0.0
+    """rad"""
+    gyro: float = 0.0
+    """rad/s"""
+    accel: float = 0.0
+    """m/s^2"""
+
+
+class MujocoRobot:
+    """
+    A simulated robot; at first its base is held, at home, with the YAML's gains.
+
+    :param robot: the description; its `mjcf` is simulated.
+    :param seed: of all that is drawn; the same seed and the same calls give the same bits.
+    :param imu_noise: none by default.
+    :param disturbance: what is not as it should be; nothing by default.
+    :param timestep: physics step in s; the MJCF's by default.
+    :ivar after_step: called after every physics step; while it is set, steps cost a little more.
+    :raises RobotError: the MJCF is missing, or does not fit the description.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        *,
+        seed: int = 0,
+        imu_noise: ImuNoise | None = None,
+        disturbance: Disturbance = UNDISTURBED,
+        timestep: float | None = None,
+    ) -> None:
+        if mujoco.get_mju_user_warning() is None:
+            mujoco.set_mju_user_warning(_log.warning)  # else: a MUJOCO_LOG.TXT wherever we are
+        self.robot = robot
+        self.fitted = fit_model(robot, timestep)
+        self.model = self.fitted.model
+        disturb_model(self.model, self.fitted.base, disturbance)
+        self.data = mujoco.MjData(self.model)
+        self.timestep_ns: int = round(self.model.opt.timestep * 1e9)
+        if self.timestep_ns <= 0:
+            raise RobotError(f'timestep of {self.model.opt.timestep} s, expected at least 1e-9 s')
+        self._noise = imu_noise or ImuNoise()
+        self._rng = np.random.default_rng(seed)
+        self._steps = 0
+        self._inverse = np.empty(4)
+        self.after_step: Callable[[], None] | None = None
+        self._disturbed = Disturbed(disturbance, seed, len(robot.joints), self.model.opt.timestep)
+        self._drive = JointDrive(robot, self.fitted, self.data, self._disturbed.motors)
+        self.reset()
+
+    @property
+    def time_ns(self) -> int:
+        """Simulated time since the start in ns: an exact count of steps."""
+        return self._steps * self.timestep_ns
+
+    @property
+    def base_is_free(self) -> bool:
+        """Whether the MJCF lets the base move; where it does not, holding changes nothing."""
+        return self.fitted.hold >= 0
+
+    @property
+    def base_is_held(self) -> bool:
+        """Whether the base is now fixed to the world."""
+        return not self.base_is_free or bool(self.data.eq_active[self.fitted.hold])
+
+    @property
+    def damped(self) -> bool:
+        """Whether the joints are only damped, without a target."""
+        return self._drive.damped
+
+    def hold_base(self, on: bool) -> None:
+        """Weld the base to the world where it now is, or let it go; idempotent."""
+        if not self.base_is_free or on == self.base_is_held:
+            return
+        self.data.eq_active[self.fitted.hold] = on
+        if on:
+            start = self.fitted.free_dof
+            self.data.qvel[start : start + 6] = 0.0
+            self._weld_here()
+
+    def set_gains(
+        self, kp: ArrayLike, kd: ArrayLike, torque_limit: ArrayLike
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """
+        Set stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N].
+
+        :return: what is in force, as `gains`: the YAML's hard limits and the MJCF's own hold.
+        :raises BridgeError: for a wrong size, or a number that is negative or not finite.
+        """
+        self._drive.set_gains(kp, kd, torque_limit)
+        return self._drive.gains()
+
+    def gains(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return copies of the kp, kd and torque limits [N] in force."""
+        return self._drive.gains()
+
+    def target(self) -> Float64Array:
+        """Return a copy of the last targets [N] rad; while damped they are not in force."""
+        target = self._drive.target()
+        target += self._disturbed.zero_error
+        return target
+
+    def set_target(self, position: ArrayLike) -> None:
+        """
+        Set the position targets [N] rad, held until the next; ends damping.
+
+        :raises BridgeError: for a wrong size or a number that is not finite; nothing is changed.
+        """
+        target = self._drive.checked_target(position)
+        target -= self._disturbed.zero_error
+        line = self._disturbed.line
+        if line is None:
+            self._drive.set_target(target)
+        else:
+            line.send(target, self._steps)
+
+    def damp(self) -> None:
+        """Drop the targets: torque = -kd qd, within the torque limits, until the next target."""
+        if self._disturbed.line is not None:
+            self._disturbed.line.clear()
+        self._drive.damp()
+
+    def step(self, n: int = 1) -> None:
+        """
+        Advance by n physics steps; afterwards the sensors are those of the new state.
+
+        :raises BridgeError: the simulation became unstable.
+        """
+        self.model.opt.disableflags |= SENSORS_OFF
+        single = self._disturbed.line is not None or self.after_step is not None
+        if single or self._drive.has_motors:
+            for _ in range(n):
+                self._step_once()
+        else:
+            mujoco.mj_step(self.model, self.data, nstep=n)
+            self._steps += n
+        self.model.opt.disableflags &= ~SENSORS_OFF
+        self._forward()
+        if any(self.data.warning[kind].number for kind in UNSTABLE):
+            raise BridgeError(
+                f'the simulation of {self.robot.mjcf} became unstable after '
+                f'{self.time_ns / 1e9:.3f} s: check time step, gains and armatures'
+            )
+
+    def _step_once(self) -> None:
+        line = self._disturbed.line
+        arrived = line.due(self._steps) if line is not None else None
+        if arrived is not None:
+            self._drive.set_target(arrived)
+        if self._drive.has_motors:
+            self._drive.write_motors()
+        mujoco.mj_step(self.model, self.data)
+        self._steps += 1
+        if self.after_step is not None:
+            self.after_step()
+
+    def joint_state(
+        self, position_out: Float64Array, velocity_out: Float64Array, effort_out: Float64Array
+    ) -> None:
+        """Fill in rad, rad/s and the actuators' torques in Nm, each [N]."""
+        fitted, data = self.fitted, self.data
+        position_out[:] = data.qpos[fitted.qpos]
+        velocity_out[:] = data.qvel[fitted.dof]
+        effort_out[:] = data.qfrc_actuator[fitted.dof]
+        self._disturbed.measure(position_out, velocity_out)
+
+    def imu(
+        self, quat_wxyz_out: Float64Array, gyro_out: Float64Array, accel_out: Float64Array
+    ) -> None:
+        """
+        Fill in a reading of the IMU, in its own frame.
+
+        :param quat_wxyz_out: orientation in the world [4].
+        :param gyro_out: rad/s [3].
+        :param accel_out: specific force, m/s^2 [3]: +9.81 upwards when still.
+        """
+        sensors, noise = self.data.sensordata, self._noise
+        quat_wxyz_out[:] = sensors[self.fitted.quat]
+        gyro_out[:] = sensors[self.fitted.gyro]
+        accel_out[:] = sensors[self.fitted.accel]
+        if self.fitted.imu_is_fixed:
+            mujoco.mju_negQuat(self._inverse, quat_wxyz_out)
+            mujoco.mju_rotVecQuat(accel_out, -self.model.opt.gravity, self._inverse)
+        if noise.orientation > 0.0:
+            mujoco.mju_quatIntegrate(
+                quat_wxyz_out, self._rng.normal(0.0, noise.orientation, 3), 1.0
+            )
+        if noise.gyro > 0.0:
+            gyro_out += self._rng.normal(0.0, noise.gyro, 3)
+        if noise.accel > 0.0:
+            accel_out += self._rng.normal(0.0, noise.accel, 3)
+
+    def base(
+        self,
+        position_out: Float64Array,
+        quat_wxyz_out: Float64Array,
+        linear_out: Float64Array,
+        angular_out: Float64Array,
+    ) -> None:
+        """Fill in the base's true pose in the world, and its twist (m/s, rad/s) in its frame."""
+        fitted, data = self.fitted, self.data
+        position_out[:] = data.xpos[fitted.base]
+        quat_wxyz_out[:] = data.xquat[fitted.base]
+        if not self.base_is_free:
+            linear_out[:] = 0.0
+            angular_out[:] = 0.0
+            return
+        velocity = data.qvel[fitted.free_dof : fitted.free_dof + 6]
+        np.dot(velocity[:3], data.xmat[fitted.base].reshape(3, 3), out=linear_out)
+        angular_out[:] = velocity[3:]
+
+    def push(self, velocity: ArrayLike) -> bool:
+        """
+        Add a velocity (world, m/s [3]) to the base, as a knock would.
+
+        :return: False where the base is held or fixed, which nothing can push.
+        :raises BridgeError: for a wrong size or a number that is not finite.
+        """
+        added = np.asarray(velocity, np.float64)
+        if added.shape != (3,) or not np.isfinite(added).all():
+            raise BridgeError(f'push of {added.tolist()}, expected 3 finite numbers in m/s')
+        if self.base_is_held:
+            return False
+        start = self.fitted.free_dof
+        self.data.qvel[start : start + 3] += added
+        return True
+
+    def reset(self) -> None:
+        """Go back to the start: home pose, base held, targets at home; time and gains go on."""
+        time = self.data.time
+        if self.fitted.home_key >= 0:
+            mujoco.mj_resetDataKeyframe(self.model, self.data, self.fitted.home_key)
+        else:
+            mujoco.mj_resetData(self.model, self.data)
+        self.data.time = time
+        self.data.qvel[:] = 0.0
+        self.data.qpos[self.fitted.qpos] = self.robot.home
+        if self.base_is_free:
+            if self.fitted.home_key < 0:
+                self._stand_up()
+            self.data.eq_active[self.fitted.hold] = True
+            self._weld_here()
+        if self._disturbed.line is not None:
+            self._disturbed.line.clear()
+        self._drive.set_target(self.robot.home - self._disturbed.zero_error)
+        self._forward()
+
+    def _forward(self) -> None:
+        """
+        Bring forces, accelerations and sensors to the present state.
+
+        mj_step leaves those of the state before its last step. The extra pass does not touch what
+        the solver starts from, so the motion is that of a plain loop of mj_step, to the bit.
+        """
+        if self._drive.has_motors:
+            self._drive.write_motors()
+        mujoco.mj_forward(self.model, self.data)
+
+    def _stand_up(self) -> None:
+        """Lift or lower the base until its feet are just above the ground."""
+        height = height_above_ground(self.model, self.data, self.fitted.base)
+        if math.isfinite(height):
+            self.data.qpos[self.fitted.free_qpos + 2] += FOOT_CLEARANCE - height
+
+    def _weld_here(self) -> None:
+        """Make the present pose the one that the weld keeps: that of the world in the base."""
+        start = self.fitted.free_qpos
+        position = self.data.qpos[start : start + 3]
+        inverse = np.empty(4)
+        mujoco.mju_negQuat(inverse, self.data.qpos[start + 3 : start + 7])
+        world = np.empty(3)
+        mujoco.mju_rotVecQuat(world, -position, inverse)
+        weld = self.model.eq_data[self.fitted.hold]
+        weld[:3] = 0.0
+        weld[3:6] = world
+        weld[6:10] = inverse
+        weld[10] = 1.0
+
+
+def height_above_ground(model: Any, data: Any, base: int) -> float:
+    """
+    Return the least distance (m) from what collides of the body tree `base` to the fixed world.
+
+    :return: inf where nothing is within 5 m.
+    """
+    reach = 5.0
+    mujoco.mj_kinematics(model, data)
+    fixed = np.flatnonzero(model.body_weldid[model.geom_bodyid] == 0)
+    mine = np.flatnonzero(model.body_rootid[model.geom_bodyid] == base)
+    contype, conaffinity = model.geom_contype, model.geom_conaffinity
+    nearest = reach
+    for ground in fixed:
+        for geom in mine:
+            if contype[ground] & conaffinity[geom] or contype[geom] & conaffinity[ground]:
+                distance = mujoco.mj_geomDistance(model, data, ground, geom, reach, None)
+                nearest = min(nearest, distance)
+    return nearest if nearest < reach else math.inf

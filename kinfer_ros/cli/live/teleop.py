@@ -1,0 +1,184 @@
+"""`python -m kinfer_ros teleop`: the keyboard of a terminal steers a policy, all its commands.
+
+Exit code 0 at Ctrl-C; 2 for a user's mistake. However it ends, the terminal is as it was, and the
+last command is neutral: a process that is killed outright leaves that to `command_timeout`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import select
+import signal
+import sys
+import termios
+import time
+import tty
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.live.teleop_screen import ENTER
+from kinfer_ros.cli.live.teleop_screen import LEAVE
+from kinfer_ros.cli.live.teleop_screen import picture
+from kinfer_ros.cli.live.teleop_steering import Ranges
+from kinfer_ros.cli.live.teleop_steering import Steering
+from kinfer_ros.cli.live.teleop_steering import split_keys
+from kinfer_ros.cli.parsers import add_node_arguments
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinfer_ros.nodes.teleop import SteeringNode
+
+PERIOD = 0.05
+"""s between two commands."""
+LAST_COMMANDS = 3
+"""Neutral commands at the end: one may be lost."""
+QUIT = ('\x03', '\x04')
+SERVICES = {'g': 'start', 'x': 'stop', 'r': 'reset'}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code."""
+    return run_command(_command, argv)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'teleop',
+        'Steer a policy with the keyboard: every entry of its command, by name '
+        '(policy_command). A value stays when the key is let go: space makes all of them neutral, '
+        'x is the soft stop of the policy node.',
+        'teleop',
+        'teleop --namespace robot1',
+        codes='0: ended by Ctrl-C',
+    )
+    add_node_arguments(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError('teleop: found no terminal, expected one to read keys from')
+    # Here, because --help works without ROS.
+    from kinfer_ros.cli.walk.probe import ros_context
+    from kinfer_ros.nodes.teleop import SteeringNode
+
+    with _signals() as ended, ros_context() as context:
+        node = SteeringNode(context, arguments.namespace, arguments.node)
+        try:
+            with _terminal():
+                _steer(node, ended)
+        finally:
+            node.close()
+    return 0
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect what would end the process: a list that is empty until then."""
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {
+        number: signal.signal(number, lambda found, _: came.append(found)) for number in numbers
+    }
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[None]:
+    """Take keys one by one, unseen, on a screen of our own; afterwards all is as it was."""
+    number = sys.stdin.fileno()
+    before = termios.tcgetattr(number)
+    try:
+        tty.setcbreak(number, termios.TCSANOW)
+        mode = termios.tcgetattr(number)
+        # Stopped by Ctrl-Z or Ctrl-S it would be silent, and the shell's terminal as it is here.
+        mode[0] &= ~termios.IXON
+        mode[6][termios.VSUSP] = os.fpathconf(number, 'PC_VDISABLE').to_bytes(1, 'little')
+        termios.tcsetattr(number, termios.TCSANOW, mode)
+        _write(ENTER)
+        yield
+    finally:
+        with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
+            _write(LEAVE)
+            # Not TCSADRAIN, which waits for a terminal that may not read any more.
+            termios.tcsetattr(number, termios.TCSANOW, before)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _steer(node: SteeringNode, ended: Sequence[int]) -> None:
+    """Obey keys until a key, a signal or the end of the terminal ends it; then be neutral."""
+    steering: Steering | None = None
+    shown = ''
+    try:
+        while not ended:
+            node.poll()
+            steering = _following(steering, node.ranges)
+            if steering is not None:
+                node.send(steering)
+            drawn = picture(steering, node.mode, node.seen, node.said)
+            if drawn != shown:
+                _write(drawn)
+                shown = drawn
+            if not _obey(_keys(PERIOD), steering, node):
+                return
+    except OSError:
+        pass  # the terminal is gone
+    finally:
+        if steering is not None:
+            _be_neutral(node, steering)
+
+
+def _following(steering: Steering | None, ranges: Ranges | None) -> Steering | None:
+    """Begin anew, in neutral, when the policy is another one."""
+    if ranges is None or (steering is not None and steering.ranges == ranges):
+        return steering
+    return Steering(ranges)
+
+
+def _keys(seconds: float) -> list[str]:
+    """Wait for a key, that long at most; :return: QUIT where the terminal is gone."""
+    if not select.select([sys.stdin], [], [], seconds)[0]:
+        return []
+    text = os.read(sys.stdin.fileno(), 64)
+    return split_keys(text.decode(errors='ignore')) if text else [QUIT[1]]
+
+
+def _obey(keys: Sequence[str], steering: Steering | None, node: SteeringNode) -> bool:
+    """Obey keys; :return: False if one of them ends it."""
+    for key in keys:
+        if key in QUIT:
+            return False
+        if key in SERVICES:
+            if key == 'x' and steering is not None:
+                steering.stop()
+            node.call(SERVICES[key])
+        elif steering is not None:
+            steering.key(key)
+    return True
+
+
+def _be_neutral(node: SteeringNode, steering: Steering) -> None:
+    steering.stop()
+    for _ in range(LAST_COMMANDS):
+        node.send(steering)
+        time.sleep(PERIOD / 5)
+    node.wait_until_sent(0.5)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,71 @@
+"""What `teleop` shows: every entry with its range and value, and which key does what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kinfer_ros.cli.live.teleop_steering import Entry
+from kinfer_ros.cli.live.teleop_steering import Steering
+
+ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'
+"""A screen of our own, without a cursor; and back."""
+HOME, REST_OF_LINE, REST = '\x1b[H', '\x1b[K', '\x1b[J'
+BOLD, PLAIN = '\x1b[1m', '\x1b[0m'
+WIDTH = 20
+"""Characters of a bar."""
+
+KEYS = """\
+w s  forward, back      up down     another entry
+a d  turn left, right   left right  less, more of it
+q e  left, right        space       all neutral
+g start   x soft stop   r reset     Ctrl-C  end, neutral"""
+
+NOTHING = 'this policy takes no command'
+
+WAITING = """\
+waiting for a policy node with a policy loaded ...
+(--namespace and --node say which; ROS_DOMAIN_ID has to be its own)"""
+
+
+def picture(steering: Steering | None, mode: str, seen: Mapping[str, float], said: str) -> str:
+    """
+    Draw the screen.
+
+    :param steering: None before the policy node said what it takes.
+    :param mode: mode and reason of the policy node.
+    :param seen: the command as the policy saw it last, by name.
+    :param said: the newest answer of a service.
+    """
+    lines = [f'mode  {_printable(mode) or "unknown"}', '']
+    if steering is None:
+        lines.append(WAITING)
+    elif steering.entries:
+        width = max(len(entry.name) for entry in steering.entries)
+        lines.append(f'  {"":<{width}}  {"sent":>8}  {"policy":>8}')
+        for index, entry in enumerate(steering.entries):
+            chosen = index == steering.selected
+            text = _row(entry, width, seen.get(entry.name))
+            lines.append(f'{BOLD}> {text}{PLAIN}' if chosen else f'  {text}')
+    else:
+        lines.append(NOTHING)
+    lines += ['', KEYS, '', _printable(said)]
+    text = '\n'.join(lines).replace('\n', f'{REST_OF_LINE}\r\n')
+    return f'{HOME}{text}{REST_OF_LINE}{REST}'
+
+
+def _row(entry: Entry, width: int, seen: float | None) -> str:
+    shown = '' if seen is None else f'{seen:+.3f}'
+    name = _printable(entry.name)
+    if entry.bounds is None:
+        return f'{name:<{width}}  {entry.value:+8.3f}  {shown:>8}  no range'
+    low, high = entry.bounds
+    share = (entry.value - low) / (high - low) if high > low else 0.5
+    bar = ['-'] * WIDTH
+    bar[min(int(share * WIDTH), WIDTH - 1)] = '#'
+    scale = f'{low:g} [{"".join(bar)}] {high:g}'
+    return f'{name:<{width}}  {entry.value:+8.3f}  {shown:>8}  {scale}'
+
+
+def _printable(text: str) -> str:
+    """What comes from a topic must not command the terminal."""
+    return ''.join(each for each in text[:200] if each.isprintable())

@@ -1,0 +1,132 @@
+"""What keys do to a policy's command, by name; without ROS and without a terminal.
+
+Without this module a keyboard would know three velocities, and a policy that takes a height or an
+arm could not be steered by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Ranges = Mapping[str, tuple[float, float] | None]
+
+MAX_LENGTH = 1 << 16
+MAX_ENTRIES = 256
+STEPS = 10
+"""Presses of a key from neutral to the end of an entry's range."""
+FREE_STEP = 0.05
+"""A press on an entry without a range, in its unit."""
+
+UP, DOWN, LEFT, RIGHT = '\x1b[A', '\x1b[B', '\x1b[D', '\x1b[C'
+DRIVE = {
+    'w': ('xvel', 1), 's': ('xvel', -1),
+    'a': ('yawrate', 1), 'd': ('yawrate', -1),
+    'q': ('yvel', 1), 'e': ('yvel', -1),
+}  # fmt: skip
+"""Keys that change one entry whichever is selected, where the policy has it."""
+
+
+def parse_ranges(text: str) -> Ranges:
+    """
+    Read the value `commands` of a policy node's diagnostics.
+
+    :return: the range of each entry, in the policy's order; None where it names none.
+    :raises ValueError: it is something else.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ValueError('too long')
+    found = json.loads(text)
+    if not isinstance(found, dict) or len(found) > MAX_ENTRIES:
+        raise ValueError('no commands')
+    return {str(name): _range(bounds) for name, bounds in found.items()}
+
+
+def _range(bounds: object) -> tuple[float, float] | None:
+    if bounds is None:
+        return None
+    if isinstance(bounds, list) and len(bounds) == 2:
+        low, high = float(bounds[0]), float(bounds[1])
+        if math.isfinite(low) and math.isfinite(high) and low <= high:
+            return low, high
+    raise ValueError(f'{bounds!r} is no range')
+
+
+@dataclass
+class Entry:
+    """One entry of the command; `value` is what is sent."""
+
+    name: str
+    bounds: tuple[float, float] | None
+    value: float = 0.0
+
+    @property
+    def neutral(self) -> float:
+        """0, or what is nearest to it in the range."""
+        return 0.0 if self.bounds is None else min(max(0.0, self.bounds[0]), self.bounds[1])
+
+    def press(self, sign: int) -> None:
+        """Go one step up or down, to the end of the range at most."""
+        if self.bounds is None:
+            self.value = round(self.value + sign * FREE_STEP, 6)
+            return
+        low, high = self.bounds
+        step = max(abs(low - self.neutral), abs(high - self.neutral)) / STEPS
+        moved = self.value + sign * step
+        # Up and down again is where it was: near to neutral is neutral.
+        if abs(moved - self.neutral) < 0.01 * step:
+            moved = self.neutral
+        self.value = round(min(max(moved, low), high), 6)
+
+
+class Steering:
+    """
+    All entries of a policy's command, and which one the arrow keys change.
+
+    :ivar entries: in the policy's order.
+    :ivar selected: index of the entry that left and right change.
+    """
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = dict(ranges)
+        self.entries = [Entry(name, bounds) for name, bounds in ranges.items()]
+        self.selected = 0
+        self.stop()
+
+    def stop(self) -> None:
+        """Make everything neutral."""
+        for entry in self.entries:
+            entry.value = entry.neutral
+
+    def key(self, key: str) -> bool:
+        """Obey a key; :return: whether it has a meaning here."""
+        if not self.entries:
+            return False
+        if key == ' ':
+            self.stop()
+        elif key in (UP, DOWN):
+            self.selected = (self.selected + (1 if key == DOWN else -1)) % len(self.entries)
+        elif key in (LEFT, RIGHT):
+            self.entries[self.selected].press(1 if key == RIGHT else -1)
+        elif key in DRIVE:
+            name, sign = DRIVE[key]
+            found = [entry for entry in self.entries if entry.name == name]
+            for entry in found:
+                entry.press(sign)
+            return bool(found)
+        else:
+            return False
+        return True
+
+
+def split_keys(text: str) -> list[str]:
+    """Split what a terminal sent into keys; an arrow is three characters, of two kinds."""
+    keys = []
+    text = text.replace('\x1bO', '\x1b[')
+    while text:
+        size = 3 if text.startswith('\x1b[') else 1
+        keys.append(text[:size])
+        text = text[size:]
+    return keys

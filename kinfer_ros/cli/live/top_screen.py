@@ -1,0 +1,77 @@
+"""The picture of `top`; apart, because rich is an extra (`top`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from kinfer_ros.viewers.live_state import Joint
+from kinfer_ros.viewers.live_state import LiveState
+from kinfer_ros.viewers.live_state import sparkline
+
+LEVELS = ('green', 'yellow', 'red', 'dim')
+FIGURES = (
+    ('rate', 'rate_hz', 1.0, 'Hz'),
+    ('lateness p99', 'late_p99_us', 1e-3, 'ms'),
+    ('sample age p99', 'sample_age_p99_us', 1e-3, 'ms'),
+)
+COUNTS = ('ticks', 'missed_ticks', 'faults', 'falls', 'limited_ticks', 'dropped_records')
+
+
+def screen(state: LiveState) -> Any:
+    """Build what rich draws of a state."""
+    if not state.mode and not state.values:
+        return Text('waiting for a policy node ...', style='yellow')
+    parts: list[Any] = [_head(state), _figures(state)]
+    if state.joints:
+        parts.append(_joints(state.joints))
+    guards = state.guards()
+    # Text, not markup: what comes from a topic must not be read as rich's own language.
+    parts.append(Text('guards  ' + ('; '.join(f'{n}: {c}' for n, c in guards.items()) or 'quiet')))
+    return Group(*parts)
+
+
+def _head(state: LiveState) -> Text:
+    style = LEVELS[state.level] if state.level < len(LEVELS) else 'red'
+    text = Text(f'mode    {state.mode or "unknown"}', style=f'bold {style}')
+    run = state.values.get('run', '')
+    text.append(f'\nstatus  {state.message}\nbridge  {state.bridge}\nrun     {run}', 'none')
+    return text
+
+
+def _figures(state: LiveState) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for title, key, scale, unit in FIGURES:
+        kept = state.figures[key]
+        number = f'{kept[-1] * scale:.2f} {unit}' if kept else ''
+        table.add_row(title, number, Text(sparkline(kept), style='cyan'))
+    counts = [f'{key} {state.values[key]}' for key in COUNTS if key in state.values]
+    table.add_row('counted', '', Text(', '.join(counts)))
+    return table
+
+
+def _joints(joints: dict[str, Joint]) -> Table:
+    table = Table(box=None, padding=(0, 1))
+    table.add_column('joint')
+    for title in ('rad', 'target', 'error', 'rad/s', 'Nm', 'of limit'):
+        table.add_column(title, justify='right')
+    for name, joint in joints.items():
+        load = joint.load
+        style = 'red' if load is not None and load > 0.9 else ''
+        table.add_row(
+            Text(name),
+            _number(joint.position),
+            _number(joint.target),
+            _number(joint.error),
+            _number(joint.velocity),
+            _number(joint.effort),
+            Text('' if load is None else f'{load:.0%}', style=style),
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return '' if value is None else f'{value:+.3f}'

@@ -1,0 +1,98 @@
+"""`python -m kinfer_ros check`: a policy's contract against a robot, and against a live graph.
+
+A table with a verdict and a remedy a line. Exit code 0: nothing failed; 1: something did; 2: a
+file or an argument cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_policy_arguments
+from kinfer_ros.cli.parsers import add_robot_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.contract.report import Row
+from kinfer_ros.contract.report import as_table
+from kinfer_ros.contract.report import check_contract
+from kinfer_ros.contract.report import failed
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import load_robot
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, 1 where something does not fit, 2 for a user's mistake."""
+    return run_command(_check, argv)
+
+
+def _check(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    policy = load_model(arguments.model, spec=arguments.spec)
+    robot = load_robot(arguments.robot)
+    rows = check_contract(policy, robot, arguments.command_entries)
+    if arguments.live:
+        # Here, because the rest works without ROS.
+        from kinfer_ros.ros.live_check import check_live
+
+        rows += check_live(
+            policy,
+            robot,
+            namespace=arguments.namespace,
+            seconds=arguments.seconds,
+            use_sim_time=arguments.use_sim_time,
+        )
+    if arguments.json:
+        print(_json(rows, policy.contract.path, robot.path))
+    else:
+        print(as_table(rows))
+        print(_summary(rows))
+    return 1 if failed(rows) else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'check',
+        'Hold the contract of a policy against a robot. Exit code 1 on any failure.',
+        'check walk.kinfer --robot biped',
+        'check policy.onnx --spec policy.spec.yaml --robot my_robot.yaml --live',
+        codes='0: it fits; 1: something does not',
+    )
+    add_policy_arguments(parser)
+    add = parser.add_argument
+    add_robot_argument(parser)
+    add(
+        '--command-entries',
+        nargs='*',
+        default=[],
+        metavar='NAME',
+        help='command entries that will come on policy_command, beyond the known ones',
+    )
+    add('--live', action='store_true', help='look at a running graph as well (needs ROS 2)')
+    add('--namespace', default='', help='with --live: namespace of the robot')
+    add('--seconds', type=float, default=3.0, help='with --live: how long to listen (default 3)')
+    add('--use-sim-time', action='store_true', help='with --live: stamps are of /clock')
+    return parser
+
+
+def _summary(rows: Sequence[Row]) -> str:
+    counts = dict.fromkeys(('ok', 'warn', 'fail', 'assumed'), 0)
+    for row in rows:
+        counts[row.verdict] += 1
+    verdict = 'does not fit' if failed(rows) else 'fits'
+    listed = ', '.join(f'{count} {name}' for name, count in counts.items())
+    return f'\nthe contract {verdict}: {listed}'
+
+
+def _json(rows: Sequence[Row], model: Path, robot: Path) -> str:
+    content = {
+        'model': str(model),
+        'robot': str(robot),
+        'fits': not failed(rows),
+        'rows': [asdict(row) for row in rows],
+    }
+    return json.dumps(content, indent=2, allow_nan=False)

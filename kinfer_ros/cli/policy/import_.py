@@ -1,0 +1,202 @@
+"""`python -m kinfer_ros import`: what another project wrote becomes a spec and a robot file.
+
+Takes an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or unitree_rl_lab's
+deploy.yaml. Whatever the file does not say is assumed and printed, one line each, and stands at
+the top of what is written: a person who knows the training has to read it once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_force_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.contract.report import as_table
+from kinfer_ros.contract.report import check_contract
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.archive import write_atomically
+from kinfer_ros.policy.importers.contract import ImportedContract
+from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
+from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
+from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
+from kinfer_ros.policy.importers.unitree_rl_lab import read_yaml
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.robot.draft import Known
+from kinfer_ros.robot.draft import draft_robot
+from kinfer_ros.robot.robot import load_robot
+
+GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
+"""Folder and file names that say nothing about what is in them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
+    return run_command(_import, argv)
+
+
+def _import(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    path: Path = arguments.file
+    mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
+    if path.suffix.lower() in ('.yaml', '.yml'):
+        mjcf, found = _from_yaml(path, arguments.joint_names, mjcf)
+        model = arguments.model or _model_beside(path, found)
+    else:
+        archive = read_archive(path)
+        if archive.init_fn is not None:
+            raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
+        found = read_onnx_metadata(Graph(archive.step_fn, str(path)), path)
+        model = path
+    found.name = arguments.name or _name(path)
+    robot = _robot(found, mjcf, arguments.out)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
+    for target, content, what in zip(
+        targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True
+    ):
+        text = _as_yaml(content, f'{what}, imported from {path.name}', found.assumptions)
+        write_atomically(target, text.encode(), overwrite=arguments.force)
+    _report(found, targets, model)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'import',
+        'Turn what an exporter wrote into a policy spec and a robot file, and say what'
+        ' had to be assumed.',
+        'import policy.onnx --mjcf scene.xml --out imported',
+        'import deploy.yaml --model policy.onnx --mjcf scene.xml',
+        codes='0: both files are written',
+    )
+    add = parser.add_argument
+    add('file', type=Path, help='.onnx with custom metadata, or deploy.yaml of unitree_rl_lab')
+    add('--out', type=Path, default=Path(), help='folder to write into (default: here)')
+    add('--name', help='name of spec and robot (default: of the file or its folder)')
+    add('--mjcf', type=Path, help='MuJoCo model: joint names in actuator order, limits, torques')
+    add(
+        '--joint-names',
+        nargs='+',
+        metavar='NAME',
+        help='joint names in the order of the SDK, for a deploy.yaml without an MJCF',
+    )
+    add('--model', type=Path, help='ONNX file that a deploy.yaml belongs to, to check it with')
+    add_force_argument(parser)
+    return parser
+
+
+def _read_mjcf(path: Path) -> Any:
+    # Here, because all else works without MuJoCo.
+    from kinfer_ros.robot.mjcf import read_mjcf
+
+    return read_mjcf(path)
+
+
+def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
+    content = read_yaml(path)
+    if not is_deploy_yaml(content):
+        kind = type(content).__name__
+        keys = ', '.join(map(str, content)) if isinstance(content, dict) else f'a {kind}'
+        raise ModelError(
+            f'{path}: found {keys}; expected the deploy.yaml of unitree_rl_lab (joint_ids_map, '
+            'observations, ...) or an .onnx file with metadata'
+        )
+    told_by = 'as given'
+    if names is None:
+        mjcf = mjcf or _mjcf_beside(path, len(content['joint_ids_map'] or ()))
+        names = [joint.name for joint in mjcf.joints]
+        told_by = f'those of {mjcf.path.name}'
+    return mjcf, read_deploy(path, content, names, told_by)
+
+
+def _mjcf_beside(path: Path, count: int) -> Any:
+    """The one MJCF in the folder that has as many actuated joints."""
+    fitting = []
+    for candidate in sorted(path.parent.glob('*.xml')):
+        if b'<mujoco' in candidate.read_bytes()[:4096]:
+            facts = _read_mjcf(candidate)
+            if len(facts.joints) >= count:
+                fitting.append(facts)
+    if len(fitting) == 1:
+        return fitting[0]
+    found = ', '.join(facts.path.name for facts in fitting) or 'none'
+    raise ModelError(
+        f'{path}: the file has no joint names, and {found} of the MJCF files beside it has the '
+        f'{count} joints; expected --mjcf or --joint-names (in the order of the SDK)'
+    )
+
+
+def _model_beside(path: Path, found: ImportedContract) -> Path | None:
+    """The network that the runtime of unitree_rl_lab would take, if it is where it looks."""
+    for folder in (path.parent, path.parent.parent / 'exported'):
+        if (folder / 'policy.onnx').is_file():
+            found.assume('network: policy.onnx, the one where the runtime looks for it')
+            return folder / 'policy.onnx'
+    return None
+
+
+def _name(path: Path) -> str:
+    words = (path.stem, path.parent.name, path.resolve().parent.parent.name)
+    return next((word for word in words if word not in GENERIC), 'imported')
+
+
+def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
+    imu: dict[str, Any] = {'frame': 'imu_link', 'mounting': [1.0, 0.0, 0.0, 0.0]}
+    if mjcf is None:
+        found.assume('robot file, IMU: frame imu_link, mounted as the base')
+        return draft_robot(found, {}, base='base_link', imu=imu, mjcf=None)
+    missing = [n for n in found.robot_joints if n not in {j.name for j in mjcf.joints}]
+    if missing:
+        raise ModelError(
+            f'{mjcf.path}: lacks the joints {", ".join(missing)}; it has '
+            f'{", ".join(joint.name for joint in mjcf.joints)}'
+        )
+    if mjcf.imu_site is not None:
+        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu_site}
+        found.assume(f'robot file, IMU: the site {mjcf.imu_site} of {mjcf.path.name}')
+    known = {j.name: Known(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
+    place = mjcf.path.resolve()
+    try:
+        shown = str(place.relative_to(out.resolve()))
+    except ValueError:
+        shown = str(place)
+    return draft_robot(found, known, base=mjcf.base, imu=imu, mjcf=shown)
+
+
+def _as_yaml(content: dict[str, Any], title: str, assumptions: Sequence[str]) -> str:
+    lines = [f'# {title}. Assumed, because the file does not say it:']
+    lines += [f'#   {line}' for line in assumptions]
+    dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
+    return '\n'.join(lines) + '\n' + str(dumped)
+
+
+def _report(found: ImportedContract, targets: tuple[Path, Path], model: Path | None) -> None:
+    spec_path, robot_path = targets
+    spec, robot = load_spec(spec_path), load_robot(str(robot_path.absolute()))
+    print(f'wrote {spec_path}: {len(spec.joints)} joints, {spec.observation_size} observations')
+    print(f'wrote {robot_path}: {len(robot.joints)} joints')
+    print('assumed, because the file does not say it:')
+    for line in found.assumptions:
+        print(f'  - {line}')
+    if model is None:
+        print('not checked against a network: name it with --model')
+        return
+    try:
+        policy = load_model(model, spec=spec_path)
+    except ModelError:
+        print(f'the network {model} does not fit what was written:', file=sys.stderr)
+        raise
+    print(f'\nchecked with {model}:')
+    print(as_table([row for row in check_contract(policy, robot) if row.verdict != 'assumed']))

@@ -1,0 +1,136 @@
+"""`kos home`: a slow way to the home pose, held until Ctrl-C, then the torque goes off."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.kos.client import KosClient
+from kinfer_ros.bridges.kos.loop import KosLoop
+from kinfer_ros.bridges.kos.loop import ReadSchedule
+from kinfer_ros.bridges.kos.options import GYRO_UNITS
+from kinfer_ros.bridges.kos.options import Connection
+from kinfer_ros.bridges.kos.options import Timeouts
+from kinfer_ros.bridges.kos.options import backend_of
+from kinfer_ros.bridges.kos.robot import KosRobot
+from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.mujoco.pacer import SECOND
+from kinfer_ros.bridges.session import ENABLED
+from kinfer_ros.bridges.session import Command
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.robot import load_robot
+
+SPEED = 0.3
+"""rad/s of the joint that has the longest way."""
+MAX_SPEED = 1.0
+PERIOD = 0.02
+TIMEOUT = Timeouts(SECOND // 2, SECOND // 2, ramp_time=2.0)
+SWITCH_TIMEOUT = 10.0
+FIRST_SAMPLE = 5.0
+
+Float64Array = NDArray[np.float64]
+
+
+def home(connection: Connection, robot: str, backend: str, speed: float, *, sure: bool) -> int:
+    """
+    Go home, hold, and switch off at Ctrl-C.
+
+    :param speed: rad/s of the fastest joint.
+    :param sure: do not ask.
+    :return: exit code: 0, or 1 where the robot stopped by itself.
+    :raises KinferRosError: a bad argument, or a robot that cannot be reached or enabled.
+    """
+    if not 0.0 < speed <= MAX_SPEED:
+        raise ConfigError(
+            f'found --speed {speed:g}, expected more than 0 and at most {MAX_SPEED:g}'
+        )
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    loaded = load_robot(robot)
+    loop = KosLoop(
+        lambda: _robot(loaded, connection, backend),
+        ReadSchedule(round(PERIOD * SECOND)),
+        lambda *_: None,
+    )
+    driven = loop.start()
+    try:
+        pose = _pose(driven, stopped)
+        if not sure and not _confirmed(loaded, pose, speed, connection.address):
+            return 0
+        return _go(loop, driven, pose, speed, stopped)
+    finally:
+        loop.ask(driven.stop(), SWITCH_TIMEOUT)
+        print(driven.state_text, file=sys.stderr)
+        loop.stop()
+
+
+def _robot(robot: Robot, connection: Connection, backend: str) -> KosRobot:
+    return KosRobot(
+        robot,
+        KosClient(connection, JointUnits(robot).ids),
+        backend_of(backend, robot.name),
+        GYRO_UNITS[robot.gyro_unit],
+        TIMEOUT,
+        lambda text: print(text, file=sys.stderr),
+        lambda: None,
+    )
+
+
+def _pose(driven: KosRobot, stopped: threading.Event) -> Float64Array:
+    """Wait for a whole sample; :return: [N] rad."""
+    deadline = time.monotonic() + FIRST_SAMPLE
+    while driven.watch.problem or driven.watch.sample is None:
+        if stopped.is_set() or time.monotonic() > deadline:
+            raise BridgeError(driven.watch.problem)
+        time.sleep(PERIOD)
+    return driven.watch.sample.position
+
+
+def _confirmed(robot: Robot, pose: Float64Array, speed: float, address: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError('the robot is going to move: there is nobody to ask, give --yes')
+    width = max(len(name) for name in robot.joint_names)
+    print(f'{"joint":{width}}  now rad  home rad')
+    for name, now, then in zip(robot.joint_names, pose, robot.home, strict=True):
+        print(f'{name:{width}} {now:8.3f} {then:9.3f}')
+    seconds = float(np.abs(robot.home - pose).max()) / speed
+    print(f'{robot.name} at {address} switches its torque on and moves for {seconds:.1f} s.')
+    try:
+        return input('Is it held, and the emergency stop in your hand? [yes/no] ') == 'yes'
+    except EOFError:
+        return False
+
+
+def _go(
+    loop: KosLoop,
+    driven: KosRobot,
+    start: Float64Array,
+    speed: float,
+    stopped: threading.Event,
+) -> int:
+    """Move and hold; :return: the exit code."""
+    done, text = loop.ask(driven.enable(True), SWITCH_TIMEOUT)
+    if not done:
+        raise BridgeError(text)
+    robot, session = driven.robot, f'home{time.monotonic_ns()}'
+    seconds = max(float(np.abs(robot.home - start).max()) / speed, PERIOD)
+    begin, arrived = time.monotonic(), False
+    while not stopped.wait(PERIOD):
+        share = min((time.monotonic() - begin) / seconds, 1.0)
+        target = start + share * (robot.home - start)
+        command = Command(session, 'ramp', 0, robot.joint_names, target)
+        loop.hand_over(driven.command, command, time.monotonic_ns())
+        if driven.state != ENABLED:
+            return 1
+        if share == 1.0 and not arrived:
+            arrived = True
+            print('home; Ctrl-C takes the stiffness away', file=sys.stderr)
+    return 0

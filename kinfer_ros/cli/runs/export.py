@@ -1,0 +1,96 @@
+"""`python -m kinfer_ros export`: a step log for PlotJuggler, pandas, Foxglove and Rerun.
+
+Exit code 0, or 2 for a user's mistake. The bag of a run needs no export: it is MCAP already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import beside
+from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.analysis.columns import read_columns
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.series import all_series
+from kinfer_ros.analysis.table import write_csv
+from kinfer_ros.analysis.table import write_parquet
+
+SUFFIXES = {'csv': '.csv', 'parquet': '.parquet', 'mcap': '.mcap', 'rerun': '.rrd'}
+NEEDED = {'parquet': ('pyarrow', 'pyarrow'), 'rerun': ('rerun', 'rerun-sdk')}
+"""Module and distribution, of the formats that need an extra."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 for a user's mistake."""
+    return run_command(_command, argv)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'export',
+        'Write the step log of a run for other tools. csv: spreadsheets, PlotJuggler; '
+        'parquet: pandas, Polars, PlotJuggler; mcap: Foxglove and PlotJuggler, ROS 2 messages on '
+        "the graph's topics; rerun: Rerun's viewer. The bag of a run is MCAP as it is.",
+        'export runs/latest --to parquet',
+        'export runs/latest --to mcap --out for_foxglove.mcap',
+        codes='0: it is written',
+    )
+    add = parser.add_argument
+    add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
+    add('--to', choices=tuple(SUFFIXES), default='csv', help='format (default csv)')
+    add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv, ...)')
+    add_json_argument(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    if arguments.to in NEEDED:
+        module, package = NEEDED[arguments.to]
+        need(module, f'--to {arguments.to}', package)
+    run = RecordedRun.open(arguments.run)
+    out: Path = arguments.out or beside(run.path, f'steps{SUFFIXES[arguments.to]}')
+    with Progress(shown=not arguments.json) as progress:
+        columns = read_columns(run, progress.of('records read'))
+        _write(run, columns, arguments.to, out, progress)
+    records = len(columns.step_id)
+    if arguments.json:
+        said = {'file': str(out), 'rows': records, 'bytes': out.stat().st_size}
+        print(json.dumps(said | {'warnings': columns.warnings}, indent=2))
+    else:
+        print('\n'.join([f'{out}: {records} rows', *columns.warnings]))
+    return 0
+
+
+def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Progress) -> None:
+    if to == 'csv':
+        write_csv(columns, all_series(run, columns), out)
+    elif to == 'parquet':
+        write_parquet(run, columns, all_series(run, columns), out)
+    elif to == 'mcap':
+        # Here, because rosbags is an extra.
+        from kinfer_ros.analysis.steps_mcap import write_mcap
+
+        write_mcap(run, columns, out, progress.of('records written'))
+    else:
+        # Here, because rerun-sdk is an extra.
+        from kinfer_ros.viewers import rerun_log
+
+        series = all_series(run, columns)
+        name = run.path.resolve().name
+        recording = rerun_log.open_recording(name, rerun_log.panels_of(series), out)
+        rerun_log.send_run(recording, columns, series)
+        rerun_log.finish(recording)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""`python -m kinfer_ros repair`: make a run whole that a kill or a power cut ended.
+
+Exit code 0: the run is whole now, or was; 2: it cannot be repaired.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import RunError
+from kinfer_ros.analysis.repair import BagRepair
+from kinfer_ros.analysis.repair import bags_of
+from kinfer_ros.analysis.repair import repair_bag
+from kinfer_ros.analysis.repair import repair_facts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 for a user's mistake."""
+    return run_command(_command, argv)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'repair',
+        'Recover what can be read of the bag of a killed recorder, with index and '
+        'metadata.yaml, and say in run.json how far the step log goes. The damaged bag is kept '
+        'beside it.',
+        'repair runs/latest',
+        codes='0: the run is whole now, or was',
+    )
+    parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or a bag directory')
+    add_json_argument(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    run: Path = arguments.run
+    if not run.is_dir():
+        raise RunError(f'{run}: no such directory; expected a run directory, such as runs/latest')
+    is_bag = not (run / 'run.json').exists() and any(run.glob('*.mcap'))
+    bags = [repair_bag(path) for path in ([run.resolve()] if is_bag else bags_of(run.resolve()))]
+    facts = [] if is_bag else repair_facts(run)
+    if arguments.json:
+        print(json.dumps({'bags': [_plain(bag) for bag in bags], 'run_json': facts}, indent=2))
+    else:
+        print('\n'.join([*map(_said, bags), *facts] or ['nothing to repair']))
+    return 0
+
+
+def _plain(bag: BagRepair) -> dict[str, object]:
+    return {
+        'path': str(bag.path),
+        'kept': None if bag.kept is None else str(bag.kept),
+        'messages': bag.messages,
+        'lost_bytes': bag.lost_bytes,
+        'refused': bag.refused,
+    }
+
+
+def _said(bag: BagRepair) -> str:
+    if bag.kept is None:
+        return f'{bag.path}: whole'
+    text = f'{bag.path}: {bag.messages} messages recovered, {bag.lost_bytes} bytes lost'
+    text += f'; the damaged one is in {bag.kept}'
+    return text + ''.join(f'\n  without {topic}: {why}' for topic, why in bag.refused.items())
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,119 @@
+"""`python -m kinfer_ros report`: a run, or two side by side, as one HTML file, read offline.
+
+Without it "how was the walk?" would need a notebook. Exit code 0, or 2 for a user's mistake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import beside
+from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.runs.verdict import judge
+from kinfer_ros.errors import RunError
+from kinfer_ros.analysis.columns import read_columns
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.report import make_report
+from kinfer_ros.analysis.report_plots import Subject
+from kinfer_ros.run.directory import replace_file
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 for a user's mistake."""
+    return run_command(_command, argv)
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    if arguments.png:
+        need('matplotlib', '--png')
+    begin = time.perf_counter()
+    runs = [arguments.run] + ([arguments.other] if arguments.other else [])
+    with Progress(shown=not arguments.json) as progress:
+        subjects = [_subject(path, progress.of(f'records of {path} read')) for path in runs]
+    page = make_report(subjects)
+    out: Path = arguments.out or beside(arguments.run, 'report.html')
+    try:
+        replace_file(out, page)
+    except OSError as error:
+        raise RunError(f'{out}: cannot be written ({error.strerror}); choose --out') from error
+    if arguments.png:
+        # Here, because matplotlib is an extra.
+        from kinfer_ros.cli.runs.report_plot import draw
+
+        draw(arguments.png, subjects)
+    seconds = time.perf_counter() - begin
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    'report': str(out),
+                    'bytes': len(page),
+                    'seconds': round(seconds, 3),
+                    'runs': [_plain(subject) for subject in subjects],
+                },
+                indent=2,
+            )
+        )
+    else:
+        print(f'{out}: {len(page) / 1e6:.1f} MB, in {seconds:.1f} s')
+        for subject in subjects:
+            for text in (*subject.problems, *subject.columns.warnings):
+                print(f'problem      {subject.run.path}: {text}')
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'report',
+        'One HTML file that opens offline: what ran, timing, base, joints, policy, '
+        'guards and events on one time axis. With a second run: both, and the differences.',
+        'report runs/latest',
+        'report runs/sim runs/real --out both.html',
+        codes='0: it is written',
+    )
+    add = parser.add_argument
+    add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
+    add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
+    add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/report.html)')
+    add('--png', type=Path, metavar='FILE', help='the main plots as a picture (matplotlib)')
+    add_json_argument(parser)
+    return parser
+
+
+def _subject(path: Path, progress: Callable[[int], None]) -> Subject:
+    run = RecordedRun.open(path)
+    columns = read_columns(run, progress)
+    if not run.facts:
+        return Subject(run, columns, [], ['a step log alone, without run.json'])
+    if run.facts.get('ended') is None:
+        return Subject(run, columns, ['this run has not ended, or its process was killed'], [])
+    if 'counters' not in run.facts:
+        return Subject(run, columns, ['the process of this run was killed'], [])
+    try:
+        return Subject(run, columns, *judge(path, run.facts))
+    except RunError as error:
+        return Subject(run, columns, [str(error)], [])
+
+
+def _plain(subject: Subject) -> dict[str, object]:
+    return {
+        'run': str(subject.run.path),
+        'records': len(subject.columns.step_id),
+        'problems': list(subject.problems),
+        'warnings': subject.columns.warnings,
+    }
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""`python -m kinfer_ros runs`: list the runs there are, and remove old ones.
+
+Exit code 0; 1 where nothing was removed because it was not confirmed; 2 for a user's mistake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.analysis.run_list import OPEN
+from kinfer_ros.analysis.run_list import VERDICTS
+from kinfer_ros.analysis.run_list import Listed
+from kinfer_ros.analysis.run_list import list_runs
+from kinfer_ros.analysis.run_list import remove_runs
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code."""
+    return run_command(_command, argv)
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    found = _chosen(list_runs(arguments.runs_dir), arguments)
+    if arguments.remove:
+        return _remove(found, arguments)
+    if arguments.json:
+        print(_as_json(found))
+    else:
+        print('\n'.join(_table(found)))
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'runs',
+        'List runs, oldest first: the last --last of those that match.',
+        'runs --verdict bad --last 5',
+        'runs --older 20 --remove',
+        codes='0: done; 1: nothing was removed, since it was not confirmed',
+    )
+    add = parser.add_argument
+    add('--runs-dir', type=Path, default=Path('runs'), help='where they are (default ./runs)')
+    add('--model', metavar='PATTERN', help="name of the model's file, such as 'walk*'")
+    add('--verdict', choices=VERDICTS, help='only runs that ended like this')
+    add('--last', type=int, metavar='N', help='only the N newest of them')
+    add('--older', type=int, metavar='N', help='all of them but the N newest')
+    add('--remove', action='store_true', help='remove them, once you have confirmed it')
+    add('--yes', action='store_true', help='with --remove: confirmed, for scripts')
+    add_json_argument(parser)
+    return parser
+
+
+def _chosen(found: list[Listed], arguments: argparse.Namespace) -> list[Listed]:
+    for option in ('last', 'older'):
+        number = getattr(arguments, option)
+        if number is not None and number < 0:
+            raise ConfigError(f'--{option}: found {number}, expected 0 or more')
+    if arguments.model:
+        found = [run for run in found if fnmatch.fnmatch(run.model, arguments.model)]
+    if arguments.verdict:
+        found = [run for run in found if run.verdict == arguments.verdict]
+    if arguments.older is not None:
+        found = found[: max(len(found) - arguments.older, 0)]
+    if arguments.last is not None:
+        found = found[len(found) - arguments.last :] if arguments.last < len(found) else found
+    return found
+
+
+def _table(found: list[Listed]) -> list[str]:
+    if not found:
+        return ['no runs']
+    rows = [('run', 'verdict', 'run s', 'm', 'MB', 'robot', 'how it ended')]
+    rows += [
+        (
+            run.path.name + (' *' if run.latest else ''),
+            run.verdict,
+            f'{run.run_s:.1f}',
+            f'{run.distance_m:.2f}',
+            f'{run.bytes / 1e6:.1f}',
+            run.robot,
+            run.reason.splitlines()[0][:60] if run.reason else '',
+        )
+        for run in found
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            text.rjust(width) if 2 <= i <= 4 else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append('  '.join(cells).rstrip())
+    return [*lines, f'{len(found)} runs, {sum(run.bytes for run in found) / 1e6:.1f} MB; * latest']
+
+
+def _as_json(found: list[Listed]) -> str:
+    return json.dumps([asdict(run) | {'path': str(run.path)} for run in found], indent=2)
+
+
+def _remove(found: list[Listed], arguments: argparse.Namespace) -> int:
+    going = [run for run in found if run.verdict != OPEN]
+    for run in found:
+        if run.verdict == OPEN:
+            print(f'{run.path.name}: not ended, is kept (repair it first)', file=sys.stderr)
+    if not going:
+        print('[]' if arguments.json else 'nothing to remove')
+        return 0
+    if not arguments.yes:
+        if arguments.json or not sys.stdin.isatty():
+            raise ConfigError(
+                '--remove asks before it removes: there is no terminal, or --json; give --yes'
+            )
+        print('\n'.join(_table(going)))
+        if input(f'remove these {len(going)} runs? [y/N] ').strip().lower() not in ('y', 'yes'):
+            print('nothing was removed')
+            return 1
+    remove_runs(going)
+    if arguments.json:
+        print(_as_json(going))
+        return 0
+    print(f'removed {len(going)} runs, {sum(run.bytes for run in going) / 1e6:.1f} MB')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

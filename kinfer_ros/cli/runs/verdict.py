@@ -1,0 +1,143 @@
+"""What a run came to, from its directory alone: the summary, and whether it went well.
+
+`walk` ends with it, and `make walk` says it after a `ros2 launch`, which knows nothing of falls.
+Exit code 0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import RunError
+from kinfer_ros.analysis.recorded_run import RecordedRun
+
+FIGURES = (
+    'reason', 'run_s', 'distance_m', 'path_m', 'turned_rad', 'falls', 'counters', 'timing',
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, 1 where the run did not go well, 2 for a user's mistake."""
+    return run_command(_command, argv)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'verdict',
+        'Summarise a run. Exit code 0: the robot stayed up and every file is closed; '
+        '1: it did not; 2: no such run.',
+        'verdict runs/latest',
+        codes='0: the robot stayed up and every file is closed; 1: it did not',
+    )
+    parser.add_argument('run', type=Path, metavar='RUN', help='run directory')
+    add_json_argument(parser)
+    return parser
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    return print_verdict(arguments.run, as_json=arguments.json)
+
+
+def print_verdict(run: Path, *, as_json: bool = False) -> int:
+    """
+    Print the summary of a run that has ended.
+
+    :param as_json: as JSON, with the figures as run.json has them.
+    :return: 0 if the robot stayed up and every file was closed, else 1.
+    :raises RunError: `run` is not a run directory.
+    """
+    facts = RecordedRun.open(run).facts
+    if facts.get('ended') is None:
+        raise RunError(
+            f'{run}: this run has not ended, or its process was killed: `python -m kinfer_ros '
+            'repair` saves what is there'
+        )
+    if 'counters' not in facts:
+        raise RunError(f'{run}: the process of this run was killed, so it has no figures')
+    problems, lines = judge(run, facts)
+    if as_json:
+        figures = {key: facts.get(key) for key in FIGURES}
+        said = {'run': str(run), 'good': not problems, 'problems': problems}
+        print(json.dumps(said | figures, indent=2))
+        return 1 if problems else 0
+    for line in lines:
+        print(line)
+    for problem in problems:
+        print(f'problem      {problem}')
+    print(f'run          {_shown(run)}')
+    return 1 if problems else 0
+
+
+def judge(run: Path, facts: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """
+    Say what did not go well in a run that has ended, and summarise it, a fact a line.
+
+    :raises RunError: run.json lacks what one of ours has.
+    """
+    try:
+        return find_problems(run, facts), summary(facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f'{run}/run.json: does not hold the figures of a run ({error!r}); it was written by '
+            'another version of kinfer_ros, or is damaged'
+        ) from error
+
+
+def find_problems(run: Path, facts: Mapping[str, Any]) -> list[str]:
+    """Say what did not go well in a run that has ended."""
+    problems = []
+    counters = facts['counters']
+    if facts['falls']:
+        problems.append(f'the robot fell ({facts["reason"]})')
+    elif counters['faults']:
+        problems.append(str(facts['reason']))
+    if not counters['run_ticks']:
+        problems.append(f'the policy never ran ({facts["reason"]})')
+    log = counters['log']
+    if log and (log['error'] or log['dropped']):
+        problems.append(
+            f'step log: {log["dropped"]} records dropped, {log["error"] or "no error"}'
+        )
+    bag = run / 'bag'
+    if bag.is_dir() and not (bag / 'metadata.yaml').is_file():
+        problems.append(f'the bag in {bag} was not closed')
+    return problems
+
+
+def summary(facts: Mapping[str, Any]) -> list[str]:
+    """Summarise a run that has ended, a fact a line."""
+    timing, counters = facts['timing'], facts['counters']
+    late, age = timing['late_us'], timing['sample_age_us']
+    log = counters['log'] or {'written': 0, 'dropped': 0}
+    return [
+        f'ended        {facts["reason"]}, after {facts["run_s"]:.1f} s of run',
+        f'distance     {facts["distance_m"]:.2f} m (path {facts["path_m"]:.2f} m, '
+        f'turned {facts["turned_rad"]:+.2f} rad)',
+        f'falls        {facts["falls"]}',
+        f'ticks        {counters["ticks"]}, missed {counters["missed_ticks"]}',
+        f'lateness     p50 {late["p50"] / 1000:.2f} ms, p99 {late["p99"] / 1000:.2f} ms',
+        f'sample age   p50 {age["p50"] / 1000:.2f} ms, p99 {age["p99"] / 1000:.2f} ms',
+        f'records      {log["written"]} written, {log["dropped"]} dropped',
+    ]
+
+
+def _shown(path: Path) -> str:
+    """Shorten a path to one relative to here, where it is below here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

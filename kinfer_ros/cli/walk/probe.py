@@ -1,0 +1,100 @@
+"""Looks whether a robot is in the graph already, before another one joins it.
+
+Two robots on one topic would get each other's commands. `walk` looks by itself; `make walk` runs
+this file before a `ros2 launch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import NoReturn
+
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from kinfer_ros.cli.common import run_command
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.launching.graph import parse
+
+DISCOVERY_S = 4.5
+"""How long to look for others: Fast DDS announces itself at once and, if lost, each 3 s."""
+
+ROBOT_TOPICS = ('joint_states', 'imu/data', 'joint_commands')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Look once, with the arguments of `walk`; exit code 2 and the reason if there is a robot."""
+    return run_command(_command, sys.argv[1:] if argv is None else argv)
+
+
+def _command(argv: list[str]) -> int:
+    with ros_context() as context:
+        refuse_a_taken_graph(context, parse(argv), lambda: None)
+    return 0
+
+
+@contextlib.contextmanager
+def ros_context() -> Iterator[Context]:
+    """Give a context whose signal handlers are ours, shut down in the end."""
+    context = Context()
+    # rclpy's own handlers would invalidate the context before a damping frame can go out.
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        yield context
+    finally:
+        context.try_shutdown()
+
+
+def refuse_a_taken_graph(
+    context: Context, arguments: dict[str, str], meanwhile: Callable[[], None]
+) -> None:
+    """
+    Look for others that publish the robot's topics.
+
+    :param meanwhile: something useful to do while the probe listens.
+    :raises ConfigError: there are some.
+    """
+    # With bridge:=none the sensors are somebody else's, as they should be.
+    topics = ROBOT_TOPICS if arguments['bridge'] != 'none' else ('joint_commands',)
+    probe = Node(
+        'walk_probe',
+        context=context,
+        namespace=arguments['namespace'],
+        use_global_arguments=False,
+        start_parameter_services=False,
+    )
+    try:
+        deadline = time.monotonic() + DISCOVERY_S
+        print('looking for another robot in the graph ...', file=sys.stderr)
+        meanwhile()
+        while time.monotonic() < deadline:
+            for topic in topics:
+                if probe.count_publishers(topic):
+                    _refuse(probe, topic)
+            time.sleep(0.05)
+    finally:
+        probe.destroy_node()
+
+
+def _refuse(probe: Node, topic: str) -> NoReturn:
+    """:raises ConfigError: always, with the names of those who publish."""
+    time.sleep(0.3)  # the names of nodes are found a little later than their publishers
+    names = sorted(
+        f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+        for info in probe.get_publishers_info_by_topic(topic)
+    )
+    raise ConfigError(
+        f'{probe.resolve_topic_name(topic)} is published already by {", ".join(names)}: two '
+        "robots on one topic would get each other's commands. Stop the other graph, or use "
+        'another namespace:= or ROS_DOMAIN_ID'
+    )
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,78 @@
+"""Records one job of an evaluation as the policy node records a run: replay and report read it.
+
+Without this module the worst run of an evaluation could be repeated, but not looked at. It stands
+here because the run's session and its log are the node's.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.contract.report import check_contract
+from kinfer_ros.control.assembly import gains
+from kinfer_ros.evaluation.job import Subject
+from kinfer_ros.evaluation.job import Trial
+from kinfer_ros.evaluation.matrix import Job
+from kinfer_ros.evaluation.matrix import twist_of
+from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
+from kinfer_ros.run.session import PolicySetup
+from kinfer_ros.run.session import RunSession
+from kinfer_ros.simulate import Simulation
+
+AHEAD = 100
+"""Records that may wait to be written."""
+TIMEOUT_S = 5.0
+
+
+def record_job(subject: Subject, job: Job, runs_dir: Path) -> tuple[dict[str, Any], Path]:
+    """
+    Run a job and log every tick of it.
+
+    :return: the result, and the run directory.
+    :raises KinferRosError: a file is wrong, or nothing can be written there.
+    """
+    trial = Trial(subject, job)
+    policy, controller = trial.policy, trial.controller
+    loaded = PolicySetup(
+        policy=policy,
+        robot=trial.robot,
+        controller=controller,
+        gains=gains(policy.contract, trial.robot),
+        rate_hz=1e9 / controller.settings.period_ns,
+        report=check_contract(policy, trial.robot),
+    )
+    parameters = {entry.name: entry.default for entry in POLICY_PARAMETERS} | {
+        'model': str(subject.model),
+        'spec': str(subject.spec or ''),
+        'robot': subject.robot,
+        'runs_dir': str(runs_dir),
+        'duration': job.seconds,
+        'auto_run': True,
+        'fade_time': 0.0,
+        'default_command': list(twist_of(job.values)),
+    }
+    session = RunSession(loaded, parameters)
+    session.activation = 1
+    session.odometer = trial.simulation.odometer
+    session.directory.write_run_json({'evaluation': job.id})
+
+    def log(simulation: Simulation) -> None:
+        session.count_tick(simulation.now_ns, 0, 0, (0, 0, 0, 0))
+        if session.log.step_id % AHEAD == 0:
+            _wait_for_the_writer(session)
+
+    record = trial.run(log)
+    session.finish(record['reason'] or controller.reason)
+    return record, session.path
+
+
+def _wait_for_the_writer(session: RunSession) -> None:
+    """Simulated ticks come faster than a disk may take them: none of them must be dropped."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        counters = session.log.counters()
+        if counters['error'] or session.log.step_id - counters['written'] < AHEAD:
+            return
+        time.sleep(0.005)

@@ -1,0 +1,54 @@
+"""Two simulated robots in one graph, on one clock: what two_robots.launch.py starts.
+
+Two bridges that both published /clock would take time back and forth under every node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kinfer_ros.launching import graph
+from kinfer_ros.launching.graph import NodeSpec
+
+SIDES = ('left', 'right')
+"""The namespaces; the first one's bridge publishes /clock."""
+
+_SHARED = (
+    'model',
+    'spec',
+    'robot',
+    'params_file',
+    'record',
+    'runs_dir',
+    'duration',
+    'vx',
+    'vy',
+    'wz',
+    'seed',
+    'robot_state',
+)
+
+ARGUMENTS = tuple(a for a in graph.ARGUMENTS if a.name in _SHARED)
+"""What both robots share; for what they do not, a params_file has /left/... and /right/..."""
+
+
+def both(arguments: Mapping[str, str]) -> dict[str, list[NodeSpec]]:
+    """
+    Nodes of each robot, by namespace; the runs are in `runs_dir`/left and `runs_dir`/right, and
+    the bag of one leaves the other out.
+
+    :param arguments: all or some of ARGUMENTS.
+    :raises ConfigError: an unknown name, or a value of the wrong type.
+    """
+    found = {}
+    for side in SIDES:
+        one = graph.complete(arguments)
+        one['namespace'] = side
+        one['runs_dir'] = f'{one["runs_dir"]}/{side}'
+        one['use_sim_time'] = 'true'
+        one['publish_clock'] = 'true' if side == SIDES[0] else 'false'
+        found[side] = graph.nodes(one)
+        for spec in found[side]:
+            if spec.executable == 'recorder':
+                spec.given['exclude'] = [f'/{other}/.*' for other in SIDES if other != side]
+    return found

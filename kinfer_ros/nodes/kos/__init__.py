@@ -1,0 +1,1 @@
+"""The KOS bridge node."""

@@ -1,0 +1,89 @@
+"""The messages of a KOS robot, built once and refilled in place.
+
+At 200 Hz, building them anew would cost a tenth of a core.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import BatteryState
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+
+from kinfer_ros.bridges.kos.sample import Health
+from kinfer_ros.bridges.kos.sample import ImuSample
+from kinfer_ros.bridges.kos.sample import JointSample
+from kinfer_ros.robot.robot import Robot
+
+
+class KosMessages:
+    """One sample of joints and IMU; joints and IMU of one reading have one stamp."""
+
+    def __init__(self, robot: Robot) -> None:
+        names = list(robot.joint_names)
+        zeros = bytes(8 * len(names))
+        self._stamp = Time()
+        self.joints = JointState(name=names)
+        self.joints.position, self.joints.velocity = array('d', zeros), array('d', zeros)
+        # Covariances stay zero: REP-145 has that for unknown.
+        self.imu = Imu()
+        self.imu.header.frame_id = robot.imu_frame
+        self.joints.header.stamp = self.imu.header.stamp = self._stamp
+        self._effort = array('d', zeros)
+
+    def stamp(self, stamp_ns: int) -> None:
+        """Set the stamp of both, ns."""
+        self._stamp.sec, self._stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+
+    def fill_joints(self, sample: JointSample) -> JointState:
+        """Fill and return the joints; `effort` stays empty where the robot does not tell."""
+        np.frombuffer(self.joints.position)[:] = sample.position
+        np.frombuffer(self.joints.velocity)[:] = sample.velocity
+        if sample.effort is not None:
+            if not len(self.joints.effort):
+                self.joints.effort = self._effort
+            np.frombuffer(self.joints.effort)[:] = sample.effort
+        return self.joints
+
+    def fill_imu(self, sample: ImuSample) -> Imu:
+        """Fill and return the IMU, in its own frame."""
+        q, g, a = self.imu.orientation, self.imu.angular_velocity, self.imu.linear_acceleration
+        q.x, q.y, q.z, q.w = sample.quaternion
+        g.x, g.y, g.z = sample.gyro
+        a.x, a.y, a.z = sample.accel
+        return self.imu
+
+
+def temperatures_message(robot: Robot, health: Health) -> JointState | None:
+    """Named values in deg C of the joints that tell one; None where none does."""
+    known = np.isfinite(health.temperature)
+    if not known.any():
+        return None
+    names = [name for name, told in zip(robot.joint_names, known, strict=True) if told]
+    return JointState(name=names, position=array('d', health.temperature[known]))
+
+
+def battery_message(health: Health) -> BatteryState | None:
+    """
+    Voltage and current as the actuators see them; None where none tells.
+
+    The charge in percent is not known to KOS: it stays NaN, as BatteryState has it for unknown.
+    """
+    volts = health.voltage[np.isfinite(health.voltage)]
+    if not len(volts):
+        return None
+    amps = health.current[np.isfinite(health.current)]
+    nan = float('nan')
+    return BatteryState(
+        voltage=float(np.median(volts)),
+        current=-float(amps.sum()) if len(amps) else nan,
+        percentage=nan,
+        charge=nan,
+        capacity=nan,
+        design_capacity=nan,
+        temperature=nan,
+        present=True,
+    )

@@ -1,0 +1,356 @@
+"""A MuJoCo robot in the graph, with the face of a real one.
+
+| topic | type | |
+|---|---|---|
+| joint_states | sensor_msgs/JointState | out |
+| imu/data | sensor_msgs/Imu, in the IMU's frame | out |
+| odom | nav_msgs/Odometry, the truth; twist in the base frame | out |
+| bridge_state | std_msgs/String: enabled, disabled or damping, with the reason | out, latched |
+| joint_gains_in_force | sensor_msgs/JointState: kp, kd, torque limit | out, latched |
+| /clock | rosgraph_msgs/Clock, if asked for (in: use_sim_time without publish_clock) | out |
+| /diagnostics | diagnostic_msgs/DiagnosticArray | out |
+| joint_commands | sensor_msgs/JointState, frame_id '<session> <mode>' | in |
+| joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
+
+Services: ~/enable (SetBool), ~/reset (Trigger), ~/pause (SetBool). Parameters:
+nodes/mujoco/parameters.py. What is decided is decided in bridges/mujoco/bridge.py.
+
+The base is held until a command's mode is `run`. In lockstep nothing moves before the first
+command; each command whose stamp is that of the last sample is answered by the sample of one
+control period later, and a sample without an answer is sent again every 50 ms.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
+
+from kinfer_ros.bridges.mujoco.bridge import RESEND_NS
+from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
+from kinfer_ros.bridges.mujoco.pacer import SECOND
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.bridges.session import DAMPING
+from kinfer_ros.bridges.session import ENABLED
+from kinfer_ros.bridges.session import Command
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.nodes.mujoco.messages import SensorMessages
+from kinfer_ros.nodes.mujoco.parameters import read_settings
+from kinfer_ros.nodes.mujoco.parameters import with_tick
+from kinfer_ros.ros.clocks import Clocks
+from kinfer_ros.ros.messages import gains_message
+from kinfer_ros.ros.messages import read_command
+from kinfer_ros.ros.messages import values
+from kinfer_ros.ros.process import run_node
+from kinfer_ros.ros.qos import LATCHED
+from kinfer_ros.ros.qos import RELIABLE
+from kinfer_ros.viewers.film import Film
+from kinfer_ros.viewers.film import Window
+
+SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+LEVELS = {ENABLED: DiagnosticStatus.OK, DAMPING: DiagnosticStatus.ERROR}
+
+
+class MujocoBridge(Node):
+    """A simulated robot as a node; `stop` before `destroy_node`."""
+
+    def __init__(self, node_name: str = 'mujoco_bridge', **kwargs: Any) -> None:
+        """:raises KinferRosError: a parameter, the robot's YAML or its MJCF cannot be used."""
+        super().__init__(node_name, **kwargs)
+        try:
+            self._set_up()
+        except BaseException:
+            self.destroy_node()
+            raise
+
+    def _set_up(self) -> None:
+        settings = read_settings(self)
+        robot = MujocoRobot(
+            settings.robot,
+            seed=settings.seed,
+            imu_noise=settings.noise,
+            disturbance=settings.disturbance,
+            timestep=settings.timestep,
+        )
+        timing = with_tick(settings.timing, robot.timestep_ns)
+        self._clocked = settings.publish_clock
+        self._choose_clock()
+        self.bridge = MujocoBridgeCore(robot, timing, self._now(), self._warn)
+        self._messages = SensorMessages(robot, settings.noise)
+        self._film = None
+        self._window = None
+        if settings.video:
+            self._film = Film(settings.video, robot, waits=timing.lockstep)
+        if settings.viewer:
+            self._window = Window(robot)
+        self._said_state = ''
+        self._said_gains = -1
+        self._stopped = False
+        if robot.fitted.unlisted:
+            self.get_logger().info(f'joints without a command: {", ".join(robot.fitted.unlisted)}')
+        # Nobody steers by the truth: once a control period is enough, and costs a third less.
+        in_lockstep = timing.lockstep
+        self._odometry_every = 1 if in_lockstep else max(1, timing.period_ns // timing.tick_ns)
+        self._until_odometry = 0
+        self._make_topics(in_lockstep)
+        self._make_services()
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+        if self.get_parameter('paused').value:
+            self.bridge.pause(True, self._now())
+        self._start(timing.tick_ns)
+
+    def _choose_clock(self) -> None:
+        """Live on the steady clock, since this node makes the time; or on another one's /clock."""
+        clocks = Clocks(self)
+        follows = clocks.sim_time and not self._clocked
+        self._steady = clocks.steady
+        self._pace = clocks.timer if follows else clocks.steady
+        self._now: Callable[[], int] = clocks.stamp_now if follows else time.monotonic_ns
+        if follows:
+            self._jumps = clocks.on_jump_back(self._keep_in_phase)  # its publisher began anew
+
+    def _make_topics(self, lockstep: bool) -> None:
+        sensors = RELIABLE if lockstep else SENSORS
+        self._joints = self._publisher(JointState, 'joint_states', sensors)
+        self._imu = self._publisher(Imu, 'imu/data', sensors)
+        self._odometry = self._publisher(Odometry, 'odom', sensors)
+        self._state = self._publisher(String, 'bridge_state', LATCHED)
+        self._gains = self._publisher(JointState, 'joint_gains_in_force', LATCHED)
+        self._diagnostics = self._publisher(DiagnosticArray, '/diagnostics', 10)
+        self._clock_topic = None
+        if self._clocked:
+            self._clock_topic = self._publisher(ClockMessage, '/clock', RELIABLE)
+        self._subscribe(JointState, 'joint_commands', self._on_command, RELIABLE)
+        self._subscribe(JointState, 'joint_gains', self._on_gains, LATCHED)
+
+    def _publisher(self, kind: type, topic: str, qos: QoSProfile | int) -> Publisher:
+        """Publish without rclpy's QoS event handlers: each costs 20 us per wake-up."""
+        events = PublisherEventCallbacks(use_default_callbacks=False)
+        return self.create_publisher(kind, topic, qos, event_callbacks=events)
+
+    def _subscribe(
+        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+    ) -> None:
+        events = SubscriptionEventCallbacks(use_default_callbacks=False)
+        self.create_subscription(kind, topic, callback, qos, event_callbacks=events)
+
+    def _make_services(self) -> None:
+        self.create_service(SetBool, '~/enable', self._on_enable)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(SetBool, '~/pause', self._on_pause)
+
+    def _start(self, tick_ns: int) -> None:
+        """Say what there is, and start the timers."""
+        self._publish_changes()
+        self._messages.fill(self._stamp())
+        self._send()
+        clock, steady = self._pace, self._steady
+        self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=clock)
+        self._resend_timer = self.create_timer(RESEND_NS / SECOND, self._on_resend, clock=steady)
+        self.create_timer(1.0, self._publish_diagnostics, clock=steady)
+        pace = 'lockstep' if self.bridge.in_lockstep else f'{SECOND / tick_ns:g} Hz'
+        self.get_logger().info(f'robot {self.bridge.robot.robot.name} is up in MuJoCo, {pace}')
+        (self._tick_timer if self.bridge.in_lockstep else self._resend_timer).cancel()
+        self._keep_in_phase()
+
+    def stop(self) -> None:
+        """Damp, say so, close the film; once, and in any state of the graph."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.bridge.stop()
+        self._publish_changes()
+        self._state.wait_for_all_acked(Duration(seconds=0.2))
+        if self._film is not None:
+            self.get_logger().info(self._film.close())
+        if self._window is not None:
+            self._window.close()
+
+    # Time --------------------------------------------------------------------------------
+
+    def _on_tick(self) -> None:
+        if self.bridge.tick(self._now()):
+            self._publish()
+        self._publish_changes()
+
+    def _on_resend(self) -> None:
+        if self.bridge.resend_due(self._now()):
+            self._send()
+        self._after_lockstep()
+
+    def _after_lockstep(self) -> None:
+        """Go over from waiting to real time when lockstep has ended."""
+        self._publish_changes()
+        if not self.bridge.in_lockstep and self._tick_timer.is_canceled():
+            self._resend_timer.cancel()
+            self._tick_timer.reset()
+            self._keep_in_phase()
+            self.get_logger().info('lockstep has ended: simulated time now follows the clock')
+
+    def _keep_in_phase(self) -> None:
+        """Let physics steps fall due when the timer fires: a sample is new when it is sent."""
+        if not self._tick_timer.is_canceled() and self._now():  # 0: no /clock has come yet
+            until_ns = self._tick_timer.time_until_next_call()
+            self.bridge.wake_from(self._now() + until_ns)
+
+    def _stamp(self) -> int:
+        """Time of the present state: simulated, or when it was due on the node's clock."""
+        if self._clocked:
+            return self.bridge.stamp_ns
+        lag = self.bridge.lag_ns(self._now())
+        return self.get_clock().now().nanoseconds - lag
+
+    def _publish(self) -> None:
+        """Publish the present state, which is a new one."""
+        self._messages.fill(self._stamp())
+        self._send()
+        if self._film is not None:
+            self._film.show(self.bridge.stamp_ns)
+        if self._window is not None:
+            self._window.show(self.bridge.stamp_ns)
+
+    def _send(self) -> None:
+        """Publish the messages as they are: samples first, since the clock sets off ticks."""
+        self._joints.publish(self._messages.joints)
+        self._imu.publish(self._messages.imu)
+        self._until_odometry -= 1
+        if self._until_odometry <= 0:
+            self._until_odometry = self._odometry_every
+            self._odometry.publish(self._messages.odometry)
+        if self._clock_topic is not None:
+            self._clock_topic.publish(self._messages.clock)
+
+    # Commands ----------------------------------------------------------------------------
+
+    def _on_command(self, message: JointState) -> None:
+        try:
+            command = read_command(message)
+        except BridgeError as error:
+            self.bridge.refuse(f'joint_commands: {error}')
+            return
+        if self.bridge.command(command, self._now(), self._age(command)):
+            self._publish()
+        if self.bridge.state_text != self._said_state or command.mode == 'inactive':
+            self._after_lockstep()
+
+    def _age(self, command: Command) -> int:
+        """How old the sample is that a command answers, ns; 0 where the sender does not say."""
+        if not command.stamp_ns:
+            return 0
+        if self._clocked:
+            return self.bridge.stamp_ns - command.stamp_ns
+        return self.get_clock().now().nanoseconds - command.stamp_ns
+
+    def _on_gains(self, message: JointState) -> None:
+        gains = (values(message.position), values(message.velocity), values(message.effort))
+        session = message.header.frame_id.split(' ')[0]
+        self.bridge.set_gains(message.name, gains, session)
+        self._publish_changes()
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.bridge.enable(request.data)
+        self._publish_changes()
+        response.success = True
+        response.message = self.bridge.state_text
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.bridge.reset()
+        response.success = True
+        response.message = 'back at the start with the next physics step'
+        return response
+
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        result = self.set_parameters([Parameter('paused', value=request.data)])[0]
+        response.success = result.successful
+        response.message = result.reason or ('paused' if request.data else 'running')
+        return response
+
+    # Parameters --------------------------------------------------------------------------
+
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            if parameter.name == 'push':
+                push = parameter.value
+                if len(push) != 3 or not all(map(math.isfinite, push)):
+                    reason = f'push of {list(push)}, expected 3 finite numbers in m/s'
+                    return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, parameters: list[Parameter]) -> None:
+        for parameter in parameters:
+            if parameter.name == 'push':
+                self.bridge.push(list(parameter.value))
+            elif parameter.name == 'command_timeout':
+                self.bridge.set_timeout(round(parameter.value * SECOND))
+            elif parameter.name == 'paused':
+                if self.bridge.pause(parameter.value, self._now()):
+                    self._publish()
+                self._keep_in_phase()
+
+    # Latched topics and diagnostics ------------------------------------------------------
+
+    def _publish_changes(self) -> None:
+        bridge = self.bridge
+        if bridge.state_text != self._said_state:
+            self._said_state = bridge.state_text
+            self._state.publish(String(data=bridge.state_text))
+        if bridge.gains_version != self._said_gains:
+            self._said_gains = bridge.gains_version
+            self._gains.publish(gains_message(bridge.robot.robot, *bridge.robot.gains()))
+
+    def _publish_diagnostics(self) -> None:
+        bridge = self.bridge
+        found = {
+            'session': bridge.holder,
+            'simulated_s': f'{bridge.stamp_ns / SECOND:.3f}',
+            'dropped_ms': bridge.dropped_ns // 1_000_000,
+            'lockstep': bridge.in_lockstep,
+            'paused': bridge.paused,
+            'base_held': bridge.robot.base_is_held,
+            **bridge.counts,
+        }
+        status = DiagnosticStatus(
+            level=LEVELS.get(bridge.state, DiagnosticStatus.WARN),
+            name=f'{self.get_fully_qualified_name()}: simulated robot',
+            message=bridge.state_text,
+            hardware_id=bridge.robot.robot.name,
+            values=[KeyValue(key=key, value=str(text)) for key, text in found.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._messages.joints.header.stamp
+        self._diagnostics.publish(message)
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=1.0)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the bridge as a process; return its exit code."""
+    return run_node(MujocoBridge, args)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,267 @@
+"""The parameters of the MuJoCo bridge, and their values as one object.
+
+Without this module `ros2 param describe` would say nothing of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from rclpy.node import Node
+
+from kinfer_ros.bridges.mujoco.disturbance import Disturbance
+from kinfer_ros.bridges.mujoco.pacer import SECOND
+from kinfer_ros.bridges.mujoco.pacer import Timing
+from kinfer_ros.bridges.mujoco.robot import ImuNoise
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.policy.parameters import Declared
+from kinfer_ros.nodes.policy.parameters import declare
+from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+
+MUJOCO_PARAMETERS = (
+    Declared(
+        'robot',
+        'biped',
+        'Robot: a name in config/robots, or the path of a YAML.',
+        read_only=True,
+    ),
+    Declared('mjcf', '', "MuJoCo model, in place of the robot YAML's.", read_only=True),
+    Declared('seed', 0, 'Seed of all that is drawn.', 0, 2**31 - 1, read_only=True),
+    Declared(
+        'physics_rate',
+        0.0,
+        "Hz. Physics steps a second; 0 takes the MuJoCo model's own.",
+        0.0,
+        100000.0,
+        read_only=True,
+    ),
+    Declared(
+        'sensor_rate',
+        0.0,
+        'Hz. Samples a second; 0 takes one for each physics step. In lockstep there is one for '
+        'each control period.',
+        0.0,
+        10000.0,
+        read_only=True,
+    ),
+    Declared(
+        'control_rate',
+        50.0,
+        'Hz. Lockstep waits for a command at each of these periods; simulated time begins at one '
+        'of them.',
+        0.1,
+        10000.0,
+        read_only=True,
+    ),
+    Declared(
+        'lockstep',
+        False,
+        'Stop at each control period until the command for it has come: the same commands give '
+        'the same run, to the bit.',
+        read_only=True,
+    ),
+    Declared(
+        'publish_clock',
+        False,
+        'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. Without '
+        'it, use_sim_time makes the simulation follow the /clock of another publisher.',
+        read_only=True,
+    ),
+    Declared(
+        'imu_orientation_noise',
+        0.0,
+        'rad. Standard deviation of the noise on the orientation.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'imu_gyro_noise',
+        0.0,
+        'rad/s. Standard deviation of the noise on the angular velocity.',
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'imu_accel_noise',
+        0.0,
+        'm/s^2. Standard deviation of the noise on the specific force.',
+        0.0,
+        100.0,
+        read_only=True,
+    ),
+    Declared(
+        'friction',
+        1.0,
+        'Factor on the sliding friction of everything that touches.',
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'payload',
+        0.0,
+        "Share of the robot's mass that is added to its base.",
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'torque',
+        1.0,
+        'Share of its torque limit that a joint can give.',
+        0.0,
+        10.0,
+        read_only=True,
+    ),
+    Declared(
+        'gain_error',
+        0.0,
+        'Share by which kp and kd of each joint are off, at most, either way; drawn.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'joint_zero_error',
+        0.0,
+        'rad. By which each encoder is off, at most, either way; drawn.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'joint_position_noise',
+        0.0,
+        'rad. Standard deviation of the noise on the joint positions.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared(
+        'joint_velocity_noise',
+        0.0,
+        'rad/s. Standard deviation of the noise on the joint velocities.',
+        0.0,
+        100.0,
+        read_only=True,
+    ),
+    Declared(
+        'command_delay',
+        [0.0, 0.0],
+        's of simulated time from a command to the motors: shortest and longest; drawn for each.',
+        read_only=True,
+    ),
+    Declared(
+        'command_drop',
+        0.0,
+        'Probability that a command is lost on its way to the motors.',
+        0.0,
+        1.0,
+        read_only=True,
+    ),
+    Declared('viewer', False, 'Open a window.', read_only=True),
+    Declared('video', '', 'Film the robot to this .mp4 file.', read_only=True),
+    Declared(
+        'command_timeout',
+        0.5,
+        's. Silence after which the joints are damped. Not used in lockstep.',
+        0.001,
+        60.0,
+    ),
+    Declared('paused', False, 'Stop simulated time; the service ~/pause does the same.'),
+    Declared(
+        'push',
+        [0.0, 0.0, 0.0],
+        'm/s in the world. Setting it adds this velocity to the base, once.',
+    ),
+)
+
+
+@dataclass(frozen=True)
+class BridgeSettings:
+    """What the parameters ask for."""
+
+    robot: Robot
+    timing: Timing
+    timestep: float | None
+    """s, in place of the MuJoCo model's own."""
+    seed: int
+    noise: ImuNoise
+    disturbance: Disturbance
+    publish_clock: bool
+    viewer: bool
+    video: Path | None
+
+
+def read_settings(node: Node) -> BridgeSettings:
+    """
+    Declare and read the parameters.
+
+    :raises KinferRosError: a value cannot be used, or the robot's YAML is wrong.
+    """
+    declare(node, MUJOCO_PARAMETERS)
+    refuse_misspelt_parameters(node)
+    robot = load_robot(value(node, 'robot'))
+    if value(node, 'mjcf'):
+        robot = dataclasses.replace(robot, mjcf=Path(value(node, 'mjcf')).expanduser())
+    video = value(node, 'video')
+    physics_rate = value(node, 'physics_rate')
+    return BridgeSettings(
+        robot=robot,
+        timing=_timing(node),
+        timestep=1.0 / physics_rate if physics_rate else None,
+        seed=value(node, 'seed'),
+        noise=ImuNoise(
+            value(node, 'imu_orientation_noise'),
+            value(node, 'imu_gyro_noise'),
+            value(node, 'imu_accel_noise'),
+        ),
+        disturbance=_disturbance(node),
+        publish_clock=value(node, 'publish_clock') or value(node, 'lockstep'),
+        viewer=value(node, 'viewer'),
+        video=Path(video).expanduser() if video else None,
+    )
+
+
+def _disturbance(node: Node) -> Disturbance:
+    found = {field.name: value(node, field.name) for field in dataclasses.fields(Disturbance)}
+    delay = list(found['command_delay'])
+    if len(delay) != 2 or not 0.0 <= delay[0] <= delay[1] <= 1.0:
+        raise ConfigError(
+            f'parameter command_delay: found {delay}, expected the shortest and the longest delay '
+            'in s, from 0 to 1'
+        )
+    return Disturbance(**found | {'command_delay': (delay[0], delay[1])})
+
+
+def _timing(node: Node) -> Timing:
+    rate = value(node, 'sensor_rate')
+    return Timing(
+        period_ns=round(SECOND / value(node, 'control_rate')),
+        tick_ns=round(SECOND / rate) if rate else 0,
+        command_timeout_ns=round(SECOND * value(node, 'command_timeout')),
+        lockstep=value(node, 'lockstep'),
+    )
+
+
+def with_tick(timing: Timing, timestep_ns: int) -> Timing:
+    """
+    Fill in the time between two samples: a physics step by default.
+
+    :raises ConfigError: samples are asked for more often than there are states.
+    """
+    if not timing.tick_ns:
+        return dataclasses.replace(timing, tick_ns=timestep_ns)
+    if timing.tick_ns < timestep_ns * 0.999:
+        raise ConfigError(
+            f'sensor_rate of {SECOND / timing.tick_ns:g} Hz, expected at most the physics rate '
+            f'of {SECOND / timestep_ns:g} Hz'
+        )
+    return timing

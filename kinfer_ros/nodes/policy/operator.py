@@ -1,0 +1,84 @@
+"""The operator's ways to stop the robot: ~/stop, a joystick's stop button, its dead-man button.
+
+Whatever the node is doing, it looks here: in every tick, in a fade, while it waits for a robot. A
+stop is latched: no activation before ~/reset. Without this module a stop would wait its turn.
+"""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Joy
+
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.joystick import Joystick
+from kinfer_ros.control.modes import STIFF
+from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.ros.polled_trigger import PolledTrigger
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_all
+
+JOY_DEPTH = 20
+"""Messages kept between two ticks: a press may be shorter than a tick."""
+
+
+class Operator:
+    """
+    Takes stops.
+
+    :ivar stopped: why the robot was stopped, until `reset`; '' when it was not.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.stopped = ''
+        self._service = PolledTrigger(node, '~/stop')
+        self._joystick = Joystick(
+            value(node, 'joy_stop_button'),
+            value(node, 'joy_deadman_button'),
+            round(value(node, 'joy_timeout') * 1e9),
+        )
+        self._joy = None
+        if value(node, 'joy_stop_button') >= 0 or value(node, 'joy_deadman_button') >= 0:
+            self._joy = node.create_subscription(
+                Joy,
+                'joy',
+                ignore,
+                QoSProfile(depth=JOY_DEPTH),
+                callback_group=PollOnlyGroup(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+
+    def poll(self, now_ns: int, controller: Controller | None) -> str:
+        """
+        Take what has come, and hand a stop on to the controller.
+
+        :param now_ns: the control clock.
+        :return: why the robot was stopped just now, or ''.
+        """
+        reason = ''
+        while (call := self._service.take()) is not None:
+            reason = 'stop requested'
+            self._service.answer(call, '')
+        if self._joy is not None:
+            for message in take_all(self._joy):
+                self._joystick.update(message.buttons, now_ns)
+            reason = reason or self._joystick.stop_reason()
+            if controller is not None and controller.mode in STIFF:
+                reason = reason or self._joystick.deadman_reason(now_ns)
+        if reason:
+            self.stopped = self.stopped or reason
+            if controller is not None:
+                controller.request_stop(reason)
+        return reason
+
+    def refusal(self, now_ns: int) -> str:
+        """Say why the operator does not let the robot be activated, or ''."""
+        if self.stopped:
+            return f'stopped ({self.stopped}): call ~/reset, then activate'
+        return self._joystick.refusal(now_ns)
+
+    def reset(self) -> None:
+        """Forget the stop."""
+        self.stopped = ''

@@ -1,0 +1,275 @@
+"""The policy node's topics: what it takes from the graph and what it gives.
+
+| topic | type | |
+|---|---|---|
+| joint_states | sensor_msgs/JointState | in |
+| imu/data | sensor_msgs/Imu | in |
+| odom | nav_msgs/Odometry | in: how far it went; a sensor where the policy takes a velocity |
+| cmd_vel | geometry_msgs/Twist or TwistStamped | in |
+| policy_command | sensor_msgs/JointState | in: named values for any command entry |
+| joint_temperatures | sensor_msgs/JointState | in: named values, position = deg C |
+| battery_state | sensor_msgs/BatteryState | in: percentage, 0 to 1 |
+| joint_gains_in_force, bridge_state | sensor_msgs/JointState, std_msgs/String | in, latched |
+| joint_commands | sensor_msgs/JointState | out |
+| joint_gains | sensor_msgs/JointState | out, latched |
+| ~/mode, ~/run | std_msgs/String | out, latched |
+
+Nothing here is served by an executor: the node takes what waits when it wants it, inside its tick
+and inside lifecycle transitions, where callbacks do not run.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from geometry_msgs.msg import Twist
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import BatteryState
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.guards.body import Health
+from kinfer_ros.control.sensors import MAX_JOINTS
+from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import ContractError
+from kinfer_ros.ros.cdr import JointStateReader
+from kinfer_ros.ros.live_check import Sources
+from kinfer_ros.ros.messages import read_imu_bytes
+from kinfer_ros.ros.messages import read_joint_bytes
+from kinfer_ros.ros.messages import read_odometry
+from kinfer_ros.ros.messages import stamp_ns
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_all
+from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.qos import BEST_EFFORT
+from kinfer_ros.ros.qos import LATCHED
+from kinfer_ros.ros.qos import LATCHED_HISTORY
+from kinfer_ros.ros.qos import RELIABLE
+from kinfer_ros.run.odometer import Odometer
+
+TYPE_TIMEOUT = 10
+"""s from one look at the types on cmd_vel to the next, where as many publish there as before."""
+
+CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
+
+
+class PolicyIO:
+    """
+    Subscriptions and publishers of a policy node, made at construction and kept.
+
+    :ivar gains_in_force: newest joint_gains_in_force, or None.
+    :ivar bridge_state: newest bridge_state, '' before the first.
+    """
+
+    def __init__(self, node: Node, *, lockstep: bool, cmd_vel_type: str) -> None:
+        """:raises ConfigError: `cmd_vel_type` is none of auto, twist, twist_stamped."""
+        if cmd_vel_type not in ('auto', *CMD_VEL_TYPES):
+            raise ConfigError(
+                f'parameter cmd_vel_type: found {cmd_vel_type!r}, '
+                f'expected auto, {" or ".join(CMD_VEL_TYPES)}'
+            )
+        self._node = node
+        self._group = PollOnlyGroup()
+        self._auto_type = cmd_vel_type == 'auto'
+        self._cmd_vel_publishers, self._until_asked = -1, 0
+        sensors = RELIABLE if lockstep else BEST_EFFORT
+        self._joints = self._subscribe(JointState, 'joint_states', sensors)
+        self._joint_reader = JointStateReader()
+        self._imu = self._subscribe(Imu, 'imu/data', sensors)
+        self._odom = self._subscribe(Odometry, 'odom', sensors)
+        self._newest_odom: Odometry | None = None
+        self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
+        self._temperatures = self._subscribe(JointState, 'joint_temperatures', BEST_EFFORT)
+        self._battery = self._subscribe(BatteryState, 'battery_state', BEST_EFFORT)
+        self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
+        self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED_HISTORY)
+        self._cmd_vel = self._subscribe(
+            CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', RELIABLE
+        )
+        self.gains_in_force: JointState | None = None
+        self.bridge_state = ''
+        # Ordinary publishers: a lifecycle publisher is mute while inactive, and the last damping
+        # frames go out on the way there.
+        self._commands = self._publisher(JointState, 'joint_commands', RELIABLE)
+        self._gains = self._publisher(JointState, 'joint_gains', LATCHED)
+        self._mode = self._publisher(String, '~/mode', LATCHED)
+        self._run = self._publisher(String, '~/run', LATCHED)
+
+    def _subscribe(self, msg_type: Any, topic: str, qos: QoSProfile) -> Subscription:
+        return self._node.create_subscription(
+            msg_type,
+            topic,
+            ignore,
+            qos,
+            callback_group=self._group,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _publisher(self, msg_type: Any, topic: str, qos: QoSProfile) -> Publisher:
+        options = QoSOverridingOptions.with_default_policies()
+        return self._node.create_publisher(
+            msg_type,
+            topic,
+            qos,
+            qos_overriding_options=options,
+            # Each handler of an event is one more thing that the executor waits for, every tick.
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
+        )
+
+    # In ----------------------------------------------------------------------------------
+
+    def take_sensors(self, frame: SensorFrame) -> bool:
+        """
+        Take the newest joint and IMU samples; one that does not fit becomes a problem.
+
+        :return: whether a joint sample came.
+        """
+        joints = take_newest(self._joints, raw=True)
+        if joints is not None:
+            try:
+                read_joint_bytes(joints, self._joint_reader, frame)
+                frame.joint_problem = ''
+            except ContractError as error:
+                frame.joint_problem = str(error)
+        imu = take_newest(self._imu, raw=True)
+        if imu is not None:
+            read_imu_bytes(imu, frame)
+        if frame.needs_odometry:
+            odom = take_newest(self._odom)
+            if odom is not None:
+                read_odometry(odom, frame)
+                self._newest_odom = odom
+        return joints is not None
+
+    @property
+    def sources(self) -> Sources:
+        """The sensor subscriptions, for a look at the messages themselves."""
+        return Sources(self._joints, self._imu, self._odom)
+
+    def take_commands(self, command: CommandVector, now_ns: int) -> None:
+        """Take what came on cmd_vel and policy_command; what is refused is said once a second."""
+        message = take_newest(self._cmd_vel)
+        if message is not None:
+            twist = message.twist if isinstance(message, TwistStamped) else message
+            if not command.set_twist(twist.linear.x, twist.linear.y, twist.angular.z, now_ns):
+                self._warn('cmd_vel holds a value that is not finite: refused')
+        for message in take_all(self._named):
+            refused = command.set_named(message.name, message.position, now_ns)
+            if refused:
+                self._warn(f'{refused}: refused')
+
+    def take_odometry(self, odometer: Odometer, stamp: int = 0) -> bool:
+        """
+        Take the newest odometry, if it is stamped `stamp` or later.
+
+        :return: False where one may still come.
+        """
+        message = take_newest(self._odom) or self._newest_odom
+        if message is None or stamp_ns(message.header) < stamp:
+            return self._odom.get_publisher_count() == 0
+        p = message.pose.pose.position
+        q = message.pose.pose.orientation
+        yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
+        odometer.update(p.x, p.y, yaw)
+        return True
+
+    def take_health(self, health: Health) -> None:
+        """Take what the robot tells of its temperatures and its battery."""
+        message = take_newest(self._temperatures)
+        if message is not None:
+            for name, celsius in zip(message.name[:MAX_JOINTS], message.position, strict=False):
+                health.set_temperature(name, celsius)
+        battery = take_newest(self._battery)
+        if battery is not None:
+            health.set_battery(battery.percentage)
+
+    def take_bridge(self) -> str:
+        """
+        Take the bridge's states and the gains it has in force.
+
+        :return: why it was not enabled, at any time since the last call, or ''.
+        """
+        gains = take_newest(self._gains_in_force)
+        if gains is not None:
+            self.gains_in_force = gains
+        lapse = ''
+        for state in take_all(self._bridge_state):
+            self.bridge_state = state.data
+            lapse = lapse or self.bridge_problem()
+        return lapse
+
+    def bridge_problem(self) -> str:
+        """Say that the bridge is not enabled now, or ''."""
+        enabled = self.bridge_state.startswith('enabled')
+        return '' if enabled else f'the bridge is {self.bridge_state or "silent"}'
+
+    def is_recorded(self) -> bool:
+        """
+        Whether one node has found ~/run, joint_commands and the sensors: a recorder, by any name.
+
+        Without the sensors' first samples a bag could not be replayed.
+        """
+        followers = [
+            {
+                (info.node_namespace, info.node_name)
+                for info in self._node.get_subscriptions_info_by_topic(followed.topic_name)
+                if not info.node_name.startswith('_')  # DDS has not told its name yet
+            }
+            for followed in (self._run, self._commands, self._joints, self._imu)
+        ]
+        return bool(set.intersection(*followers))
+
+    def follow_cmd_vel_type(self) -> None:
+        """
+        With `auto`: subscribe to cmd_vel as the type that is published there.
+
+        One process cannot subscribe to two types on one topic, so this looks at the graph.
+        """
+        if not self._auto_type:
+            return
+        topic = self._cmd_vel.topic_name
+        # Asking for their types takes most of a millisecond: when there are others, and now and
+        # then, since one may have taken the place of another.
+        publishers, self._until_asked = self._node.count_publishers(topic), self._until_asked - 1
+        if publishers == self._cmd_vel_publishers and self._until_asked > 0:
+            return
+        self._cmd_vel_publishers, self._until_asked = publishers, TYPE_TIMEOUT
+        found = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+        names = {'geometry_msgs/msg/Twist': Twist, 'geometry_msgs/msg/TwistStamped': TwistStamped}
+        wanted = [names[name] for name in sorted(found) if name in names]
+        if wanted and self._cmd_vel.msg_type not in wanted:
+            self._node.destroy_subscription(self._cmd_vel)
+            self._cmd_vel = self._subscribe(wanted[0], 'cmd_vel', RELIABLE)
+
+    # Out ---------------------------------------------------------------------------------
+
+    def send_command(self, message: bytes) -> None:
+        """Publish a joint command, serialised."""
+        self._commands.publish(message)
+
+    def send_gains(self, message: JointState) -> None:
+        """Publish the gains asked for; latched."""
+        self._gains.publish(message)
+
+    def publish_mode(self, text: str) -> None:
+        """Publish mode and reason; latched."""
+        self._mode.publish(String(data=text))
+
+    def publish_run(self, path: str) -> None:
+        """Publish the run directory; latched. Empty when a run has ended."""
+        self._run.publish(String(data=path))
+
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(text, throttle_duration_sec=1.0)

@@ -1,0 +1,138 @@
+"""The ROS side of `teleop`: what the policy takes, what is sent, and the services for its modes.
+
+| topic | type | |
+|---|---|---|
+| /diagnostics | diagnostic_msgs/DiagnosticArray | in: names and ranges of the command |
+| policy_node/mode | std_msgs/String | in, latched |
+| policy_command | sensor_msgs/JointState | out: all entries by name |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from kinfer_ros.cli.live.teleop_steering import MAX_ENTRIES
+from kinfer_ros.cli.live.teleop_steering import Ranges
+from kinfer_ros.cli.live.teleop_steering import Steering
+from kinfer_ros.cli.live.teleop_steering import parse_ranges
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_all
+from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.qos import LATCHED
+
+SERVICES = ('start', 'stop', 'reset')
+
+
+class SteeringNode:
+    """
+    A node that steers one policy node.
+
+    :ivar ranges: of the policy's command entries; None before the policy node said them.
+    :ivar seen: the command as the policy saw it last, by name.
+    :ivar mode: mode and reason of the policy node, '' before it said them.
+    :ivar said: the newest answer of a service.
+    """
+
+    def __init__(self, context: Context, namespace: str, policy_node: str) -> None:
+        self.ranges: Ranges | None = None
+        self.seen: dict[str, float] = {}
+        self.mode = ''
+        self.said = ''
+        self._node = Node(
+            'teleop',
+            context=context,
+            namespace=namespace,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+        )
+        node = self._node
+        self._status = f'{node.get_namespace().rstrip("/")}/{policy_node}: policy'
+        self._publisher = node.create_publisher(JointState, 'policy_command', QoSProfile(depth=10))
+        group = PollOnlyGroup()
+        self._diagnostics, self._modes = (
+            node.create_subscription(kind, topic, ignore, qos, callback_group=group)
+            for kind, topic, qos in (
+                (DiagnosticArray, '/diagnostics', QoSProfile(depth=10)),
+                (String, f'{policy_node}/mode', LATCHED),
+            )
+        )
+        self._services = {
+            name: node.create_client(Trigger, f'{policy_node}/{name}') for name in SERVICES
+        }
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(node)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown(timeout_sec=0.0)
+        self._node.destroy_node()
+
+    def poll(self) -> None:
+        """Take what has come; does not wait."""
+        for array in take_all(self._diagnostics):
+            for status in array.status:
+                if status.name == self._status:
+                    self._take({each.key: each.value for each in status.values})
+        mode = take_newest(self._modes)
+        if mode is not None:
+            self.mode = mode.data
+        self._executor.spin_once(timeout_sec=0.0)  # answers of services
+
+    def send(self, steering: Steering) -> None:
+        """Publish every entry, where there is one."""
+        if not steering.entries:
+            return
+        message = JointState()
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.name = [entry.name for entry in steering.entries]
+        message.position = [entry.value for entry in steering.entries]
+        self._publisher.publish(message)
+
+    def wait_until_sent(self, seconds: float) -> None:
+        """Give what was published the time to arrive."""
+        self._publisher.wait_for_all_acked(Duration(seconds=seconds))
+
+    def call(self, name: str) -> None:
+        """Call one of SERVICES of the policy node; its answer comes as `said`."""
+        client = self._services[name]
+        if not client.service_is_ready():
+            self.said = f'{name}: no policy node answers'
+            return
+        self.said = f'{name}: asked'
+        client.call_async(Trigger.Request()).add_done_callback(
+            lambda future: self._on_answer(name, future)
+        )
+
+    def _on_answer(self, name: str, future: Any) -> None:
+        response = future.result()
+        verdict = 'done' if response.success else 'refused'
+        self.said = f'{name}: {verdict}: {response.message}'
+
+    def _take(self, values: dict[str, str]) -> None:
+        if 'commands' not in values:
+            return
+        try:
+            self.ranges = parse_ranges(values['commands'])
+            numbers = [float(value) for value in json.loads(values['command'])[:MAX_ENTRIES]]
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            self.said = f'the policy node says its commands in another way: {error}'
+            return
+        self.seen = {
+            name: number
+            for name, number in zip(self.ranges, numbers, strict=False)
+            if math.isfinite(number)
+        }

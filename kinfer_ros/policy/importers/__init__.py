@@ -1,0 +1,1 @@
+"""Other projects' contracts, each read into a policy spec and a robot file."""

@@ -1,0 +1,147 @@
+"""A contract that another project wrote, on its way to a policy spec: what it says, what it lacks.
+
+Isaac Lab, mjlab and unitree_rl_lab each leave a part of the contract in their exports. Each reader
+fills one of these; what had to be assumed is written down beside it, because a converter that
+guesses in silence is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kinfer_ros.errors import ModelError
+from kinfer_ros.yaml_file import did_you_mean
+
+TWIST = ('xvel', 'yvel', 'yawrate')
+
+TERMS: dict[str, dict[str, Any]] = {
+    'base_lin_vel': {'source': 'linear_velocity'},
+    'imu_lin_vel': {'source': 'linear_velocity', 'frame': 'imu'},
+    'base_ang_vel': {'source': 'gyroscope'},
+    'imu_ang_vel': {'source': 'gyroscope', 'frame': 'imu'},
+    'projected_gravity': {'source': 'gravity', 'unit': 'unit'},
+    'imu_projected_gravity': {'source': 'gravity', 'unit': 'unit', 'frame': 'imu'},
+    'root_quat_w': {'source': 'quaternion', 'order': 'wxyz'},
+    'joint_pos': {'source': 'joint_positions', 'relative': True},
+    'joint_pos_rel': {'source': 'joint_positions', 'relative': True},
+    'joint_vel': {'source': 'joint_velocities'},
+    'joint_vel_rel': {'source': 'joint_velocities'},
+    'dof_pos': {'source': 'joint_positions', 'relative': True},
+    'dof_vel': {'source': 'joint_velocities'},
+    'last_action': {'source': 'last_action', 'which': 'raw'},
+    'actions': {'source': 'last_action', 'which': 'raw'},
+    'action': {'source': 'last_action', 'which': 'raw'},
+    'prev_actions': {'source': 'last_action', 'which': 'raw'},
+    'velocity_commands': {'source': 'command'},
+    'velocity_command': {'source': 'command'},
+    'keyboard_velocity_commands': {'source': 'command'},
+    'generated_commands': {'source': 'command'},
+    'commands': {'source': 'command'},
+    'command': {'source': 'command'},
+    'base_velocity': {'source': 'command'},
+    'twist': {'source': 'command'},
+    'command_lin_vel': {'source': 'command', 'entries': ['xvel', 'yvel']},
+    'command_ang_vel': {'source': 'command', 'entries': ['yawrate']},
+    'gait_phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
+    'phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
+}
+"""Terms of Isaac Lab, mjlab, holosoma and unitree_rl_lab by name, as terms of a spec."""
+
+
+@dataclass
+class ImportedContract:
+    """What a file of another project says; vectors in `joints` order."""
+
+    name: str
+    joints: list[str]
+    default_pose: list[float]
+    kp: list[float] | None = None
+    kd: list[float] | None = None
+    control_rate: float = 50.0
+    commands: dict[str, list[float] | None] = field(default_factory=dict)
+    phase: dict[str, Any] | None = None
+    observation: dict[str, Any] = field(default_factory=dict)
+    action: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, Any] | None = None
+    robot_joints: list[str] = field(default_factory=list)
+    """The robot's own order; `joints` where nothing tells it."""
+    assumptions: list[str] = field(default_factory=list)
+
+    def assume(self, text: str) -> None:
+        """Note what the file does not say."""
+        self.assumptions.append(text)
+
+    def spec(self) -> dict[str, Any]:
+        """The policy spec as plain data."""
+        content: dict[str, Any] = {
+            'name': self.name,
+            'control_rate': self.control_rate,
+            'joints': self.joints,
+            'default_pose': self.default_pose,
+        }
+        gains = {'kp': self.kp, 'kd': self.kd}
+        found = {key: simple(values) for key, values in gains.items() if values is not None}
+        if found:
+            content['gains'] = found
+        if self.commands:
+            content['commands'] = self.commands
+        if self.phase is not None:
+            content['phase'] = self.phase
+        content |= {'observation': self.observation, 'action': self.action}
+        if self.states is not None:
+            content['states'] = self.states
+        return content
+
+
+def simple(values: Sequence[float]) -> float | list[float]:
+    """One number where all are the same."""
+    return values[0] if len(set(values)) == 1 else list(values)
+
+
+def term_of(name: str, where: str) -> dict[str, Any]:
+    """
+    The spec's term for a term of another project.
+
+    :raises ModelError: nothing here is known by that name.
+    """
+    if name not in TERMS:
+        raise ModelError(
+            f'{where}: observation term {name!r}{did_you_mean(name, TERMS)} is not known; known '
+            f'are {", ".join(TERMS)}. Write a policy spec by hand (docs/policies.md)'
+        )
+    return dict(TERMS[name])
+
+
+def numbers(value: Any, where: str, count: int | None = None) -> list[float]:
+    """
+    A list of finite numbers.
+
+    :raises ModelError: it is none, or of another length.
+    """
+    good = isinstance(value, Sequence) and not isinstance(value, str)
+    if good:
+        try:
+            found = [float(entry) for entry in value]
+        except (TypeError, ValueError):
+            good = False
+    if not good or any(abs(entry) > 1e30 or entry != entry for entry in found):
+        raise ModelError(f'{where}: found {str(value)[:80]!r}, expected a list of numbers')
+    if count is not None and len(found) != count:
+        raise ModelError(f'{where}: found {len(found)} numbers, expected {count}')
+    return found
+
+
+def needed(content: Mapping[str, Any], key: str, where: str) -> Any:
+    """
+    A value that has to be there.
+
+    :raises ModelError: it is not.
+    """
+    if content.get(key) is None:
+        listed = ', '.join(str(each) for each in content) or 'nothing'
+        raise ModelError(f'{where}: found {listed}; expected the key {key} as well')
+    return content[key]

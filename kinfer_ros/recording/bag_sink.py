@@ -1,0 +1,174 @@
+"""Where recorded messages go: into the open bag, or held back until there is one.
+
+The recorder starts before the run directory is known, and the latched messages that describe the
+robot come first. Without holding them a bag would lack exactly those. A failing bag never raises
+here: recording is off, with one error, until the next bag is opened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from kinfer_ros.errors import RunError
+from kinfer_ros.recording.bag import BagWriter
+from kinfer_ros.recording.bag_types import MessageTypes
+
+HOLD_BYTES = 16 * 2**20
+"""Bound of what is held while no bag is open: the oldest messages go first, and are counted."""
+
+# Ending a chunk costs 1.5 us a message with the interpreter's lock held. Where there are many
+# messages a chunk ends without flush(), so that no tick waits for half a millisecond.
+_FLUSH_MESSAGES = 256
+
+_Message = tuple[str, str, int, bytes]
+
+
+class BagSink:
+    """
+    The one place that opens, fills and closes bags.
+
+    `path` is the open bag's directory or None, `error` why recording is off or None, `discarded`
+    the number of messages that were held and had to go.
+    """
+
+    def __init__(self, types: MessageTypes, hold_bytes: int = HOLD_BYTES) -> None:
+        self.path: Path | None = None
+        self.error: str | None = None
+        self.discarded = 0
+        self._types = types
+        self._bag: BagWriter | None = None
+        self._hold_bytes = hold_bytes
+        self._held: deque[_Message] = deque()
+        self._held_bytes = 0
+        self._unflushed = 0
+        self._offered: dict[tuple[str, str], tuple[bool, int]] = {}
+        self._latched: dict[tuple[str, str], deque[_Message]] = {}
+
+    def offer(self, topic: str, msgtype: str, *, reliable: bool, latched: int) -> None:
+        """
+        Say what a topic's publishers offer, before its first message and when that changes.
+
+        :param latched: number of publishers whose last message a late subscriber gets, 0 for an
+            ordinary topic. So many last messages are repeated at the start of each later bag.
+        """
+        self._offered[topic, msgtype] = (reliable, latched)
+        if latched:
+            kept = self._latched.get((topic, msgtype), ())
+            self._latched[topic, msgtype] = deque(kept, maxlen=latched)
+        if self._bag is not None:
+            self._announce(self._bag)
+
+    def add(self, topic: str, msgtype: str, stamp_ns: int, data: bytes) -> bool:
+        """
+        Write a message, or hold it while there is no bag and no error.
+
+        :param stamp_ns: when it was received, ns since the Unix epoch.
+        :return: False when it is lost: its type is not known, or recording is off.
+        """
+        message = (topic, msgtype, stamp_ns, data)
+        latched = self._latched.get((topic, msgtype))
+        if latched is not None:
+            latched.append(message)
+        if self._bag is None:
+            return self._hold(message)
+        try:
+            added = self._bag.add(topic, msgtype, stamp_ns, data)
+            self._unflushed += added
+            if self._unflushed >= _FLUSH_MESSAGES:
+                self._unflushed = 0
+                self._bag.flush()
+            return added
+        except RunError as error:
+            self._fail(error)
+            return False
+
+    def open(self, path: Path, now_ns: int | None = None) -> bool:
+        """
+        Close the bag that is open, open another, and write what was held into it.
+
+        :param path: directory of the new bag.
+        :param now_ns: ns since the Unix epoch, stamp of the repeated latched messages.
+        :return: False when it cannot be made or written; `error` says why.
+        """
+        self.close()
+        self.error = None
+        try:
+            self._bag = BagWriter(path, self._types)
+            self.path = path
+            self._announce(self._bag)
+            held = list(self._held)
+            for message in held:
+                self._bag.add(*message)
+            self._repeat_latched(self._bag, held, time.time_ns() if now_ns is None else now_ns)
+            self._bag.flush()
+        except RunError as error:
+            self._fail(error)
+        self._held.clear()
+        self._held_bytes = 0
+        return self.error is None
+
+    def flush(self) -> None:
+        """Make what was written so far survive this process."""
+        if self._bag is not None:
+            try:
+                self._unflushed = 0
+                self._bag.flush()
+            except RunError as error:
+                self._fail(error)
+
+    def close(self, notes: Mapping[str, str] | None = None) -> dict[str, int] | None:
+        """
+        Close the bag.
+
+        :param notes: as BagWriter.close.
+        :return: its number of messages by topic, or None when none is open.
+        """
+        bag, self._bag, self.path = self._bag, None, None
+        if bag is None:
+            return None
+        try:
+            return bag.close(notes)
+        except RunError as error:
+            self._fail(error)
+            return dict(bag.counts)
+
+    def refused(self) -> dict[str, str]:
+        """Return the topics that the open bag refuses, and why."""
+        return {} if self._bag is None else dict(self._bag.refused)
+
+    def _hold(self, message: _Message) -> bool:
+        if self.error is not None:
+            return False
+        self._held.append(message)
+        self._held_bytes += _size(message)
+        while self._held_bytes > self._hold_bytes:
+            self._held_bytes -= _size(self._held.popleft())
+            self.discarded += 1
+        return True
+
+    def _announce(self, bag: BagWriter) -> None:
+        try:
+            for (topic, msgtype), (reliable, latched) in self._offered.items():
+                bag.add_topic(topic, msgtype, reliable=reliable, latched=latched > 0)
+        except RunError as error:
+            self._fail(error)
+
+    def _repeat_latched(self, bag: BagWriter, held: list[_Message], now_ns: int) -> None:
+        written = set(map(id, held))
+        for messages in self._latched.values():
+            for message in messages:
+                if id(message) not in written:
+                    topic, msgtype, _, data = message
+                    bag.add(topic, msgtype, now_ns, data)
+
+    def _fail(self, error: RunError) -> None:
+        self._bag, self.path = None, None
+        self.error = str(error)
+
+
+def _size(message: _Message) -> int:
+    """Memory that a held message takes: its bytes, and the objects around them."""
+    return len(message[3]) + 256

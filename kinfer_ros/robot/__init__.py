@@ -1,0 +1,1 @@
+"""The robot file: joints, limits, gains, IMU, and drafts of one from other formats."""

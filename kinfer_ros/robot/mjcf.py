@@ -1,0 +1,108 @@
+"""What an MJCF says of its joints: names, limits, torques; to draft a robot file from.
+
+A contract that comes without names, limits or torques is completed from here; without it a user
+would copy thirty joints by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from kinfer_ros.bridges.mujoco.model import USUAL_IMU_SITES
+from kinfer_ros.errors import RobotError
+
+
+@dataclass(frozen=True)
+class MjcfJoint:
+    """One actuated hinge; rad and Nm, None where the MJCF sets no limit."""
+
+    name: str
+    lower: float | None
+    upper: float | None
+    torque_limit: float | None
+
+
+@dataclass(frozen=True)
+class MjcfFacts:
+    """The joints in the order of the actuators, and where base and IMU are."""
+
+    path: Path
+    joints: tuple[MjcfJoint, ...]
+    base: str
+    imu_site: str | None
+    imu_mounting: tuple[float, ...]
+    """Quaternion w x y z of the site in the base, all joints at zero."""
+
+
+def read_mjcf(path: Path) -> MjcfFacts:
+    """
+    Read an MJCF.
+
+    :raises RobotError: it cannot be read, or has no actuated hinge.
+    """
+    try:
+        model = mujoco.MjModel.from_xml_path(str(path))
+    except (ValueError, OSError) as error:
+        raise RobotError(f'MJCF {path} cannot be read: {" ".join(str(error).split())}') from None
+    driven = [
+        (index, int(model.actuator_trnid[index, 0]))
+        for index in range(model.nu)
+        if model.actuator_trntype[index] == mujoco.mjtTrn.mjTRN_JOINT
+    ]
+    hinges = [(a, j) for a, j in driven if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE]
+    if not hinges:
+        raise RobotError(f'MJCF {path}: found no actuated hinge joint, expected those of a robot')
+    root = model.body_rootid[model.jnt_bodyid[hinges[0][1]]]
+    site = _imu_site(model)
+    quat = (1.0, 0.0, 0.0, 0.0) if site is None else _mounting(model, site, root)
+    joints = tuple(_joint(model, actuator, joint) for actuator, joint in hinges)
+    return MjcfFacts(path, joints, model.body(root).name or 'base_link', site, quat)
+
+
+def _joint(model: Any, actuator: int, joint: int) -> MjcfJoint:
+    limited = bool(model.jnt_limited[joint])
+    low, high = (float(edge) for edge in model.jnt_range[joint])
+    gear = abs(float(model.actuator_gear[actuator, 0]))
+    torque = math.inf
+    if model.jnt_actfrclimited[joint]:
+        torque = min(torque, float(np.abs(model.jnt_actfrcrange[joint]).min()))
+    if model.actuator_forcelimited[actuator]:
+        torque = min(torque, gear * float(np.abs(model.actuator_forcerange[actuator]).min()))
+    is_motor = model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_NONE
+    if is_motor and model.actuator_ctrllimited[actuator]:
+        gain = gear * abs(float(model.actuator_gainprm[actuator, 0]))
+        torque = min(torque, gain * float(np.abs(model.actuator_ctrlrange[actuator]).min()))
+    return MjcfJoint(
+        name=model.joint(joint).name,
+        lower=low if limited else None,
+        upper=high if limited else None,
+        torque_limit=torque if 0.0 < torque < math.inf else None,
+    )
+
+
+def _mounting(model: Any, site: str, base: int) -> tuple[float, ...]:
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    turned = data.xmat[base].reshape(3, 3).T @ data.site(site).xmat.reshape(3, 3)
+    quat = np.empty(4)
+    mujoco.mju_mat2Quat(quat, turned.ravel())
+    return tuple(round(value, 9) + 0.0 for value in quat.tolist())
+
+
+def _imu_site(model: Any) -> str | None:
+    sites = [model.site(index).name for index in range(model.nsite)]
+    for name in USUAL_IMU_SITES:
+        if name in sites:
+            return str(name)
+    gyros = [
+        index
+        for index in range(model.nsensor)
+        if model.sensor_type[index] == mujoco.mjtSensor.mjSENS_GYRO
+    ]
+    return model.site(model.sensor_objid[gyros[0]]).name if gyros else None

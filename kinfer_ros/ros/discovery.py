@@ -1,0 +1,110 @@
+"""Two processes that have to find each other over DDS, in a bounded time; for `doctor`.
+
+Without this module every variable could look right while a firewall, a full /dev/shm or another
+middleware keeps nodes apart. The other process is this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import get_rmw_implementation_identifier
+from std_msgs.msg import String
+
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.qos import RELIABLE
+
+TIMEOUT_S = 10.0
+"""Fast DDS announces itself at once and, if lost, each 3 s; starting the other takes one more."""
+PERIOD_S = 0.02
+
+
+def middleware() -> str:
+    """Name of the middleware that is in use."""
+    return str(get_rmw_implementation_identifier())
+
+
+def check_discovery() -> float | None:
+    """
+    Start another process and wait for a message of it.
+
+    :return: s from the moment at which it was ready until the message was here; None: it never
+        came.
+    """
+    word = f'{time.time_ns()}'
+    with _node('doctor') as node, _other(word) as other:
+        subscription = node.create_subscription(
+            String, 'kinfer_ros_doctor', ignore, RELIABLE, callback_group=PollOnlyGroup()
+        )
+        assert other.stdout is not None
+        if not other.stdout.readline():  # it says when it is ready, or ends
+            return None
+        begin = time.monotonic()
+        while time.monotonic() - begin < TIMEOUT_S:
+            message = take_newest(subscription)
+            if message is not None and message.data == word:
+                return time.monotonic() - begin
+            time.sleep(PERIOD_S / 2)
+    return None
+
+
+@contextlib.contextmanager
+def _node(name: str) -> Iterator[Node]:
+    context = Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node(
+        name,
+        context=context,
+        use_global_arguments=False,
+        start_parameter_services=False,
+        enable_rosout=False,
+    )
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
+
+
+@contextlib.contextmanager
+def _other(word: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(  # noqa: S603 - this file, by this Python
+        [sys.executable, '-m', 'kinfer_ros.ros.discovery', word],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def main(word: str) -> None:
+    """Publish a word, until told to end or after twice the patience of who waits."""
+    with _node('doctor_other') as node:
+        publisher = node.create_publisher(String, 'kinfer_ros_doctor', RELIABLE)
+        print('ready', flush=True)
+        end = time.monotonic() + 2 * TIMEOUT_S
+        while time.monotonic() < end:
+            publisher.publish(String(data=word))
+            time.sleep(PERIOD_S)
+
+
+if __name__ == '__main__':
+    main(sys.argv[1])

@@ -1,0 +1,185 @@
+"""Listens to a running robot for a bounded time and holds a policy's contract against it.
+
+contract/live_sensors.py judges. The policy node asks at configure, `check --live` from outside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rclpy
+from nav_msgs.msg import Odometry
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+
+from kinfer_ros.contract.live_sensors import live_rows
+from kinfer_ros.contract.report import Row
+from kinfer_ros.contract.sensor_capture import MAX_COUNT
+from kinfer_ros.contract.sensor_capture import ImuSample
+from kinfer_ros.contract.sensor_capture import JointSample
+from kinfer_ros.contract.sensor_capture import OdomSample
+from kinfer_ros.contract.sensor_capture import SensorCapture
+from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.ros.messages import stamp_ns
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_all
+
+DISCOVERY_S = 5.0
+"""How long to wait for a first message of each topic."""
+TIMEOUT_S = 2.0
+"""The same for a node that has seen messages already."""
+INSIDE_S = 0.4
+"""s that a node listens: 20 samples at 50 Hz."""
+POLL_S = 0.001
+SENSORS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Subscriptions that no executor serves; `clock` under simulated time."""
+
+    joints: Subscription
+    imu: Subscription
+    odom: Subscription
+    clock: Subscription | None = None
+
+
+def needs_odometry(policy: Policy) -> bool:
+    """Whether a policy takes the base's linear velocity."""
+    return any(each.name.startswith('base_linear_velocity') for each in policy.contract.inputs)
+
+
+def check_live(
+    policy: Policy, robot: Robot, *, namespace: str, seconds: float, use_sim_time: bool
+) -> list[Row]:
+    """Join the graph, listen, and judge; at most `seconds` after the first messages."""
+    context = Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = Node(
+            'contract_check',
+            context=context,
+            namespace=namespace,
+            use_global_arguments=False,
+            start_parameter_services=False,
+        )
+        sources = _subscribe(node, use_sim_time)
+        wanted = ('joints', 'imu', 'odom') if needs_odometry(policy) else ('joints', 'imu')
+        first = SensorCapture()
+        listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted))
+        heard = SensorCapture()
+        listen(sources, heard, seconds)
+        node.destroy_node()
+    finally:
+        context.try_shutdown()
+    rate = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
+    return live_rows(heard, robot, rate, needs_odometry=needs_odometry(policy))
+
+
+def check_from_inside(
+    policy: Policy, robot: Robot, sources: Sources, rate_hz: float, *, lockstep: bool, sim: bool
+) -> list[Row]:
+    """
+    The same for a node that has subscriptions already and may be in a transition.
+
+    :param lockstep: the simulation waits for the first command: one sample says all.
+    :param sim: under simulated time, which stands still for a node in a transition.
+    """
+    odometry = needs_odometry(policy)
+    wanted = ('joints', 'imu', 'odom') if odometry else ('joints', 'imu')
+    heard = SensorCapture(clocked=not sim, running=not lockstep)
+    listen(sources, heard, TIMEOUT_S, lambda: _all_there(heard, wanted))
+    if not lockstep:
+        heard = SensorCapture(clocked=not sim)
+        listen(sources, heard, INSIDE_S)
+    return live_rows(heard, robot, rate_hz, needs_odometry=odometry)
+
+
+def _subscribe(node: Node, use_sim_time: bool) -> Sources:
+    group = PollOnlyGroup()
+
+    def subscribe(kind: Any, topic: str) -> Subscription:
+        return node.create_subscription(kind, topic, ignore, SENSORS, callback_group=group)
+
+    return Sources(
+        subscribe(JointState, 'joint_states'),
+        subscribe(Imu, 'imu/data'),
+        subscribe(Odometry, 'odom'),
+        subscribe(Clock, '/clock') if use_sim_time else None,
+    )
+
+
+def _all_there(heard: SensorCapture, wanted: tuple[str, ...]) -> bool:
+    return all(getattr(heard, name) for name in wanted)
+
+
+def listen(
+    sources: Sources,
+    heard: SensorCapture,
+    seconds: float,
+    enough: Callable[[], bool] = lambda: False,
+) -> None:
+    """Take what comes for a time, or until `enough`."""
+    begin = time.monotonic()
+    sim_now = 0
+    while time.monotonic() - begin < seconds and not enough():
+        if sources.clock is not None:
+            for message in take_all(sources.clock):
+                sim_now = message.clock.sec * 1_000_000_000 + message.clock.nanosec
+        now = time.time_ns() if sources.clock is None else sim_now
+        _take(sources, heard, now)
+        time.sleep(POLL_S)
+    heard.seconds += time.monotonic() - begin
+
+
+def _take(sources: Sources, heard: SensorCapture, now: int) -> None:
+    for message in take_all(sources.joints):
+        if len(heard.joints) < MAX_COUNT:
+            stamp = stamp_ns(message.header)
+            heard.joints.append(
+                JointSample(
+                    stamp,
+                    now - stamp,
+                    tuple(message.name),
+                    np.array(message.position, np.float64),
+                    np.array(message.velocity, np.float64),
+                )
+            )
+    for message in take_all(sources.imu):
+        if len(heard.imu) < MAX_COUNT:
+            heard.imu.append(_imu_sample(message, now))
+    for message in take_all(sources.odom):
+        if len(heard.odom) < MAX_COUNT:
+            v = message.twist.twist.linear
+            stamp = stamp_ns(message.header)
+            heard.odom.append(
+                OdomSample(stamp, now - stamp, message.child_frame_id, np.array([v.x, v.y, v.z]))
+            )
+
+
+def _imu_sample(message: Imu, now: int) -> ImuSample:
+    q, g, a = message.orientation, message.angular_velocity, message.linear_acceleration
+    stamp = stamp_ns(message.header)
+    return ImuSample(
+        stamp,
+        now - stamp,
+        message.header.frame_id,
+        np.array([q.x, q.y, q.z, q.w]),
+        np.array([g.x, g.y, g.z]),
+        np.array([a.x, a.y, a.z]),
+        message.orientation_covariance[0] != -1.0,
+    )

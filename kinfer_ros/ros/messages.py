@@ -1,0 +1,204 @@
+"""Messages to arrays and back: the only place where a quaternion changes its order.
+
+Without this module every node would read `x y z w` its own way. Sensors are read from the wire,
+and commands are serialised once and only their numbers change (kinfer_ros/ros/cdr.py), because
+message objects cost more than the policy does.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+
+from kinfer_ros.bridges.session import Command
+from kinfer_ros.bridges.session import parse_sender
+from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import ContractError
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.ros.cdr import CommandBytes
+from kinfer_ros.ros.cdr import JointStateReader
+from kinfer_ros.ros.cdr import read_imu_values
+
+Float64 = NDArray[np.float64]
+
+
+def stamp_ns(header: Header) -> int:
+    """Stamp of a message header in ns."""
+    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+
+
+def set_stamp(header: Header, ns: int) -> None:
+    """Write a stamp given in ns."""
+    header.stamp.sec, header.stamp.nanosec = divmod(ns, 1_000_000_000)
+
+
+def read_joint_state(message: JointState, frame: SensorFrame) -> None:
+    """
+    Take a joint sample into the frame.
+
+    :raises ContractError: joints are missing, or the lengths differ.
+    """
+    frame.update_joints(
+        message.name,
+        np.frombuffer(message.position) if message.position else np.empty(0),
+        np.frombuffer(message.velocity) if message.velocity else np.empty(0),
+        stamp_ns(message.header),
+    )
+
+
+def read_joint_bytes(data: bytes, reader: JointStateReader, frame: SensorFrame) -> None:
+    """
+    Take a joint sample into the frame, as it was on the wire.
+
+    :raises ContractError: joints are missing, the lengths differ, or the message is cut.
+    """
+    sample = reader.read(data)
+    if sample is None:
+        read_joint_state(_by_rclpy(data, JointState, 'joint_states'), frame)
+    else:
+        frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
+
+
+def read_imu(message: Imu, frame: SensorFrame) -> None:
+    """Take an IMU sample into the frame; what it says of itself is kept in `imu_problem`."""
+    q = message.orientation
+    g = message.angular_velocity
+    a = message.linear_acceleration
+    frame.imu_problem = _imu_problem(message.orientation_covariance[0], q.x, q.y, q.z, q.w)
+    frame.update_imu(
+        (q.w, q.x, q.y, q.z), (g.x, g.y, g.z), (a.x, a.y, a.z), stamp_ns(message.header)
+    )
+
+
+def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
+    """The same, as it was on the wire; a message that is cut is a problem too."""
+    try:
+        found = read_imu_values(data)
+        if found is None:
+            read_imu(_by_rclpy(data, Imu, 'imu/data'), frame)
+            return
+    except ContractError as error:
+        frame.imu_problem = str(error)
+        return
+    stamp, v = found
+    frame.imu_problem = _imu_problem(v[4], v[0], v[1], v[2], v[3])
+    frame.update_imu((v[3], v[0], v[1], v[2]), v[13:16], v[25:28], stamp)
+
+
+def _by_rclpy(data: bytes, kind: Any, topic: str) -> Any:
+    """
+    Read a message in an encoding that ros/cdr.py does not know.
+
+    :raises ContractError: rclpy cannot read it either.
+    """
+    try:
+        return deserialize_message(data, kind)
+    except Exception as error:  # the middleware's own, which share no base
+        raise ContractError(
+            f'{topic}: found {len(data)} bytes that are no {kind.__name__} ({error}), expected one'
+        ) from None
+
+
+def _imu_problem(covariance: float, x: float, y: float, z: float, w: float) -> str:
+    """Say why an orientation cannot be used, or ''."""
+    if covariance == -1.0:
+        return (
+            'imu/data has no orientation (covariance[0] is -1, REP-145): publish the output of '
+            'an orientation filter'
+        )
+    if not 0.98 < w * w + x * x + y * y + z * z < 1.02:
+        return f'imu/data orientation ({x}, {y}, {z}, {w}) is not a unit quaternion x y z w'
+    return ''
+
+
+def read_odometry(message: Odometry, frame: SensorFrame) -> None:
+    """Take the base's velocity, in its own frame, from an odometry sample into the frame."""
+    v = message.twist.twist.linear
+    frame.update_odometry((v.x, v.y, v.z), stamp_ns(message.header))
+
+
+class CommandMessages:
+    """
+    The messages a session sends, serialised once: a mode and a kind each.
+
+    frame_id is '<session> <mode>': the mode stands in the command itself because two topics are
+    not ordered, and a bridge has to know which command is the first of `run`, and the last.
+    """
+
+    def __init__(self, joint_names: tuple[str, ...], session: str, modes: list[str]) -> None:
+        self._position = {m: CommandBytes(f'{session} {m}', joint_names) for m in modes}
+        self._damping = {
+            m: CommandBytes(f'{session} {m}', joint_names, velocity=True) for m in modes
+        }
+
+    def for_position(self, target: Float64, mode: str, stamp: int) -> bytes:
+        """Fill and return the message that asks for a position [N] rad."""
+        message = self._position[mode]
+        message.values[:] = target
+        return message.stamped(stamp)
+
+    def for_damping(self, mode: str, stamp: int) -> bytes:
+        """Return the message that asks for damping: velocity zeros, no position."""
+        return self._damping[mode].stamped(stamp)
+
+
+def gains_message(
+    robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64, session: str = ''
+) -> JointState:
+    """Named gains: position = kp Nm/rad, velocity = kd Nm s/rad, effort = torque limit Nm."""
+    return JointState(
+        header=Header(frame_id=session),
+        name=list(robot.joint_names),
+        position=array('d', kp),
+        velocity=array('d', kd),
+        effort=array('d', torque_limit),
+    )
+
+
+def gains_differ(asked: JointState, found: JointState) -> list[str]:
+    """Names of the joints whose gains in force are not the gains asked for."""
+    if not len(found.name) == len(found.position) == len(found.velocity) == len(found.effort):
+        return list(asked.name)  # an echo that leaves something out confirms nothing
+    in_force = dict(
+        zip(
+            found.name, zip(found.position, found.velocity, found.effort, strict=True), strict=True
+        )
+    )
+    wanted = zip(asked.name, asked.position, asked.velocity, asked.effort, strict=True)
+    return [
+        name
+        for name, *gains in wanted
+        if name not in in_force or not np.allclose(gains, in_force[name], rtol=1e-4, atol=1e-6)
+    ]
+
+
+def read_command(message: JointState) -> Command:
+    """
+    Read a message on joint_commands.
+
+    :raises BridgeError: it names no session, or asks for neither a position nor damping.
+    """
+    session, mode = parse_sender(message.header.frame_id)
+    position = None
+    if len(message.position):
+        position = values(message.position)
+    elif not len(message.velocity) or any(message.velocity):
+        raise BridgeError(
+            'found neither positions nor velocities that are all zero, expected the one '
+            '(targets) or the other (damping)'
+        )
+    return Command(session, mode, stamp_ns(message.header), message.name, position)
+
+
+def values(sequence: array) -> np.ndarray:
+    """Look at a message's float64 sequence as an array, without a copy."""
+    return np.frombuffer(sequence) if len(sequence) else np.empty(0)

@@ -1,0 +1,1 @@
+"""What a run leaves: its directory, its step log, the black box. No ROS."""

@@ -1,0 +1,210 @@
+"""The one place that knows what a step's record looks like, in memory and in steps.ndjson.
+
+kinfer's own readers index these keys by name, and a replay needs the arrays to the bit. A key
+spelt in two places would drift; here it stands once. docs: DESIGN.md, 'The run directory'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from kinfer_ros.errors import ModelError
+from kinfer_ros.run.ring import StepRing
+
+Row = npt.NDArray[np.float32]
+
+# Bits of i64['flags']: which parts of the record mean something. A part whose bit is not set is
+# null in the log. A slot starts with flags 0, so a part the producer forgets is null, not stale.
+HAS_INPUTS = 1  # the policy's inputs
+HAS_OUTPUT = 2  # output: the policy ran in this tick
+HAS_TARGET = 4  # target: positions were sent
+HAS_CARRY = 8  # carry: the one that went into this step
+HAS_SAMPLE = 16  # stamp_ns and age_us: there was a sensor sample
+HAS_ODOM = 32  # odom: there is a pose newer than the last one recorded
+
+# The policy's names for its inputs -> kinfer's names for them in its log.
+KINFER_KEYS = {
+    'joint_angles': 'joint_angles',
+    'joint_angular_velocities': 'joint_vels',
+    'projected_gravity': 'projected_g',
+    'accelerometer': 'accel',
+    'gyroscope': 'gyro',
+    'command': 'command',
+}
+
+# What the limits on targets were applied with, where the policy has no input that says it.
+MEASURED = {
+    'measured_position': 'joint_angles',
+    'measured_velocity': 'joint_angular_velocities',
+}
+
+SCALARS = (
+    'step_id', 't_us', 'now_ns', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags',
+)  # fmt: skip
+OBJECTS = ('mode', 'events', 'resume')
+_OWN_FIELDS = ('output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
+
+# Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
+ARRAY_KEYS = (
+    *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', 'odom', *MEASURED,
+)  # fmt: skip
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+
+class RecordFormat:
+    """
+    The layout of a run's records: fields of the ring, and the JSON line of one slot.
+
+    Producer, each tick: `slot = ring.claim()`; when it is not -1 fill `ring.f32[input name]`,
+    `ring.f32['output' | 'target' | 'carry' | 'odom' | 'stage_us']`, those of `measured`,
+    `ring.i64[...]` (SCALARS), `ring.obj['mode']` (str) and, when there are any,
+    `ring.obj['events']` (a list of str) and `ring.obj['resume']` (a dict), which are not changed
+    afterwards, set `ring.i64['flags']` and call `ring.publish()`.
+
+    Units: rad, rad/s, m/s^2, as the policy got them; `*_us` microseconds, `stamp_ns` nanoseconds
+    on the sensors' clock, `t_us` microseconds since the Unix epoch; `stage_us` in the order of
+    `stages`.
+
+    :ivar measured: keys of MEASURED that this policy's inputs do not hold.
+    """
+
+    def __init__(
+        self,
+        joint_names: tuple[str, ...],
+        input_sizes: Mapping[str, int],
+        carry_size: int,
+        stages: tuple[str, ...],
+    ) -> None:
+        """
+        Derive the layout from a policy's contract.
+
+        :param joint_names: the policy's joints, in its order; output and target follow it.
+        :param input_sizes: number of values of each input by the policy's own name, no carry.
+        :param carry_size: number of values of the flattened carry, 0 when there is none.
+        :param stages: names of the timed parts of a tick.
+        :raises ModelError: an input has the name of one of the record's own fields.
+        """
+        clash = sorted(set(input_sizes) & set(_OWN_FIELDS))
+        if clash:
+            raise ModelError(
+                f'the policy has inputs named {clash}, which the step log uses for its own '
+                f'fields {list(_OWN_FIELDS)}: rename them in the ONNX file'
+            )
+        self.joint_names = joint_names
+        self.stages = stages
+        self.measured = tuple(key for key, name in MEASURED.items() if name not in input_sizes)
+        self.fields: dict[str, int] = {
+            **input_sizes,
+            'output': len(joint_names),
+            'target': len(joint_names),
+            'carry': carry_size,
+            'odom': 3,
+            'stage_us': len(stages),
+            **{key: len(joint_names) for key in self.measured},
+        }
+        self._kinfer = tuple(
+            (key, name if name in input_sizes else None) for name, key in KINFER_KEYS.items()
+        )
+        self._others = tuple(name for name in input_sizes if name not in KINFER_KEYS)
+        self._joint_order = list(joint_names)
+
+    def make_ring(self, capacity: int = 1024) -> StepRing:
+        """Make a ring with this layout; 1024 records are a second at 1 kHz, 20 s at 50 Hz."""
+        return StepRing(capacity, self.fields, SCALARS, OBJECTS)
+
+    def to_dict(self, ring: StepRing, slot: int) -> dict[str, Any]:
+        """
+        Build the record of a slot; its arrays are views that are valid until it is released.
+
+        :return: every key of the schema; null (None) where a part is absent.
+        """
+        f32, i64, obj = ring.f32, ring.i64, ring.obj
+        flags = int(i64['flags'][slot])
+        seen = bool(flags & HAS_INPUTS)
+        record: dict[str, Any] = {'step_id': int(i64['step_id'][slot])}
+        record['t_us'] = int(i64['t_us'][slot])
+        for key, name in self._kinfer:
+            record[key] = f32[name][slot] if seen and name is not None else None
+        record['output'] = f32['output'][slot] if flags & HAS_OUTPUT else None
+        record['joint_order'] = self._joint_order
+        record['joint_velocities'] = record['joint_vels']
+        others = {name: f32[name][slot] for name in self._others} if seen else {}
+        record['inputs'] = others or None
+        record['target'] = f32['target'][slot] if flags & HAS_TARGET else None
+        for key in MEASURED:
+            held = flags & HAS_SAMPLE and key in self.measured
+            record[key] = f32[key][slot] if held else None
+        record['odom'] = f32['odom'][slot] if flags & HAS_ODOM else None
+        record['mode'] = obj['mode'][slot]
+        record['events'] = obj['events'][slot] or []
+        sampled = flags & HAS_SAMPLE
+        record['age_us'] = int(i64['age_us'][slot]) if sampled else None
+        record['late_us'] = int(i64['late_us'][slot])
+        times = np.round(f32['stage_us'][slot].astype(np.float64), 1).tolist()
+        record['stage_us'] = dict(zip(self.stages, times, strict=True))
+        record['now_ns'] = int(i64['now_ns'][slot])
+        record['stamp_ns'] = int(i64['stamp_ns'][slot]) if sampled else None
+        record['activation'] = int(i64['activation'][slot])
+        record['carry'] = f32['carry'][slot] if flags & HAS_CARRY else None
+        record['resume'] = obj['resume'][slot]
+        if not np.isfinite(ring.block[slot]).all():
+            record['nonfinite'] = find_nonfinite(record) or None
+        return record
+
+    def to_json(self, ring: StepRing, slot: int) -> bytes:
+        """Return the record of a slot as one line of JSON, newline included."""
+        return orjson.dumps(self.to_dict(ring, slot), option=_OPTIONS)
+
+
+def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Row]]:
+    """List the arrays of a record with their keys; an entry of 'inputs' is 'inputs.<name>'."""
+    found = [(key, record[key]) for key in ARRAY_KEYS if record.get(key) is not None]
+    inputs = record.get('inputs') or {}
+    return found + [(f'inputs.{name}', row) for name, row in inputs.items()]
+
+
+def find_nonfinite(record: Mapping[str, Any]) -> list[list[Any]]:
+    """
+    List what JSON cannot hold: [key, index, bits of the float32 as an integer] of each value.
+
+    :param record: a record with numpy arrays; 'joint_velocities' repeats 'joint_vels' and is
+        listed as well, so that a reader of either key gets its values back.
+    """
+    found: list[list[Any]] = []
+    for key, row in _arrays(record):
+        bits = row.view(np.uint32)
+        found.extend([key, int(i), int(bits[i])] for i in np.flatnonzero(~np.isfinite(row)))
+    return found
+
+
+def restore(record: dict[str, Any]) -> dict[str, Any]:
+    """
+    Turn the lists of a parsed record into float32 arrays, bit for bit what was logged.
+
+    :param record: one parsed line; changed in place. Keys it lacks stay absent, so kinfer's own
+        logs can be read as well.
+    :raises ValueError, TypeError, KeyError, IndexError: the line is JSON but not a record.
+    """
+    with np.errstate(over='ignore'):  # a number that is no float32 becomes infinite
+        for key in ARRAY_KEYS:
+            if record.get(key) is not None:
+                record[key] = _row(record[key])
+        if record.get('inputs') is not None:
+            record['inputs'] = {name: _row(values) for name, values in record['inputs'].items()}
+    rows = dict(_arrays(record))
+    for key, index, bits in record.get('nonfinite') or ():
+        rows[key].view(np.uint32)[index] = bits
+    return record
+
+
+def _row(values: list[float | None]) -> Row:
+    row: Row = np.array(values, dtype=np.float32)  # null becomes NaN
+    if row.ndim != 1:
+        raise ValueError(f'expected a list of numbers, found shape {row.shape}')
+    return row

@@ -1,0 +1,208 @@
+"""Writes what a tick saw and did into the ring of the step log.
+
+Without this module a run could not be replayed. It runs inside the tick: copies into memory that
+is already there, nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
+from kinfer_ros.control.policy_runner import TickPolicy
+from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.run.black_box import SECONDS
+from kinfer_ros.run.black_box import BlackBox
+from kinfer_ros.run.log_file import LogFile
+from kinfer_ros.run.record import HAS_CARRY
+from kinfer_ros.run.record import HAS_INPUTS
+from kinfer_ros.run.record import HAS_ODOM
+from kinfer_ros.run.record import HAS_OUTPUT
+from kinfer_ros.run.record import HAS_SAMPLE
+from kinfer_ros.run.record import HAS_TARGET
+from kinfer_ros.run.record import RecordFormat
+from kinfer_ros.run.writer import LogCounters
+from kinfer_ros.run.writer import NdjsonWriter
+from kinfer_ros.run.writer import steps_path
+
+STAGES = ('take', 'policy', 'control', 'publish')
+"""Timed parts of a tick: sensors taken, inference, the rest of the controller, command sent."""
+
+
+MEASURED_SOURCES = {'measured_position': 'position', 'measured_velocity': 'velocity'}
+"""Keys of a record, and the sensor frame's arrays in them."""
+
+
+class StepLog:
+    """
+    The step log of one run; `step_id` counts its records and never restarts in it.
+
+    :ivar step_id: number of the next record.
+    :ivar offset: where in its file this run's records begin.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        policy: Policy,
+        *,
+        rate_hz: float,
+        carry_every: int,
+        record: bool,
+        rotate_bytes: int = 0,
+        compress: bool = False,
+    ) -> None:
+        """
+        :param record: write steps.ndjson; else only the black box is kept.
+        :param rotate_bytes: as in LogFile, like `compress`.
+        :raises RunError: the file cannot be opened.
+        """
+        contract = policy.contract
+        layout = RecordFormat(
+            joint_names=contract.joint_names,
+            input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
+            carry_size=policy.carry.size,
+            stages=STAGES,
+        )
+        self._ring = layout.make_ring()
+        self._measured = [(self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured]
+        self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
+        file = None
+        if record:
+            file = LogFile(steps_path(run_dir), rotate_bytes, compress=compress)
+        self.offset = file.offset if file else 0
+        self._writer = NdjsonWriter(file, self._ring, layout, self._black_box)
+        self._faults = 0
+        self._follow(policy)
+        self._target = np.zeros(len(contract.joint_names))
+        self._carry_every = carry_every
+        self.step_id = 0
+
+    def _follow(self, policy: TickPolicy) -> None:
+        """Record the inputs of this policy from now on; its carry in its first step."""
+        self._policy = policy
+        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._until_carry = 0
+
+    def add(
+        self,
+        controller: Controller,
+        *,
+        activation: int,
+        now_ns: int,
+        late_ns: int,
+        age_ns: int,
+        stage_ns: tuple[int, int, int, int],
+        pose: tuple[float, float, float] | None = None,
+    ) -> None:
+        """
+        Add the record of the tick that `controller` just ran.
+
+        :param now_ns: the control clock.
+        :param pose: of the base, m, m, rad, where there is a new one.
+        """
+        ring = self._ring
+        stepping = controller.parts.stepping
+        if stepping.fitted.policy is not self._policy:
+            self._follow(stepping.fitted.policy)
+        slot = ring.claim()
+        step_id = self.step_id
+        self.step_id += 1
+        if slot < 0:
+            return
+        flags = HAS_INPUTS
+        for rows, buffer in self._inputs:
+            rows[slot] = buffer.ravel()
+        i64 = ring.i64
+        if controller.parts.frame.joint_stamp_ns:
+            flags |= HAS_SAMPLE
+            i64['stamp_ns'][slot] = controller.parts.frame.joint_stamp_ns
+            i64['age_us'][slot] = age_ns // 1000
+            for rows, source in self._measured:
+                rows[slot] = getattr(controller.parts.frame, source)[stepping.fitted.joints]
+        if controller.send is Send.POSITION:
+            flags |= HAS_TARGET
+            np.take(controller.target, stepping.fitted.joints, out=self._target)
+            ring.f32['target'][slot] = self._target
+        if controller.ran:
+            flags |= HAS_OUTPUT
+            ring.f32['output'][slot] = stepping.action
+        if self._carry_is_due(controller):
+            flags |= HAS_CARRY
+            ring.f32['carry'][slot] = stepping.carry_in.ravel()
+            if not stepping.swapping:
+                ring.obj['resume'][slot] = resume_state(controller)
+        if pose is not None:
+            flags |= HAS_ODOM
+            ring.f32['odom'][slot] = pose
+        ring.f32['stage_us'][slot] = [ns / 1000 for ns in stage_ns]
+        i64['step_id'][slot] = step_id
+        i64['t_us'][slot] = time.time_ns() // 1000
+        i64['now_ns'][slot] = now_ns
+        i64['late_us'][slot] = late_ns // 1000
+        i64['activation'][slot] = activation
+        i64['flags'][slot] = flags
+        ring.obj['mode'][slot] = str(controller.mode)
+        if controller.events:
+            ring.obj['events'][slot] = controller.events
+        ring.publish()
+        if controller.counts['faults'] != self._faults:
+            self._faults = controller.counts['faults']
+            self._ask_black_box(controller, step_id)
+
+    def _ask_black_box(self, controller: Controller, step_id: int) -> None:
+        self._black_box.ask(
+            {
+                'reason': controller.reason,
+                'step_id': step_id,
+                't_us': time.time_ns() // 1000,
+                'guards': controller.parts.watch.panel.state(),
+            }
+        )
+
+    def _carry_is_due(self, controller: Controller) -> bool:
+        """Whether this step's carry is recorded: the first of a run, then every n-th."""
+        if controller.mode is not Mode.RUN:
+            self._until_carry = 0
+            return False
+        if not controller.ran or self._until_carry:
+            self._until_carry -= controller.ran
+            return False
+        self._until_carry = self._carry_every - 1
+        return True
+
+    def counters(self) -> LogCounters:
+        """Records written and dropped so far."""
+        return self._writer.counters()
+
+    def black_box(self) -> dict[str, Any]:
+        """Files of the black box written so far, and why one could not be."""
+        return {'written': self._black_box.written, 'error': self._black_box.error}
+
+    def close(self) -> LogCounters:
+        """Write what is left and close the file."""
+        return self._writer.close()
+
+
+def resume_state(controller: Controller) -> dict[str, Any]:
+    """What a replay needs, beside the carry, to begin at the step that was just run."""
+    stepping, tunables = controller.parts.stepping, controller.parts.tunables
+    # One row after the other: what is taken of both at once is not contiguous, as orjson wants it.
+    last, smooth = (row[stepping.fitted.joints] for row in controller.parts.limiter.before)
+    return {
+        'model': stepping.fitted.policy.contract.sha256[:12],
+        'began_ns': stepping.began_ns,
+        'last': last,
+        'smooth': smooth,
+        'factors': asdict(controller.factors),
+        'settings': {name: getattr(tunables, name) for name in REPLAYED},
+    }

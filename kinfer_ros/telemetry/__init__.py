@@ -1,1 +1,0 @@
-"""What is left of a run: its directory, step log and bag."""

@@ -1,0 +1,1 @@
+"""What shows a robot: URDF, markers, films, Rerun."""

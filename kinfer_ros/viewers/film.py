@@ -1,0 +1,305 @@
+"""Shows a simulated robot: a film in a file, rendered off-screen, or a window.
+
+Rendering a frame takes longer than many physics steps: 100 to 200 ms of processor time where there
+is no GPU. The film therefore has a thread and a model of its own, fed with copies of the pose: in
+real time a frame that comes too soon is left out (the next one stands for it), so that the robot
+does not wait for its film; in lockstep, where nobody waits for a clock, the simulation does, and
+every frame is drawn, with smoothed edges. Without a GPU, film in lockstep.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import queue
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import ConfigError
+
+Pose = tuple[int, NDArray[np.float64]]
+
+SECOND = 1_000_000_000
+FPS = 30
+BACKLOG = 4
+"""Poses that wait to be drawn: few, since a closed film has to be finished in time."""
+MAX_GAP = 10 * FPS
+"""Frames that one picture may stand for."""
+SHADOW_SIZE = 2048
+"""Finer shadows cost more than everything else without a GPU."""
+START_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 2.5
+"""s; a process has to be down within 4 s of a signal."""
+WINDOW_HZ = 60
+
+
+class Film:
+    """
+    An mp4 of the robot at 30 frames a second of simulated time.
+
+    :param path: the file; it is overwritten.
+    :param waits: whether `show` waits for the drawing when it falls behind (else frames are left
+        out, and counted).
+    :raises ConfigError: imageio-ffmpeg is not installed, or the file has no folder or suffix.
+    :raises BridgeError: off-screen rendering does not work here.
+    """
+
+    def __init__(
+        self, path: Path, robot: MujocoRobot, *, waits: bool, size: tuple[int, int] = (960, 720)
+    ) -> None:
+        _check_path(path)
+        self._ffmpeg = _ffmpeg()
+        self.path = path
+        self._robot = robot
+        self._waits = waits
+        self._size = size
+        self._frame = -1
+        self._skipped = 0
+        self._written = 0
+        self._error: Exception | None = None
+        self._poses: queue.Queue[Pose | None] = queue.Queue(BACKLOG)
+        self._ready = threading.Event()
+        self._giving_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='film', daemon=True)
+        self._thread.start()
+        if not self._ready.wait(START_TIMEOUT):
+            raise BridgeError(f'off-screen rendering did not start within {START_TIMEOUT:g} s')
+        if self._error is not None:
+            raise _no_rendering(self._error) from None
+
+    def show(self, time_ns: int) -> None:
+        """Film the present state, if a frame is due at this simulated time."""
+        frame = time_ns * FPS // SECOND
+        if frame <= self._frame or not self._thread.is_alive():
+            return
+        self._frame = frame
+        try:
+            self._poses.put((frame, self._robot.data.qpos.copy()), block=self._waits, timeout=10.0)
+        except queue.Full:
+            self._skipped += 1
+
+    def close(self) -> str:
+        """
+        Draw what still waits, for a bounded time, and finish the file.
+
+        :return: one line on what was written, or why not.
+        """
+        deadline = time.monotonic() + CLOSE_TIMEOUT
+        while self._thread.is_alive():
+            try:
+                self._poses.put(None, timeout=0.05)
+                break
+            except queue.Full:
+                if time.monotonic() > deadline - 1.0:
+                    self._giving_up.set()
+        self._thread.join(max(0.1, deadline - 1.0 - time.monotonic()))
+        self._giving_up.set()
+        self._thread.join(max(0.1, deadline - time.monotonic()))
+        if self._error is not None:
+            return f'film {self.path} failed: {self._error}'
+        left_out = f', {self._skipped} frames left out' if self._skipped else ''
+        return f'film {self.path}: {self._written / FPS:.1f} s{left_out}'
+
+    def _run(self) -> None:
+        """Draw and write until told to end; the thread of the OpenGL context."""
+        try:
+            renderer = Renderer(self._robot, self._size, smooth=self._waits)
+        except Exception as error:  # the loaders of OpenGL raise whatever they like
+            self._error = error
+            self._ready.set()
+            return
+        try:
+            writer = self._ffmpeg.write_frames(
+                str(self.path), self._size, fps=FPS, quality=7, ffmpeg_log_level='error'
+            )
+            writer.send(None)
+            self._ready.set()
+            self._draw_all(renderer, writer)
+            writer.close()
+        except Exception as error:
+            self._error = error
+            self._ready.set()
+        finally:
+            renderer.close()
+
+    def _draw_all(self, renderer: Renderer, writer: Any) -> None:
+        last = 0
+        while not self._giving_up.is_set():
+            pose = self._poses.get()
+            if pose is None:
+                return
+            frame, qpos = pose
+            picture = renderer.draw(qpos)
+            for _ in range(min(frame - last, MAX_GAP) if last else 1):
+                writer.send(picture)
+                self._written += 1
+            last = frame
+
+
+class Renderer:
+    """
+    Draws poses of the robot off-screen; to be used by the thread that made it.
+
+    :param size: width and height in pixels.
+    :param smooth: whether to smooth edges, which takes twice the time without a GPU.
+    """
+
+    def __init__(self, robot: MujocoRobot, size: tuple[int, int], *, smooth: bool = True) -> None:
+        self._model = copy.copy(robot.model)  # its own: gains are written into the other one
+        self._model.vis.global_.offwidth, self._model.vis.global_.offheight = size
+        quality = self._model.vis.quality
+        quality.shadowsize = min(quality.shadowsize, SHADOW_SIZE)
+        if not smooth:
+            quality.offsamples = 0
+        self._data = mujoco.MjData(self._model)
+        self._gl = _gl_context(size)
+        self._gl.make_current()
+        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
+        self._options = mujoco.MjvOption()
+        self._camera = camera(robot)
+        self._viewport = mujoco.MjrRect(0, 0, *size)
+        self._picture = np.empty((size[1], size[0], 3), np.uint8)
+
+    def draw(self, qpos: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return the picture [height, width, 3] of a pose."""
+        self._data.qpos[:] = qpos
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        mujoco.mjv_updateScene(
+            self._model,
+            self._data,
+            self._options,
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL.value,
+            self._scene,
+        )
+        mujoco.mjr_render(self._viewport, self._scene, self._context)
+        mujoco.mjr_readPixels(self._picture, None, self._viewport, self._context)
+        return np.ascontiguousarray(self._picture[::-1])
+
+    def close(self) -> None:
+        """Free what OpenGL holds."""
+        self._context.free()
+        self._gl.free()
+
+
+class Window:
+    """
+    A window on the running simulation.
+
+    :raises ConfigError: there is no display.
+    """
+
+    def __init__(self, robot: MujocoRobot) -> None:
+        _check_display()
+        import mujoco.viewer
+
+        try:
+            self._viewer = mujoco.viewer.launch_passive(
+                robot.model, robot.data, show_left_ui=False, show_right_ui=False
+            )
+        except Exception as error:
+            raise ConfigError(f'viewer: no window opens here: {error}') from None
+        wanted = camera(robot)
+        with self._viewer.lock():
+            for field in ('type', 'fixedcamid', 'trackbodyid', 'distance', 'azimuth', 'elevation'):
+                setattr(self._viewer.cam, field, getattr(wanted, field))
+        self._next_ns = 0
+
+    def show(self, time_ns: int) -> None:
+        """Bring the window up to date, at most 60 times a second of simulated time."""
+        if time_ns >= self._next_ns and self._viewer.is_running():
+            self._next_ns = time_ns + SECOND // WINDOW_HZ
+            self._viewer.sync()
+
+    def close(self) -> None:
+        """Close the window."""
+        self._viewer.close()
+
+
+def _check_display() -> None:
+    """Find out whether a window can open: mujoco.viewer ends the process where it cannot."""
+    instead = 'use video:=FILE.mp4 on a machine without a display'
+    if not sys.platform.startswith('linux'):
+        return
+    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+        raise ConfigError(
+            f'viewer: found no display (DISPLAY and WAYLAND_DISPLAY are not set); {instead}'
+        )
+    import glfw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        works = glfw.init()
+        glfw.terminate()
+    if not works:
+        display = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+        raise ConfigError(f'viewer: the display {display} cannot be opened; {instead}')
+
+
+def camera(robot: MujocoRobot) -> Any:
+    """Return the MJCF's camera `track`, else one that follows the base."""
+    found = mujoco.MjvCamera()
+    fixed = mujoco.mj_name2id(robot.model, mujoco.mjtObj.mjOBJ_CAMERA, 'track')
+    if fixed >= 0:
+        found.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        found.fixedcamid = fixed
+        return found
+    found.type = mujoco.mjtCamera.mjCAMERA_TRACKING
+    found.trackbodyid = robot.fitted.base
+    found.distance = max(1.0, 2.0 * robot.model.stat.extent)
+    found.azimuth = 130.0
+    found.elevation = -15.0
+    return found
+
+
+def _gl_context(size: tuple[int, int]) -> Any:
+    """Make an OpenGL context: what MUJOCO_GL asks for, else EGL, which needs no display."""
+    if os.environ.get('MUJOCO_GL'):
+        return mujoco.gl_context.GLContext(*size)
+    from mujoco.egl import GLContext
+
+    return GLContext(*size)
+
+
+def _ffmpeg() -> ModuleType:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise ConfigError(
+            'video: found no imageio-ffmpeg; install it: python -m pip install imageio-ffmpeg'
+        ) from None
+    module: ModuleType = imageio_ffmpeg
+    return module
+
+
+def _check_path(path: Path) -> None:
+    if path.suffix.lower() != '.mp4':
+        raise ConfigError(f'video: found {path}, expected a file that ends in .mp4')
+    if not path.parent.is_dir():
+        raise ConfigError(f'video: found no folder {path.parent.resolve()} to write {path} into')
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f'video: {path} cannot be written')
+
+
+def _no_rendering(error: Exception) -> BridgeError:
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return BridgeError(
+        f'video: off-screen rendering does not work here: {text[:300]}; it needs EGL (on Debian '
+        'and Ubuntu: apt install libegl1), or MUJOCO_GL set to another back end'
+    )

@@ -1,0 +1,133 @@
+"""Shows numbers over time in Rerun's viewer: a recorded run, or a robot that runs now.
+
+Apart, because rerun-sdk is an extra. Without this module `export --to rerun` and `watch` would
+each lay out the viewer in their own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rerun as rr
+from rerun import blueprint as rrb
+
+from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.analysis.series import Series
+from kinfer_ros.errors import RunError
+from kinfer_ros.viewers.rerun_viewer import open_viewer
+
+CLOCK = 'time'
+EVENTS = 'events'
+MODE = 'mode'
+
+FLUSH = 20.0
+"""s that a viewer has to take what was sent."""
+
+
+def entity(group: str, panel: str, label: str) -> str:
+    """Path of a number; a panel shows all that are below its own path."""
+    return str(rr.new_entity_path([group, panel, label]))
+
+
+def layout(panels: Sequence[tuple[str, str]]) -> Any:
+    """
+    Lay out the viewer: a tab a group, in it a plot a panel; events below.
+
+    :param panels: (group, panel), in the order in which they are shown.
+    """
+    tabs = []
+    for group in dict.fromkeys(group for group, _ in panels):
+        views = [
+            rrb.TimeSeriesView(origin=str(rr.new_entity_path([group, panel])), name=panel)
+            for each, panel in panels
+            if each == group
+        ]
+        tabs.append(rrb.Grid(*views, name=group))
+    words = rrb.TextLogView(origin='/', contents=[f'/{MODE}', f'/{EVENTS}'], name='events')
+    return rrb.Blueprint(rrb.Vertical(rrb.Tabs(*tabs), words, row_shares=[4, 1]))
+
+
+def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | None) -> Any:
+    """
+    Open the viewer, or a file.
+
+    :param save: .rrd file to write; None opens the viewer.
+    :raises RunError: the file cannot be written, or no viewer can be opened.
+    """
+    recording = rr.RecordingStream('kinfer_ros')
+    recording.send_recording_name(name)
+    if save is None:
+        recording.connect_grpc(open_viewer(), default_blueprint=layout(panels))
+        return recording
+    try:
+        with save.open('wb'):
+            pass  # rerun itself says nothing where it cannot write
+        recording.save(save, default_blueprint=layout(panels))
+    except OSError as error:
+        raise RunError(f'{save}: cannot be written ({error.strerror})') from error
+    return recording
+
+
+def finish(recording: Any) -> None:
+    """Wait until what was sent is written, or with the viewer."""
+    try:
+        recording.flush(timeout_sec=FLUSH)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"Rerun's viewer did not take it all ({error})") from error
+
+
+def send_run(recording: Any, columns: Columns, series: Sequence[Series]) -> None:
+    """Send a whole run: every number, mode and event."""
+    for each in series:
+        known = np.isfinite(each.values)
+        recording.send_columns(
+            entity(each.group, each.panel, each.label),
+            indexes=[rr.TimeColumn(CLOCK, duration=columns.time[known])],
+            columns=rr.Scalars.columns(scalars=each.values[known]),
+        )
+    modes = columns.modes
+    for index, mode in enumerate(modes):
+        if not index or modes[index - 1] != mode:
+            say(recording, MODE, columns.time[index], f'mode {mode}')
+    for index, text in columns.events:
+        say(recording, EVENTS, columns.time[index], text)
+
+
+class Batch:
+    """Numbers of a robot that runs now, sent a few times a second: one by one they cost more."""
+
+    def __init__(self, recording: Any) -> None:
+        self._recording = recording
+        self._held: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+
+    def add(self, seconds: float, numbers: Mapping[tuple[str, str, str], float]) -> None:
+        """Take numbers by group, panel and label."""
+        for key, number in numbers.items():
+            self._held.setdefault(key, []).append((seconds, number))
+
+    def send(self) -> None:
+        """Send what was taken since the last call."""
+        for key, pairs in self._held.items():
+            times, numbers = zip(*pairs, strict=True)
+            self._recording.send_columns(
+                entity(*key),
+                indexes=[rr.TimeColumn(CLOCK, duration=times)],
+                columns=rr.Scalars.columns(scalars=numbers),
+            )
+        self._held.clear()
+
+
+def say(recording: Any, where: str, seconds: float, text: str) -> None:
+    """Send a line of text; faults and guards stand out."""
+    recording.set_time(CLOCK, duration=float(seconds))
+    level = rr.TextLogLevel.ERROR if 'fault' in text else rr.TextLogLevel.INFO
+    recording.log(where, rr.TextLog(text, level=level))
+
+
+def panels_of(series: Sequence[Series]) -> list[tuple[str, str]]:
+    """Panels of these series, each once."""
+    return list(dict.fromkeys((each.group, each.panel) for each in series))

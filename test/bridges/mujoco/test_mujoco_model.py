@@ -1,0 +1,127 @@
+"""Fitting an MJCF to a robot YAML: whatever does not fit is said with both lists."""
+
+import numpy as np
+import pytest
+from pendulum import MJCF
+from pendulum import YAML
+from pendulum import write_robot
+
+from kinfer_ros.bridges.mujoco.model import fit_model
+from kinfer_ros.errors import RobotError
+from kinfer_ros.robot.robot import load_robot
+
+
+def fit(tmp_path, mjcf=MJCF, yaml=YAML):
+    return fit_model(load_robot(write_robot(tmp_path, mjcf, yaml)))
+
+
+def test_parts_are_found_by_name_not_by_place(tmp_path):
+    """Actuators stand in another order than joints here, as they do in many MJCF files."""
+    fitted = fit(tmp_path)
+    model = fitted.model
+    assert [model.actuator(i).name for i in fitted.actuator] == ['hip_servo', 'knee_motor']
+    assert fitted.servo.tolist() == [True, False]
+    assert fitted.qpos.tolist() == [7, 8]
+    assert fitted.motor_gain[1] == 4.0
+    assert model.body(fitted.base).name == 'box'
+    assert fitted.unlisted == ()
+
+
+def test_joints_of_the_mjcf_that_the_yaml_leaves_out(tmp_path):
+    """A robot with hands and a policy without them: allowed, and told."""
+    fitted = fit(tmp_path, yaml=YAML.split('  knee:')[0])
+    assert fitted.unlisted == ('knee',)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'expected'),
+    [
+        ('joint name="knee"', 'joint name="kneee"', 'lacks the hinge joints knee'),
+        ('<motor name="knee_motor" joint="knee" gear="4"/>', '', r'another number for knee \(0\)'),
+        (
+            '<motor name="knee_motor"',
+            '<motor joint="knee"/><motor name="knee_motor"',
+            r'another number for knee \(2\)',
+        ),
+        ('<position name="hip_servo" joint="hip" kp="1" kv="0.1"/>',
+         '<velocity name="hip_servo" joint="hip"/>', 'neither a <motor> nor a'),
+        ('<motor name="knee_motor" joint="knee" gear="4"/>',
+         '<motor name="knee_motor" joint="knee" gear="0"/>', 'neither a <motor> nor a'),
+        ('<site name="imu"/>', '<site name="imu" quat="0 1 0 0"/>', 'imu.mounting'),
+        ('<mujoco>', '<mujoco', 'cannot be read'),
+        ('type="box" size="0.1 0.1 0.1"', 'type="mesh" mesh="absent"', 'cannot be read|compile'),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit(tmp_path, old, new, expected):
+    """Each of these would otherwise be a robot that moves wrongly, or a traceback."""
+    assert old in MJCF
+    with pytest.raises(RobotError, match=expected) as error:
+        fit(tmp_path, MJCF.replace(old, new, 1))
+    assert 'robot.xml' in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_missing_joint_names_both_lists(tmp_path):
+    """The reader has to see what was asked for and what is there."""
+    with pytest.raises(RobotError) as error:
+        fit(tmp_path, yaml=YAML.replace('knee', 'kneee'))
+    text = str(error.value)
+    assert "lacks the hinge joints kneee (did you mean 'knee'?)" in text
+    assert 'names hip, kneee' in text
+    assert 'found hip, knee' in text
+
+
+def test_no_mjcf(tmp_path):
+    """A hardware-only robot cannot be simulated, and says so."""
+    with pytest.raises(RobotError, match="no key 'mjcf'"):
+        fit(tmp_path, yaml=YAML.replace('mjcf: robot.xml', ''))
+    with pytest.raises(RobotError, match='no such file'):
+        fit(tmp_path, yaml=YAML.replace('robot.xml', 'absent.xml'))
+
+
+def test_imu_is_added_where_there_is_none(tmp_path):
+    """Without a site the YAML's mounting is the only truth there is."""
+    yaml = YAML.replace('[1, 0, 0, 0]', '[0.7071068, 0, 0, 0.7071068]')
+    fitted = fit(tmp_path, MJCF.replace('<site name="imu"/>', ''), yaml)
+    site = fitted.model.site('kinfer_ros_imu')
+    np.testing.assert_allclose(site.quat, [0.5**0.5, 0, 0, 0.5**0.5], atol=1e-6)
+
+
+def test_imu_site_by_name_and_by_gyro(tmp_path):
+    """Names vary from robot to robot; a gyroscope is a sure sign."""
+    renamed = MJCF.replace('<site name="imu"/>', '<site name="pelvis"/><site name="head"/>')
+    named = fit(tmp_path, renamed, YAML.replace('mounting:', 'site: head, mounting:'))
+    head = named.model.site('head').id
+    assert named.model.sensor('kinfer_ros_imu_gyro').objid[0] == head
+    with_gyro = renamed.replace('</mujoco>', '<sensor><gyro site="head"/></sensor></mujoco>')
+    assert fit(tmp_path, with_gyro).model.sensor('kinfer_ros_imu_gyro').objid[0] == head
+    with pytest.raises(RobotError, match="lacks the site 'hed'"):
+        fit(tmp_path, renamed, YAML.replace('mounting:', 'site: hed, mounting:'))
+
+
+def test_two_trees(tmp_path):
+    """With two bases, "the base" means nothing."""
+    other = MJCF.replace(
+        '</worldbody>',
+        '<body><joint name="extra" axis="0 1 0"/><geom size="0.1"/></body></worldbody>',
+    ).replace('<actuator>', '<actuator><motor joint="extra"/>')
+    extra = YAML.split('  knee:')[1]
+    with pytest.raises(RobotError, match='several bodies of the world'):
+        fit(tmp_path, other, YAML + '  extra:' + extra)
+
+
+def test_the_robot_that_ships_is_written_down_once():
+    """Its MJCF and its YAML state the same limits, gains and home: a policy is trained on both."""
+    robot = load_robot('biped')
+    fitted = fit_model(robot)
+    model = fitted.model
+    joints = [model.joint(name).id for name in robot.joint_names]
+    np.testing.assert_array_equal(model.jnt_range[joints, 0], robot.lower)
+    np.testing.assert_array_equal(model.jnt_range[joints, 1], robot.upper)
+    np.testing.assert_array_equal(model.actuator_gainprm[fitted.actuator, 0], robot.kp)
+    np.testing.assert_array_equal(-model.actuator_biasprm[fitted.actuator, 2], robot.kd)
+    np.testing.assert_array_equal(
+        model.actuator_forcerange[fitted.actuator, 1], robot.torque_limit
+    )
+    np.testing.assert_array_equal(model.key('home').qpos[fitted.qpos], robot.home)
+    assert fitted.servo.all()

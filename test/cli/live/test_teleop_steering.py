@@ -1,0 +1,93 @@
+"""Keys and commands: no key goes beyond what the policy was trained with, space is neutral."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinfer_ros.cli.live.teleop_steering import DOWN
+from kinfer_ros.cli.live.teleop_steering import DRIVE
+from kinfer_ros.cli.live.teleop_steering import LEFT
+from kinfer_ros.cli.live.teleop_steering import RIGHT
+from kinfer_ros.cli.live.teleop_steering import UP
+from kinfer_ros.cli.live.teleop_steering import Steering
+from kinfer_ros.cli.live.teleop_steering import parse_ranges
+from kinfer_ros.cli.live.teleop_steering import split_keys
+
+RANGES = {'xvel': (-0.3, 0.45), 'yvel': (-0.1, 0.1), 'yawrate': (-1.0, 1.0), 'baseheight': None}
+KEYS = [UP, DOWN, LEFT, RIGHT, ' ', *DRIVE, 'z', '\x1b']
+
+
+def values(steering: Steering) -> dict[str, float]:
+    return {entry.name: entry.value for entry in steering.entries}
+
+
+def test_keys_drive_by_name():
+    """Key w is forward whatever is selected; arrows reach the entries that have no key."""
+    steering = Steering(RANGES)
+    for key in ('w', 'w', 'a', 'e', UP, RIGHT):
+        assert steering.key(key)
+    assert values(steering) == {
+        'xvel': 0.09, 'yvel': -0.01, 'yawrate': 0.1, 'baseheight': 0.05
+    }  # fmt: skip
+    assert not steering.key('z')
+    assert not Steering({'rgripper': None}).key('w')
+    assert not Steering({}).key(' ')
+
+
+@given(st.lists(st.sampled_from(KEYS), max_size=60))
+def test_no_row_of_keys_leaves_the_ranges(keys):
+    """And a space ends each of them in neutral."""
+    steering = Steering(RANGES)
+    for key in keys:
+        steering.key(key)
+        for entry in steering.entries:
+            assert entry.bounds is None or entry.bounds[0] <= entry.value <= entry.bounds[1]
+    steering.key(' ')
+    assert set(values(steering).values()) == {0.0}
+
+
+def test_up_and_down_again_is_neutral():
+    """Not -5.5e-17: a start is refused under a command that is not neutral."""
+    steering = Steering(RANGES)
+    for key in 'wwwwwwwsssssss':
+        steering.key(key)
+    assert values(steering)['xvel'] == 0.0
+    for key in 'w' * 20:
+        steering.key(key)
+    assert values(steering)['xvel'] == 0.45
+
+
+def test_neutral_is_in_the_range():
+    """A height that may only be above 0.2 cannot rest at 0."""
+    steering = Steering({'height': (0.2, 0.4)})
+    assert values(steering) == {'height': 0.2}
+    steering.key(RIGHT)
+    assert values(steering) == {'height': pytest.approx(0.22)}
+
+
+def test_split_keys():
+    """One read may hold several; terminals send arrows in two ways."""
+    assert split_keys('w\x1b[A \x1bOBq\x1b') == ['w', UP, ' ', DOWN, 'q', '\x1b']
+
+
+def test_ranges_are_read_strictly():
+    """They come from a topic."""
+    text = json.dumps(RANGES)
+    assert parse_ranges(text) == RANGES
+    assert list(parse_ranges(text)) == list(RANGES)
+    bad = (
+        '[]',
+        '{"x": [1]}',
+        '{"x": [2, 1]}',
+        '{"x": ["a", 1]}',
+        '{"x": [NaN, 1]}',
+        '{',
+        ' ' * 70000,
+    )
+    for each in bad:
+        with pytest.raises(ValueError, match=r'no|could|Expecting|too long'):
+            parse_ranges(each)

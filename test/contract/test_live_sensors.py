@@ -1,0 +1,209 @@
+"""Live messages, right and wrong: each of a driver's usual mistakes leaves its mark."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.robots import leaky_policy
+from helpers.robots import small_robot
+from kinfer_ros.contract.live_sensors import live_rows
+from kinfer_ros.contract.report import refuse
+from kinfer_ros.contract.sensor_capture import ImuSample
+from kinfer_ros.contract.sensor_capture import JointSample
+from kinfer_ros.contract.sensor_capture import OdomSample
+from kinfer_ros.contract.sensor_capture import SensorCapture
+from kinfer_ros.control.sensors import rotation_matrix
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import NotReady
+
+NAMES = ('joint_1', 'gripper', 'joint_0')  # neither the robot's order nor its joints alone
+STEP = 10_000_000
+SECOND = 1_000_000_000
+LEANING = np.array([math.sin(0.15), 0.0, 0.0, math.cos(0.15)])  # x y z w: 0.3 rad of roll
+
+
+def up(xyzw):
+    """What a real accelerometer reads at rest with this orientation."""
+    x, y, z, w = xyzw
+    return 9.81 * rotation_matrix(np.array([w, x, y, z]))[2]
+
+
+def heard(*, imu=None, joints=None, odom=None, count=100, step=STEP, age=2_000_000, **more):
+    """A second of a good driver at 100 Hz, but for what is given."""
+    imu = {'frame_id': 'imu_link', 'xyzw': LEANING, 'gyro': np.zeros(3)} | (imu or {})
+    imu.setdefault('accel', up(imu['xyzw']))
+    joints = {
+        'names': NAMES, 'position': np.array([0.2, 9.0, 0.1]), 'velocity': np.zeros(3)
+    } | (joints or {})  # fmt: skip
+    odom = {'child_frame_id': 'base_link', 'linear': np.array([0.1, 0.0, 0.0])} | (odom or {})
+    stamps = [SECOND + index * step for index in range(count)]
+    return SensorCapture(
+        seconds=1.0,
+        joints=[JointSample(stamp, age, **joints) for stamp in stamps],
+        imu=[ImuSample(stamp, age, **imu) for stamp in stamps],
+        odom=[OdomSample(stamp, age, **odom) for stamp in stamps],
+        **more,
+    )
+
+
+def rows(tmp_path, what, **options):
+    robot = options.pop('robot', None) or small_robot(tmp_path)
+    options = {'needs_odometry': True} | options
+    return {row.what: row for row in live_rows(what, robot, 50.0, **options)}
+
+
+def test_a_good_driver(tmp_path):
+    """Another order, a joint more and a robot that leans a little are no mistakes."""
+    found = rows(tmp_path, heard())
+    assert {row.verdict for row in found.values()} == {'ok'}, found
+    assert 'ignored: gripper' in found['joint names'].found
+    assert found['imu/data rate'].found == '100 Hz'
+
+
+def test_silence(tmp_path):
+    """Each topic is named."""
+    found = rows(tmp_path, SensorCapture(seconds=1.0))
+    assert {name for name, row in found.items() if row.verdict == 'fail'} == {
+        'joint_states', 'imu/data', 'odometry',
+    }  # fmt: skip
+    assert 'odometry' not in rows(tmp_path, SensorCapture(seconds=1.0), needs_odometry=False)
+
+
+@pytest.mark.parametrize(
+    ('imu', 'what', 'words'),
+    [
+        # The fields x y z w hold w x y z.
+        ({'xyzw': np.roll(LEANING, 1), 'accel': up(LEANING)}, 'gravity sign', 'quaternion order'),
+        ({'accel': -up(LEANING)}, 'gravity sign', 'the accelerometer gives gravity'),
+        (
+            {'xyzw': LEANING * [-1, -1, -1, 1], 'accel': up(LEANING)},
+            'gravity sign',
+            'the world in the IMU',
+        ),
+        ({'accel': np.array([9.81, 0.0, 0.0])}, 'gravity sign', 'IMU frame'),
+        ({'accel': up(LEANING) / 9.81}, 'accelerometer', 'in g'),
+        ({'xyzw': np.zeros(4), 'accel': up(LEANING)}, 'quaternion norm', '0'),
+        ({'xyzw': 2.0 * LEANING, 'accel': up(LEANING)}, 'quaternion norm', '2'),
+        ({'gyro': np.array([200.0, 0.0, 0.0])}, 'gyroscope', '200'),
+        ({'has_orientation': False}, 'orientation', 'REP-145'),
+    ],
+)
+def test_mistakes_of_an_imu(tmp_path, imu, what, words):
+    """Gravity sign and quaternion order are among the six usual mistakes; here they fail."""
+    found = rows(tmp_path, heard(imu=imu))
+    assert found[what].verdict == 'fail', found[what]
+    assert words in found[what].found
+
+
+def test_an_upright_robot_with_the_quaternion_in_another_order(tmp_path):
+    """(0, 0, 0, 1) read as w x y z is a robot on its head: the likeliest case of all."""
+    upright = np.array([0.0, 0.0, 0.0, 1.0])
+    found = rows(tmp_path, heard(imu={'xyzw': np.roll(upright, 1), 'accel': up(upright)}))
+    assert found['gravity sign'].verdict == 'fail'
+
+
+def test_what_cannot_be_compared_is_a_warning(tmp_path):
+    """A robot that moves, or an accelerometer that is not filled in, proves nothing."""
+    moving = rows(tmp_path, heard(imu={'gyro': np.array([1.0, 0.0, 0.0])}))
+    assert moving['gravity sign'].verdict == 'warn'
+    assert 'not at rest' in moving['gravity sign'].found
+    assert rows(tmp_path, heard(imu={'accel': np.zeros(3)}))['gravity sign'].verdict == 'warn'
+    assert rows(tmp_path, heard(imu={'frame_id': 'torso'}))['IMU frame'].verdict == 'warn'
+
+
+def test_a_wrong_mounting_shows_as_a_robot_that_lies(tmp_path):
+    """A K-Bot's IMU is not mounted as its base is."""
+    robot = dataclasses.replace(
+        small_robot(tmp_path), imu_mounting=np.array([math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0])
+    )
+    found = rows(tmp_path, heard(), robot=robot)
+    assert found['IMU mounting'].verdict == 'warn'
+    assert found['gravity sign'].verdict == 'ok'
+
+
+@pytest.mark.parametrize(
+    ('joints', 'what', 'words'),
+    [
+        ({'names': ('joint_1', 'x', 'joint_2')}, 'joint names', 'lacks joint_0'),
+        ({'names': ('joint_1', 'joint_0', 'joint_0')}, 'joint names', 'joint_0 twice'),
+        ({'velocity': np.zeros(0)}, 'joint states', '0 velocities'),
+        ({'position': np.degrees([0.2, 9.0, 0.1])}, 'joint units', 'degrees'),
+        ({'position': np.array([0.2, 0.0, 2.0e3])}, 'joint units', 'joint_0 at 2000'),
+        ({'position': np.array([np.nan, 0.0, 0.0])}, 'joint units', 'not finite'),
+    ],
+)
+def test_mistakes_of_joint_states(tmp_path, joints, what, words):
+    """Names, lengths and units."""
+    found = rows(tmp_path, heard(joints=joints))
+    assert found[what].verdict == 'fail', found
+    assert words in found[what].found
+
+
+def test_velocities_in_degrees_or_a_driver_without_a_robot(tmp_path):
+    """Neither is sure, so both are warnings."""
+    fast = rows(tmp_path, heard(joints={'velocity': np.array([0.0, 0.0, 50.0])}))
+    assert fast['joint units'].verdict == 'warn'
+    dead = rows(tmp_path, heard(joints={'position': np.zeros(3)}))
+    assert dead['joint units'].verdict == 'warn'
+
+
+@pytest.mark.parametrize(
+    ('given_', 'what', 'words'),
+    [
+        ({'step': 40_000_000, 'count': 25}, 'imu/data rate', '25 Hz'),
+        ({'step': 0}, 'joint_states rate', 'one stamp'),
+        ({'age': SECOND}, 'joint_states clock', '1.000 s old'),
+        ({'age': -SECOND}, 'odom clock', 'in the future'),
+    ],
+)
+def test_rates_and_clocks(tmp_path, given_, what, words):
+    """A sample that is seen twice, or is of another clock, makes a policy stumble."""
+    found = rows(tmp_path, heard(**given_))
+    assert found[what].verdict == 'fail', found
+    assert words in found[what].found
+
+
+def test_what_a_busy_machine_does_may_pass(tmp_path):
+    """Late or few messages are waited out at configure; a wrong quaternion is refused at once."""
+    contract, robot = leaky_policy(tmp_path).contract, small_robot(tmp_path)
+    for late in (heard(step=0), heard(age=SECOND), SensorCapture(seconds=1.0)):
+        with pytest.raises(NotReady, match='fail'):
+            refuse(list(rows(tmp_path, late).values()), contract, robot)
+    wrong = heard(step=0, imu={'accel': -up(LEANING)})
+    with pytest.raises(ContractError, match='gravity sign'):
+        refuse(list(rows(tmp_path, wrong).values()), contract, robot)
+
+
+def test_a_simulation_that_waits_has_no_rate(tmp_path):
+    """In lockstep time stands still until the first command."""
+    found = rows(tmp_path, heard(step=0, running=False))
+    assert not [name for name in found if name.endswith(('rate', 'clock'))]
+    found = rows(tmp_path, heard(age=SECOND, clocked=False))
+    assert [name for name in found if name.endswith('rate')]
+    assert not [name for name in found if name.endswith('clock')]
+
+
+def test_odometry(tmp_path):
+    """Its twist has to be finite, and in the base frame."""
+    found = rows(tmp_path, heard(odom={'linear': np.array([np.nan, 0.0, 0.0])}))
+    assert found['odometry'].verdict == 'fail'
+    assert rows(tmp_path, heard(odom={'child_frame_id': 'x'}))['odometry'].verdict == 'warn'
+
+
+ANY = st.floats(allow_nan=True, allow_infinity=True, width=32)
+
+
+@given(st.lists(ANY, min_size=10, max_size=10))
+def test_no_message_breaks_it(tmp_path_factory, values):
+    """Whatever a driver sends gives a report, never a traceback."""
+    numbers = np.array(values)
+    imu = {'xyzw': numbers[:4], 'gyro': numbers[4:7], 'accel': numbers[7:]}
+    what = heard(imu=imu, joints={'position': numbers[:3], 'velocity': numbers[3:6]}, count=3)
+    with np.errstate(all='ignore'):
+        assert rows(tmp_path_factory.mktemp('any'), what)

@@ -1,0 +1,59 @@
+"""The MuJoCo bridge's parameters become the robot that they describe; no graph is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from kinfer_ros.bridges.mujoco.disturbance import UNDISTURBED
+from kinfer_ros.bridges.mujoco.disturbance import Disturbance
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.mujoco.parameters import BridgeSettings
+from kinfer_ros.nodes.mujoco.parameters import read_settings
+
+Reader = Callable[..., BridgeSettings]
+
+
+@pytest.fixture
+def settings() -> Iterator[Reader]:
+    """Read the settings of a node with these parameters."""
+    context = Context()
+    rclpy.init(args=[], context=context)
+    nodes: list[Node] = []
+
+    def read(**values: object) -> BridgeSettings:
+        given = [Parameter(name, value=value) for name, value in values.items()]
+        nodes.append(Node('bridge', context=context, parameter_overrides=given))
+        return read_settings(nodes[-1])
+
+    yield read
+    for node in nodes:
+        node.destroy_node()
+    context.try_shutdown()
+
+
+def test_every_disturbance_is_a_parameter(settings: Reader) -> None:
+    """By its own name; and without any of them nothing is disturbed."""
+    assert settings().disturbance == UNDISTURBED
+    bad = Disturbance(
+        friction=0.5, payload=0.1, torque=0.8, gain_error=0.2, joint_zero_error=0.05,
+        joint_position_noise=0.01, joint_velocity_noise=0.1, command_delay=(0.0, 0.02),
+        command_drop=0.2,
+    )  # fmt: skip
+    assert all(value != getattr(UNDISTURBED, name) for name, value in asdict(bad).items())
+    given = asdict(bad) | {'command_delay': list(bad.command_delay)}
+    assert settings(**given).disturbance == bad
+
+
+@pytest.mark.parametrize('delay', [[0.03, 0.01], [-0.1, 0.0], [0.01], [0.0, float('nan')]])
+def test_a_delay_that_cannot_be_is_refused(settings: Reader, delay: list[float]) -> None:
+    """ROS has no ranges for lists."""
+    with pytest.raises(ConfigError, match='command_delay: found'):
+        settings(command_delay=delay)

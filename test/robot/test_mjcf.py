@@ -1,0 +1,58 @@
+"""What a robot file is drafted from: joints in actuator order, limits, torques, the IMU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinfer_ros.errors import RobotError
+from kinfer_ros.robot.mjcf import read_mjcf
+
+MODEL = """
+<mujoco>
+  <compiler angle="radian" autolimits="true"/>
+  <worldbody>
+    <body name="hull" pos="0 0 1">
+      <freejoint/>
+      <geom size="0.1"/>
+      <body name="mast" quat="0.7071068 0 0 0.7071068">
+        <geom size="0.05"/>
+        <site name="imu"/>
+      </body>
+      <body name="thigh">
+        <joint name="hip" axis="0 1 0" range="-1 2"/>
+        <geom size="0.05"/>
+        <body name="shin">
+          <joint name="knee" axis="0 1 0"/>
+          <geom size="0.05"/>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor joint="knee" gear="2" ctrlrange="-5 5"/>
+    <position joint="hip" kp="20"/>
+  </actuator>
+</mujoco>
+"""
+
+
+def test_joints_and_imu(tmp_path):
+    """Where the MJCF sets no limit nothing is made up; the IMU is seen from the base."""
+    path = tmp_path / 'm.xml'
+    path.write_text(MODEL)
+    facts = read_mjcf(path)
+    knee, hip = facts.joints
+    assert (knee.name, knee.lower, knee.torque_limit) == ('knee', None, 10.0)
+    assert (hip.name, hip.lower, hip.upper, hip.torque_limit) == ('hip', -1.0, 2.0, None)
+    assert (facts.base, facts.imu_site) == ('hull', 'imu')
+    np.testing.assert_allclose(facts.imu_mounting, [0.7071068, 0, 0, 0.7071068], atol=1e-6)
+
+
+@pytest.mark.parametrize('text', ['<mujoco/>', 'no xml', '<mujoco><bad/></mujoco>'])
+def test_what_is_no_robot_is_refused(tmp_path, text):
+    """With the file's name."""
+    path = tmp_path / 'm.xml'
+    path.write_text(text)
+    with pytest.raises(RobotError, match=r'm\.xml'):
+        read_mjcf(path)

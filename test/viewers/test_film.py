@@ -1,0 +1,68 @@
+"""Films and windows: an optional part must say what is missing, and never hang."""
+
+import sys
+
+import pytest
+from pendulum import write_robot
+
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.viewers.film import Film
+from kinfer_ros.viewers.film import Window
+from kinfer_ros.viewers.film import camera
+
+
+@pytest.fixture
+def robot(tmp_path):
+    return MujocoRobot(load_robot(write_robot(tmp_path)))
+
+
+def test_without_ffmpeg(robot, tmp_path, monkeypatch):
+    """The extra that is missing has a name."""
+    monkeypatch.setitem(sys.modules, 'imageio_ffmpeg', None)
+    with pytest.raises(ConfigError, match='pip install imageio-ffmpeg'):
+        Film(tmp_path / 'film.mp4', robot, waits=True)
+
+
+@pytest.mark.parametrize('name', ['film.avi', 'absent/film.mp4'])
+def test_bad_paths(robot, tmp_path, name):
+    """Found before the walk, not at its end."""
+    with pytest.raises(ConfigError, match='video: found'):
+        Film(tmp_path / name, robot, waits=True)
+
+
+def test_film_has_a_frame_for_each_thirtieth_of_a_second(robot, tmp_path):
+    """In lockstep the film waits for nothing and lacks nothing, whatever drawing costs."""
+    ffmpeg = pytest.importorskip('imageio_ffmpeg')
+    try:
+        film = Film(tmp_path / 'film.mp4', robot, waits=True, size=(320, 240))
+    except BridgeError as error:
+        pytest.skip(str(error))
+    for _ in range(25):
+        robot.step(10)
+        film.show(robot.time_ns)
+    assert 'failed' not in film.close()
+    frames = ffmpeg.read_frames(str(tmp_path / 'film.mp4'))
+    assert next(frames)['size'] == (320, 240)
+    assert 14 <= len(list(frames)) <= 16
+
+
+def test_camera(robot):
+    """Without a camera in the MJCF the film follows the base; with one, that is used."""
+    assert camera(robot).trackbodyid == robot.fitted.base
+    biped = MujocoRobot(load_robot('biped'))
+    assert camera(biped).fixedcamid == biped.model.camera('track').id
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='displays differ elsewhere')
+def test_no_window_without_a_display(robot, monkeypatch):
+    """On a server the window is the user's mistake, and there is another way."""
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    with pytest.raises(ConfigError, match=r'video:=FILE\.mp4'):
+        Window(robot)
+    monkeypatch.setenv('DISPLAY', ':7654')
+    with pytest.raises(ConfigError, match='the display :7654 cannot be opened'):
+        Window(robot)
