@@ -17,6 +17,7 @@ from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
 
@@ -80,8 +81,8 @@ class Simulation:
         if self.controller.mode is Mode.RUN:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
             w, x, y, z = (float(v) for v in self._base_quaternion)
-            yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-            self.odometer.update(float(self._base[0]), float(self._base[1]), float(yaw))
+            x0, y0 = float(self._base[0]), float(self._base[1])
+            self.odometer.update(x0, y0, yaw_of(w, x, y, z))
 
     def _sense(self) -> None:
         frame = self.controller.parts.frame

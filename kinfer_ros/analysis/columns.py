@@ -19,9 +19,10 @@ import numpy.typing as npt
 import orjson
 
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
 
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 ROWS = (
     'joint_angles', 'joint_vels', 'projected_g', 'accel', 'gyro', 'command', 'output', 'target',

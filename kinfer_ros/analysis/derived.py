@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.arrays import Float64
 
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
 POSITION = ('joint_angles', 'measured_position')

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kinfer_ros.arrays import Float64
+
 Row = npt.NDArray[Any]
 """float32, or float64 where messages are compared."""
 
@@ -52,8 +54,8 @@ class Comparison:
     beyond: int = 0
     first: Difference | None = None
     largest: Difference | None = None
-    squares: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    worst: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    squares: Float64 = field(default_factory=lambda: np.zeros(0))
+    worst: Float64 = field(default_factory=lambda: np.zeros(0))
 
     def compare(self, step_id: int, tensor: str, recorded: Row, replayed: Row) -> None:
         """Count one record; the arrays have one shape."""
@@ -86,7 +88,7 @@ class Comparison:
         self.largest = difference
 
     @property
-    def rms(self) -> npt.NDArray[np.float64]:
+    def rms(self) -> Float64:
         """Root mean square of the difference, by index."""
         return np.sqrt(self.squares / max(self.compared, 1))
 

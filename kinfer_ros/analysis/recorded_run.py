@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from kinfer_ros.analysis.log_parts import STEPS
 from kinfer_ros.analysis.log_parts import ZST
 from kinfer_ros.analysis.log_parts import read_lines
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
 from kinfer_ros.run.writer import read_steps
 
@@ -36,7 +36,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 }
 """What entries of run.json have to be, where they are there: a file can be damaged by hand."""
 
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 
 @dataclass

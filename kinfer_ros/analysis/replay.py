@@ -13,7 +13,6 @@ from dataclasses import field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from kinfer_ros.analysis.differences import Comparison
@@ -21,6 +20,8 @@ from kinfer_ros.analysis.differences import Difference
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay_inputs import FedObservation
 from kinfer_ros.analysis.replay_inputs import Feed
+from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.policy_runner import BoundPolicy
 from kinfer_ros.control.policy_runner import PolicyRunner
@@ -33,8 +34,7 @@ from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 
-Row = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 TENSORS = ('carry', 'output', 'target')
 """In the order in which a step has them."""
@@ -147,8 +147,8 @@ class Replay:
         self._limited = False
         self._target = self._start.copy()
         size = len(self._order)
-        self.action: Row = np.zeros(size, np.float32)
-        self.target: Row = np.zeros(size, np.float32)
+        self.action: Float32 = np.zeros(size, np.float32)
+        self.target: Float32 = np.zeros(size, np.float32)
 
     def _make_limiter(self, period_s: float) -> TargetLimiter:
         numbers = self._run.joint_numbers
@@ -284,12 +284,12 @@ class Replay:
             raise RunError(f'{self._run.path}: a resume that cannot be read ({error})') from error
         self._retune()
 
-    def _set_carry(self, carry: Row) -> None:
+    def _set_carry(self, carry: Float32) -> None:
         policy = self._stepping.fitted.policy
         assert isinstance(policy, Policy)
         policy.set_carry(carry.reshape(policy.carry.shape))
 
-    def _compare_carry(self, step_id: int, carry: Row) -> None:
+    def _compare_carry(self, step_id: int, carry: Float32) -> None:
         found = self._stepping.fitted.policy.carry.ravel()
         self.outcome.tensors['carry'].compare(step_id, 'carry', carry, found)
 
@@ -346,7 +346,7 @@ class Replay:
         self._compare(step_id, record, output)
         return True
 
-    def _compare_refusal(self, step_id: int, refused: str, output: Row | None) -> None:
+    def _compare_refusal(self, step_id: int, refused: str, output: Float32 | None) -> None:
         if self._other or (refused and output is None):
             return
         note = f'replayed: {refused or "accepted"}; recorded: '
@@ -355,7 +355,7 @@ class Replay:
             Difference(step_id, 'output', 0, float('nan'), float('nan'), note)
         )
 
-    def _compare(self, step_id: int, record: Mapping[str, Any], output: Row) -> None:
+    def _compare(self, step_id: int, record: Mapping[str, Any], output: Float32) -> None:
         stepping, outcome = self._stepping, self.outcome
         self.action[stepping.fitted.joints] = stepping.action
         outcome.tensors['output'].compare(step_id, 'output', output, self.action)

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.control.policy_runner import TickPolicy
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import RunError
@@ -18,8 +20,7 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.record import KINFER_KEYS
 from kinfer_ros.run.record import MEASURED
 
-Row = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 _BY_JOINT = ('joint_angles', 'joint_angular_velocities')
 _OWN_CLOCK = ('time', 'initial_heading')
@@ -36,13 +37,13 @@ class Feed:
     def __init__(self, joints: tuple[str, ...], commands: tuple[str, ...]) -> None:
         self.joints = joints
         self.commands = commands
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, Float32] = {}
         self.followed: TickPolicy | None = None
 
     def take(self, record: Mapping[str, Any], followed: TickPolicy) -> None:
         """Take a record's inputs; `followed` is the policy whose they are."""
         self.followed = followed
-        rows: dict[str, Row] = dict(record.get('inputs') or {})
+        rows: dict[str, Float32] = dict(record.get('inputs') or {})
         for name, key in (*KINFER_KEYS.items(), *((n, k) for k, n in MEASURED.items())):
             row = record.get(key)
             if row is not None:
@@ -109,9 +110,7 @@ class FedObservation:
             buffer[...] = row.reshape(buffer.shape)
 
 
-def _places(
-    wanted: tuple[str, ...], found: tuple[str, ...], what: str, where: str
-) -> npt.NDArray[np.intp]:
+def _places(wanted: tuple[str, ...], found: tuple[str, ...], what: str, where: str) -> Indices:
     missing = [name for name in wanted if name not in found]
     if missing:
         raise ContractError(

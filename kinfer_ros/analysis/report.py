@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from kinfer_ros.analysis.columns import Columns
@@ -20,8 +19,9 @@ from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.report_plots import Subject
 from kinfer_ros.analysis.report_plots import Thinned
 from kinfer_ros.analysis.report_plots import plot_groups
+from kinfer_ros.arrays import Float64
 
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 PAGE = Path(__file__).parent / 'page'
 MAX_EVENTS = 2000

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import GRAVITY
@@ -24,9 +23,10 @@ from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import AXES
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 
 PIECES = 1500
 """Pieces of time that a curve is thinned out to: two points of each are drawn."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores
@@ -26,9 +25,10 @@ from kinfer_ros.analysis.derived import VELOCITY
 from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import part_names
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
 
-Float64 = npt.NDArray[np.float64]
+Float64 = Float64
 Make = Callable[[int, Any], Any]
 """From the number of a record and its stamp: a message, or None where the record has none."""
 

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.yaml_file import did_you_mean
-
-Float64Array = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 ENABLED = 'enabled'
 DISABLED = 'disabled'
@@ -45,7 +43,7 @@ class Command:
     stamp_ns: int
     """Stamp of the sensor sample that it answers."""
     names: Sequence[str]
-    position: Float64Array | None
+    position: Float64 | None
     """Targets in rad, in the order of `names`; None asks for damping."""
 
 
@@ -75,9 +73,9 @@ class JointMap:
 
     def __init__(self, joint_names: tuple[str, ...]) -> None:
         self._index = {name: index for index, name in enumerate(joint_names)}
-        self._known: dict[tuple[str, ...], IntArray] = {}
+        self._known: dict[tuple[str, ...], Indices] = {}
 
-    def indices(self, names: Sequence[str]) -> IntArray:
+    def indices(self, names: Sequence[str]) -> Indices:
         """
         Return where the named joints are in the robot's order.
 
@@ -109,7 +107,7 @@ class JointMap:
             raise BridgeError(f'found the joints {", ".join(twice)} more than once')
 
 
-def checked(what: str, values: Float64Array, names: Sequence[str]) -> Float64Array:
+def checked(what: str, values: Float64, names: Sequence[str]) -> Float64:
     """
     Return the values if there is a finite one for each name.
 

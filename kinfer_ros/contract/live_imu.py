@@ -11,15 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.report import FAIL
 from kinfer_ros.contract.report import OK
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import Row
-from kinfer_ros.contract.sensor_capture import Float64
 from kinfer_ros.contract.sensor_capture import ImuSample
 from kinfer_ros.control.sensors import GRAVITY
-from kinfer_ros.control.sensors import rotation_matrix
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.rotations import rotation_matrix
 
 ALIGNED = math.radians(20.0)
 """Angle between measured and expected specific force that is still the same direction."""

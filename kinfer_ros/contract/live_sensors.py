@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.live_imu import imu_rows
 from kinfer_ros.contract.report import FAIL
 from kinfer_ros.contract.report import OK
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import Row
-from kinfer_ros.contract.sensor_capture import Float64
 from kinfer_ros.contract.sensor_capture import ImuSample
 from kinfer_ros.contract.sensor_capture import JointSample
 from kinfer_ros.contract.sensor_capture import OdomSample

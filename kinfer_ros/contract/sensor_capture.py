@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import field
 
-import numpy as np
-from numpy.typing import NDArray
-
-Float64 = NDArray[np.float64]
+from kinfer_ros.arrays import Float64
 
 MAX_COUNT = 20000
 """Samples of one topic that are kept."""

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.controller import Parts
@@ -27,8 +28,6 @@ from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
-
-Float64 = NDArray[np.float64]
 
 DEFAULT_RATE_HZ = 50.0
 """kinfer's convention for a file that names no control rate."""
@@ -131,7 +130,7 @@ def _overlay(
     return merged
 
 
-def policy_joints(contract: Contract, robot: Robot) -> NDArray[np.intp]:
+def policy_joints(contract: Contract, robot: Robot) -> Indices:
     """Place of each of the policy's joints in the robot's order."""
     return np.array([robot.joint_names.index(n) for n in contract.joint_names], dtype=np.intp)
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.sensor_samples import TickContext
@@ -34,8 +34,6 @@ from kinfer_ros.control.settings import FACTOR_SPEED
 from kinfer_ros.control.settings import GainRamp
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.swap import Swap
-
-Float64 = NDArray[np.float64]
 
 REFUSED_FORGOTTEN_AFTER = 10
 """Accepted outputs in a row after which refused ones are forgotten: by turns, they add up."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.sensors import SensorFrame
-from kinfer_ros.control.sensors import multiply
 from kinfer_ros.errors import ContractError
-
-Float32 = NDArray[np.float32]
+from kinfer_ros.rotations import multiply
 
 IMU_FRAME = '_imu'
 """Ends the name of an input that a policy spec wants in the IMU's own frame."""
@@ -33,7 +32,7 @@ class Observation:
         self,
         inputs: Mapping[str, Float32],
         frame: SensorFrame,
-        joints: NDArray[np.intp],
+        joints: Indices,
         command: CommandVector,
     ) -> None:
         """

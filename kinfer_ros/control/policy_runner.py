@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 
 
 class Observes(Protocol):
@@ -73,7 +72,7 @@ class BoundPolicy:
 
     policy: TickPolicy
     observation: Observes
-    joints: NDArray[np.intp]
+    joints: Indices
 
 
 class PolicyRunner:

@@ -10,18 +10,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.errors import ContractError
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.rotations import multiply
+from kinfer_ros.rotations import rotation_matrix
 
 GRAVITY = 9.81
 """m/s^2; kinfer scales `projected_gravity` by this, see docs/policies.md."""
 
 MAX_JOINTS = 1024
 """Of one message: more are no robot's, and would be searched in the tick."""
-
-Float64 = NDArray[np.float64]
 
 
 class SensorFrame:
@@ -183,7 +184,7 @@ class SensorFrame:
         return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
 
 
-def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> NDArray[np.intp]:
+def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> Indices:
     """
     Positions of `wanted` in `found`, by name.
 
@@ -202,29 +203,3 @@ def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> NDAr
         )
     place = {name: i for i, name in enumerate(found)}
     return np.array([place[name] for name in wanted], dtype=np.intp)
-
-
-def rotation_matrix(quaternion: Float64) -> Float64:
-    """Rotation matrix [3, 3] of a unit quaternion w x y z: v_parent = R v_child."""
-    w, x, y, z = (float(v) for v in quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def multiply(
-    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
-) -> tuple[float, float, float, float]:
-    """Hamilton product of two quaternions w x y z: first b, then a."""
-    aw, ax, ay, az = a
-    bw, bx, by, bz = b
-    return (
-        aw * bw - ax * bx - ay * by - az * bz,
-        aw * bx + ax * bw + ay * bz - az * by,
-        aw * by - ax * bz + ay * bw + az * bx,
-        aw * bz + ax * by - ay * bx + az * bw,
-    )

@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
-
-Float64 = NDArray[np.float64]
 
 AXES = ('vx', 'vy', 'wz')
 """Of the velocity, in the base's own frame: m/s forward, m/s to the left, rad/s to the left."""

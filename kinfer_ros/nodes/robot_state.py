@@ -26,7 +26,6 @@ from geometry_msgs.msg import Quaternion
 from geometry_msgs.msg import TransformStamped
 from geometry_msgs.msg import Vector3
 from nav_msgs.msg import Odometry
-from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA
@@ -34,6 +33,7 @@ from std_msgs.msg import String
 from visualization_msgs.msg import Marker
 from visualization_msgs.msg import MarkerArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.nodes.policy.parameters import Declared
 from kinfer_ros.nodes.policy.parameters import declare
@@ -51,8 +51,6 @@ from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.viewers.contacts import Contacts
 from kinfer_ros.viewers.description import describe
 from kinfer_ros.viewers.urdf import UrdfTree
-
-Float64Array = NDArray[np.float64]
 
 ROBOT_STATE_PARAMETERS = (
     Declared(
@@ -205,7 +203,7 @@ def _velocity(odometry: Odometry, prefix: str) -> Marker:
     return marker
 
 
-def _touching(points: Float64Array, frame: str, stamp: Time) -> Marker:
+def _touching(points: Float64, frame: str, stamp: Time) -> Marker:
     """Draw contacts as spheres; none at all takes the last ones away."""
     marker = Marker(ns='contacts', type=Marker.SPHERE_LIST, action=Marker.ADD)
     marker.header.frame_id = frame

@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.policy.spec import Phase
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec_terms import ACTION
-
-Array = npt.NDArray[np.float32]
 
 
 class Memory:
@@ -57,7 +55,7 @@ class Memory:
             self.size += size
         self.initial = self._initial(spec, targets)
 
-    def _initial(self, spec: PolicySpec, targets: int) -> Array:
+    def _initial(self, spec: PolicySpec, targets: int) -> Float32:
         initial = np.zeros(self.size, np.float32)
         pose = dict(zip(spec.joints, spec.default_pose, strict=True))
         held = np.array([pose[name] for name in spec.action.joints], np.float32)
@@ -72,13 +70,13 @@ class Memory:
         return {name: size for name, size in found.items() if size}
 
 
-def read_angles(memory: Array, parts: dict[str, slice]) -> list[float]:
+def read_angles(memory: Float32, parts: dict[str, slice]) -> list[float]:
     """Angles of the gait clock, rad."""
     high, low = memory[parts['phase']].tolist(), memory[parts['phase_low']].tolist()
     return [a + b for a, b in zip(high, low, strict=True)]
 
 
-def write_angles(memory: Array, parts: dict[str, slice], angles: tuple[float, ...]) -> None:
+def write_angles(memory: Float32, parts: dict[str, slice], angles: tuple[float, ...]) -> None:
     """Write the gait clock as two float32 an angle."""
     high = np.array(angles, np.float32)
     memory[parts['phase']] = high
@@ -98,13 +96,13 @@ class Clock:
         self._slot = frequency_slot
         self._fixed = phase.frequency if isinstance(phase.frequency, float | int) else 0.0
 
-    def encodings(self, angles: list[float], command: Array) -> list[float]:
+    def encodings(self, angles: list[float], command: Float32) -> list[float]:
         """Give sin, cos and the angle itself, for each foot one after the other."""
         if self._phase.still == 'zero' and self._is_still(command):
             return [0.0] * (3 * len(angles))
         return [value for a in angles for value in (math.sin(a), math.cos(a), a)]
 
-    def advanced(self, angles: list[float], command: Array) -> tuple[float, ...]:
+    def advanced(self, angles: list[float], command: Float32) -> tuple[float, ...]:
         """Angles that the next step sees."""
         still = self._phase.still
         if still in ('hold', 'reset', 'set') and self._is_still(command):
@@ -121,5 +119,5 @@ class Clock:
         turned = angle % math.tau
         return turned - math.tau if self._phase.wrap == 'pi' and turned >= math.pi else turned
 
-    def _is_still(self, command: Array) -> bool:
+    def _is_still(self, command: Float32) -> bool:
         return math.sqrt(float(command.dot(command))) <= self._phase.below

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import Problems
 from kinfer_ros.policy.metadata import show
@@ -24,8 +24,6 @@ from kinfer_ros.policy.session import Tensor
 from kinfer_ros.policy.spec import BY_NAME
 from kinfer_ros.policy.spec import BY_POSITION
 from kinfer_ros.policy.spec import PolicySpec
-
-Array = npt.NDArray[np.float32]
 
 MAX_STATE = 16 * 1024 * 1024
 _FLOAT32 = 'tensor(float)'
@@ -39,7 +37,7 @@ class Network:
     observation: tuple[str, tuple[int, ...]]
     action: tuple[str, tuple[int, ...]]
     states: tuple[State, ...]
-    initial: Array
+    initial: Float32
     """Of the states, flat, in their order."""
     unused: tuple[str, ...]
     """Outputs that nothing takes."""
@@ -217,7 +215,7 @@ def _check_outputs(
             )
 
 
-def _initial(states: tuple[State, ...], spec: PolicySpec, problems: Problems) -> Array:
+def _initial(states: tuple[State, ...], spec: PolicySpec, problems: Problems) -> Float32:
     given = spec.states.initial if spec.states else {}
     unknown = [name for name in given if name not in {state.input for state in states}]
     if unknown:

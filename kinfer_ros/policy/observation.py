@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.policy.memory import Clock
 from kinfer_ros.policy.memory import Memory
 from kinfer_ros.policy.memory import read_angles
@@ -29,8 +29,7 @@ from kinfer_ros.policy.spec_terms import TIME
 from kinfer_ros.policy.spec_terms import UNIT
 from kinfer_ros.policy.spec_terms import XYZ
 from kinfer_ros.policy.spec_terms import Term
-
-Array = npt.NDArray[np.float32]
+from kinfer_ros.rotations import euler_angles
 
 GRAVITY = 9.81
 """m/s^2: what kinfer's `projected_gravity` is scaled by."""
@@ -78,7 +77,7 @@ class FlatObservation:
     :ivar buffer: that buffer.
     """
 
-    def __init__(self, spec: PolicySpec, memory: Memory, flat: Array) -> None:
+    def __init__(self, spec: PolicySpec, memory: Memory, flat: Float32) -> None:
         """:param flat: where the vector is written, [observation_size]; the network's input."""
         self._spec = spec
         self._memory = memory
@@ -116,7 +115,7 @@ class FlatObservation:
         }
         views['constants'][:] = constants
         self.buffer = self._values[: sum(sizes.values())]
-        self.inputs: Mapping[str, Array] = {name: views[name] for name in sizes}
+        self.inputs: Mapping[str, Float32] = {name: views[name] for name in sizes}
         self._command = views.get(COMMAND, np.zeros(0, np.float32))
         self._encodings = views['encodings'] if feet else None
         self._angles = [
@@ -140,14 +139,14 @@ class FlatObservation:
         offset = np.array([v for t in spec.terms for v in self._offset(t)], np.float32)
         scale = np.array([v for t in spec.terms for v in t.scale], np.float32)
         self._index = np.array(index, np.intp)
-        self._steps: list[tuple[np.ufunc, Array]] = []
+        self._steps: list[tuple[np.ufunc, Float32]] = []
         self._add(np.multiply, np.array(gain, np.float32), 1.0)
         self._add(np.add, offset, 0.0)
         self._add_clip('clip')
         self._add(np.multiply, scale, 1.0)
         self._add_clip('clip_scaled')
 
-    def _add(self, operation: np.ufunc, operand: Array, neutral: float) -> None:
+    def _add(self, operation: np.ufunc, operand: Float32, neutral: float) -> None:
         """Note a step of the tick, unless it would change nothing."""
         if (operand != neutral).any():
             self._steps.append((operation, operand))
@@ -243,12 +242,12 @@ class FlatObservation:
 
     # In the tick -------------------------------------------------------------------------
 
-    def build(self, memory: Array) -> None:
+    def build(self, memory: Float32) -> None:
         """Write the flat vector for the inputs as they stand and the memory before the step."""
         for part, view in self._recalled:
             view[:] = memory[part]
         for quaternion, euler in self._angles:
-            euler[:] = euler_angles(quaternion)
+            euler[:] = euler_angles(*quaternion.tolist())
         if self._clock is not None and self._encodings is not None:
             angles = read_angles(memory, self._memory.parts)
             self._encodings[:] = self._clock.encodings(angles, self._command)
@@ -262,7 +261,7 @@ class FlatObservation:
         if self._spec.clip is not None:
             np.clip(self._flat, *self._spec.clip, out=self._flat)
 
-    def _recall_frames(self, memory: Array) -> None:
+    def _recall_frames(self, memory: Float32) -> None:
         """Put the past frames in front of the newest; at the start the newest stands for them."""
         parts = self._memory.parts
         filled = memory[parts['filled']]
@@ -271,14 +270,16 @@ class FlatObservation:
         else:
             self._past[:] = memory[parts['frames']]
 
-    def adopt(self, flat: Array, memory: Array) -> None:
+    def adopt(self, flat: Float32, memory: Float32) -> None:
         """Take a flat vector as it is; its newest frame is the one that will be remembered."""
         self._flat[:] = flat
         if self._memory.depth > 1:
             flat.take(self._newest, out=self._frame, mode='clip')
             self._recall_frames(memory)
 
-    def remember(self, memory: Array, following: Array, action: Array, target: Array) -> None:
+    def remember(
+        self, memory: Float32, following: Float32, action: Float32, target: Float32
+    ) -> None:
         """
         Write the memory after a step into `following`.
 
@@ -298,7 +299,7 @@ class FlatObservation:
             write_angles(following, parts, angles)
 
 
-def _bounds(terms: tuple[Term, ...], key: str) -> tuple[Array, Array] | None:
+def _bounds(terms: tuple[Term, ...], key: str) -> tuple[Float32, Float32] | None:
     """Bounds of a whole frame; None where no term has any."""
     if all(getattr(term, key) is None for term in terms):
         return None
@@ -309,12 +310,3 @@ def _bounds(terms: tuple[Term, ...], key: str) -> tuple[Array, Array] | None:
         low += bounds[0]
         high += bounds[1]
     return np.array(low, np.float32), np.array(high, np.float32)
-
-
-def euler_angles(quaternion: Array) -> tuple[float, float, float]:
-    """Roll, pitch and yaw (rad, z-y-x) of a unit quaternion w x y z."""
-    w, x, y, z = quaternion.tolist()
-    roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
-    pitch = math.asin(max(-1.0, min(1.0, 2.0 * (w * y - z * x))))
-    yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-    return roll, pitch, yaw

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NonFiniteError
@@ -35,7 +36,6 @@ from kinfer_ros.policy.session import State
 if TYPE_CHECKING:
     from kinfer_ros.policy.spec_session import SpecSession
 
-Array = npt.NDArray[np.float32]
 
 _REAL = 'fiu'  # numpy's kinds of numbers that a float32 can stand for; no bool, no complex
 # A robot that stands still, for the inputs where zeros are no possible measurement.
@@ -100,7 +100,7 @@ def policy_from_archive(archive: Archive, threads: int = 1) -> Policy:
     return Policy(contract, session, initial)
 
 
-def _initial_carry(init: Graph) -> Array:
+def _initial_carry(init: Graph) -> Float32:
     """What init_fn gives. Run once: every reset starts from the same carry."""
     found = f'{len(init.inputs)} inputs and {len(init.outputs)} outputs'
     if init.inputs or len(init.outputs) != 1:
@@ -110,7 +110,7 @@ def _initial_carry(init: Graph) -> Array:
             f'{init.where}: output {init.outputs[0].name!r}: found {init.outputs[0].dtype};'
             ' expected tensor(float) (float32)'
         )
-    carry: Array = init.evaluate()[0]
+    carry: Float32 = init.evaluate()[0]
     if not np.isfinite(carry).all():
         raise ModelError(f'{init.where}: the initial carry is not finite: {_first_bad(carry)}')
     return carry
@@ -120,17 +120,17 @@ class Policy:
     """A policy that can be stepped; for one thread at a time. Made by load_model."""
 
     def __init__(
-        self, contract: Contract, session: BoundSession | SpecSession, carry: Array | None
+        self, contract: Contract, session: BoundSession | SpecSession, carry: Float32 | None
     ) -> None:
         self.contract = contract
         self._session = session
         self._initial_carry = np.zeros(0, np.float32) if carry is None else carry
-        self.inputs: Mapping[str, Array] = MappingProxyType(session.inputs)
+        self.inputs: Mapping[str, Float32] = MappingProxyType(session.inputs)
         self._slots = tuple((name, array, array.shape) for name, array in session.inputs.items())
         # Once, so that the first step is as fast as the others and surely works.
         self.at_rest(contract.joint_biases)
 
-    def at_rest(self, pose: npt.ArrayLike | None = None) -> Array:
+    def at_rest(self, pose: npt.ArrayLike | None = None) -> Float32:
         """
         What the policy would do first with a robot that stands still, upright, without a command.
 
@@ -161,7 +161,7 @@ class Policy:
         """Start anew, from the carry that init_fn gave when the model was loaded."""
         self._session.set_carry(self._initial_carry)
 
-    def step(self, obs: Any) -> Array:
+    def step(self, obs: Any) -> Float32:
         """
         One step of the policy: checked inputs in, checked action out, the carry advanced.
 
@@ -206,7 +206,7 @@ class Policy:
         session.advance()
         return action.copy()
 
-    def _step_flat(self, obs: Any) -> Array:
+    def _step_flat(self, obs: Any) -> Float32:
         """`step` on a flat vector, where the model takes one."""
         session = self._session
         if isinstance(session, BoundSession):
@@ -218,7 +218,7 @@ class Policy:
         return action.copy()
 
     @property
-    def carry(self) -> Array:
+    def carry(self) -> Float32:
         """The carry that the next infer() reads: a read-only view, empty where there is none."""
         return self._session.carry
 
@@ -239,7 +239,7 @@ class Policy:
             raise NonFiniteError(f'{self.contract.path}: carry: found {_first_bad(array)}')
         self._session.set_carry(array)
 
-    def infer(self) -> Array:
+    def infer(self) -> Float32:
         """
         Run the model on `inputs` and the current carry, unchecked; the carry does not advance.
 
@@ -311,13 +311,13 @@ class Policy:
             )
 
 
-def _non_finite(arrays: Mapping[str, Array], prefix: str) -> str:
+def _non_finite(arrays: Mapping[str, Float32], prefix: str) -> str:
     """What is not finite in named arrays; empty when all is well."""
     bad = [(name, array) for name, array in arrays.items() if not np.isfinite(array).all()]
     return ', '.join(f'{prefix}{name}: found {_first_bad(array)}' for name, array in bad)
 
 
-def _first_bad(array: Array) -> str:
+def _first_bad(array: Float32) -> str:
     """The first number of an array that is not finite, and how many there are."""
     where = np.argwhere(~np.isfinite(array))
     index = tuple(int(at) for at in where[0])

@@ -18,12 +18,10 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
-
-Array = npt.NDArray[np.float32]
 
 _SILENT = 4  # onnxruntime's severity "fatal": its errors reach us as exceptions instead
 _ALIGNMENT = 16  # floats: one cache line
@@ -81,7 +79,7 @@ class Graph:
         except Exception as error:
             raise ModelError(f'{self.where}: cannot be run: {_short(error)}') from None
 
-    def try_out(self, feed: Mapping[str, Array]) -> dict[str, Any]:
+    def try_out(self, feed: Mapping[str, Float32]) -> dict[str, Any]:
         """
         Run the graph once on arrays that onnxruntime copies.
 
@@ -103,7 +101,7 @@ class FiniteCheck:
     number by number.
     """
 
-    def __init__(self, vector: Array) -> None:
+    def __init__(self, vector: Float32) -> None:
         self._vector = vector
         chunks = [vector[at : at + _DOT_CHUNK] for at in range(0, vector.size, _DOT_CHUNK)]
         self._dots = tuple((chunk.dot, chunk) for chunk in chunks)
@@ -179,7 +177,9 @@ class BoundSession:
         self._has_run = False
         self._bind(action[0], states, (first, second))
 
-    def _bind(self, action: str, states: Sequence[State], carries: tuple[Array, Array]) -> None:
+    def _bind(
+        self, action: str, states: Sequence[State], carries: tuple[Float32, Float32]
+    ) -> None:
         bindings = []
         copies = []
         for current in (0, 1):
@@ -202,26 +202,26 @@ class BoundSession:
         self._options = _run_options()
 
     @property
-    def carry(self) -> Array:
+    def carry(self) -> Float32:
         """The carry that the next run reads: a read-only view."""
         return self._carry_views[self._current]
 
     @property
-    def extra(self) -> Array:
+    def extra(self) -> Float32:
         """The part of the current carry that the graph does not know."""
         return self._extras[self._current]
 
     @property
-    def next_extra(self) -> Array:
+    def next_extra(self) -> Float32:
         """The same part of the next carry, for the caller to write before `advance`."""
         return self._extras[1 - self._current]
 
-    def set_carry(self, carry: Array) -> None:
+    def set_carry(self, carry: Float32) -> None:
         """Overwrite the current carry, and forget a run that was not accepted."""
         self._carries[self._current][...] = carry
         self._has_run = False
 
-    def run(self) -> Array:
+    def run(self) -> Float32:
         """
         Run the graph on the buffers.
 
@@ -247,7 +247,7 @@ class BoundSession:
         """Whether the inputs, the action and the carry of the last run are all finite."""
         return self._all[self._current]()
 
-    def next_carry(self) -> Array:
+    def next_carry(self) -> Float32:
         """The carry that the last run wrote: a read-only view."""
         return self._carry_views[1 - self._current]
 
@@ -283,7 +283,7 @@ def _run_options() -> Any:
     return options
 
 
-def _binding(session: Any, sources: Mapping[str, Array], targets: Mapping[str, Array]) -> Any:
+def _binding(session: Any, sources: Mapping[str, Float32], targets: Mapping[str, Float32]) -> Any:
     """A binding over our arrays; it keeps them alive, and onnxruntime copies none of them."""
     binding = session.io_binding()
     for name, array in sources.items():
@@ -308,7 +308,7 @@ def _direct_call(session: Any, bindings: tuple[Any, ...]) -> tuple[Any, tuple[An
 
 def _side_by_side(
     shapes: Sequence[tuple[int, ...]],
-) -> tuple[list[Array], Array, list[int]]:
+) -> tuple[list[Float32], Float32, list[int]]:
     """
     Zeroed arrays in one buffer, each on a cache line of its own; the gaps stay zero.
 
@@ -324,7 +324,7 @@ def _side_by_side(
     return views, flat, starts
 
 
-def _read_only(array: Array) -> Array:
+def _read_only(array: Float32) -> Float32:
     view = array.view()
     view.flags.writeable = False
     return view

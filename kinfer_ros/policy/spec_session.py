@@ -8,8 +8,8 @@ the controller, the step log and a replay would need a second path for such poli
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.memory import Memory
 from kinfer_ros.policy.network import Network
@@ -18,8 +18,6 @@ from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.session import FiniteCheck
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import PolicySpec
-
-Array = npt.NDArray[np.float32]
 
 
 class SpecSession:
@@ -56,15 +54,15 @@ class SpecSession:
         self.needs_joint_angles = spec.action.relative_to == 'joint_positions'
 
     @property
-    def carry(self) -> Array:
+    def carry(self) -> Float32:
         """The carry that the next run reads: a read-only view."""
         return self._session.carry
 
-    def set_carry(self, carry: Array) -> None:
+    def set_carry(self, carry: Float32) -> None:
         """Overwrite the current carry, and forget a run that was not accepted."""
         self._session.set_carry(carry)
 
-    def run(self) -> Array:
+    def run(self) -> Float32:
         """
         Build the observation of `inputs` and the current carry, run the network, make targets.
 
@@ -74,7 +72,7 @@ class SpecSession:
         self._observation.build(self._session.extra)
         return self._infer()
 
-    def run_flat(self, flat: Array) -> Array:
+    def run_flat(self, flat: Float32) -> Float32:
         """
         Run the network on a flat vector that somebody else has built.
 
@@ -85,7 +83,7 @@ class SpecSession:
         self._observation.adopt(flat, self._session.extra)
         return self._infer()
 
-    def _infer(self) -> Array:
+    def _infer(self) -> Float32:
         self._session.run()
         action, target = self._targets.make(self._output, self._session.extra, self.memory)
         self._observation.remember(self._session.extra, self._session.next_extra, action, target)
@@ -103,7 +101,7 @@ class SpecSession:
         """As `finite`, where the named inputs were not asked."""
         return self._session.finite() and self._targets_finite()
 
-    def next_carry(self) -> Array:
+    def next_carry(self) -> Float32:
         """The carry that the last run wrote: a read-only view."""
         return self._session.next_carry()
 
@@ -115,7 +113,7 @@ class SpecSession:
         """Make the carry of the last run the current one; once a run."""
         self._session.advance()
 
-    def check_flat(self, flat: object, where: str) -> Array:
+    def check_flat(self, flat: object, where: str) -> Float32:
         """
         Take what should be a flat observation.
 
@@ -141,11 +139,11 @@ class SpecSession:
 class Targets:
     """Turns a network's output into absolute joint targets."""
 
-    def __init__(self, spec: PolicySpec, inputs: dict[str, Array] | object) -> None:
+    def __init__(self, spec: PolicySpec, inputs: dict[str, Float32] | object) -> None:
         action = spec.action
         names = spec.joints
         pose = np.array(spec.default_pose, np.float32)
-        self.all_joints: Array = pose.copy()
+        self.all_joints: Float32 = pose.copy()
         """rad, in spec order; joints without an action stay at the default pose."""
         self._places = np.array([names.index(name) for name in action.joints], np.intp)
         self._scale = np.array(action.scale, np.float32)
@@ -161,7 +159,7 @@ class Targets:
         self._action = np.zeros(len(action.joints), np.float32)
         self._target = np.zeros(len(action.joints), np.float32)
 
-    def make(self, output: Array, memory: Array, layout: Memory) -> tuple[Array, Array]:
+    def make(self, output: Float32, memory: Float32, layout: Memory) -> tuple[Float32, Float32]:
         """:return: the action as the policy remembers it (clipped), and the targets, rad."""
         action, target = self._action, self._target
         action[:] = output
@@ -180,5 +178,5 @@ class Targets:
         return action, target
 
 
-def _arrays(bounds: tuple[tuple[float, ...], tuple[float, ...]]) -> tuple[Array, Array]:
+def _arrays(bounds: tuple[tuple[float, ...], tuple[float, ...]]) -> tuple[Float32, Float32]:
     return np.array(bounds[0], np.float32), np.array(bounds[1], np.float32)

@@ -12,15 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RobotError
 from kinfer_ros.share import share_dir
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_file import did_you_mean
-
-Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Robot:
     """The MuJoCo model; None where the robot has none."""
     base_frame: str
     imu_frame: str
-    imu_mounting: Float64Array
+    imu_mounting: Float64
     """Unit quaternion w x y z: orientation of the IMU frame in the base frame."""
     joints: tuple[Joint, ...]
     imu_site: str | None = None
@@ -77,51 +75,51 @@ class Robot:
         return tuple(joint.name for joint in self.joints)
 
     @cached_property
-    def lower(self) -> Float64Array:
+    def lower(self) -> Float64:
         """Lower position limits, rad."""
         return self._column('lower')
 
     @cached_property
-    def upper(self) -> Float64Array:
+    def upper(self) -> Float64:
         """Upper position limits, rad."""
         return self._column('upper')
 
     @cached_property
-    def home(self) -> Float64Array:
+    def home(self) -> Float64:
         """The home pose, rad."""
         return self._column('home')
 
     @cached_property
-    def kp(self) -> Float64Array:
+    def kp(self) -> Float64:
         """Default stiffness, Nm/rad."""
         return self._column('kp')
 
     @cached_property
-    def kd(self) -> Float64Array:
+    def kd(self) -> Float64:
         """Default damping, Nms/rad."""
         return self._column('kd')
 
     @cached_property
-    def kp_max(self) -> Float64Array:
+    def kp_max(self) -> Float64:
         """Hard limits of the stiffness, Nm/rad."""
         return self._column('kp_max')
 
     @cached_property
-    def kd_max(self) -> Float64Array:
+    def kd_max(self) -> Float64:
         """Hard limits of the damping, Nms/rad."""
         return self._column('kd_max')
 
     @cached_property
-    def torque_limit(self) -> Float64Array:
+    def torque_limit(self) -> Float64:
         """Torque limits, Nm."""
         return self._column('torque_limit')
 
     @cached_property
-    def velocity_limit(self) -> Float64Array:
+    def velocity_limit(self) -> Float64:
         """Speed limits, rad/s."""
         return self._column('velocity_limit')
 
-    def _column(self, field: str) -> Float64Array:
+    def _column(self, field: str) -> Float64:
         column = np.array([getattr(joint, field) for joint in self.joints], np.float64)
         column.setflags(write=False)
         return column
@@ -172,7 +170,7 @@ def _find(name: str) -> Path:
     )
 
 
-def _read_imu(root: Section) -> tuple[str, Float64Array, str | None, str]:
+def _read_imu(root: Section) -> tuple[str, Float64, str | None, str]:
     section = root.section('imu')
     mounting = np.array([1.0, 0.0, 0.0, 0.0])
     if section is None:

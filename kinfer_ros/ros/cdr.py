@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import ContractError
-
-Float64 = NDArray[np.float64]
 
 LITTLE_ENDIAN = b'\x00\x01'
 """First two bytes of what every x86 and arm64 host sends; all else is left to rclpy."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.session import Command
 from kinfer_ros.bridges.session import parse_sender
 from kinfer_ros.control.sensors import SensorFrame
@@ -27,8 +27,6 @@ from kinfer_ros.robot.robot import Robot
 from kinfer_ros.ros.cdr import CommandBytes
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import read_imu_values
-
-Float64 = NDArray[np.float64]
 
 
 def stamp_ns(header: Header) -> int:

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
 from kinfer_ros.run.ring import StepRing
-
-Row = npt.NDArray[np.float32]
 
 # Bits of i64['flags']: which parts of the record mean something. A part whose bit is not set is
 # null in the log. A slot starts with flags 0, so a part the producer forgets is null, not stale.
@@ -162,7 +160,7 @@ class RecordFormat:
         return orjson.dumps(self.to_dict(ring, slot), option=_OPTIONS)
 
 
-def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Row]]:
+def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Float32]]:
     """List the arrays of a record with their keys; an entry of 'inputs' is 'inputs.<name>'."""
     found = [(key, record[key]) for key in ARRAY_KEYS if record.get(key) is not None]
     inputs = record.get('inputs') or {}
@@ -203,8 +201,8 @@ def restore(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _row(values: list[float | None]) -> Row:
-    row: Row = np.array(values, dtype=np.float32)  # null becomes NaN
+def _row(values: list[float | None]) -> Float32:
+    row: Float32 = np.array(values, dtype=np.float32)  # null becomes NaN
     if row.ndim != 1:
         raise ValueError(f'expected a list of numbers, found shape {row.shape}')
     return row

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from kinfer_ros.arrays import Float32
+
 
 class StepRing:
     """
@@ -49,10 +51,8 @@ class StepRing:
         self.capacity = capacity
         # One block for all float fields: a record is one row, so that one look at the row tells
         # whether every number in it is finite.
-        self.block: npt.NDArray[np.float32] = np.zeros(
-            (capacity, sum(fields.values())), dtype=np.float32
-        )
-        self.f32: dict[str, npt.NDArray[np.float32]] = {}
+        self.block: Float32 = np.zeros((capacity, sum(fields.values())), dtype=np.float32)
+        self.f32: dict[str, Float32] = {}
         column = 0
         for name, size in fields.items():
             self.f32[name] = self.block[:, column : column + size]

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 MARGIN = 0.002
 """m above the ground that count as touching it: pose and joint angles are not of one instant."""
@@ -35,9 +33,7 @@ class Contacts:
         self._model.geom_margin[:] = MARGIN
         self._names = {name: i for i, name in enumerate(robot.joint_names)}
 
-    def points(
-        self, position: Float64Array, quat: Float64Array, angles: Mapping[str, float]
-    ) -> Float64Array:
+    def points(self, position: Float64, quat: Float64, angles: Mapping[str, float]) -> Float64:
         """
         Give the contact points [N, 3] in the world, m.
 

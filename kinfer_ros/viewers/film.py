@@ -24,11 +24,12 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 
-Pose = tuple[int, NDArray[np.float64]]
+Pose = tuple[int, Float64]
 
 SECOND = 1_000_000_000
 FPS = 30
@@ -173,7 +174,7 @@ class Renderer:
         self._viewport = mujoco.MjrRect(0, 0, *size)
         self._picture = np.empty((size[1], size[0], 3), np.uint8)
 
-    def draw(self, qpos: NDArray[np.float64]) -> NDArray[np.uint8]:
+    def draw(self, qpos: Float64) -> NDArray[np.uint8]:
         """Return the picture [height, width, 3] of a pose."""
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, self._data)

@@ -15,16 +15,15 @@ from xml.etree.ElementTree import SubElement
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Joint
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.share import share_dir
 
-Float64Array = NDArray[np.float64]
-Pose = tuple[Float64Array, Float64Array]
+Pose = tuple[Float64, Float64]
 """Position [3] m and unit quaternion w x y z [4]."""
 
 VISIBLE_GROUPS = 3
@@ -113,7 +112,7 @@ class _Writer:
                 material = SubElement(entry, 'material', name=f'colour_{colour}'.replace(' ', '_'))
                 SubElement(material, 'color', rgba=colour)
 
-    def _colour(self, geom: int) -> Float64Array:
+    def _colour(self, geom: int) -> Float64:
         material = self._model.geom_matid[geom]
         if material >= 0:
             return np.asarray(self._model.mat_rgba[material], np.float64)
@@ -244,7 +243,7 @@ def _origin(parent: Element, pose: Pose) -> None:
     SubElement(parent, 'origin', xyz=_numbers(position), rpy=_numbers(_rpy(quat)))
 
 
-def _cylinder(size: Float64Array) -> dict[str, str]:
+def _cylinder(size: Float64) -> dict[str, str]:
     return {'radius': _number(size[0]), 'length': _number(2.0 * size[1])}
 
 
@@ -260,7 +259,7 @@ def _inverse(pose: Pose) -> Pose:
     return position, quat
 
 
-def _rpy(quat: Float64Array) -> Float64Array:
+def _rpy(quat: Float64) -> Float64:
     """Roll, pitch and yaw (rad) about the fixed axes, as URDF has them: Rz Ry Rx."""
     matrix = np.empty(9)
     mujoco.mju_quat2Mat(matrix, quat)
@@ -276,5 +275,5 @@ def _number(value: float) -> str:
     return f'{float(value) + 0.0:.12g}'  # no -0
 
 
-def _numbers(values: Float64Array) -> str:
+def _numbers(values: Float64) -> str:
     return ' '.join(_number(value) for value in values)

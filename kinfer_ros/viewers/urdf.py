@@ -12,11 +12,9 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RobotError
-
-Float64Array = NDArray[np.float64]
 
 MAX_BYTES = 10_000_000
 TURNS = ('revolute', 'continuous')
@@ -31,9 +29,9 @@ class UrdfJoint:
     kind: str
     parent: str
     child: str
-    position: Float64Array
-    quat: Float64Array
-    axis: Float64Array
+    position: Float64
+    quat: Float64
+    axis: Float64
     source: str
     """The joint whose angle counts: itself, or the one it mimics."""
     factor: float = 1.0
@@ -75,7 +73,7 @@ class UrdfTree:
     def _rows(self, name: str) -> list[tuple[int, float, float]]:
         return [(i, j.factor, j.offset) for i, j in enumerate(self._joints) if j.source == name]
 
-    def transforms(self, angles: Mapping[str, float]) -> tuple[Float64Array, Float64Array]:
+    def transforms(self, angles: Mapping[str, float]) -> tuple[Float64, Float64]:
         """
         Give the pose of every child link in its parent.
 
@@ -139,7 +137,7 @@ def _joint(entry: Element, where: str) -> UrdfJoint:
 
 def _vector(
     entry: Element | None, key: str, default: tuple[float, ...], name: str, where: str
-) -> Float64Array:
+) -> Float64:
     text = None if entry is None else entry.get(key)
     try:
         values = np.array(default if text is None else [float(word) for word in text.split()])
@@ -179,7 +177,7 @@ def _root(text: str, where: str, parents: tuple[str, ...], children: tuple[str, 
     return roots[0]
 
 
-def _quaternion(rpy: Float64Array) -> Float64Array:
+def _quaternion(rpy: Float64) -> Float64:
     """Rz(yaw) Ry(pitch) Rx(roll) as w x y z."""
     (cr, cp, cy), (sr, sp, sy) = np.cos(0.5 * rpy), np.sin(0.5 * rpy)
     return np.array(
@@ -192,16 +190,16 @@ def _quaternion(rpy: Float64Array) -> Float64Array:
     )
 
 
-def _multiply(a: Float64Array, b: Float64Array) -> Float64Array:
+def _multiply(a: Float64, b: Float64) -> Float64:
     """Hamilton product of quaternions w x y z, row by row."""
     aw, av, bw, bv = a[:, :1], a[:, 1:], b[:, :1], b[:, 1:]
     w = aw * bw - (av * bv).sum(axis=1, keepdims=True)
     return np.hstack([w, aw * bv + bw * av + np.cross(av, bv)])
 
 
-def _rotate(quats: Float64Array, vectors: Float64Array) -> Float64Array:
+def _rotate(quats: Float64, vectors: Float64) -> Float64:
     """Turn each vector by its quaternion."""
     w, v = quats[:, :1], quats[:, 1:]
     t = 2.0 * np.cross(v, vectors)
-    turned: Float64Array = vectors + w * t + np.cross(v, t)
+    turned: Float64 = vectors + w * t + np.cross(v, t)
     return turned

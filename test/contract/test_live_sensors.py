@@ -18,9 +18,9 @@ from kinfer_ros.contract.sensor_capture import ImuSample
 from kinfer_ros.contract.sensor_capture import JointSample
 from kinfer_ros.contract.sensor_capture import OdomSample
 from kinfer_ros.contract.sensor_capture import SensorCapture
-from kinfer_ros.control.sensors import rotation_matrix
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
+from kinfer_ros.rotations import rotation_matrix
 
 NAMES = ('joint_1', 'gripper', 'joint_0')  # neither the robot's order nor its joints alone
 STEP = 10_000_000

@@ -14,9 +14,9 @@ from helpers.robots import small_robot
 from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.sensors import joint_index
-from kinfer_ros.control.sensors import multiply
-from kinfer_ros.control.sensors import rotation_matrix
 from kinfer_ros.errors import ContractError
+from kinfer_ros.rotations import multiply
+from kinfer_ros.rotations import rotation_matrix
 
 
 def test_joints_are_matched_by_name_and_again_when_the_names_change(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import sys
 
 import pytest
-from pendulum import write_robot
 
+from helpers.pendulum import write_robot
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError

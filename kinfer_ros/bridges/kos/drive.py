@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.errors import BridgeError
-
-Float64Array = NDArray[np.float64]
 
 _NAMED = 6
 """Joints that a message names; more are counted."""
@@ -30,15 +28,15 @@ _NAMED = 6
 class Gains:
     """Stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N]."""
 
-    kp: Float64Array
-    kd: Float64Array
-    torque_limit: Float64Array
+    kp: Float64
+    kd: Float64
+    torque_limit: Float64
 
     def softened(self, share: float) -> Gains:
         """Return the same with only a share of the stiffness; 0 is damping."""
         return Gains(self.kp * share, self.kd, self.torque_limit)
 
-    def rows(self) -> Float64Array:
+    def rows(self) -> Float64:
         """Return [3, N], to compare."""
         return np.stack((self.kp, self.kd, self.torque_limit))
 
@@ -59,7 +57,7 @@ class KosDrive:
         self._in_force = np.full((3, len(units.ids)), np.nan)
         self._lock = asyncio.Lock()
         self._sending = asyncio.Lock()
-        self._waiting: Float64Array | None = None
+        self._waiting: Float64 | None = None
         self._sender: asyncio.Task[None] | None = None
         self.changed_ns = 0
         """Steady clock when an actuator was configured last."""
@@ -78,7 +76,7 @@ class KosDrive:
         more = f' and {len(ids) - _NAMED} more' if len(ids) > _NAMED else ''
         return ', '.join(self._units.name(each) for each in ids[:_NAMED]) + more
 
-    def send(self, target: Float64Array) -> None:
+    def send(self, target: Float64) -> None:
         """Send a target [N] rad as soon as the call before has ended; the newest wins."""
         if self._waiting is not None:
             self.replaced += 1
@@ -97,7 +95,7 @@ class KosDrive:
         finally:
             self._sender = None
 
-    async def send_now(self, target: Float64Array) -> None:
+    async def send_now(self, target: Float64) -> None:
         """
         Send a target [N] rad and wait for the answer.
 
@@ -137,7 +135,7 @@ class KosDrive:
         if failed:
             raise BridgeError(f'cannot configure {self._say(failed)}')
 
-    async def _configure_one(self, index: int, row: Float64Array, torque: bool | None) -> str:
+    async def _configure_one(self, index: int, row: Float64, torque: bool | None) -> str:
         """Configure one actuator; return what went wrong, or ''."""
         self._in_force[:, index] = np.nan
         kp, kd, limit = row.tolist()

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.drive import Gains
 from kinfer_ros.bridges.kos.drive import KosDrive
 from kinfer_ros.bridges.kos.options import BY_GAINS
@@ -27,8 +27,6 @@ from kinfer_ros.bridges.session import JointMap
 from kinfer_ros.bridges.session import checked
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 GAIN_TOLERANCE = 1e-3
 """Relative; a server may keep gains as float32, or in steps of its own."""
@@ -69,7 +67,7 @@ class KosMotion:
 
     # Targets -----------------------------------------------------------------------------
 
-    def present_pose(self) -> Float64Array:
+    def present_pose(self) -> Float64:
         """Measured pose [N] rad within the limits; the last target where a joint is silent."""
         if self.sample is None:
             return self._target.copy()
@@ -77,7 +75,7 @@ class KosMotion:
         pose = np.where(np.isfinite(measured), measured, self._target)
         return np.clip(pose, self.robot.lower, self.robot.upper)
 
-    def target_of(self, command: Command) -> Float64Array | None:
+    def target_of(self, command: Command) -> Float64 | None:
         """
         Merge the named targets into those in force, within the limits of the joints.
 
@@ -95,14 +93,14 @@ class KosMotion:
             self.clamped += 1
         return limited
 
-    def move(self, target: Float64Array) -> bool:
+    def move(self, target: Float64) -> bool:
         """Send a target [N] rad; :return: True if that ends damping: the gains have to follow."""
         ends_damping, self.damped = self.damped, False
         self._target = target
         self.drive.send(target)
         return ends_damping
 
-    def holds(self, target: Float64Array) -> None:
+    def holds(self, target: Float64) -> None:
         """Note that this target [N] rad is in force, with the gains asked for."""
         self._target, self.damped, self.in_force = target, False, self.asked
 
@@ -124,9 +122,7 @@ class KosMotion:
         by_gains = self.damped and self.backend.damping == BY_GAINS
         return self.asked.softened(0.0) if by_gains else self.asked
 
-    def ask(
-        self, names: Sequence[str], gains: tuple[Float64Array, Float64Array, Float64Array]
-    ) -> None:
+    def ask(self, names: Sequence[str], gains: tuple[Float64, Float64, Float64]) -> None:
         """
         Take kp, kd and torque limits, brought within the hard limits of the robot YAML.
 

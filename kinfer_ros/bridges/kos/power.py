@@ -10,8 +10,8 @@ import asyncio
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.drive import Gains
 from kinfer_ros.bridges.kos.drive import KosDrive
@@ -21,8 +21,6 @@ from kinfer_ros.bridges.kos.sample import Health
 from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 OUTSIDE = 0.2
 """rad; how far outside its limits a joint may be measured when the torque goes on."""
@@ -54,7 +52,7 @@ def enable_problem(
 
 
 async def power_on(
-    client: KosClient, drive: KosDrive, backend: Backend, gains: Gains, hold: Float64Array
+    client: KosClient, drive: KosDrive, backend: Backend, gains: Gains, hold: Float64
 ) -> None:
     """
     Bring gains and limits into force, then the target `hold` [N] rad, then the torque.

@@ -14,9 +14,7 @@ from collections.abc import Coroutine
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.client import Reading
 from kinfer_ros.bridges.kos.drive import Gains
@@ -41,8 +39,6 @@ from kinfer_ros.bridges.session import Command
 from kinfer_ros.bridges.session import SessionGuard
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 RETRY_NS = SECOND // 5
 """Between two attempts to bring gains into force."""
@@ -224,7 +220,7 @@ class KosRobot:
     def set_gains(
         self,
         names: Sequence[str],
-        gains: tuple[Float64Array, Float64Array, Float64Array],
+        gains: tuple[Float64, Float64, Float64],
         session: str = '',
     ) -> bool:
         """

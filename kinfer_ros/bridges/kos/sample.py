@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.client import Reading
 from kinfer_ros.bridges.kos.options import ONLINE_FEEDBACK
 from kinfer_ros.bridges.kos.options import Backend
 from kinfer_ros.bridges.kos.units import JointUnits
-
-Float64Array = NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -28,11 +26,11 @@ class JointSample:
 
     sent_ns: int
     """Steady clock when it was asked for."""
-    position: Float64Array
+    position: Float64
     """rad; NaN for a joint that does not answer."""
-    velocity: Float64Array
+    velocity: Float64
     """rad/s."""
-    effort: Float64Array | None
+    effort: Float64 | None
     """Nm; None where the backend does not tell."""
     problem: str = ''
     """Why the sample is not whole, in words; '' where it is."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 _DEGREES = 180.0 / np.pi
 
@@ -44,18 +42,18 @@ class JointUnits:
         """Return what to call an actuator in a message: its joint and its id."""
         return f'{self._name_of.get(actuator_id, "no joint of the robot")} (id {actuator_id})'
 
-    def to_degrees(self, position: Float64Array) -> list[float]:
+    def to_degrees(self, position: Float64) -> list[float]:
         """Turn joint positions [N] rad into actuator positions in degrees."""
         return list(((position * self._sign + self._offset) * _DEGREES).tolist())
 
-    def position(self, degrees: Sequence[float]) -> Float64Array:
+    def position(self, degrees: Sequence[float]) -> Float64:
         """Turn actuator positions [N] degrees into joint positions in rad."""
         return (np.array(degrees, np.float64) / _DEGREES - self._offset) * self._sign
 
-    def velocity(self, degrees: Sequence[float]) -> Float64Array:
+    def velocity(self, degrees: Sequence[float]) -> Float64:
         """Turn actuator velocities [N] degrees/s into joint velocities in rad/s."""
         return np.array(degrees, np.float64) / _DEGREES * self._sign
 
-    def effort(self, torque: Sequence[float]) -> Float64Array:
+    def effort(self, torque: Sequence[float]) -> Float64:
         """Turn actuator torques [N] Nm into joint torques in Nm."""
         return np.array(torque, np.float64) * self._sign

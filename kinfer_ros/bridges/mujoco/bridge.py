@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.pacer import SECOND
 from kinfer_ros.bridges.mujoco.pacer import Pacer
 from kinfer_ros.bridges.mujoco.pacer import Timing
@@ -28,8 +28,6 @@ from kinfer_ros.bridges.session import JointMap
 from kinfer_ros.bridges.session import SessionGuard
 from kinfer_ros.bridges.session import checked
 from kinfer_ros.errors import BridgeError
-
-Float64Array = NDArray[np.float64]
 
 LOCKSTEP_TIMEOUT_NS = 5 * SECOND
 """How long a simulation in lockstep waits for a command before it gives up."""
@@ -166,7 +164,7 @@ class MujocoBridgeCore:
     def set_gains(
         self,
         names: Sequence[str],
-        gains: tuple[Float64Array, Float64Array, Float64Array],
+        gains: tuple[Float64, Float64, Float64],
         session: str = '',
     ) -> bool:
         """
@@ -280,7 +278,7 @@ class MujocoBridgeCore:
             self.robot.hold_base(False)
         return True
 
-    def _target(self, command: Command) -> Float64Array | None:
+    def _target(self, command: Command) -> Float64 | None:
         """Merge the named targets into those in force; joints that nobody names stay."""
         if command.position is None:
             return None
@@ -317,7 +315,7 @@ class MujocoBridgeCore:
         self._guard.release()
         self._pacer.start()
 
-    def _present_pose(self) -> Float64Array:
+    def _present_pose(self) -> Float64:
         size = len(self.robot.robot.joints)
         position = np.empty(size)
         self.robot.joint_state(position, np.empty(size), np.empty(size))

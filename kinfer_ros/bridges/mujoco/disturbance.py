@@ -12,9 +12,8 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
-Float64Array = NDArray[np.float64]
+from kinfer_ros.arrays import Float64
 
 MOTORS, ENCODERS, NOISE, COMMANDS = 1, 2, 3, 4
 """Each kind of draw has a generator of its own: more of one changes nothing of the others."""
@@ -51,9 +50,9 @@ UNDISTURBED = Disturbance()
 class Motors:
     """Factors [N] on what the joints' motors are asked for."""
 
-    kp: Float64Array
-    kd: Float64Array
-    torque: Float64Array
+    kp: Float64
+    kd: Float64
+    torque: Float64
 
 
 class Disturbed:
@@ -68,7 +67,7 @@ class Disturbed:
     def __init__(self, disturbance: Disturbance, seed: int, joints: int, timestep: float) -> None:
         """:param timestep: of the physics, s."""
 
-        def spread(kind: int, most: float, rows: int) -> Float64Array:
+        def spread(kind: int, most: float, rows: int) -> Float64:
             return np.random.default_rng((seed, kind)).uniform(-most, most, (rows, joints))
 
         kp, kd = 1.0 + spread(MOTORS, disturbance.gain_error, 2)
@@ -80,7 +79,7 @@ class Disturbed:
         if disturbance.command_drop > 0.0 or max(disturbance.command_delay) > 0.0:
             self.line = CommandLine(disturbance, seed, timestep)
 
-    def measure(self, position: Float64Array, velocity: Float64Array) -> None:
+    def measure(self, position: Float64, velocity: Float64) -> None:
         """Turn true joint positions and velocities [N] into what the encoders read, in place."""
         position += self.zero_error
         for values, deviation in zip((position, velocity), self._noise, strict=True):
@@ -96,9 +95,9 @@ class CommandLine:
         self._drop = disturbance.command_drop
         self._timestep = timestep
         self._rng = np.random.default_rng((seed, COMMANDS))
-        self._waiting: deque[tuple[int, Float64Array]] = deque()
+        self._waiting: deque[tuple[int, Float64]] = deque()
 
-    def send(self, target: Float64Array, step: int) -> None:
+    def send(self, target: Float64, step: int) -> None:
         """Send a target [N] rad in front of this physics step."""
         lost = self._rng.random() < self._drop
         delay = self._rng.uniform(self._shortest, self._longest)
@@ -109,7 +108,7 @@ class CommandLine:
             due = max(due, self._waiting[-1][0])
         self._waiting.append((due, target.copy()))
 
-    def due(self, step: int) -> Float64Array | None:
+    def due(self, step: int) -> Float64 | None:
         """Take the newest target that is there in front of this physics step, or None."""
         target = None
         while self._waiting and self._waiting[0][0] <= step:

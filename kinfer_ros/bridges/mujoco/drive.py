@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.disturbance import Motors
 from kinfer_ros.bridges.mujoco.model import FittedModel
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 
 class JointDrive:
@@ -59,11 +57,11 @@ class JointDrive:
         np.minimum(torque, cap, out=self._torque_limit)
         self._write_servos()
 
-    def gains(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def gains(self) -> tuple[Float64, Float64, Float64]:
         """Return copies of the kp, kd and torque limits [N] in force."""
         return self._kp.copy(), self._kd.copy(), self._torque_limit.copy()
 
-    def target(self) -> Float64Array:
+    def target(self) -> Float64:
         """Return a copy of the targets [N] rad."""
         return self._target.copy()
 
@@ -78,7 +76,7 @@ class JointDrive:
             self._target[index] * self._fitted.gear[index]
         )
 
-    def checked_target(self, position: ArrayLike) -> Float64Array:
+    def checked_target(self, position: ArrayLike) -> Float64:
         """
         Return targets [N] rad, a new array.
 
@@ -121,7 +119,7 @@ class JointDrive:
         self._model.actuator_forcerange[actuator, 0] = -limit
         self._model.actuator_forcerange[actuator, 1] = limit
 
-    def _checked(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64Array:
+    def _checked(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64:
         array = np.asarray(values, np.float64)
         wanted = self._target.shape
         if array.shape != wanted:

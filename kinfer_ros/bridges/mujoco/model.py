@@ -14,12 +14,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.yaml_file import did_you_mean
-
-IntArray = NDArray[np.intp]
-Float64Array = NDArray[np.float64]
 
 BASE = 'kinfer_ros_base'
 HOLD = 'kinfer_ros_hold'
@@ -35,21 +34,21 @@ class FittedModel:
 
     model: Any
     """mujoco.MjModel; gains are written into it."""
-    qpos: IntArray
+    qpos: Indices
     """Addresses of the joints in qpos."""
-    dof: IntArray
+    dof: Indices
     """Addresses of the joints in qvel."""
-    actuator: IntArray
+    actuator: Indices
     servo: NDArray[np.bool_]
     """True for a position servo, False for a motor."""
-    gear: Float64Array
+    gear: Float64
     """Actuator length per rad."""
-    motor_gain: Float64Array
+    motor_gain: Float64
     """Joint torque per unit of a motor's ctrl, Nm."""
-    passive_kd: Float64Array
+    passive_kd: Float64
     """Damping (Nms/rad) of the joints whose servo has none of its own: the MJCF then means it to
     be the servo's, so that a kd in force counts it; 0 for all others."""
-    torque_cap: Float64Array
+    torque_cap: Float64
     """What the MJCF itself lets through, Nm; inf where it has no limit."""
     base: int
     """Body id of the base."""
@@ -245,7 +244,7 @@ def _joint_actuators(model: Any) -> list[tuple[int, int]]:
     ]
 
 
-def _actuators(robot: Robot, model: Any, joints: list[int], path: Path) -> IntArray:
+def _actuators(robot: Robot, model: Any, joints: list[int], path: Path) -> Indices:
     pairs = _joint_actuators(model)
     found = {joint: [a for a, driven in pairs if driven == joint] for joint in joints}
     wrong = {
@@ -283,8 +282,8 @@ def _is_servo(model: Any, index: int, path: Path) -> bool:
 
 
 def _torque_cap(
-    model: Any, joints: list[int], actuator: IntArray, servo: NDArray[np.bool_]
-) -> Float64Array:
+    model: Any, joints: list[int], actuator: Indices, servo: NDArray[np.bool_]
+) -> Float64:
     """Return what the MJCF lets through; a servo's own force range is ours to write."""
     cap = np.full(len(joints), np.inf)
     for index, (joint, act) in enumerate(zip(joints, actuator, strict=True)):
@@ -302,8 +301,8 @@ def _torque_cap(
 
 
 def _passive_kd(
-    model: Any, joints: list[int], actuator: IntArray, servo: NDArray[np.bool_]
-) -> Float64Array:
+    model: Any, joints: list[int], actuator: Indices, servo: NDArray[np.bool_]
+) -> Float64:
     """Menagerie and MuJoCo Playground write a servo's kd as damping of its joint."""
     damping = model.dof_damping[model.jnt_dofadr[joints]]
     meant = servo & (model.actuator_biasprm[actuator, 2] == 0.0)

@@ -15,8 +15,8 @@ from typing import Any
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.disturbance import UNDISTURBED
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco.disturbance import Disturbed
@@ -26,8 +26,6 @@ from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
-
-Float64Array = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +124,7 @@ class MujocoRobot:
 
     def set_gains(
         self, kp: ArrayLike, kd: ArrayLike, torque_limit: ArrayLike
-    ) -> tuple[Float64Array, Float64Array, Float64Array]:
+    ) -> tuple[Float64, Float64, Float64]:
         """
         Set stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N].
 
@@ -136,11 +134,11 @@ class MujocoRobot:
         self._drive.set_gains(kp, kd, torque_limit)
         return self._drive.gains()
 
-    def gains(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def gains(self) -> tuple[Float64, Float64, Float64]:
         """Return copies of the kp, kd and torque limits [N] in force."""
         return self._drive.gains()
 
-    def target(self) -> Float64Array:
+    def target(self) -> Float64:
         """Return a copy of the last targets [N] rad; while damped they are not in force."""
         target = self._drive.target()
         target += self._disturbed.zero_error
@@ -201,7 +199,7 @@ class MujocoRobot:
             self.after_step()
 
     def joint_state(
-        self, position_out: Float64Array, velocity_out: Float64Array, effort_out: Float64Array
+        self, position_out: Float64, velocity_out: Float64, effort_out: Float64
     ) -> None:
         """Fill in rad, rad/s and the actuators' torques in Nm, each [N]."""
         fitted, data = self.fitted, self.data
@@ -210,9 +208,7 @@ class MujocoRobot:
         effort_out[:] = data.qfrc_actuator[fitted.dof]
         self._disturbed.measure(position_out, velocity_out)
 
-    def imu(
-        self, quat_wxyz_out: Float64Array, gyro_out: Float64Array, accel_out: Float64Array
-    ) -> None:
+    def imu(self, quat_wxyz_out: Float64, gyro_out: Float64, accel_out: Float64) -> None:
         """
         Fill in a reading of the IMU, in its own frame.
 
@@ -238,10 +234,10 @@ class MujocoRobot:
 
     def base(
         self,
-        position_out: Float64Array,
-        quat_wxyz_out: Float64Array,
-        linear_out: Float64Array,
-        angular_out: Float64Array,
+        position_out: Float64,
+        quat_wxyz_out: Float64,
+        linear_out: Float64,
+        angular_out: Float64,
     ) -> None:
         """Fill in the base's true pose in the world, and its twist (m/s, rad/s) in its frame."""
         fitted, data = self.fitted, self.data

@@ -8,8 +8,8 @@ import threading
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
@@ -34,8 +34,6 @@ PERIOD = 0.02
 TIMEOUT = Timeouts(SECOND // 2, SECOND // 2, ramp_time=2.0)
 SWITCH_TIMEOUT = 10.0
 FIRST_SAMPLE = 5.0
-
-Float64Array = NDArray[np.float64]
 
 
 def home(connection: Connection, robot: str, backend: str, speed: float, *, sure: bool) -> int:
@@ -84,7 +82,7 @@ def _robot(robot: Robot, connection: Connection, backend: str) -> KosRobot:
     )
 
 
-def _pose(driven: KosRobot, stopped: threading.Event) -> Float64Array:
+def _pose(driven: KosRobot, stopped: threading.Event) -> Float64:
     """Wait for a whole sample; :return: [N] rad."""
     deadline = time.monotonic() + FIRST_SAMPLE
     while driven.watch.problem or driven.watch.sample is None:
@@ -94,7 +92,7 @@ def _pose(driven: KosRobot, stopped: threading.Event) -> Float64Array:
     return driven.watch.sample.position
 
 
-def _confirmed(robot: Robot, pose: Float64Array, speed: float, address: str) -> bool:
+def _confirmed(robot: Robot, pose: Float64, speed: float, address: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError('the robot is going to move: there is nobody to ask, give --yes')
     width = max(len(name) for name in robot.joint_names)
@@ -112,7 +110,7 @@ def _confirmed(robot: Robot, pose: Float64Array, speed: float, address: str) -> 
 def _go(
     loop: KosLoop,
     driven: KosRobot,
-    start: Float64Array,
+    start: Float64,
     speed: float,
     stopped: threading.Event,
 ) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import OK
 from kinfer_ros.control.guards.verdict import Verdict
@@ -19,8 +19,6 @@ from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.robot.robot import Robot
-
-Float64 = NDArray[np.float64]
 
 SPEED_TICKS = 3
 """Samples in a row in which a joint has to be too fast: one wild reading is no runaway."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.guards.body import HealthGuard
 from kinfer_ros.control.guards.body import JointGuard
@@ -28,8 +26,6 @@ from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.robot.robot import Robot
-
-Float64 = NDArray[np.float64]
 
 
 class GuardSet:

@@ -10,15 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.verdict import OK
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.settings import LiveSettings
-
-Float64 = NDArray[np.float64]
 
 TOO_LARGE = 1e12
 """Sum of the squares of a source's numbers. No robot measures a million of anything, and beyond

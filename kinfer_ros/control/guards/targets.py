@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.settings import LiveSettings
-
-Float64 = NDArray[np.float64]
 
 NO_STIFFNESS = 1e-6
 """Nm/rad: a joint with less has none. The band divides by it, and must not overflow."""

@@ -20,7 +20,6 @@ and inside lifecycle transitions, where callbacks do not run.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from geometry_msgs.msg import Twist
@@ -57,6 +56,7 @@ from kinfer_ros.ros.qos import BEST_EFFORT
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import LATCHED_HISTORY
 from kinfer_ros.ros.qos import RELIABLE
+from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
 TYPE_TIMEOUT = 10
@@ -181,8 +181,7 @@ class PolicyIO:
             return self._odom.get_publisher_count() == 0
         p = message.pose.pose.position
         q = message.pose.pose.orientation
-        yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
-        odometer.update(p.x, p.y, yaw)
+        odometer.update(p.x, p.y, yaw_of(q.w, q.x, q.y, q.z))
         return True
 
     def take_health(self, health: Health) -> None:

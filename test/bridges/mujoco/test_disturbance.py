@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pendulum import write_robot
 
+from helpers.pendulum import write_robot
 from kinfer_ros.bridges.mujoco.disturbance import UNDISTURBED
 from kinfer_ros.bridges.mujoco.disturbance import CommandLine
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance

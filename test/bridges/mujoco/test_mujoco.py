@@ -3,10 +3,10 @@
 import mujoco
 import numpy as np
 import pytest
-from pendulum import MJCF
-from pendulum import YAML
-from pendulum import write_robot
 
+from helpers.pendulum import MJCF
+from helpers.pendulum import YAML
+from helpers.pendulum import write_robot
 from kinfer_ros.bridges.mujoco.robot import ImuNoise
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import BridgeError

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from pendulum import write_robot
 
+from helpers.pendulum import write_robot
 from kinfer_ros.bridges.mujoco.bridge import LOCKSTEP_TIMEOUT_NS
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
 from kinfer_ros.bridges.mujoco.pacer import Timing

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from pendulum import MJCF
-from pendulum import YAML
-from pendulum import write_robot
 
+from helpers.pendulum import MJCF
+from helpers.pendulum import YAML
+from helpers.pendulum import write_robot
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import load_robot
