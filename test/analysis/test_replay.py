@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from helpers.flat_policies import FLAT
+from helpers.recorded import other_model
 from helpers.recorded import record_run
 from helpers.walking import MODEL
 from kinfer_ros.analysis.columns import read_columns
@@ -25,8 +26,6 @@ from kinfer_ros.control.assembly import fit
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
-from kinfer_ros.policy.archive import read_archive
-from kinfer_ros.policy.archive import write_archive
 from kinfer_ros.policy.policy import load_model
 
 SECONDS = 3.0
@@ -138,16 +137,6 @@ def test_a_log_that_is_cut_replays_up_to_there(copy):
     outcome = replay(copy)
     assert outcome.identical
     assert 20 < outcome.replayed < SECONDS * 50
-
-
-def other_model(folder: Path) -> Path:
-    """The shipped policy under another hash."""
-    archive = read_archive(MODEL)
-    path = folder / 'other.kinfer'
-    meta = dict(load_model(MODEL).contract.metadata) | {'note': 'another file'}
-    write_archive(path, archive.init_fn, archive.step_fn, meta)
-    assert load_model(path).contract.sha256 != load_model(MODEL).contract.sha256
-    return path
 
 
 def test_a_swap_replays_to_the_bit(tmp_path):

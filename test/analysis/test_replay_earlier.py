@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from helpers.recorded import other_model
 from helpers.walking import MODEL
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import Replay
@@ -13,11 +14,13 @@ from kinfer_ros.policy.policy import load_model
 RUN = Path(__file__).resolve().parents[1] / 'data' / 'runs' / 'tuned_swap'
 
 
-def test_a_run_of_an_earlier_version_replays_to_the_bit():
+def test_a_run_of_an_earlier_version_replays_to_the_bit(tmp_path):
     """Replay parses event texts, so a changed word would leave old logs unreadable."""
     run = RecordedRun.open(RUN)
     # The policy that took over was the shipped one under another hash.
-    found = Replay(run, load_model(MODEL), lambda name: load_model(MODEL))
+    incoming = load_model(other_model(tmp_path))
+    assert incoming.contract.sha256.startswith('b3d239afaa3e')
+    found = Replay(run, load_model(MODEL), lambda name: incoming)
     for record in run.records():
         found.feed(record)
     assert found.outcome.identical, found.outcome.first

@@ -10,6 +10,9 @@ from helpers.walking import MODEL
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.nodes.policy.parameters import STRUCTURE
+from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.archive import write_archive
+from kinfer_ros.policy.policy import load_model
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.session import load
 from kinfer_ros.simulate import Simulation
@@ -58,3 +61,13 @@ def record_run(
     session.finish(loaded.controller.reason)
     assert session.log.counters()['dropped'] == 0
     return session.path
+
+
+def other_model(folder: Path) -> Path:
+    """The shipped policy under another hash."""
+    archive = read_archive(MODEL)
+    path = folder / 'other.kinfer'
+    meta = dict(load_model(MODEL).contract.metadata) | {'note': 'another file'}
+    write_archive(path, archive.init_fn, archive.step_fn, meta)
+    assert load_model(path).contract.sha256 != load_model(MODEL).contract.sha256
+    return path
