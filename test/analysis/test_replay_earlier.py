@@ -26,7 +26,7 @@ def test_a_run_of_an_earlier_version_replays_to_the_bit(tmp_path):
     assert found.outcome.identical, found.outcome.first
     assert found.outcome.tensors['target'].compared == 150
     assert found.outcome.tensors['output'].compared == 150
-    assert len(found.outcome.changes) == 8
+    assert len(found.outcome.changes) == 9
 
 
 def test_the_run_has_what_a_replay_must_follow():
