@@ -55,8 +55,8 @@ class NoLimiter:
 
 def bare(made: Rig) -> Rig:
     """Take the guards out of a controller."""
-    object.__setattr__(made.controller.parts, 'limiter', NoLimiter())
-    made.controller.parts.watch.check = lambda moment, target, missed: ''
+    object.__setattr__(made.controller._parts, 'limiter', NoLimiter())
+    made.controller._parts.guards.check = lambda moment, target, missed: ''
     return made
 
 
@@ -86,7 +86,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
             times[1, i] = tick(plain, noise[i % 256])
         gc.enable()
     assert guarded.controller.mode == plain.controller.mode == 'run'
-    assert GuardSet.check is not plain.controller.parts.watch.check
+    assert GuardSet.check is not plain.controller._parts.guards.check
     ours, theirs = times / 1000
     figure = Figure(f'controller, {JOINTS} joints, all guards', 'us', quantiles(ours))
     figure.beside, figure.beside_values = 'without guards', quantiles(theirs)
@@ -103,7 +103,7 @@ def measure_with_record(ticks: int) -> Figure:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         guarded, plain = rig(folder / 'guarded'), bare(rig(folder / 'plain'))
-        policy = guarded.controller.parts.stepping.fitted.policy
+        policy = guarded.controller.bound_policy.policy
         log = StepLog(folder, policy, rate_hz=1000.0, carry_every=50, record=True)
         start = time.perf_counter()
         for i in range(ticks):

@@ -1,7 +1,6 @@
 """A robot, its physics and its controller in one loop, without ROS: the lockstep run, directly.
 
-Without this module an evaluation would run at the speed of DDS, and nothing could tell whether
-the graph adds anything to the numbers: a lockstep run over ROS has to equal this loop to the bit.
+A lockstep run over ROS equals this loop to the bit; an evaluation runs it, since it is faster.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
-from kinfer_ros.control.assembly import gains
 from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.rotations import yaw_of
@@ -29,6 +29,7 @@ class Simulation:
     stands still until the first command, and the base is held until the first tick of `run`.
 
     :ivar now_ns: simulated time, ns.
+    :ivar outcome: what the newest tick decided, or None.
     :ivar odometer: the base's way since `run` began.
     """
 
@@ -43,6 +44,7 @@ class Simulation:
         self.controller = controller
         self.robot = robot
         self.odometer = Odometer()
+        self.outcome: Tick | None = None
         self.now_ns = period_ns
         self._period_ns = period_ns
         self._substeps = period_ns // robot.timestep_ns
@@ -77,7 +79,7 @@ class Simulation:
     def tick(self) -> None:
         """Read the sensors and run the controller's tick; physics stands still."""
         self._sense()
-        self.controller.tick(self.now_ns, self.now_ns)
+        self.outcome = self.controller.tick(self.now_ns, self.now_ns)
         if self.controller.mode is Mode.RUN:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
             w, x, y, z = (float(v) for v in self._base_quaternion)
@@ -85,7 +87,7 @@ class Simulation:
             self.odometer.update(x0, y0, yaw_of(w, x, y, z))
 
     def _sense(self) -> None:
-        frame = self.controller.parts.frame
+        frame = self.controller.inputs.frame
         self.robot.joint_state(self._position, self._velocity, self._effort)
         frame.update_joints(self._names, self._position, self._velocity, self.now_ns)
         self.robot.imu(self._quaternion, self._gyro, self._accel)

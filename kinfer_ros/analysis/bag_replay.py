@@ -45,8 +45,8 @@ from kinfer_ros.ros.messages import read_imu
 from kinfer_ros.ros.messages import read_joint_state
 from kinfer_ros.ros.messages import read_odometry
 from kinfer_ros.ros.messages import stamp_ns
-from kinfer_ros.run.session import PolicySetup
-from kinfer_ros.run.session import load
+from kinfer_ros.run.setup import PolicySetup
+from kinfer_ros.run.setup import load_setup
 
 SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry}
 """Found by their stamp; everything else by when it was received."""
@@ -181,7 +181,7 @@ class BagReplay:
 
     def _take_sensors(self, now: int) -> None:
         """Read the samples of this stamp; where a source has none, its newest one before."""
-        frame = self._controller.parts.frame
+        frame = self._controller.inputs.frame
         read_joint_state(self._bag.samples['joint_states'][now], frame)
         for topic, read in (('imu/data', read_imu), ('odom', read_odometry)):
             at = bisect_right(self._stamps[topic], now)
@@ -189,7 +189,7 @@ class BagReplay:
                 read(self._bag.samples[topic][self._stamps[topic][at - 1]], frame)
 
     def _take_others(self, received: int, now: int) -> None:
-        command = self._controller.parts.command
+        command = self._controller.inputs.command
         while self._next < len(self._bag.others) and self._bag.others[self._next][0] <= received:
             _, topic, message = self._bag.others[self._next]
             self._next += 1
@@ -209,7 +209,7 @@ class BagReplay:
         }
         if changed and event.node.endswith('policy_node'):
             self._values |= changed
-            self._controller.request_tunables(live_settings_from(self._values))
+            self._controller.request_live_settings(live_settings_from(self._values))
 
     def _ask_for(self, mode: str, now: int) -> None:
         """Follow what was asked of the node by services and lifecycle, which no bag has."""
@@ -267,7 +267,7 @@ def load_for_bag(run: RecordedRun, bags: list[Path]) -> tuple[PolicySetup, Bag]:
     if not bags:
         raise RunError(f'{run.path}: no bag in it')
     try:
-        loaded = load({**parameters, 'duration': 0.0})  # the commands say when the run ended
+        loaded = load_setup({**parameters, 'duration': 0.0})  # the commands say when the run ended
     except KeyError as error:
         raise RunError(f'{run.path}/run.json: parameter {error} is missing') from error
     found, recorded = loaded.policy.contract.sha256, run.fact('model_sha256')

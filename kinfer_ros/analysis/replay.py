@@ -231,7 +231,7 @@ class Replay:
                     f'{where}: {key}: found {row.size} numbers, expected {len(self._order)}'
                 )
         carry = record.get('carry')
-        size = self._stepping.fitted.policy.carry.size
+        size = self._stepping.bound.policy.carry.size
         if carry is not None and carry.size != size and not self._other:
             raise RunError(f'{where}: carry: found {carry.size} numbers, expected {size}')
         return *head, events, now_ns
@@ -285,12 +285,12 @@ class Replay:
         self._retune()
 
     def _set_carry(self, carry: Float32) -> None:
-        policy = self._stepping.fitted.policy
+        policy = self._stepping.bound.policy
         assert isinstance(policy, Policy)
         policy.set_carry(carry.reshape(policy.carry.shape))
 
     def _compare_carry(self, step_id: int, carry: Float32) -> None:
-        found = self._stepping.fitted.policy.carry.ravel()
+        found = self._stepping.bound.policy.carry.ravel()
         self.outcome.tensors['carry'].compare(step_id, 'carry', carry, found)
 
     def _follow(
@@ -333,9 +333,9 @@ class Replay:
     def _step(self, step_id: int, record: Mapping[str, Any], now_ns: int) -> bool:
         """Run the policy on one record of mode run, and compare."""
         stepping, outcome = self._stepping, self.outcome
-        self._feed.take(record, stepping.fitted.policy)
+        self._feed.take(record, stepping.bound.policy)
         stepping.observe(now_ns, running=True)
-        if not stepping.fitted.policy.inputs_finite():
+        if not stepping.bound.policy.inputs_finite():
             return False
         refused = stepping.step(now_ns)
         outcome.replayed += 1
@@ -357,15 +357,15 @@ class Replay:
 
     def _compare(self, step_id: int, record: Mapping[str, Any], output: Float32) -> None:
         stepping, outcome = self._stepping, self.outcome
-        self.action[stepping.fitted.joints] = stepping.action
+        self.action[stepping.bound.joints] = stepping.action
         outcome.tensors['output'].compare(step_id, 'output', output, self.action)
         target, measured = record.get('target'), self._feed.measured(record)
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return
         blended = stepping.blended
-        scale_about(blended, self._start[stepping.fitted.joints], self._factors.action_scale)
-        self._target[stepping.fitted.joints] = blended
+        scale_about(blended, self._start[stepping.bound.joints], self._factors.action_scale)
+        self._target[stepping.bound.joints] = blended
         self._limiter.apply(self._target, *measured)
         self.target[:] = self._target
         outcome.tensors['target'].compare(step_id, 'target', target, self.target)

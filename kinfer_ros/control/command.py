@@ -53,14 +53,14 @@ class CommandVector:
         names: Sequence[str],
         ranges: Mapping[str, tuple[float, float]],
         *,
-        tunables: LiveSettings,
+        live: LiveSettings,
         default: Triple = (0.0, 0.0, 0.0),
         extra_entries: Sequence[str] = (),
     ) -> None:
         """
         :param names: the contract's command names.
         :param ranges: what the policy was trained with, by name; others are not limited.
-        :param tunables: time-out, scale and limits of velocity commands, read live.
+        :param live: time-out, scale and limits of velocity commands, read live.
         :param default: linear.x, linear.y, angular.z while no velocity command is alive.
         :param extra_entries: further names that the user promises to send on `policy_command`.
         :raises ContractError: an entry that no source can give.
@@ -83,7 +83,7 @@ class CommandVector:
         self._heading_slot = self._place.get(HEADING, -1)
         self._heading = 0.0
         self.set_ranges(ranges)
-        self._tunables = tunables
+        self._live = live
         self._default = default
         self._shaped = list(default)
         self._twist = default
@@ -145,7 +145,7 @@ class CommandVector:
 
     @property
     def _timeout_ns(self) -> int:
-        return round(self._tunables.command_timeout * 1e9)
+        return round(self._live.command_timeout * 1e9)
 
     def _twist_alive(self, now_ns: int) -> bool:
         return self._twist_ns >= 0 and now_ns - self._twist_ns <= self._timeout_ns
@@ -176,7 +176,7 @@ class CommandVector:
     def _wanted(self, now_ns: int) -> list[float]:
         """The velocity command: cmd_vel, scaled, and what policy_command names of it."""
         twist = self._twist if self._twist_alive(now_ns) else self._default
-        scale = self._tunables.command_scale
+        scale = self._live.command_scale
         wanted = [entry * factor for entry, factor in zip(twist, scale, strict=True)]
         if self._named:
             timeout_ns = self._timeout_ns
@@ -188,14 +188,14 @@ class CommandVector:
 
     def _shape(self, twist: Sequence[float], dt: float) -> None:
         """Limit a velocity command, and keep it to its acceleration."""
-        tunables, shaped = self._tunables, self._shaped
+        live, shaped = self._live, self._shaped
         self.slowed = False
         for i, wanted in enumerate(twist):
-            limit = tunables.command_limit[i]
+            limit = live.command_limit[i]
             if limit and abs(wanted) > limit:
                 wanted = math.copysign(limit, wanted)
                 self.limited.append(TWIST_ENTRIES[i])
-            most = tunables.command_acceleration[i] * dt
+            most = live.command_acceleration[i] * dt
             if most and abs(wanted - shaped[i]) > most:
                 wanted = shaped[i] + math.copysign(most, wanted - shaped[i])
                 self.slowed = True

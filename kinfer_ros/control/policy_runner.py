@@ -1,7 +1,4 @@
-"""Runs the policy of a tick: refuses what cannot be an action, and swaps policies in flight.
-
-Without this module a NaN would become a target, and a new policy would mean a robot on the floor.
-"""
+"""Runs the policy of a tick: refuses what cannot be an action, blends two policies in a swap."""
 
 from __future__ import annotations
 
@@ -75,28 +72,47 @@ class BoundPolicy:
     joints: Indices
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyStep:
+    """
+    What the newest step did, as the record holds it; arrays are valid until the next step.
+
+    :ivar bound: the policy that ran; during a swap the incoming one.
+    :ivar action: [P] rad, as the policy gave it.
+    :ivar carry: the carry that went into it.
+    :ivar swapping: two policies run.
+    :ivar policy_ns: time that inference took.
+    """
+
+    bound: BoundPolicy
+    action: Float32
+    carry: Float32
+    swapping: bool
+    policy_ns: int
+
+
 class PolicyRunner:
     """
     One policy, and for the time of a swap two.
 
-    :ivar fitted: the policy whose inputs, carry and action the record of a step holds: during a
+    :ivar bound: the policy whose inputs, carry and action the record of a step holds: during a
         swap the incoming one.
-    :ivar action: [P] the action of `fitted` as it gave it, rad; valid after an accepted step.
+    :ivar action: [P] the action of `bound` as it gave it, rad; valid after an accepted step.
     :ivar carry_in: the carry that went into that step; valid until the next one.
     :ivar blended: [P] what is to be sent: `action`, or during a swap the mixture.
-    :ivar began_ns: when `fitted` began, on the control clock.
+    :ivar began_ns: when `bound` began, on the control clock.
     :ivar policy_ns: time the last inference took, on the stage clock.
     :ivar swap_failed: why the last swap was rolled back, or ''; read and emptied by the owner.
     """
 
     def __init__(
         self,
-        fitted: BoundPolicy,
-        tunables: LiveSettings,
+        bound: BoundPolicy,
+        live: LiveSettings,
         stage_clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        self.fitted = fitted
-        self._tunables = tunables
+        self.bound = bound
+        self._live = live
         self._stage_clock = stage_clock
         self._outgoing: BoundPolicy | None = None
         self.began_ns = 0
@@ -104,9 +120,9 @@ class PolicyRunner:
         self._swap_began_ns = 0
         self._blend_ns = 0
         self.swap_failed = ''
-        size = len(fitted.joints)
+        size = len(bound.joints)
         self.action: Float32 = np.zeros(size, dtype=np.float32)
-        self.carry_in = fitted.policy.carry
+        self.carry_in = bound.policy.carry
         self.blended = np.zeros(size)
         self._mixed = np.zeros(size)
         self.policy_ns = 0
@@ -115,22 +131,26 @@ class PolicyRunner:
         """Begin a run: fresh carry, heading and time."""
         self._outgoing = None
         self.began_ns = now_ns
-        self.fitted.policy.reset()
-        self.fitted.observation.reset()
+        self.bound.policy.reset()
+        self.bound.observation.reset()
 
-    def replace(self, fitted: BoundPolicy) -> None:
+    def replace(self, bound: BoundPolicy) -> None:
         """Take another policy while none runs."""
-        self.fitted = fitted
+        self.bound = bound
         self._outgoing = None
 
-    def swap(self, fitted: BoundPolicy, now_ns: int, blend_ns: int) -> None:
+    def swap(self, bound: BoundPolicy, now_ns: int, blend_ns: int) -> None:
         """Let another policy take over within `blend_ns`, from a fresh carry, while one runs."""
         assert self._outgoing is None, 'roll the last swap back first'
-        self._outgoing, self.fitted = self.fitted, fitted
+        self._outgoing, self.bound = self.bound, bound
         self._swap_began_ns, self._blend_ns = now_ns, blend_ns
         self._old_began_ns, self.began_ns = self.began_ns, now_ns
-        fitted.policy.reset()
-        fitted.observation.reset()
+        bound.policy.reset()
+        bound.observation.reset()
+
+    def outcome(self) -> PolicyStep:
+        """Describe the newest step."""
+        return PolicyStep(self.bound, self.action, self.carry_in, self.swapping, self.policy_ns)
 
     @property
     def swapping(self) -> bool:
@@ -138,8 +158,8 @@ class PolicyRunner:
         return self._outgoing is not None
 
     def observe(self, now_ns: int, *, running: bool) -> None:
-        """Fill the inputs of the policies that run, and of `fitted` in every mode, for the log."""
-        observation = self.fitted.observation
+        """Fill the inputs of the policies that run, and of `bound` in every mode, for the log."""
+        observation = self.bound.observation
         if not running:
             observation.reset()
         observation.fill((now_ns - self.began_ns) / 1e9 if running else 0.0)
@@ -154,7 +174,7 @@ class PolicyRunner:
             the output was refused, and then nothing has.
         """
         self.policy_ns = 0
-        refused, action = self._infer(self.fitted)
+        refused, action = self._infer(self.bound)
         if self._outgoing is None:
             if not refused:
                 self._accept(action)
@@ -165,10 +185,22 @@ class PolicyRunner:
             return self.step(now_ns)
         return self._blend(self._outgoing, action, now_ns)
 
+    def write_target(self, target: Float64, start_pose: Float64, scale: float) -> None:
+        """
+        Turn the action into the target [N] rad, scaled about the start pose [N] rad.
+
+        Joints that the policy does not have are sent to the start pose, in every tick anew: the
+        target still holds what the limits made of it in the last one.
+        """
+        joints = self.bound.joints
+        target[:] = start_pose
+        scale_about(self.blended, start_pose[joints], scale)
+        target[joints] = self.blended
+
     def roll_back(self, reason: str) -> None:
         """Go on with the outgoing policy alone; `swap_failed` says why."""
         assert self._outgoing is not None
-        self.fitted, self._outgoing = self._outgoing, None
+        self.bound, self._outgoing = self._outgoing, None
         self.began_ns = self._old_began_ns
         self.swap_failed = reason
 
@@ -191,13 +223,13 @@ class PolicyRunner:
         return ''
 
     def _accept(self, action: Float32) -> None:
-        self.carry_in = self.fitted.policy.carry
-        self.fitted.policy.accept()
+        self.carry_in = self.bound.policy.carry
+        self.bound.policy.accept()
         self.action = action
 
-    def _infer(self, fitted: BoundPolicy) -> tuple[str, Float32]:
+    def _infer(self, bound: BoundPolicy) -> tuple[str, Float32]:
         """Run one policy; why its output is refused, or '', and the action."""
-        policy = fitted.policy
+        policy = bound.policy
         begin = self._stage_clock()
         try:
             action = policy.infer()
@@ -209,7 +241,7 @@ class PolicyRunner:
             bad = np.flatnonzero(~np.isfinite(action)).tolist()
             what = f'target of its joints {bad}' if bad else 'next carry'
             return f'the policy gave a non-finite {what}', action
-        most = self._tunables.max_action
+        most = self._live.max_action
         # Two reductions are half as dear as an absolute value of all.
         if action.max() > most or action.min() < -most:
             worst = int(np.abs(action).argmax())

@@ -119,7 +119,7 @@ class Trial:
         controller = self.controller
         names, values = self._named
         if names:
-            controller.parts.command.set_named(names, values, simulation.now_ns)
+            controller.inputs.command.set_named(names, values, simulation.now_ns)
         running = controller.mode is Mode.RUN
         self._meter.running = running
         if running:
@@ -136,7 +136,7 @@ class Trial:
         if push is not None:
             self.simulated.push(push)
             x, y, _ = push
-            self.controller.parts.watch.panel.say(f'pushed by {x:+.2f}, {y:+.2f} m/s')
+            self.controller.stats.say(f'pushed by {x:+.2f}, {y:+.2f} m/s')
 
     def _result(self) -> dict[str, Any]:
         job, meter, odometer = self.job, self._meter, self.simulation.odometer

@@ -1,8 +1,4 @@
-"""Records one job of an evaluation as the policy node records a run: replay and report read it.
-
-Without this module the worst run of an evaluation could be repeated, but not looked at. It stands
-here because the run's session and its log are the node's.
-"""
+"""Records one job of an evaluation as the policy node records a run: replay and report read it."""
 
 from __future__ import annotations
 
@@ -11,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.contract.report import check_contract
-from kinfer_ros.control.assembly import gains
+from kinfer_ros.control.gains import gains
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import Trial
 from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.evaluation.matrix import twist_of
 from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
-from kinfer_ros.run.session import PolicySetup
 from kinfer_ros.run.session import RunSession
+from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.simulate import Simulation
 
 AHEAD = 100
@@ -59,7 +55,8 @@ def record_job(subject: Subject, job: Job, runs_dir: Path) -> tuple[dict[str, An
     session.directory.write_run_json({'evaluation': job.id})
 
     def log(simulation: Simulation) -> None:
-        session.count_tick(simulation.now_ns, 0, 0, (0, 0, 0, 0))
+        assert simulation.outcome is not None
+        session.record(simulation.outcome, simulation.now_ns, 0, 0, (0, 0, 0, 0))
         if session.log.step_id % AHEAD == 0:
             _wait_for_the_writer(session)
 

@@ -8,6 +8,7 @@ message objects cost more than the policy does.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from kinfer_ros.bridges.session import parse_sender
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ContractError
-from kinfer_ros.robot.robot import Robot
 from kinfer_ros.ros.cdr import CommandBytes
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import read_imu_values
@@ -150,33 +150,16 @@ class CommandMessages:
 
 
 def gains_message(
-    robot: Robot, kp: Float64, kd: Float64, torque_limit: Float64, session: str = ''
+    names: Sequence[str], kp: Float64, kd: Float64, torque_limit: Float64, session: str = ''
 ) -> JointState:
     """Named gains: position = kp Nm/rad, velocity = kd Nm s/rad, effort = torque limit Nm."""
     return JointState(
         header=Header(frame_id=session),
-        name=list(robot.joint_names),
+        name=list(names),
         position=array('d', kp),
         velocity=array('d', kd),
         effort=array('d', torque_limit),
     )
-
-
-def gains_differ(asked: JointState, found: JointState) -> list[str]:
-    """Names of the joints whose gains in force are not the gains asked for."""
-    if not len(found.name) == len(found.position) == len(found.velocity) == len(found.effort):
-        return list(asked.name)  # an echo that leaves something out confirms nothing
-    in_force = dict(
-        zip(
-            found.name, zip(found.position, found.velocity, found.effort, strict=True), strict=True
-        )
-    )
-    wanted = zip(asked.name, asked.position, asked.velocity, asked.effort, strict=True)
-    return [
-        name
-        for name, *gains in wanted
-        if name not in in_force or not np.allclose(gains, in_force[name], rtol=1e-4, atol=1e-6)
-    ]
 
 
 def read_command(message: JointState) -> Command:

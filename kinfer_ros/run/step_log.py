@@ -1,14 +1,13 @@
-"""Writes what a tick saw and did into the ring of the step log.
+"""Writes the record of each tick: what it saw and what it did.
 
-Without this module a run could not be replayed. It runs inside the tick: copies into memory that
-is already there, nothing else.
+It runs inside the tick: copies into memory that is already there, nothing else. A thread
+(run/writer.py) writes steps.ndjson from there.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.policy_runner import TickPolicy
-from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.control.tick import Tick
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.black_box import SECONDS
 from kinfer_ros.run.black_box import BlackBox
@@ -53,6 +52,7 @@ class StepLog:
     def __init__(
         self,
         run_dir: Path,
+        controller: Controller,
         policy: Policy,
         *,
         rate_hz: float,
@@ -73,8 +73,13 @@ class StepLog:
             carry_size=policy.carry.size,
             stages=STAGES,
         )
+        self._controller = controller
+        self._frame = controller.inputs.frame
         self._ring = layout.make_ring()
-        self._measured = [(self._ring.f32[key], MEASURED_SOURCES[key]) for key in layout.measured]
+        self._measured = [
+            (self._ring.f32[key], getattr(self._frame, MEASURED_SOURCES[key]))
+            for key in layout.measured
+        ]
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
         file = None
         if record:
@@ -95,25 +100,25 @@ class StepLog:
 
     def add(
         self,
-        controller: Controller,
+        tick: Tick,
         *,
         activation: int,
         now_ns: int,
         late_ns: int,
         age_ns: int,
-        stage_ns: tuple[int, int, int, int],
+        stage_ns: tuple[int, ...],
         pose: tuple[float, float, float] | None = None,
     ) -> None:
         """
-        Add the record of the tick that `controller` just ran.
+        Add the record of a tick that was just run.
 
         :param now_ns: the control clock.
         :param pose: of the base, m, m, rad, where there is a new one.
         """
         ring = self._ring
-        stepping = controller.parts.stepping
-        if stepping.fitted.policy is not self._policy:
-            self._follow(stepping.fitted.policy)
+        step = tick.step
+        if step.bound.policy is not self._policy:
+            self._follow(step.bound.policy)
         slot = ring.claim()
         step_id = self.step_id
         self.step_id += 1
@@ -123,24 +128,24 @@ class StepLog:
         for rows, buffer in self._inputs:
             rows[slot] = buffer.ravel()
         i64 = ring.i64
-        if controller.parts.frame.joint_stamp_ns:
+        if self._frame.joint_stamp_ns:
             flags |= HAS_SAMPLE
-            i64['stamp_ns'][slot] = controller.parts.frame.joint_stamp_ns
+            i64['stamp_ns'][slot] = self._frame.joint_stamp_ns
             i64['age_us'][slot] = age_ns // 1000
             for rows, source in self._measured:
-                rows[slot] = getattr(controller.parts.frame, source)[stepping.fitted.joints]
-        if controller.send is Send.POSITION:
+                rows[slot] = source[step.bound.joints]
+        if tick.send is Send.POSITION:
             flags |= HAS_TARGET
-            np.take(controller.target, stepping.fitted.joints, out=self._target)
+            np.take(tick.target, step.bound.joints, out=self._target)
             ring.f32['target'][slot] = self._target
-        if controller.ran:
+        if tick.ran:
             flags |= HAS_OUTPUT
-            ring.f32['output'][slot] = stepping.action
-        if self._carry_is_due(controller):
+            ring.f32['output'][slot] = step.action
+        if self._carry_is_due(tick):
             flags |= HAS_CARRY
-            ring.f32['carry'][slot] = stepping.carry_in.ravel()
-            if not stepping.swapping:
-                ring.obj['resume'][slot] = resume_state(controller)
+            ring.f32['carry'][slot] = step.carry.ravel()
+            if not step.swapping:
+                ring.obj['resume'][slot] = self._controller.resume_state()
         if pose is not None:
             flags |= HAS_ODOM
             ring.f32['odom'][slot] = pose
@@ -151,31 +156,31 @@ class StepLog:
         i64['late_us'][slot] = late_ns // 1000
         i64['activation'][slot] = activation
         i64['flags'][slot] = flags
-        ring.obj['mode'][slot] = str(controller.mode)
-        if controller.events:
-            ring.obj['events'][slot] = controller.events
+        ring.obj['mode'][slot] = str(tick.mode)
+        if tick.events:
+            ring.obj['events'][slot] = tick.events
         ring.publish()
-        if controller.counts['faults'] != self._faults:
-            self._faults = controller.counts['faults']
-            self._ask_black_box(controller, step_id)
+        if tick.faults != self._faults:
+            self._faults = tick.faults
+            self._ask_black_box(tick.reason, step_id)
 
-    def _ask_black_box(self, controller: Controller, step_id: int) -> None:
+    def _ask_black_box(self, reason: str, step_id: int) -> None:
         self._black_box.ask(
             {
-                'reason': controller.reason,
+                'reason': reason,
                 'step_id': step_id,
                 't_us': time.time_ns() // 1000,
-                'guards': controller.parts.watch.panel.state(),
+                'guards': self._controller.stats.state(),
             }
         )
 
-    def _carry_is_due(self, controller: Controller) -> bool:
+    def _carry_is_due(self, tick: Tick) -> bool:
         """Whether this step's carry is recorded: the first of a run, then every n-th."""
-        if controller.mode is not Mode.RUN:
+        if tick.mode is not Mode.RUN:
             self._until_carry = 0
             return False
-        if not controller.ran or self._until_carry:
-            self._until_carry -= controller.ran
+        if not tick.ran or self._until_carry:
+            self._until_carry -= tick.ran
             return False
         self._until_carry = self._carry_every - 1
         return True
@@ -191,18 +196,3 @@ class StepLog:
     def close(self) -> LogCounters:
         """Write what is left and close the file."""
         return self._writer.close()
-
-
-def resume_state(controller: Controller) -> dict[str, Any]:
-    """What a replay needs, beside the carry, to begin at the step that was just run."""
-    stepping, tunables = controller.parts.stepping, controller.parts.tunables
-    # One row after the other: what is taken of both at once is not contiguous, as orjson wants it.
-    last, smooth = (row[stepping.fitted.joints] for row in controller.parts.limiter.before)
-    return {
-        'model': stepping.fitted.policy.contract.sha256[:12],
-        'began_ns': stepping.began_ns,
-        'last': last,
-        'smooth': smooth,
-        'factors': asdict(controller.factors),
-        'settings': {name: getattr(tunables, name) for name in REPLAYED},
-    }

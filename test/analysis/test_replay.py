@@ -22,7 +22,7 @@ from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import Outcome
 from kinfer_ros.analysis.replay import Replay
-from kinfer_ros.control.assembly import fit
+from kinfer_ros.control.assembly import bind
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
@@ -48,7 +48,7 @@ def edit(path: Path, change) -> None:
 
 def tuned(step: int, simulation) -> None:
     """Everything that stands between the policy and the robot changes under way."""
-    settings = simulation.controller.parts.tunables.copy()
+    settings = simulation.controller.live.copy()
     for at, change in (
         (40, {'action_scale': 0.7}),
         (60, {'target_slew': 2.0, 'torque_band': 0.3}),
@@ -56,7 +56,7 @@ def tuned(step: int, simulation) -> None:
         (120, {'action_scale': 1.0, 'stale_timeout': 0.3}),
     ):
         if step == at:
-            simulation.controller.request_tunables(replace(settings, **change))
+            simulation.controller.request_live_settings(replace(settings, **change))
 
 
 @pytest.fixture(scope='module')
@@ -145,8 +145,7 @@ def test_a_swap_replays_to_the_bit(tmp_path):
 
     def swap(step: int, simulation) -> None:
         if step == 73:
-            parts = simulation.controller.parts
-            fitted = fit(incoming, simulation.robot.robot, parts.frame, parts.command)
+            fitted = bind(incoming, simulation.robot.robot, simulation.controller.inputs)
             simulation.controller.request_swap(fitted, lambda reason: None)
 
     path = record_run(tmp_path, SECONDS, swap)

@@ -18,8 +18,8 @@ from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.assembly import assemble
-from kinfer_ros.control.assembly import gains
 from kinfer_ros.control.assembly import start_pose
+from kinfer_ros.control.gains import gains
 from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ContractError
@@ -71,7 +71,7 @@ def test_every_input_gets_its_own_numbers(tmp_path: Path) -> None:
     frame.velocity[:] = [2.0, 1.0]
     half = np.sqrt(0.5)
     frame.update_imu((half, 0.0, 0.0, half), (1.1, 1.2, 1.3), (2.1, 2.2, 2.3), rig.now)
-    rig.controller.parts.command.set_twist(0.3, 0.4, 0.5, rig.now)
+    rig.controller.inputs.command.set_twist(0.3, 0.4, 0.5, rig.now)
     rig.tick()
     # The test policy hands its inputs through as its next carry.
     expected = {

@@ -23,8 +23,8 @@ TWIST = ('xvel', 'yvel', 'yawrate')
 
 
 def vector(*names: str, **more: object) -> CommandVector:
-    tunables = more.pop('tunables', LiveSettings())
-    return CommandVector(names, more.pop('ranges', {}), tunables=tunables, **more)
+    tunables = more.pop('live', LiveSettings())
+    return CommandVector(names, more.pop('ranges', {}), live=tunables, **more)
 
 
 def test_twist_entries_go_where_their_names_are() -> None:
@@ -126,7 +126,7 @@ def test_a_heading_set_by_name_goes_back_to_the_integrated_one() -> None:
 def test_scales_come_before_limits_and_ranges_last() -> None:
     """The stick's full way is scaled, what comes of it is limited, whatever its sign."""
     tunables = LiveSettings(command_scale=(0.5, 2.0, 1.0), command_limit=(0.0, 1.0, 0.3))
-    command = vector(*TWIST, tunables=tunables, ranges={'yvel': (-0.8, 0.8)})
+    command = vector(*TWIST, live=tunables, ranges={'yvel': (-0.8, 0.8)})
     command.set_twist(1.0, 1.0, -0.5, 0)
     command.update(0, 0.02)
     np.testing.assert_allclose(command.value, [0.5, 0.8, -0.3], rtol=1e-6)
@@ -138,7 +138,7 @@ def test_scales_come_before_limits_and_ranges_last() -> None:
 
 def test_acceleration_is_limited_both_ways_and_said() -> None:
     """1 m/s^2 at 50 Hz is 0.02 m/s a tick, away from rest as well as back to it."""
-    command = vector(*TWIST, tunables=LiveSettings(command_acceleration=(1.0, 0.0, 0.0)))
+    command = vector(*TWIST, live=LiveSettings(command_acceleration=(1.0, 0.0, 0.0)))
     command.set_twist(0.05, 3.0, 0.0, 0)
     values, slowed = [], []
     for now in (0, 0, 0, S, S, S):  # from S on the command is lost
@@ -151,7 +151,7 @@ def test_acceleration_is_limited_both_ways_and_said() -> None:
 
 def test_a_run_accelerates_from_zero() -> None:
     """A stick pushed while the robot stood in hold must not be a jump at the start."""
-    command = vector(*TWIST, tunables=LiveSettings(command_acceleration=(1.0, 0.0, 0.0)))
+    command = vector(*TWIST, live=LiveSettings(command_acceleration=(1.0, 0.0, 0.0)))
     for _ in range(100):
         command.set_twist(1.0, 0.0, 0.0, 0)
         command.update(0, 0.02)
@@ -163,7 +163,7 @@ def test_a_run_accelerates_from_zero() -> None:
 def test_settings_are_read_live() -> None:
     """They change between two ticks, under a command that stays."""
     tunables = LiveSettings()
-    command = vector('xvel', tunables=tunables)
+    command = vector('xvel', live=tunables)
     command.set_twist(1.0, 0.0, 0.0, 0)
     command.update(S, 0.02)
     assert command.value[0] == 0.0
@@ -205,7 +205,7 @@ def test_a_named_velocity_is_a_push_too() -> None:
 def test_a_named_velocity_keeps_to_the_limits_of_a_command() -> None:
     """`command_limit` is the largest velocity, whichever topic it comes on."""
     tunables = LiveSettings(command_limit=(0.3, 0.0, 0.0), command_acceleration=(1.0, 0.0, 0.0))
-    command = vector(*TWIST, tunables=tunables)
+    command = vector(*TWIST, live=tunables)
     command.set_named(['xvel'], [5.0], 0)
     command.update(0, 0.1)
     assert command.value[0] == np.float32(0.1)
@@ -257,7 +257,7 @@ def test_whatever_is_commanded_the_policy_sees_finite_numbers(
 ) -> None:
     """Any message, and any settings that are accepted."""
     tunables = live_settings_from({'command_scale': scale, 'command_acceleration': acceleration})
-    command = vector(*TWIST, 'yaw', tunables=tunables)
+    command = vector(*TWIST, 'yaw', live=tunables)
     for now, twist in enumerate(twists):
         command.set_twist(*twist, now)
         command.set_named(['yvel'], [twist[0]], now)

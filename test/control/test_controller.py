@@ -81,7 +81,7 @@ def test_the_policy_runs_with_a_carry_that_goes_on(rig: Rig) -> None:
     rig.policy.reset()
     for expected in (0.2, 0.3, 0.35):
         rig.tick()
-        np.testing.assert_allclose(rig.stepping.action, expected, rtol=1e-6)
+        np.testing.assert_allclose(rig.runner.action, expected, rtol=1e-6)
         np.testing.assert_allclose(rig.controller.target, expected, rtol=1e-6)
 
 
@@ -95,7 +95,7 @@ def test_every_run_starts_with_a_fresh_carry(rig: Rig) -> None:
     assert rig.controller.mode is Mode.INACTIVE
     rig.set_pose(0.1)
     rig.run()
-    np.testing.assert_allclose(rig.stepping.action, 0.1, rtol=1e-6)
+    np.testing.assert_allclose(rig.runner.action, 0.1, rtol=1e-6)
 
 
 def test_targets_are_kept_within_the_limits_and_counted(rig: Rig) -> None:
@@ -105,7 +105,7 @@ def test_targets_are_kept_within_the_limits_and_counted(rig: Rig) -> None:
     rig.tick(20)
     np.testing.assert_allclose(rig.controller.target, 1.0)
     assert rig.controller.counts['limited_ticks'] > 10
-    assert rig.stepping.action.max() > 1.5, 'the record keeps what the policy said'
+    assert rig.runner.action.max() > 1.5, 'the record keeps what the policy said'
 
 
 def test_a_stop_damps_in_every_active_mode_and_latches(rig: Rig) -> None:
@@ -161,7 +161,7 @@ def test_an_output_that_is_not_finite_is_refused_and_the_carry_stays(tmp_path: P
     rig.run()
     carry = rig.policy.carry.copy()
     held = rig.controller.target.copy()
-    rig.controller.parts.command.set_twist(-1.0, 0.0, 0.0, rig.now)
+    rig.controller.inputs.command.set_twist(-1.0, 0.0, 0.0, rig.now)
     for _ in range(LiveSettings().max_refused):
         assert rig.tick() is Mode.RUN
         assert not rig.controller.ran
@@ -178,7 +178,7 @@ def test_a_carry_that_is_not_finite_is_refused_as_well(tmp_path: Path) -> None:
     """A finite action with a poisoned carry would fault one tick later, one command too late."""
     rig = Rig(sqrt_policy(tmp_path), small_robot(tmp_path))
     rig.run()
-    rig.controller.parts.command.set_twist(0.0, -1.0, 0.0, rig.now)
+    rig.controller.inputs.command.set_twist(0.0, -1.0, 0.0, rig.now)
     assert rig.tick(LiveSettings().max_refused) is Mode.RUN
     assert rig.tick() is Mode.FAULT
     assert 'next carry' in rig.controller.reason
@@ -340,6 +340,6 @@ def test_joints_without_a_policy_stay_at_the_start_pose(tmp_path: Path) -> None:
 def test_an_input_that_is_not_finite_never_reaches_the_policy(rig: Rig) -> None:
     """A network can turn NaN into a finite target."""
     rig.run()
-    rig.controller.parts.command._default = (float('nan'), 0.0, 0.0)
+    rig.controller.inputs.command._default = (float('nan'), 0.0, 0.0)
     assert rig.tick() is Mode.FAULT
     assert 'input of the policy' in rig.controller.reason

@@ -13,8 +13,8 @@ from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import level_policy
 from helpers.robots import small_robot
-from kinfer_ros.control.assembly import gain_problem
-from kinfer_ros.control.assembly import gains
+from kinfer_ros.control.gains import gain_problem
+from kinfer_ros.control.gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import GainRamp
@@ -106,14 +106,14 @@ def test_a_change_is_one_change_between_two_ticks(tmp_path: Path) -> None:
     rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path))
     rig.run()
     rig.tune(position_margin=0.0, target_slew=1.0)
-    assert rig.controller.parts.tunables.target_slew == 60.0, 'not before the tick'
+    assert rig.controller.live.target_slew == 60.0, 'not before the tick'
     rig.tick()
     assert rig.controller.events[:2] == (
         ['set target_slew 60.0 -> 1.0', 'set position_margin 0.2 -> 0.0']
     )
     rig.set_pose(1.1)
     assert rig.tick() is Mode.FAULT
-    assert 'position' not in rig.controller.parts.watch.panel.warnings()
+    assert 'position' not in rig.controller.stats.warnings()
     assert '0 more are borne' in rig.controller.reason
 
 
@@ -131,13 +131,13 @@ def test_gain_factors_are_ramped_while_live_and_jump_while_inactive(tmp_path: Pa
     """A stiffness that halves in a tick lets the robot drop; an inactive one does not stand."""
     rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path))
     rig.tune(kp_factor=0.9)
-    assert rig.controller.factors.kp_factor == 0.9
+    assert rig.controller.gain_ramp.kp_factor == 0.9
     rig.run()
     rig.tune(kp_factor=0.5)
     rig.tick()
-    assert rig.controller.factors.kp_factor == pytest.approx(0.88)
+    assert rig.controller.gain_ramp.kp_factor == pytest.approx(0.88)
     rig.tick(19)
-    assert rig.controller.factors.kp_factor == 0.5
+    assert rig.controller.gain_ramp.kp_factor == 0.5
 
 
 def test_a_gain_factor_beyond_the_hard_limits_is_refused_with_the_most_there_is(

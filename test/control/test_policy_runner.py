@@ -12,8 +12,8 @@ from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import level_policy
 from helpers.robots import small_robot
-from kinfer_ros.control.controller import REFUSED_FORGOTTEN_AFTER
 from kinfer_ros.control.guards.verdict import Level
+from kinfer_ros.control.mode_targets import REFUSED_FORGOTTEN_AFTER
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.modes import Settings
@@ -96,7 +96,7 @@ def test_max_action_is_believed_and_more_is_not(rig: Rig) -> None:
     for sign in (1.0, -1.0):
         rig.command(y=sign * 0.5 - 0.3)
         rig.tick()
-        asked = float(np.abs(rig.stepping.action).max())
+        asked = float(np.abs(rig.runner.action).max())
         rig.tune(max_action=asked)
         rig.tick()
         assert rig.controller.ran

@@ -82,7 +82,7 @@ class Drive:
         assert all(now[key] >= count for key, count in counts.items())
         more = now - counts
         self.check_send(step, more)
-        policy = rig.stepping.fitted.policy
+        policy = rig.runner.bound.policy
         if more['refused_outputs'] and before is Mode.RUN and step.request != 'swap':
             np.testing.assert_array_equal(policy.carry, carries[id(policy)])
             self.seen['refused'] += 1
@@ -106,7 +106,7 @@ class Drive:
         assert np.isfinite(self.rig.frame.joint_values).all(), 'never from a broken sample'
         self.seen.update(name for name in LIMITS if more[name])
         if not more['slew_broken']:
-            way = controller.parts.tunables.target_slew * PERIOD_S
+            way = controller.live.target_slew * PERIOD_S
             assert (target >= self.sent - way).all()
             assert (target <= self.sent + way).all()
         self.sent = target.copy()

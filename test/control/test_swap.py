@@ -37,15 +37,15 @@ def test_the_share_of_the_new_policy_grows_and_both_carries_advance(tmp_path: Pa
     answers = rig.swap(new)
     for tick in range(BLEND_TICKS):
         assert rig.tick() is Mode.RUN
-        assert rig.stepping.swapping
+        assert rig.runner.swapping
         assert rig.controller.target == pytest.approx([0.4 * tick / BLEND_TICKS] * 2)
         assert rig.policy.carry[0] == old_steps + tick + 1
         assert new.carry[0] == tick + 1
-        assert rig.stepping.action == pytest.approx([0.4] * 2), 'the record has the new one'
+        assert rig.runner.action == pytest.approx([0.4] * 2), 'the record has the new one'
     assert answers == []
     rig.tick()
     assert answers == ['']
-    assert not rig.stepping.swapping
+    assert not rig.runner.swapping
     assert rig.controller.target == pytest.approx([0.4] * 2)
     assert rig.policy.carry[0] == old_steps + BLEND_TICKS
     assert rig.controller.swaps == 1
@@ -85,7 +85,7 @@ def test_a_broken_new_policy_is_rolled_back_without_a_lost_tick(
     assert rig.controller.ran
     assert len(answers) == 1
     assert answers[0]
-    assert rig.stepping.fitted.policy is rig.policy
+    assert rig.runner.bound.policy is rig.policy
     assert rig.policy.carry[0] == steps + 1
     assert rig.controller.target == pytest.approx([0.0] * 2)
     assert rig.controller.counts['refused_outputs'] == rig.controller.swaps == 0
@@ -128,7 +128,7 @@ def test_a_swap_during_a_swap_ends_the_first_one(tmp_path: Path) -> None:
     assert rig.controller.target == pytest.approx([0.0] * 2)
     rig.tick(BLEND_TICKS)
     assert second == ['']
-    assert rig.stepping.fitted.policy is third
+    assert rig.runner.bound.policy is third
     assert rig.controller.swaps == 1
 
 
@@ -158,8 +158,8 @@ def test_the_end_of_the_run_rolls_a_swap_back(tmp_path: Path, end: str) -> None:
         rig.tick()
     assert len(answers) == 1
     assert answers[0]
-    assert not rig.stepping.swapping
-    assert rig.stepping.fitted.policy is rig.policy
+    assert not rig.runner.swapping
+    assert rig.runner.bound.policy is rig.policy
     assert end == 'fade' or rig.controller.send is not Send.POSITION
 
 
@@ -175,8 +175,8 @@ def test_a_swap_while_nothing_runs_is_done_at_once(tmp_path: Path) -> None:
     rig.controller.request_run()
     rig.command(x=2.0)
     rig.tick()
-    assert rig.stepping.action == pytest.approx([0.4] * 2)
-    assert rig.controller.parts.command.value[0] == 0.5, 'its own ranges hold'
+    assert rig.runner.action == pytest.approx([0.4] * 2)
+    assert rig.controller.inputs.command.value[0] == 0.5, 'its own ranges hold'
 
 
 @pytest.mark.parametrize('when', ['with the fade', 'in the fade', 'while inactive'])
@@ -197,4 +197,4 @@ def test_a_swap_at_the_end_of_a_session_is_refused(tmp_path: Path, when: str) ->
     rig.tick(2)
     assert len(answers) == 1
     assert answers[0]
-    assert rig.stepping.fitted.policy is rig.policy
+    assert rig.runner.bound.policy is rig.policy

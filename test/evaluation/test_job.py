@@ -99,7 +99,7 @@ def test_any_entry_of_a_command_can_be_asked_for(tmp_path):
     job = load_matrix(path, check_subject(subject).contract).job('tall/calm/0')
     seen = []
     trial = Trial(subject, job)
-    trial.run(lambda s: seen.append(s.controller.parts.command.value.tolist()))
+    trial.run(lambda s: seen.append(s.controller.inputs.command.value.tolist()))
     assert seen[-5] == pytest.approx([0.25, 0.1, -2.0])
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
-from kinfer_ros.contract.activation import not_ready
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.policy.policy import Policy
@@ -85,9 +84,9 @@ def ask(rig: Rig, request: str, other: Policy) -> None:
         controller.abandon()
     elif request == 'activate' and controller.mode is Mode.INACTIVE:
         measure(rig, Step(position=(0.2, -0.2), command=(0.0, 0.0, 0.0)))
-        if not not_ready(controller.parts, rig.now, rig.now, 2.0):
+        if not controller.checks.refusal(rig.now, rig.now, 2.0):
             rig.activate()
-    elif request == 'swap' and rig.stepping.fitted.policy is not other:
+    elif request == 'swap' and rig.runner.bound.policy is not other:
         rig.swap(other)
 
 
@@ -104,7 +103,7 @@ def measure(rig: Rig, step: Step) -> None:
     frame.imu_stamp_ns = rig.now + step.stamp_offset_ns - step.imu_age_ns
     frame.joint_stamp_ns = rig.now + step.stamp_offset_ns - step.joint_age_ns
     if step.command is not None:
-        rig.controller.parts.command.set_twist(*step.command, rig.now)
+        rig.controller.inputs.command.set_twist(*step.command, rig.now)
     if step.tune:
         rig.tune(**step.tune)
 

@@ -101,9 +101,7 @@ class Flat:
         def keep(s: Simulation) -> None:
             if s.controller.mode is Mode.RUN:
                 targets.append(
-                    s.controller.target[s.controller.parts.stepping.fitted.joints].astype(
-                        np.float32
-                    )
+                    s.controller.target[s.controller.bound_policy.joints].astype(np.float32)
                 )
 
         simulation.run(seconds + 5.0, keep)

@@ -14,7 +14,7 @@ from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.archive import write_archive
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.run.session import RunSession
-from kinfer_ros.run.session import load
+from kinfer_ros.run.setup import load_setup
 from kinfer_ros.simulate import Simulation
 
 DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in STRUCTURE}
@@ -42,7 +42,7 @@ def record_run(
         'default_command': [0.3, 0.0, 0.0],
         **parameters,
     }
-    loaded = load(given)
+    loaded = load_setup(given)
     session = RunSession(loaded, given)
     session.activation = 1
     robot = MujocoRobot(loaded.robot, seed=0)
@@ -50,7 +50,8 @@ def record_run(
     session.odometer = simulation.odometer  # a node has its own, from the topic odom
 
     def log(s: Simulation) -> None:
-        session.count_tick(s.now_ns, 0, 0, (0, 0, 0, 0))
+        assert s.outcome is not None
+        session.record(s.outcome, s.now_ns, 0, 0, (0, 0, 0, 0))
         if s.controller.mode is Mode.RUN:
             # As the tick does on a disk that keeps up: the writer's thread gets its turn.
             assert session.log.counters()['error'] is None

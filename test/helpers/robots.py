@@ -16,7 +16,7 @@ from helpers.models import metadata
 from helpers.models import sqrt_step
 from helpers.models import write_kinfer
 from kinfer_ros.control.assembly import assemble
-from kinfer_ros.control.assembly import fit
+from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
@@ -83,8 +83,8 @@ class Rig:
         )
         self.policy = policy
         self.robot = robot
-        self.stepping = self.controller.parts.stepping
-        self.frame = self.controller.parts.frame
+        self.runner = self.controller._parts.runner
+        self.frame = self.controller.inputs.frame
         self.now = START_NS
         self.set_pose(0.0)
         self.sense()
@@ -121,23 +121,22 @@ class Rig:
 
     def command(self, x: float = 0.0, y: float = 0.0, yaw_rate: float = 0.0) -> None:
         """Send a velocity command now."""
-        assert self.controller.parts.command.set_twist(x, y, yaw_rate, self.now)
+        assert self.controller.inputs.command.set_twist(x, y, yaw_rate, self.now)
 
     def swap(self, policy: Policy) -> list[str]:
         """Ask for another policy; :return: the answers, one when all is well, as they come."""
-        parts = self.controller.parts
         answers: list[str] = []
-        fitted = fit(policy, self.robot, parts.frame, parts.command)
-        self.controller.request_swap(fitted, answers.append)
+        bound = bind(policy, self.robot, self.controller.inputs)
+        self.controller.request_swap(bound, answers.append)
         return answers
 
     def tune(self, **changes: Any) -> None:
         """Ask for other live settings."""
-        self.controller.request_tunables(replace(self.controller.parts.tunables, **changes))
+        self.controller.request_live_settings(replace(self.controller.live, **changes))
 
     def count(self, guard: str, level: Level) -> int:
         """How often a guard gave a verdict of that level."""
-        return self.controller.parts.watch.panel.count(guard, level)
+        return self.controller.stats.count(guard, level)
 
     def tick_until(self, mode: Mode) -> None:
         """Let periods pass until a mode is reached, at most 200."""

@@ -110,9 +110,9 @@ def _watch(graph: Composition, stopped: threading.Event) -> None:
     next_line = 0.0
     while not graph.ended and not stopped.wait(0.05):
         policy = graph.policy
-        loaded = policy.loaded
-        if loaded is not None and loaded.controller.mode is Mode.FAULT:
-            policy.request_end(f'fault: {loaded.controller.reason}')
+        setup = policy.setup
+        if setup is not None and setup.controller.mode is Mode.FAULT:
+            policy.request_end(f'fault: {setup.controller.reason}')
         now = time.monotonic()
         if now >= next_line:
             next_line = now + (STATUS_PERIOD if tty else 5.0)
@@ -124,10 +124,10 @@ def _watch(graph: Composition, stopped: threading.Event) -> None:
 
 
 def _status(policy: Any) -> str:
-    session, loaded = policy.session, policy.loaded
-    if session is None or loaded is None:
+    session, setup = policy.session, policy.setup
+    if session is None or setup is None:
         return f'starting  {policy.failure or ""}'
-    controller = loaded.controller
+    controller = setup.controller
     return (
         f'{controller.mode!s:8} run {controller.run_ns / 1e9:5.1f} s  {policy.rate:5.1f} Hz  '
         f'late p99 {session.late.quantile_ns(0.99) / 1e6:5.2f} ms  '

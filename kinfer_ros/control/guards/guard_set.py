@@ -32,12 +32,12 @@ class GuardSet:
     """
     The guards of one controller.
 
-    :ivar panel: the tally of their verdicts.
+    :ivar stats: the tally of their verdicts.
     :ivar health: what the robot tells of temperatures and battery.
     """
 
     def __init__(self, robot: Robot, frame: SensorFrame, tunables: LiveSettings) -> None:
-        self.panel = GuardStats()
+        self.stats = GuardStats()
         self.health = Health(robot)
         self._frame = frame
         self._tunables = tunables
@@ -85,7 +85,7 @@ class GuardSet:
         """
         for verdict in self._verdicts(moment, target, missed):
             if verdict is not OK:
-                self.panel.note(verdict)
+                self.stats.note(verdict)
                 if verdict.level is Level.FAULT:
                     return verdict.text
         return ''

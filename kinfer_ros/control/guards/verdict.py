@@ -6,6 +6,7 @@ one had been on the verge for how long.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypedDict
@@ -89,7 +90,7 @@ class GuardStats:
 
     A warning is said when it begins, not in every tick; limits and faults are said always.
 
-    :ivar said: what is new in this tick, in words; the controller empties it.
+    :ivar said: what is new in this tick, in words.
     """
 
     def __init__(self) -> None:
@@ -115,6 +116,14 @@ class GuardStats:
             self.said.append(f'{name} limit')
         elif level is Level.WARN and new:
             self.said.append(f'warning {name}: {verdict.text}')
+
+    def take_events(self) -> Sequence[str]:
+        """End the tick: :return: what is new in it, in a list of its own that a log may keep."""
+        self.end_tick()
+        if not self.said:
+            return ()
+        events, self.said = self.said, []
+        return events
 
     def end_tick(self) -> None:
         """Forget what guards said that were silent in this tick."""

@@ -184,7 +184,9 @@ class KosBridge(Node):
             self.get_logger().info(f'state {robot.state_text}')
         if robot.in_force is not self._said_gains:
             self._said_gains = gains = robot.in_force
-            message = gains_message(robot.robot, gains.kp, gains.kd, gains.torque_limit)
+            message = gains_message(
+                robot.robot.joint_names, gains.kp, gains.kd, gains.torque_limit
+            )
             self._gains.publish(message)
 
     # On the executor ---------------------------------------------------------------------

@@ -319,7 +319,9 @@ class MujocoBridge(Node):
             self._state.publish(String(data=bridge.state_text))
         if bridge.gains_version != self._said_gains:
             self._said_gains = bridge.gains_version
-            self._gains.publish(gains_message(bridge.robot.robot, *bridge.robot.gains()))
+            self._gains.publish(
+                gains_message(bridge.robot.robot.joint_names, *bridge.robot.gains())
+            )
 
     def _publish_diagnostics(self) -> None:
         bridge = self.bridge

@@ -3,8 +3,8 @@
 Topics: robot_link.py. Parameters: parameters.py. Services, all std_srvs/Trigger: ~/start (hold to
 run), ~/stop (latched soft stop), ~/reset (fault to damp), ~/load_model.
 
-This file turns lifecycle transitions and services into requests; the ticks are in loop.py, and
-kinfer_ros.control decides.
+This file turns lifecycle transitions and services into requests; a tick is ControlLoop.step in
+control/loop.py.
 """
 
 from __future__ import annotations
@@ -12,44 +12,52 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
+from kinfer_ros.contract.readiness import Readiness
+from kinfer_ros.contract.report import WARN
+from kinfer_ros.contract.report import as_table
+from kinfer_ros.contract.report import refuse
+from kinfer_ros.control.loop import ControlLoop
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.realtime import Realtime
 from kinfer_ros.control.realtime import RealtimeConfig
+from kinfer_ros.control.tick import format_mode
+from kinfer_ros.control.time_base import Lockstep
+from kinfer_ros.control.time_base import RealTime
+from kinfer_ros.control.time_base import SimTime
+from kinfer_ros.control.tuning import Tuning
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused
+from kinfer_ros.nodes.policy.control_timer import ControlTimer
 from kinfer_ros.nodes.policy.diagnostics import DiagnosticsPublisher
-from kinfer_ros.nodes.policy.loop import ControlLoop
-from kinfer_ros.nodes.policy.loop import format_mode
-from kinfer_ros.nodes.policy.model_swap import ModelSwap
+from kinfer_ros.nodes.policy.model_loader import ModelLoader
 from kinfer_ros.nodes.policy.operator import Operator
 from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
+from kinfer_ros.nodes.policy.parameters import STRUCTURE
 from kinfer_ros.nodes.policy.parameters import declare
 from kinfer_ros.nodes.policy.parameters import value
-from kinfer_ros.nodes.policy.readiness import Readiness
-from kinfer_ros.nodes.policy.robot_link import PolicyIO
-from kinfer_ros.nodes.policy.tuning import Tuning
+from kinfer_ros.nodes.policy.robot_link import RobotLink
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.ros.clocks import Clocks
-from kinfer_ros.ros.messages import gains_differ
+from kinfer_ros.ros.live_check import check_from_inside
 from kinfer_ros.ros.overrides import refuse_misspelt_parameters
-from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.ros.process import run_node
-from kinfer_ros.run.session import PolicySetup
 from kinfer_ros.run.session import RunSession
-from kinfer_ros.run.session import load
-from kinfer_ros.run.session import load_policy
-from kinfer_ros.run.session import loaded_gains
+from kinfer_ros.run.setup import PolicySetup
+from kinfer_ros.run.setup import load_policy
+from kinfer_ros.run.setup import load_setup
+from kinfer_ros.run.status import StatusReporter
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -61,6 +69,9 @@ SUPERVISE_PERIOD = 0.1
 LOCKSTEP_SUPERVISE_PERIOD = 0.025
 """s; a lost sample or command stops the simulation until it is asked for and sent again."""
 
+SETTABLE = ('model', 'spec')
+"""Of STRUCTURE what can be set while active: it takes effect with ~/load_model."""
+
 
 class PolicyNode(LifecycleNode):
     """
@@ -69,7 +80,7 @@ class PolicyNode(LifecycleNode):
     :ivar failure: the error of the last transition that failed, or None.
     :ivar finished: the node has nothing more to do (its run ended, or it failed to start).
     :ivar run_path: directory of the newest run, or None.
-    :ivar loaded: the policy on its robot, from configure to cleanup.
+    :ivar setup: the policy on its robot, from configure to cleanup.
     :ivar session: the run, from configure to cleanup.
     """
 
@@ -81,27 +92,31 @@ class PolicyNode(LifecycleNode):
         self.failure: KinferRosError | None = None
         self.finished = False
         self.run_path: Path | None = None
-        self.loaded: PolicySetup | None = None
+        self.setup: PolicySetup | None = None
         self.session: RunSession | None = None
         self._lockstep = bool(value(self, 'lockstep'))
         self._clocks = Clocks(self)
-        self._io = PolicyIO(
+        self._link = RobotLink(
             self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
         )
-        self._ticker: ControlLoop | None = None
+        self._loop: ControlLoop | None = None
+        self._time: RealTime | None = None
         self._realtime = Realtime()
         self._operator = Operator(self)
-        self._ready = Readiness(self, self._io, self._clocks, self._operator)
-        self._swap: ModelSwap | None = None
-        self._said_mode = ''
+        self._ready = Readiness(
+            self, self._link, self._clocks, self._operator,
+            lambda name: value(self, name), self.get_logger().info,
+        )  # fmt: skip
+        self._published_mode = ''
         self._starting = bool(value(self, 'autostart'))
         self._start_deadline: float | None = None
         self._ending = ''
+        self._status = StatusReporter()
         self._diagnostics = DiagnosticsPublisher(self)
         self.create_service(Trigger, '~/start', _answering(self._on_start))
         self.create_service(Trigger, '~/reset', _answering(self._on_reset))
-        self._load_model = PolledTrigger(self, '~/load_model')
-        Tuning(self, lambda: self.loaded, lambda: self._ticker is not None)
+        self._loader = ModelLoader(self, self, self.get_logger().error)
+        self._follow_parameters()
         # A steady timer: node-clock timers do not fire before the first /clock.
         period = LOCKSTEP_SUPERVISE_PERIOD if self._lockstep else SUPERVISE_PERIOD
         self.create_timer(period, self._supervise, clock=self._clocks.steady)
@@ -110,14 +125,19 @@ class PolicyNode(LifecycleNode):
     @property
     def rate(self) -> float:
         """Ticks a second, as measured over the last second."""
-        return self._diagnostics.rate
+        return self._status.rate
 
     @property
     def state(self) -> str:
         """Where the lifecycle stands: unconfigured, inactive or active."""
-        if self._ticker is not None:
+        if self.active:
             return 'active'
         return 'unconfigured' if self.session is None else 'inactive'
+
+    @property
+    def active(self) -> bool:
+        """Whether the loop ticks."""
+        return self._loop is not None
 
     # Lifecycle ---------------------------------------------------------------------------
 
@@ -183,112 +203,131 @@ class PolicyNode(LifecycleNode):
 
     def _configure(self) -> None:
         if not self._starting:
-            self.loaded = None  # parameters may have changed since it was loaded
-        loaded = self._load()
-        self._wait_for(lambda: self._ready.sensors_problem(loaded))
-        self._ready.hold_contract(loaded)
-        self._open_run(loaded)
+            self.setup = None  # parameters may have changed since it was loaded
+        setup = self._load()
+        self._wait_for(lambda: self._ready.sensors_problem(setup))
+        self._check_live_contract(setup)
+        self._open_run(setup)
 
     def _load(self) -> PolicySetup:
         """Load once; a retried configure finds it loaded already."""
-        if self.loaded is None:
+        if self.setup is None:
             begin = time.monotonic()
-            self.loaded = load(self._values())
-            contract = self.loaded.policy.contract
+            self.setup = load_setup(self._values())
+            contract = self.setup.policy.contract
             self.get_logger().info(
                 f'loaded {contract.path} in {time.monotonic() - begin:.2f} s: '
                 f'{len(contract.joint_names)} joints, command {list(contract.command_names)}, '
-                f'{self.loaded.rate_hz:g} Hz'
+                f'{self.setup.rate_hz:g} Hz'
             )
-        return self.loaded
+        return self.setup
+
+    def _check_live_contract(self, setup: PolicySetup) -> None:
+        """
+        Hold the policy's contract against the live graph, as `check --live` does.
+
+        :raises ContractError: with the lines of the report that are not ok.
+        :raises NotReady: messages are missing, late or too few, which may pass.
+        """
+        live = check_from_inside(
+            setup.policy, setup.robot, self._link.sources, setup.rate_hz,
+            lockstep=self._lockstep, sim=self._clocks.sim_time,
+        )  # fmt: skip
+        report = [*setup.report, *live]
+        refuse(report, setup.policy.contract, setup.robot)
+        for row in report:
+            if row.verdict == WARN:
+                self.get_logger().warning(f'contract: {as_table([row])}')
 
     def _values(self) -> dict[str, Any]:
         return {entry.name: value(self, entry.name) for entry in POLICY_PARAMETERS}
 
-    def _open_run(self, loaded: PolicySetup) -> None:
-        session = RunSession(loaded, self._values())
+    def _open_run(self, setup: PolicySetup) -> None:
+        session = RunSession(setup, self._values())
         for warning in session.directory.warnings:
             self.get_logger().warning(warning)
         self.session = session
         self.run_path = session.path
-        self._io.publish_run(str(session.path))
+        self._link.publish_run(str(session.path))
         self.get_logger().info(f'run directory {session.path}')
-        self._send_gains(loaded)
+        self._ask_for_gains(setup)
+        self._link.send_gains()
 
-    def _realtime_config(self) -> RealtimeConfig:
-        return RealtimeConfig(
-            priority=value(self, 'thread_priority'),
-            cpus=tuple(cpu for cpu in value(self, 'cpu_affinity') if cpu >= 0),
-            lock_memory=value(self, 'lock_memory'),
-        )
-
-    def _send_gains(self, loaded: PolicySetup) -> None:
-        if not value(self, 'dry_run'):
-            self._io.send_gains(loaded_gains(loaded))
+    def _ask_for_gains(self, setup: PolicySetup) -> None:
+        self._link.dry_run = value(self, 'dry_run')
+        names, ramp = setup.robot.joint_names, setup.controller.gain_ramp
+        self._link.gains.set_target(names, setup.gains, ramp)
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """:raises NotReady: under autostart at once, since the supervisor comes again."""
         self._ready.wait(problem, patient=not self._starting)
 
     def _activate(self) -> None:
-        loaded = self._load()
+        setup = self._load()
         if self.session is None:
             raise ContractError('there is no open run: clean up and configure again')
         self._operator.poll(self._clocks.control_now(), None)  # a button may be held down
         if self._operator.stopped:
             raise Refused(self._operator.refusal(self._clocks.control_now()))
-        found = self._io.gains_in_force
-        if found is None or gains_differ(loaded_gains(loaded), found):
-            self._send_gains(loaded)  # the bridge may have been reset since configure
-        self._wait_for(lambda: self._ready.activation_problem(loaded))
-        self._ready.refuse(loaded)
+        self._ask_for_gains(setup)
+        if self._link.gains.mismatch():
+            self._link.send_gains()  # the bridge may have been reset since configure
+        self._wait_for(lambda: self._ready.activation_problem(setup))
+        self._ready.refuse(setup)
         self.session.activation += 1
-        ticker = ControlLoop(
-            self,
-            self._io,
-            self._clocks,
-            self.session,
-            lockstep=self._lockstep,
-            dry_run=value(self, 'dry_run'),
-            spin_ns=value(self, 'spin_us') * 1000,
-            poll=self._operator.poll,
-            publish_mode=self._publish_mode,
-        )
-        self._ticker = ticker
+        self._link.begin_session(setup.robot.joint_names)
+        self._loop = loop = self._make_loop(setup, self.session)
         try:
-            self._realtime.begin(self._realtime_config())
-            for refusal in self._realtime.refused:
-                self.get_logger().warning(
-                    f'{refusal}; see docs/performance.md, Setting up a machine'
-                )
-            ticker.start()
+            self._request_realtime()
+            if not self._lockstep:
+                self._clocks.catch_up()
+            loop.start(self._clocks.control_now())
         except BaseException:
             self._deactivate()
             raise
 
+    def _make_loop(self, setup: PolicySetup, session: RunSession) -> ControlLoop:
+        kind = Lockstep if self._lockstep else SimTime if self._clocks.sim_time else RealTime
+        controller, spin_ns = setup.controller, value(self, 'spin_us') * 1000
+        self._time = kind(self._clocks, self._link, controller.inputs.frame, setup.period_ns)
+        timer = ControlTimer(
+            self, self._clocks, setup.period_ns, spin_ns=spin_ns, lockstep=self._lockstep
+        )
+        return ControlLoop(
+            controller, self._time, self._link, session, self._operator, timer, self._publish_mode
+        )
+
+    def _request_realtime(self) -> None:
+        self._realtime.begin(
+            RealtimeConfig(
+                priority=value(self, 'thread_priority'),
+                cpus=tuple(cpu for cpu in value(self, 'cpu_affinity') if cpu >= 0),
+                lock_memory=value(self, 'lock_memory'),
+            )
+        )
+        for refusal in self._realtime.refused:
+            self.get_logger().warning(f'{refusal}; see docs/performance.md, Setting up a machine')
+
     def _deactivate(self) -> None:
-        ticker, self._ticker = self._ticker, None
-        if ticker is None:
+        loop, self._loop = self._loop, None
+        if loop is None:
             return
         try:
-            ticker.stop(SIGNAL_FADE_NS if self._ready.interrupted else None)
+            loop.stop(SIGNAL_FADE_NS if self._ready.interrupted else None)
         except Exception:
             # Damping frames are out by now; rclpy would swallow the error without a word.
             self.get_logger().fatal(f'the fade failed:\n{traceback.format_exc()}')
         self._realtime.end()
-        if self._swap is not None:
-            self._swap.finish('the session has ended')
-            self._swap = None
-        if self.session is not None:
-            self.session.count_schedule(ticker.schedule)
-            # The robot side may come back with another clock.
-            parts = self.session.loaded.controller.parts
-            parts.frame.restart()
-            parts.watch.health.forget()
+        self._loader.end_session()
+        if self.session is not None and self._time is not None:
+            self.session.count_schedule(self._time.schedule)
+        self._time = None
+        if self.setup is not None:
+            self.setup.controller.inputs.forget()
 
     def _close_run(self, reason: str) -> None:
         session, self.session = self.session, None
-        self.loaded = None
+        self.setup = None
         if session is not None:
             session.finish(reason)
             self.get_logger().info(f'run closed: {session.path}')
@@ -299,8 +338,8 @@ class PolicyNode(LifecycleNode):
         """End the run softly: fade, deactivate, close; `finished` is set when it is done."""
         self._ending = reason
         self._starting = False
-        if self._ticker is not None and self.loaded is not None:
-            self.loaded.controller.request_fade()
+        if self._loop is not None and self.setup is not None:
+            self.setup.controller.request_fade()
 
     def stop(self) -> None:
         """End everything, from outside the executor: fade, deactivate, close the run."""
@@ -321,30 +360,26 @@ class PolicyNode(LifecycleNode):
         self._serve()
         if self._starting:
             self._try_to_start()
-        elif self._ticker is not None:
-            self._watch(self._ticker)
+        elif self._loop is not None:
+            self._watch(self._loop)
         elif self._ending:
             self._finish()
-        schedule = self._ticker.schedule if self._ticker else None
-        state = (
-            f'{self.state}, stopped: {stop}' if (stop := self._operator.stopped) else self.state
+        stop = self._operator.stopped
+        state = f'{self.state}, stopped: {stop}' if stop else self.state
+        missed = self._time.schedule.missed if self._time else 0
+        status = self._status.update(
+            state, self.setup, self.session, missed, self._realtime.granted
         )
-        if self._diagnostics.update(
-            state, self.loaded, self.session, schedule, self._realtime.granted
-        ):
-            self._io.follow_cmd_vel_type()
+        if status is not None:
+            self._diagnostics.publish(status)
+            self._link.follow_cmd_vel_type()
 
     def _serve(self) -> None:
         """Take calls of the services that no executor serves."""
-        controller = self.loaded.controller if self.loaded else None
+        controller = self.setup.controller if self.setup else None
         if self._operator.poll(self._clocks.control_now(), controller):
             self._starting = False
-        if self._swap is not None:
-            self._swap.poll()
-            if self._swap.done:
-                self._swap = None
-        elif (call := self._load_model.take()) is not None:
-            self._on_load_model(call)
+        self._loader.poll()
 
     def _try_to_start(self) -> None:
         if self._operator.stopped:
@@ -368,15 +403,15 @@ class PolicyNode(LifecycleNode):
         self._finish()
         self.failure = failure
 
-    def _watch(self, ticker: ControlLoop) -> None:
-        assert self.loaded is not None
-        if ticker.crash:
-            self.get_logger().fatal(f'a tick failed by a bug of kinfer_ros:\n{ticker.crash}')
+    def _watch(self, loop: ControlLoop) -> None:
+        assert self.setup is not None
+        if loop.crash:
+            self.get_logger().fatal(f'a tick failed by a bug of kinfer_ros:\n{loop.crash}')
             self._ending = 'a tick failed by a bug of kinfer_ros, see the log'
         if self._lockstep:
-            ticker.answer_repeated_sample()
-        controller = self.loaded.controller
-        if problem := ticker.gains_problem():
+            loop.answer_repeated_sample()
+        controller = self.setup.controller
+        if problem := self._link.gains_fault():
             controller.request_fault(problem)
         if controller.mode is Mode.FAULT and controller.settings.duration_ns:
             # A run of a given length has nobody waiting to reset it.
@@ -386,7 +421,7 @@ class PolicyNode(LifecycleNode):
             self._ending = self._ending or controller.reason or 'ended'
             self.trigger_deactivate()
             self._finish()
-            if ticker.crash:
+            if loop.crash:
                 self.failure = KinferRosError(self._ending)
 
     def _finish(self) -> None:
@@ -395,10 +430,10 @@ class PolicyNode(LifecycleNode):
         self.finished = True
 
     def _publish_mode(self, text: str) -> None:
-        if text == self._said_mode:
+        if text == self._published_mode:
             return
-        self._said_mode = text
-        self._io.publish_mode(text)
+        self._published_mode = text
+        self._link.publish_mode(text)
         # Two lines of code: rclpy refuses another severity from the same one.
         if text.startswith('fault'):
             self.get_logger().error(f'mode {text}')
@@ -408,68 +443,67 @@ class PolicyNode(LifecycleNode):
     # Services ----------------------------------------------------------------------------
 
     def _on_start(self) -> str:
-        if self.loaded is None or self._ticker is None:
+        if self.setup is None or self._loop is None:
             return f'start is refused while the node is {self.state}: activate it first'
-        return self.loaded.controller.request_run()
+        return self.setup.controller.request_run()
 
     def _on_reset(self) -> str:
-        mode = self.loaded.controller.mode if self.loaded else Mode.INACTIVE
+        mode = self.setup.controller.mode if self.setup else Mode.INACTIVE
         if mode is not Mode.FAULT and not self._operator.stopped:
             return f'nothing to reset in mode {mode}'
-        if mode is Mode.FAULT and self.loaded is not None:
-            refusal = self._shell_cause() or self.loaded.controller.reset_fault()
+        if mode is Mode.FAULT and self.setup is not None:
+            refusal = self._shell_cause() or self.setup.controller.reset_fault()
             if refusal:
                 return refusal
-            self._publish_mode(format_mode(self.loaded.controller))
+            self._publish_mode(format_mode(Mode.DAMP, self.setup.controller.reason))
         self._operator.reset()
         return ''
 
     def _shell_cause(self) -> str:
         """Why a fault that only this shell can see must stay, or ''."""
-        if self._ticker is None or value(self, 'dry_run'):
+        if self._loop is None or self._link.dry_run:
             return ''
-        cause = self._io.bridge_problem() or self._ticker.gains_problem(anew=True)
+        cause = self._link.bridge_problem() or self._link.gains_fault(anew=True)
         return f'the cause is still there: {cause}' if cause else ''
 
-    def _on_load_model(self, call: object) -> None:
-        def answer(refusal: str) -> None:
-            if refusal:
-                self.get_logger().error(f'load_model refused: {refusal}')
-            self._load_model.answer(call, refusal)
-
-        session = self.session
-        if self._ticker is not None and self.loaded is not None and session is not None:
-            load = partial(self._load_beside, self._values())
-            self._swap = ModelSwap(load, self.loaded, session.begin_swap, self._take_over, answer)
-        else:
-            answer(self._load_another())
-
-    def _load_beside(self, values: dict[str, Any]) -> Policy:
-        """Load on a thread of its own, which must not run before the one that ticks."""
+    def load_policy(self) -> Policy:
+        """Load the policy that the parameters name, on a thread that must not outrank the tick."""
         self._realtime.leave()
-        return load_policy(values)
+        return load_policy(self._values())
 
-    def _take_over(self, loaded: PolicySetup) -> None:
-        """Note that another policy runs now."""
-        self.loaded = loaded
-        if self.session is not None:
-            self.session.take_over(loaded)
-        contract = loaded.policy.contract
-        self.get_logger().info(f'{contract.path} ({contract.sha256[:12]}) has taken over')
-
-    def _load_another(self) -> str:
-        """Load while inactive; a run is about one policy: a new one begins."""
+    def load_while_inactive(self) -> str:
+        """Load what the parameters name; a run is about one policy, so a new one begins."""
         try:
-            loaded = load(self._values())
+            setup = load_setup(self._values())
             old = self.session
             if old is not None:
-                self._open_run(loaded)
-            self.loaded = loaded
+                self._open_run(setup)
+            self.setup = setup
             if old is not None:
                 old.finish('another model was loaded')
         except KinferRosError as error:
             return str(error)
         return ''
+
+    # Parameters --------------------------------------------------------------------------
+
+    def _follow_parameters(self) -> None:
+        """Check every set of parameters, and hand live settings on to the controller."""
+        tuning = Tuning(
+            [entry.name for entry in STRUCTURE if entry.name not in SETTABLE],
+            lambda name: value(self, name),
+            lambda: self.setup,
+            lambda: self.active,
+        )
+
+        def check(parameters: list[Parameter]) -> SetParametersResult:
+            reason = tuning.refusal({each.name: each.value for each in parameters})
+            return SetParametersResult(successful=not reason, reason=reason)
+
+        self.add_on_set_parameters_callback(check)
+        self.add_post_set_parameters_callback(
+            lambda parameters: tuning.apply([each.name for each in parameters])
+        )
 
 
 def _answering(handler: Callable[[], str]) -> Callable[..., Trigger.Response]:

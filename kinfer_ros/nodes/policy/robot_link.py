@@ -1,4 +1,4 @@
-"""The policy node's topics: what it takes from the graph and what it gives.
+"""The policy node's topics: sensors and commands in, joint commands and gains out.
 
 | topic | type | |
 |---|---|---|
@@ -20,6 +20,7 @@ and inside lifecycle transitions, where callbacks do not run.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from geometry_msgs.msg import Twist
@@ -37,17 +38,25 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.gains_handshake import GainsEcho
+from kinfer_ros.control.gains_handshake import GainsHandshake
 from kinfer_ros.control.guards.body import Health
+from kinfer_ros.control.modes import DAMPING_FRAMES
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.modes import Send
 from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ContractError
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.live_check import Sources
+from kinfer_ros.ros.messages import CommandMessages
+from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_imu_bytes
 from kinfer_ros.ros.messages import read_joint_bytes
 from kinfer_ros.ros.messages import read_odometry
-from kinfer_ros.ros.messages import stamp_ns
+from kinfer_ros.ros.messages import stamp_ns as header_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import ignore
 from kinfer_ros.ros.polling import take_all
@@ -65,12 +74,14 @@ TYPE_TIMEOUT = 10
 CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 
 
-class PolicyIO:
+class RobotLink:
     """
     Subscriptions and publishers of a policy node, made at construction and kept.
 
-    :ivar gains_in_force: newest joint_gains_in_force, or None.
+    :ivar gains: the gains asked for and those in force.
     :ivar bridge_state: newest bridge_state, '' before the first.
+    :ivar dry_run: do everything but send.
+    :ivar last_stamp_ns: stamp of the command that was sent last, 0 before the first.
     """
 
     def __init__(self, node: Node, *, lockstep: bool, cmd_vel_type: str) -> None:
@@ -98,8 +109,13 @@ class PolicyIO:
         self._cmd_vel = self._subscribe(
             CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', RELIABLE
         )
-        self.gains_in_force: JointState | None = None
+        self.gains = GainsHandshake()
         self.bridge_state = ''
+        self.dry_run = False
+        self.last_stamp_ns = 0
+        self._last_command = b''
+        self._session = ''
+        self._messages: CommandMessages | None = None
         # Ordinary publishers: a lifecycle publisher is mute while inactive, and the last damping
         # frames go out on the way there.
         self._commands = self._publisher(JointState, 'joint_commands', RELIABLE)
@@ -130,9 +146,9 @@ class PolicyIO:
 
     # In ----------------------------------------------------------------------------------
 
-    def take_sensors(self, frame: SensorFrame) -> bool:
+    def read_sensors(self, frame: SensorFrame) -> bool:
         """
-        Take the newest joint and IMU samples; one that does not fit becomes a problem.
+        Read the newest joint and IMU samples; one that does not fit becomes a problem.
 
         :return: whether a joint sample came.
         """
@@ -158,8 +174,8 @@ class PolicyIO:
         """The sensor subscriptions, for a look at the messages themselves."""
         return Sources(self._joints, self._imu, self._odom)
 
-    def take_commands(self, command: CommandVector, now_ns: int) -> None:
-        """Take what came on cmd_vel and policy_command; what is refused is said once a second."""
+    def read_commands(self, command: CommandVector, now_ns: int) -> None:
+        """Read cmd_vel and policy_command; what is refused is logged once a second."""
         message = take_newest(self._cmd_vel)
         if message is not None:
             twist = message.twist if isinstance(message, TwistStamped) else message
@@ -170,22 +186,22 @@ class PolicyIO:
             if refused:
                 self._warn(f'{refused}: refused')
 
-    def take_odometry(self, odometer: Odometer, stamp: int = 0) -> bool:
+    def read_odometry(self, odometer: Odometer, stamp_ns: int = 0) -> bool:
         """
-        Take the newest odometry, if it is stamped `stamp` or later.
+        Read the newest odometry, if it is stamped `stamp_ns` or later.
 
         :return: False where one may still come.
         """
         message = take_newest(self._odom) or self._newest_odom
-        if message is None or stamp_ns(message.header) < stamp:
+        if message is None or header_ns(message.header) < stamp_ns:
             return self._odom.get_publisher_count() == 0
         p = message.pose.pose.position
         q = message.pose.pose.orientation
         odometer.update(p.x, p.y, yaw_of(q.w, q.x, q.y, q.z))
         return True
 
-    def take_health(self, health: Health) -> None:
-        """Take what the robot tells of its temperatures and its battery."""
+    def read_health(self, health: Health) -> None:
+        """Read temperatures and battery."""
         message = take_newest(self._temperatures)
         if message is not None:
             for name, celsius in zip(message.name[:MAX_JOINTS], message.position, strict=False):
@@ -194,20 +210,22 @@ class PolicyIO:
         if battery is not None:
             health.set_battery(battery.percentage)
 
-    def take_bridge(self) -> str:
+    def read_bridge(self) -> str:
         """
-        Take the bridge's states and the gains it has in force.
+        Read the bridge's states and the gains it has in force.
 
         :return: why it was not enabled, at any time since the last call, or ''.
         """
         gains = take_newest(self._gains_in_force)
         if gains is not None:
-            self.gains_in_force = gains
+            self.gains.in_force = GainsEcho(
+                gains.name, gains.position, gains.velocity, gains.effort
+            )
         lapse = ''
         for state in take_all(self._bridge_state):
             self.bridge_state = state.data
             lapse = lapse or self.bridge_problem()
-        return lapse
+        return '' if self.dry_run else lapse
 
     def bridge_problem(self) -> str:
         """Say that the bridge is not enabled now, or ''."""
@@ -254,13 +272,50 @@ class PolicyIO:
 
     # Out ---------------------------------------------------------------------------------
 
-    def send_command(self, message: bytes) -> None:
-        """Publish a joint command, serialised."""
-        self._commands.publish(message)
+    def begin_session(self, joint_names: tuple[str, ...]) -> None:
+        """Take a new session id: commands of this activation carry it."""
+        self._session = uuid.uuid4().hex[:8]
+        self._messages = CommandMessages(joint_names, self._session, [str(mode) for mode in Mode])
+        self._last_command, self.last_stamp_ns = b'', 0
+        self.gains.begin_session()
 
-    def send_gains(self, message: JointState) -> None:
+    def send(self, tick: Tick, stamp_ns: int) -> None:
+        """Send what a tick decided."""
+        if self._messages is None or tick.send is Send.NOTHING or self.dry_run:
+            return
+        if tick.send is Send.POSITION:
+            command = self._messages.for_position(tick.target, str(tick.mode), stamp_ns)
+        else:
+            command = self._messages.for_damping(str(tick.mode), stamp_ns)
+        self._last_command, self.last_stamp_ns = command, stamp_ns
+        self._commands.publish(command)
+
+    def send_again(self) -> None:
+        """Send the last command again."""
+        self._commands.publish(self._last_command)
+
+    def send_silence(self, stamp_ns: int) -> None:
+        """Send damping frames without a tick."""
+        if self._messages is None or self.dry_run:
+            return
+        for _ in range(DAMPING_FRAMES):
+            self._commands.publish(self._messages.for_damping(str(Mode.INACTIVE), stamp_ns))
+
+    def send_moved_gains(self, now_ns: int) -> None:
+        """Send the gains that are on their way to other factors, ten times a second."""
+        if not self.dry_run and self.gains.is_due(now_ns):
+            self.send_gains(now_ns, self._session)
+
+    def send_gains(self, now_ns: int = 0, session: str = '') -> None:
         """Publish the gains asked for; latched."""
-        self._gains.publish(message)
+        if not self.dry_run:
+            names, gains = self.gains.send(now_ns)
+            message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, session)
+            self._gains.publish(message)
+
+    def gains_fault(self, *, anew: bool = False) -> str:
+        """Say that the bridge has other gains in force than it was asked for, or ''."""
+        return '' if self.dry_run else self.gains.fault(anew=anew)
 
     def publish_mode(self, text: str) -> None:
         """Publish mode and reason; latched."""

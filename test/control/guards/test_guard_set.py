@@ -97,13 +97,13 @@ def tracking(rig: Rig) -> None:
 
 def temperature(rig: Rig) -> None:
     """A motor about to burn."""
-    rig.controller.parts.watch.health.set_temperature('joint_0', 95.0)
+    rig.controller.inputs.health.set_temperature('joint_0', 95.0)
     rig.tick()
 
 
 def battery(rig: Rig) -> None:
     """A battery that is nearly empty."""
-    rig.controller.parts.watch.health.set_battery(0.06)
+    rig.controller.inputs.health.set_battery(0.06)
     rig.tick()
 
 
@@ -120,7 +120,7 @@ def missed(rig: Rig) -> None:
 def command_input(rig: Rig) -> None:
     """A command that is not finite as a float32."""
     rig.tune(command_scale=(1e300, 1.0, 1.0))
-    rig.controller.parts.command.set_twist(1.0, 0.0, 0.0, rig.now)
+    rig.controller.inputs.command.set_twist(1.0, 0.0, 0.0, rig.now)
     with np.errstate(over='ignore'):
         rig.tick()
 
@@ -135,14 +135,14 @@ def output(rig: Rig) -> None:
 def command(rig: Rig) -> None:
     """A command above command_limit."""
     rig.tune(command_limit=(0.1, 0.0, 0.0))
-    rig.controller.parts.command.set_twist(0.5, 0.0, 0.0, rig.now)
+    rig.controller.inputs.command.set_twist(0.5, 0.0, 0.0, rig.now)
     rig.tick()
 
 
 def acceleration(rig: Rig) -> None:
     """A stick thrown to its stop."""
     rig.tune(command_acceleration=(1.0, 0.0, 0.0))
-    rig.controller.parts.command.set_twist(0.5, 0.0, 0.0, rig.now)
+    rig.controller.inputs.command.set_twist(0.5, 0.0, 0.0, rig.now)
     rig.tick()
 
 
@@ -218,7 +218,7 @@ def test_a_guard_speaks_is_counted_and_acts(rig: Rig, guard: str) -> None:
     cause, level = CASES[guard]
     cause(rig)
     assert rig.count(guard, level) == 1
-    assert rig.controller.parts.watch.panel.state()[guard]['now']
+    assert rig.controller.stats.state()[guard]['now']
     if level is Level.FAULT:
         assert rig.controller.mode is Mode.FAULT
         assert rig.controller.send is Send.DAMPING
@@ -233,7 +233,7 @@ def test_no_guard_speaks_without_a_cause(rig: Rig) -> None:
     """Five seconds of a healthy robot: a guard that cries wolf is turned off by its user."""
     for tick in range(250):
         rig.frame.accel[0] = rig.frame.velocity[0] = 1e-3 * np.sin(tick)
-        rig.controller.parts.command.set_twist(0.1, 0.0, 0.0, rig.now)
+        rig.controller.inputs.command.set_twist(0.1, 0.0, 0.0, rig.now)
         assert rig.tick() is Mode.RUN
     for name in GUARDS:
         assert [rig.count(name, level) for level in Level] == [0] * 4, name
@@ -251,10 +251,10 @@ def test_the_first_cause_is_the_reason_and_the_only_count(rig: Rig) -> None:
 def test_a_cause_that_is_only_asked_for_is_not_counted(rig: Rig) -> None:
     """~/reset asks what would be a fault; asking is none."""
     tilt(rig)
-    before = rig.controller.parts.watch.panel.state()
+    before = rig.controller.stats.state()
     for _ in range(5):
         assert 'fell' in rig.controller.reset_fault()
-    assert rig.controller.parts.watch.panel.state() == before
+    assert rig.controller.stats.state() == before
 
 
 def test_a_new_session_begins_without_the_last_ones_findings(rig: Rig) -> None:

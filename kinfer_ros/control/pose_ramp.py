@@ -1,0 +1,45 @@
+"""Moves the target between two poses in a given time: to the start pose, and out of a session."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinfer_ros.arrays import Float64
+
+
+class PoseRamp:
+    """
+    A straight line in joint space.
+
+    :ivar duration_ns: how long it takes; 0 where there is nothing to move.
+    """
+
+    def __init__(self, joints: int) -> None:
+        self._start = np.zeros(joints)
+        self.duration_ns = 0
+
+    def begin(self, start: Float64, duration_ns: int) -> None:
+        """Start from a pose [N] rad."""
+        self._start[:] = start
+        self.duration_ns = duration_ns
+
+    def cut(self) -> None:
+        """End it now."""
+        self.duration_ns = 0
+
+    def write(self, target: Float64, goal: Float64, elapsed_ns: int) -> None:
+        """Write the pose [N] rad on the way from the start to `goal`; before the ramp's end."""
+        np.subtract(goal, self._start, out=target)
+        target *= elapsed_ns / self.duration_ns
+        target += self._start
+
+    def write_release(self, target: Float64, position: Float64, elapsed_ns: int) -> None:
+        """
+        Write the target that lets the stiffness go: from where it was to where the joint is.
+
+        With torque = kp (target - q) - kd qd this is the same as taking kp down to zero and
+        keeping kd, but needs no change of gains, which travel apart from the commands.
+        """
+        np.subtract(self._start, position, out=target)
+        target *= 1.0 - elapsed_ns / self.duration_ns
+        target += position

@@ -1,0 +1,59 @@
+"""The rclpy timer of a control loop, on the steady clock or on /clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.clock import JumpHandle
+from rclpy.node import Node
+from rclpy.timer import Timer
+
+from kinfer_ros.ros.clocks import Clocks
+from kinfer_ros.ros.executor import ControlExecutor
+from kinfer_ros.ros.executor import ControlTimerGroup
+
+
+class ControlTimer:
+    """Calls back once a control period, between `start` and `stop`."""
+
+    def __init__(
+        self, node: Node, clocks: Clocks, period_ns: int, *, spin_ns: int, lockstep: bool
+    ) -> None:
+        """:param spin_ns: how long before a tick is due the executor watches the clock."""
+        self._node = node
+        self._clocks = clocks
+        self._period_ns = period_ns
+        self._spin_ns = spin_ns
+        self._lockstep = lockstep
+        self._timer: Timer | None = None
+        self._jumps: JumpHandle | None = None
+
+    def start(self, callback: Callable[[], None]) -> int:
+        """Start it; :return: when it fires first, on the control clock, ns."""
+        sim_time = self._clocks.sim_time
+        timer = self._node.create_timer(
+            self._period_ns / 1e9,
+            callback,
+            # Simulated time cannot be slept for.
+            callback_group=None if sim_time else ControlTimerGroup(self._spin_ns),
+            clock=self._clocks.timer,
+        )
+        self._timer = timer
+        # To the nanosecond: seconds as a float may be one short, and the schedule is exact.
+        timer.timer_period_ns = self._period_ns
+        if isinstance(executor := self._node.executor, ControlExecutor) and not self._lockstep:
+            executor.place(timer)
+        if sim_time and not self._lockstep:
+            # A timer begins its period anew when its clock goes back: if that happens often it
+            # never fires, and the guard on the clock would never be asked.
+            self._jumps = self._clocks.on_jump_back(callback)
+        return int(self._clocks.control_now() + timer.time_until_next_call())
+
+    def stop(self) -> None:
+        """Stop it; no call comes after this."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        if self._jumps is not None:
+            self._jumps.unregister()
+            self._jumps = None

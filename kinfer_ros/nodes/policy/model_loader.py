@@ -1,0 +1,80 @@
+"""The service ~/load_model: a policy in place of another, on a robot that walks or that rests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from rclpy.node import Node
+
+from kinfer_ros.control.model_swap import ModelSwap
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.ros.polled_trigger import PolledTrigger
+from kinfer_ros.run.session import RunSession
+from kinfer_ros.run.setup import PolicySetup
+
+
+class Owner(Protocol):
+    """The node whose model is loaded."""
+
+    setup: PolicySetup | None
+    session: RunSession | None
+    active: bool
+
+    def load_policy(self) -> Policy:
+        """Load the policy that the parameters name; called on a thread of its own."""
+
+    def load_while_inactive(self) -> str:
+        """Load what the parameters name; :return: why that is refused, or ''."""
+
+
+class ModelLoader:
+    """Takes calls of ~/load_model, between ticks, and answers each once."""
+
+    def __init__(self, node: Node, owner: Owner, on_refusal: Callable[[str], None]) -> None:
+        self._service = PolledTrigger(node, '~/load_model')
+        self._owner = owner
+        self._on_refusal = on_refusal
+        self._logger = node.get_logger()
+        self._swap: ModelSwap | None = None
+
+    def poll(self) -> None:
+        """Go on with the call that is served, or take one that waits."""
+        if self._swap is not None:
+            self._swap.poll()
+            if self._swap.done:
+                self._swap = None
+        elif (call := self._service.take()) is not None:
+            self._serve(call)
+
+    def end_session(self) -> None:
+        """Answer a call whose policy has not taken over."""
+        if self._swap is not None:
+            self._swap.finish('the session has ended')
+            self._swap = None
+
+    def _serve(self, call: object) -> None:
+        def answer(refusal: str) -> None:
+            if refusal:
+                self._on_refusal(f'load_model refused: {refusal}')
+            self._service.answer(call, refusal)
+
+        owner = self._owner
+        if owner.active and owner.setup is not None and owner.session is not None:
+            self._swap = ModelSwap(
+                owner.load_policy,
+                owner.setup,
+                owner.session.begin_swap,
+                self._take_over,
+                answer,
+            )
+        else:
+            answer(owner.load_while_inactive())
+
+    def _take_over(self, setup: PolicySetup) -> None:
+        """Note that another policy runs now."""
+        self._owner.setup = setup
+        if self._owner.session is not None:
+            self._owner.session.take_over()
+        contract = setup.policy.contract
+        self._logger.info(f'{contract.path} ({contract.sha256[:12]}) has taken over')

@@ -1,0 +1,105 @@
+"""Loads a policy and a robot, and checks that they fit: what a run is about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinfer_ros.contract.report import Row
+from kinfer_ros.contract.report import check_contract
+from kinfer_ros.contract.report import refuse
+from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.gains import Gains
+from kinfer_ros.control.gains import gain_problem
+from kinfer_ros.control.gains import gains
+from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import live_settings_from
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.robot import load_robot
+
+Parameters = Mapping[str, Any]
+"""Values of the node's parameters (nodes/policy/parameters.py), by name."""
+
+
+@dataclass(frozen=True)
+class PolicySetup:
+    """A policy on its robot, checked; nothing on disk yet."""
+
+    policy: Policy
+    robot: Robot
+    controller: Controller
+    gains: Gains
+    rate_hz: float
+    report: list[Row]
+    """The contract held against the robot; nothing in it has failed."""
+
+    @property
+    def period_ns(self) -> int:
+        """Control period in ns."""
+        return round(1e9 / self.rate_hz)
+
+
+def load_policy(parameters: Parameters) -> Policy:
+    """Load the policy; :raises ModelError: the file is missing or wrong."""
+    return load_model(
+        parameters['model'],
+        spec=parameters['spec'] or None,
+        threads=parameters['inference_threads'],
+    )
+
+
+def load_setup(parameters: Parameters) -> PolicySetup:
+    """
+    Load model and robot and hold one against the other; the model has run once after this.
+
+    :raises KinferRosError: a file is missing or wrong, or the two do not fit.
+    """
+    for name in ('model', 'robot'):
+        if not parameters[name]:
+            raise ConfigError(
+                f'parameter {name} is empty: set it before configure '
+                f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
+            )
+    policy = load_policy(parameters)
+    robot = load_robot(parameters['robot'])
+    if parameters['log_zstd'] and not parameters['log_rotate_mb']:
+        raise ConfigError(
+            'log_zstd compresses the closed parts of the step log, and log_rotate_mb is 0, so '
+            'there are none: set it, for example to 64'
+        )
+    rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
+    settings = Settings(
+        period_ns=round(1e9 / rate_hz),
+        ramp_speed=parameters['ramp_speed'],
+        fade_ns=round(parameters['fade_time'] * 1e9),
+        auto_run=parameters['auto_run'],
+        duration_ns=round(parameters['duration'] * 1e9),
+        blend_ns=round(parameters['blend_time'] * 1e9),
+        default_command=_triple(parameters['default_command']),
+        command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
+    )
+    tunables = live_settings_from(parameters)
+    report = check_contract(policy, robot, settings.command_entries)
+    refuse(report, policy.contract, robot)
+    asked = gains(policy.contract, robot)
+    problem = gain_problem(asked, robot, tunables)
+    if problem:
+        raise ConfigError(problem)
+    controller = assemble(policy, robot, settings, tunables)
+    return PolicySetup(policy, robot, controller, asked, rate_hz, report)
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    if len(values) != 3 or not all(math.isfinite(value) for value in values):
+        raise ConfigError(
+            f'parameter default_command: found {list(values)}, expected three finite numbers: '
+            'linear.x, linear.y, angular.z'
+        )
+    return (float(values[0]), float(values[1]), float(values[2]))

@@ -1,0 +1,143 @@
+"""What the policy node reports of itself, for /diagnostics: level, message and values."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.tick import format_mode
+from kinfer_ros.run.session import RunSession
+from kinfer_ros.run.setup import PolicySetup
+
+PERIOD = 1.0
+"""s between two reports; a change of mode is reported at once."""
+
+
+class Severity(IntEnum):
+    """Levels of diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+LEVELS = {Mode.FAULT: Severity.ERROR, Mode.DAMP: Severity.WARN}
+
+
+class Status(NamedTuple):
+    """One report."""
+
+    level: Severity
+    message: str
+    robot: str
+    values: Mapping[str, object]
+
+
+class StatusReporter:
+    """
+    Decides when there is something to report, and measures the tick rate.
+
+    :ivar rate: ticks a second over the last period.
+    """
+
+    def __init__(self) -> None:
+        self.rate = 0.0
+        self._next = 0.0
+        self._reported: object = None
+        self._counted = (0.0, 0)
+
+    def update(
+        self,
+        state: str,
+        setup: PolicySetup | None,
+        session: RunSession | None,
+        missed: int,
+        granted: Mapping[str, str],
+        now: float | None = None,
+    ) -> Status | None:
+        """
+        Report if a second has gone by or the mode is another; cheap otherwise.
+
+        :param missed: ticks missed in the activation that goes on.
+        :param granted: what the operating system granted: control/realtime.py.
+        :param now: s, steady; the time if None.
+        """
+        now = time.monotonic() if now is None else now
+        mode = setup.controller.mode if setup else None
+        warnings = _warnings(setup, session)
+        reported = (state, mode, tuple(text.split(':')[0] for text in warnings))
+        if now < self._next and reported == self._reported:
+            return None
+        self._reported = reported
+        if now >= self._next:
+            self._next = now + PERIOD
+            self._measure_rate(now, session)
+        level = LEVELS.get(mode, Severity.OK) if mode is not None else Severity.OK
+        if (warnings or 'stopped' in state) and level == Severity.OK:
+            level = Severity.WARN
+        values: Mapping[str, object] = {}
+        if setup and session:
+            values = self._values(setup, session, missed, granted)
+        message = '; '.join([_message(state, setup), *warnings])
+        return Status(level, message, setup.robot.name if setup else '', values)
+
+    def _measure_rate(self, now: float, session: RunSession | None) -> None:
+        then, ticks = self._counted
+        counted = session.ticks if session else 0
+        if now - then > PERIOD / 2:
+            self.rate = max(0, counted - ticks) / (now - then)
+        self._counted = (now, counted)
+
+    def _values(
+        self, setup: PolicySetup, session: RunSession, missed: int, granted: Mapping[str, str]
+    ) -> dict[str, object]:
+        log = session.log.counters() if session.records else None
+        contract, controller = setup.policy.contract, setup.controller
+        guards = {
+            f'guard_{name}': ' '.join(f'{count} {what}' for what, count in counts.items() if count)
+            for name, counts in session.guards().items()
+        }
+        return {
+            'mode': controller.mode,
+            'reason': controller.reason,
+            'run': session.path,
+            'model': contract.path,
+            'model_sha256': contract.sha256,
+            'commands': json.dumps(
+                {name: contract.command_ranges.get(name) for name in contract.command_names}
+            ),
+            'command': json.dumps([round(v, 4) for v in controller.inputs.command.value.tolist()]),
+            'rate_hz': f'{self.rate:.1f}',
+            'expected_rate_hz': f'{setup.rate_hz:g}',
+            'ticks': session.ticks,
+            'missed_ticks': session.missed + missed,
+            'late_p50_us': session.late.quantile_ns(0.5) // 1000,
+            'late_p99_us': session.late.quantile_ns(0.99) // 1000,
+            'sample_age_p50_us': session.age.quantile_ns(0.5) // 1000,
+            'sample_age_p99_us': session.age.quantile_ns(0.99) // 1000,
+            **controller.counts,
+            **guards,
+            **granted,
+            'dropped_records': log['dropped'] if log else 0,
+            'log_error': (log['error'] or '') if log else '',
+        }
+
+
+def _warnings(setup: PolicySetup | None, session: RunSession | None) -> list[str]:
+    """What a person should look at, though the robot goes on."""
+    found = setup.controller.stats.warnings() if setup else []
+    if session and session.records and (error := session.log.counters()['error']):
+        found = [*found, f'step log: {error}']
+    if session and (error := session.log.black_box()['error']):
+        found = [*found, f'black box: {error}']
+    return found
+
+
+def _message(state: str, setup: PolicySetup | None) -> str:
+    if setup is None or not state.startswith('active'):
+        return state
+    return format_mode(setup.controller.mode, setup.controller.reason)
