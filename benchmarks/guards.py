@@ -103,7 +103,7 @@ def measure_with_record(ticks: int) -> Figure:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         guarded, plain = rig(folder / 'guarded'), bare(rig(folder / 'plain'))
-        policy = guarded.controller.bound_policy.policy
+        policy = guarded.controller._parts.runner.bound.policy
         log = StepLog(folder, policy, rate_hz=1000.0, carry_every=50, record=True)
         start = time.perf_counter()
         for i in range(ticks):

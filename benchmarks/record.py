@@ -56,7 +56,7 @@ def timed_add(log: StepLog, made: Rig, tick: int) -> int:
 def hand_over(folder: Path, seconds: float) -> list[Figure]:
     """Log at 1 kHz in real time, as a tick does; the writer's thread writes meanwhile."""
     made = rig(folder / 'rig')
-    policy = made.controller.bound_policy.policy
+    policy = made.controller._parts.runner.bound.policy
     settings = {'rate_hz': RATE_HZ, 'carry_every': RATE_HZ}
     log = StepLog(folder, policy, record=True, **settings)
     alone = StepLog(folder / 'rig', policy, record=False, **settings)

@@ -28,6 +28,8 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
 
+COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
+
 SESSION_ENDED = 'the session has ended'
 
 
@@ -46,6 +48,7 @@ class Controller:
     :ivar mode: the mode after the last tick.
     :ivar reason: why a mode was entered, '' if there is nothing to say; the first one of a fault.
     :ivar send: what the last tick asks for.
+    :ivar target: [N] rad, robot joint order, valid when `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
     :ivar gain_ramp: scale of the action and factors of the gains as they are in this tick.
     :ivar events: what happened in the last tick, in words.
@@ -66,13 +69,11 @@ class Controller:
         self.send = Send.NOTHING
         self.ran = False
         self.events: Sequence[str] = ()
-        kinds = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
-        self.counts = dict.fromkeys(kinds, 0)
+        self.counts = dict.fromkeys(COUNTED, 0)
         self.run_ns = 0
-        self.gain_ramp = GainRamp(
-            parts.live.action_scale, parts.live.kp_factor, parts.live.kd_factor
-        )
-        parts.limiter.retune(parts.live.kp_factor, parts.live.kd_factor)
+        live = parts.live
+        self.gain_ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
+        parts.limiter.retune(live.kp_factor, live.kd_factor)
         self._factor_step = FACTOR_SPEED * settings.period_ns / 1e9
         self._context = TickContext()
         self._since_ns = 0
@@ -82,7 +83,6 @@ class Controller:
         self._targets = ModeTargets(parts, self.counts)
         self._swap = self._targets.swap
         self.target = self._targets.target
-        """[N] rad, robot joint order, valid when `send` is POSITION."""
 
     def activate(self, now_ns: int) -> None:
         """Leave `inactive`: ramp from the pose measured now to the start pose."""
@@ -100,16 +100,6 @@ class Controller:
         self.send = Send.NOTHING
         self._swap.refuse(SESSION_ENDED)
         self._swap.roll_back(SESSION_ENDED)
-
-    @property
-    def bound_policy(self) -> BoundPolicy:
-        """The policy that runs, or would; during a swap the incoming one."""
-        return self._parts.runner.bound
-
-    @property
-    def swaps(self) -> int:
-        """How many policies have taken over while active."""
-        return self._swap.count
 
     def resume_state(self) -> dict[str, Any]:
         """What a replay needs, beside the carry, to begin at the step that was just run."""
@@ -164,7 +154,7 @@ class Controller:
         """
         Run one tick on what `inputs` hold.
 
-        :param now_ns: the control clock (steady on hardware, simulated time in a simulation).
+        :param now_ns: the control clock (steady, or simulated time).
         :param stamp_now_ns: now on the clock of the sensor stamps.
         :param missed: ticks that were skipped before this one.
         """
@@ -188,7 +178,7 @@ class Controller:
         wanted, fading = self._requests, self.mode is Mode.FADE
         reason, wanted.fault = wanted.fault, ''
         if reason and fading:
-            self._targets.ramp.cut()  # the rest of the fade is damping
+            self._targets.ramp.cut()
         elif reason and self.mode is not Mode.FAULT:
             self.stats.note(fault('shell', reason))
             self._fault(reason, now_ns)
@@ -207,13 +197,8 @@ class Controller:
 
     def _follow_live_settings(self, *, jump: bool = False) -> None:
         live, self._requests.live = self._requests.live, None
-        changed = self.live.adopt(live) if live is not None else ()
-        moved = self.gain_ramp.approach(self.live, math.inf if jump else self._factor_step)
-        if changed:
-            self.stats.said += changed
-            self._parts.guards.retune()
-        if changed or moved:
-            self._parts.limiter.retune(self.gain_ramp.kp_factor, self.gain_ramp.kd_factor)
+        step = math.inf if jump else self._factor_step
+        self._parts.follow_live_settings(live, self.gain_ramp, step)
 
     def _observe(self, now_ns: int) -> None:
         """Fill the policy's inputs in every mode, so that the log shows what it would see."""
@@ -235,17 +220,16 @@ class Controller:
 
     def _act(self, reason: str, now_ns: int) -> None:
         """:param reason: of a fault that a guard found, or ''."""
-        if self.mode is Mode.FADE:
-            if reason:
-                self._targets.ramp.cut()
-            self._fade(now_ns)
-            return
-        if reason and self.mode is not Mode.FAULT:
+        if reason and self.mode is Mode.FADE:
+            self._targets.ramp.cut()  # blind: the rest of the fade is damping
+        elif reason and self.mode is not Mode.FAULT:
             self._fault(reason, now_ns)
-        if self.mode in (Mode.DAMP, Mode.FAULT):
+        if self.mode is Mode.FADE:
+            self._fade(now_ns)
+        elif self.mode in (Mode.DAMP, Mode.FAULT):
             self.send = Send.DAMPING
-            return
-        self._move(now_ns)
+        else:
+            self._move(now_ns)
 
     def _move(self, now_ns: int) -> None:
         """Ramp, hold and run: all of them send a position."""

@@ -67,6 +67,18 @@ class Parts:
             command.reset()
         self.runner.observe(now_ns, running=running)
 
+    def follow_live_settings(
+        self, live: LiveSettings | None, gain_ramp: GainRamp, step: float
+    ) -> None:
+        """Take other live settings, if there are any, and move the gain ramp by `step` at most."""
+        changed = self.live.adopt(live) if live is not None else ()
+        moved = gain_ramp.approach(self.live, step)
+        if changed:
+            self.guards.stats.said += changed
+            self.guards.retune()
+        if changed or moved:
+            self.limiter.retune(gain_ramp.kp_factor, gain_ramp.kd_factor)
+
     def resume_state(self, gain_ramp: GainRamp) -> dict[str, Any]:
         """What a replay needs, beside the carry, to begin at the step that was just run."""
         bound = self.runner.bound

@@ -48,7 +48,7 @@ def test_the_share_of_the_new_policy_grows_and_both_carries_advance(tmp_path: Pa
     assert not rig.runner.swapping
     assert rig.controller.target == pytest.approx([0.4] * 2)
     assert rig.policy.carry[0] == old_steps + BLEND_TICKS
-    assert rig.controller.swaps == 1
+    assert rig.controller._swap.count == 1
     assert any('has taken over' in event for event in rig.controller.events)
 
 
@@ -88,7 +88,7 @@ def test_a_broken_new_policy_is_rolled_back_without_a_lost_tick(
     assert rig.runner.bound.policy is rig.policy
     assert rig.policy.carry[0] == steps + 1
     assert rig.controller.target == pytest.approx([0.0] * 2)
-    assert rig.controller.counts['refused_outputs'] == rig.controller.swaps == 0
+    assert rig.controller.counts['refused_outputs'] == rig.controller._swap.count == 0
     assert any('rolled back' in event for event in rig.controller.events)
     rig.tick(3)
     assert len(answers) == 1, 'answered once'
@@ -129,7 +129,7 @@ def test_a_swap_during_a_swap_ends_the_first_one(tmp_path: Path) -> None:
     rig.tick(BLEND_TICKS)
     assert second == ['']
     assert rig.runner.bound.policy is third
-    assert rig.controller.swaps == 1
+    assert rig.controller._swap.count == 1
 
 
 def test_two_swaps_between_two_ticks_are_both_answered(tmp_path: Path) -> None:

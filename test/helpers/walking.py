@@ -39,9 +39,7 @@ def walk(
 
     def keep(s: Simulation) -> None:
         if s.controller.mode is Mode.RUN:
-            targets.append(
-                s.controller.target[s.controller.bound_policy.joints].astype(np.float32)
-            )
+            targets.append(s.controller.target[s.outcome.step.bound.joints].astype(np.float32))
 
     simulation.run(seconds + 5.0, keep)
     return simulation, np.array(targets)

@@ -44,7 +44,7 @@ def rig(tmp_path) -> Walker:
 def test_the_velocity_reaches_the_policy_in_the_frame_it_asks_for(rig):
     """The IMU is yawed by 90 degrees: the base's x is its -y."""
     rig.run()
-    inputs = rig.controller.bound_policy.policy.inputs
+    inputs = rig.controller._parts.runner.bound.policy.inputs
     np.testing.assert_allclose(inputs['base_linear_velocity_imu'], [0.1, -0.5, -0.2], atol=1e-7)
 
 

@@ -15,42 +15,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.parameter import Parameter
-from std_srvs.srv import Trigger
 
 from kinfer_ros.contract.readiness import Readiness
-from kinfer_ros.contract.report import WARN
-from kinfer_ros.contract.report import as_table
-from kinfer_ros.contract.report import refuse
 from kinfer_ros.control.loop import ControlLoop
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.realtime import Realtime
-from kinfer_ros.control.realtime import RealtimeConfig
-from kinfer_ros.control.tick import format_mode
-from kinfer_ros.control.time_base import Lockstep
-from kinfer_ros.control.time_base import RealTime
-from kinfer_ros.control.time_base import SimTime
-from kinfer_ros.control.tuning import Tuning
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused
-from kinfer_ros.nodes.policy.control_timer import ControlTimer
+from kinfer_ros.nodes.policy.activation import Activation
 from kinfer_ros.nodes.policy.diagnostics import DiagnosticsPublisher
+from kinfer_ros.nodes.policy.live_contract import check_live_contract
 from kinfer_ros.nodes.policy.model_loader import ModelLoader
 from kinfer_ros.nodes.policy.operator import Operator
 from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
-from kinfer_ros.nodes.policy.parameters import STRUCTURE
 from kinfer_ros.nodes.policy.parameters import declare
 from kinfer_ros.nodes.policy.parameters import value
 from kinfer_ros.nodes.policy.robot_link import RobotLink
+from kinfer_ros.nodes.policy.services import ModeServices
+from kinfer_ros.nodes.policy.tuning import follow_parameters
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.ros.clocks import Clocks
-from kinfer_ros.ros.live_check import check_from_inside
 from kinfer_ros.ros.overrides import refuse_misspelt_parameters
 from kinfer_ros.ros.process import run_node
 from kinfer_ros.run.session import RunSession
@@ -68,9 +57,6 @@ SIGNAL_FADE_NS = 2_000_000_000
 SUPERVISE_PERIOD = 0.1
 LOCKSTEP_SUPERVISE_PERIOD = 0.025
 """s; a lost sample or command stops the simulation until it is asked for and sent again."""
-
-SETTABLE = ('model', 'spec')
-"""Of STRUCTURE what can be set while active: it takes effect with ~/load_model."""
 
 
 class PolicyNode(LifecycleNode):
@@ -99,28 +85,25 @@ class PolicyNode(LifecycleNode):
         self._link = RobotLink(
             self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
         )
-        self._loop: ControlLoop | None = None
-        self._time: RealTime | None = None
+        self._activation: Activation | None = None
         self._realtime = Realtime()
         self._operator = Operator(self)
         self._ready = Readiness(
             self, self._link, self._clocks, self._operator,
             lambda name: value(self, name), self.get_logger().info,
         )  # fmt: skip
-        self._published_mode = ''
         self._starting = bool(value(self, 'autostart'))
         self._start_deadline: float | None = None
         self._ending = ''
         self._status = StatusReporter()
         self._diagnostics = DiagnosticsPublisher(self)
-        self.create_service(Trigger, '~/start', _answering(self._on_start))
-        self.create_service(Trigger, '~/reset', _answering(self._on_reset))
+        ModeServices(self, self._link, self._operator, self._link.publish_mode)
         self._loader = ModelLoader(self, self, self.get_logger().error)
-        self._follow_parameters()
+        follow_parameters(self)
         # A steady timer: node-clock timers do not fire before the first /clock.
         period = LOCKSTEP_SUPERVISE_PERIOD if self._lockstep else SUPERVISE_PERIOD
         self.create_timer(period, self._supervise, clock=self._clocks.steady)
-        self._publish_mode('inactive')
+        self._link.publish_mode('inactive')
 
     @property
     def rate(self) -> float:
@@ -137,33 +120,21 @@ class PolicyNode(LifecycleNode):
     @property
     def active(self) -> bool:
         """Whether the loop ticks."""
-        return self._loop is not None
+        return self._activation is not None
 
     # Lifecycle ---------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Load, wait for sensors, check, make the run directory.
-
-        :return: FAILURE with the reason logged when anything does not fit.
-        """
+        """Load, wait for sensors, check, make the run directory; :return: FAILURE if refused."""
         return self._guarded(self._configure, 'configure')
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Start the session: ramp to the start pose.
-
-        :return: FAILURE with the reason logged when the robot is not ready for it.
-        """
+        """Start the session: ramp to the start pose; :return: FAILURE if refused."""
         result = self._guarded(self._activate, 'activate')
         return super().on_activate(state) if result is SUCCESS else result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """
-        Fade to damping, then fall silent.
-
-        :return: SUCCESS always: a robot is not kept moving by an error.
-        """
+        """Fade to damping; :return: SUCCESS always: no error keeps a robot moving."""
         self._deactivate()
         return super().on_deactivate(state)
 
@@ -206,7 +177,10 @@ class PolicyNode(LifecycleNode):
             self.setup = None  # parameters may have changed since it was loaded
         setup = self._load()
         self._wait_for(lambda: self._ready.sensors_problem(setup))
-        self._check_live_contract(setup)
+        check_live_contract(
+            setup, self._link.sources, self.get_logger().warning,
+            lockstep=self._lockstep, sim=self._clocks.sim_time,
+        )  # fmt: skip
         self._open_run(setup)
 
     def _load(self) -> PolicySetup:
@@ -221,23 +195,6 @@ class PolicyNode(LifecycleNode):
                 f'{self.setup.rate_hz:g} Hz'
             )
         return self.setup
-
-    def _check_live_contract(self, setup: PolicySetup) -> None:
-        """
-        Hold the policy's contract against the live graph, as `check --live` does.
-
-        :raises ContractError: with the lines of the report that are not ok.
-        :raises NotReady: messages are missing, late or too few, which may pass.
-        """
-        live = check_from_inside(
-            setup.policy, setup.robot, self._link.sources, setup.rate_hz,
-            lockstep=self._lockstep, sim=self._clocks.sim_time,
-        )  # fmt: skip
-        report = [*setup.report, *live]
-        refuse(report, setup.policy.contract, setup.robot)
-        for row in report:
-            if row.verdict == WARN:
-                self.get_logger().warning(f'contract: {as_table([row])}')
 
     def _values(self) -> dict[str, Any]:
         return {entry.name: value(self, entry.name) for entry in POLICY_PARAMETERS}
@@ -276,54 +233,28 @@ class PolicyNode(LifecycleNode):
         self._ready.refuse(setup)
         self.session.activation += 1
         self._link.begin_session(setup.robot.joint_names)
-        self._loop = loop = self._make_loop(setup, self.session)
+        self._activation = Activation(
+            self, setup, self.session, self._link, self._clocks, self._operator,
+            self._link.publish_mode, lockstep=self._lockstep,
+        )  # fmt: skip
         try:
-            self._request_realtime()
-            if not self._lockstep:
-                self._clocks.catch_up()
-            loop.start(self._clocks.control_now())
+            self._activation.start(self._realtime)
         except BaseException:
             self._deactivate()
             raise
 
-    def _make_loop(self, setup: PolicySetup, session: RunSession) -> ControlLoop:
-        kind = Lockstep if self._lockstep else SimTime if self._clocks.sim_time else RealTime
-        controller, spin_ns = setup.controller, value(self, 'spin_us') * 1000
-        self._time = kind(self._clocks, self._link, controller.inputs.frame, setup.period_ns)
-        timer = ControlTimer(
-            self, self._clocks, setup.period_ns, spin_ns=spin_ns, lockstep=self._lockstep
-        )
-        return ControlLoop(
-            controller, self._time, self._link, session, self._operator, timer, self._publish_mode
-        )
-
-    def _request_realtime(self) -> None:
-        self._realtime.begin(
-            RealtimeConfig(
-                priority=value(self, 'thread_priority'),
-                cpus=tuple(cpu for cpu in value(self, 'cpu_affinity') if cpu >= 0),
-                lock_memory=value(self, 'lock_memory'),
-            )
-        )
-        for refusal in self._realtime.refused:
-            self.get_logger().warning(f'{refusal}; see docs/performance.md, Setting up a machine')
-
     def _deactivate(self) -> None:
-        loop, self._loop = self._loop, None
-        if loop is None:
+        activation, self._activation = self._activation, None
+        if activation is None:
             return
         try:
-            loop.stop(SIGNAL_FADE_NS if self._ready.interrupted else None)
+            activation.loop.stop(SIGNAL_FADE_NS if self._ready.interrupted else None)
         except Exception:
             # Damping frames are out by now; rclpy would swallow the error without a word.
             self.get_logger().fatal(f'the fade failed:\n{traceback.format_exc()}')
         self._realtime.end()
         self._loader.end_session()
-        if self.session is not None and self._time is not None:
-            self.session.count_schedule(self._time.schedule)
-        self._time = None
-        if self.setup is not None:
-            self.setup.controller.inputs.forget()
+        activation.close()
 
     def _close_run(self, reason: str) -> None:
         session, self.session = self.session, None
@@ -338,7 +269,7 @@ class PolicyNode(LifecycleNode):
         """End the run softly: fade, deactivate, close; `finished` is set when it is done."""
         self._ending = reason
         self._starting = False
-        if self._loop is not None and self.setup is not None:
+        if self.active and self.setup is not None:
             self.setup.controller.request_fade()
 
     def stop(self) -> None:
@@ -360,13 +291,13 @@ class PolicyNode(LifecycleNode):
         self._serve()
         if self._starting:
             self._try_to_start()
-        elif self._loop is not None:
-            self._watch(self._loop)
+        elif self._activation is not None:
+            self._watch(self._activation.loop)
         elif self._ending:
             self._finish()
         stop = self._operator.stopped
         state = f'{self.state}, stopped: {stop}' if stop else self.state
-        missed = self._time.schedule.missed if self._time else 0
+        missed = self._activation.missed if self._activation else 0
         status = self._status.update(
             state, self.setup, self.session, missed, self._realtime.granted
         )
@@ -429,42 +360,7 @@ class PolicyNode(LifecycleNode):
             self.trigger_cleanup()
         self.finished = True
 
-    def _publish_mode(self, text: str) -> None:
-        if text == self._published_mode:
-            return
-        self._published_mode = text
-        self._link.publish_mode(text)
-        # Two lines of code: rclpy refuses another severity from the same one.
-        if text.startswith('fault'):
-            self.get_logger().error(f'mode {text}')
-        else:
-            self.get_logger().info(f'mode {text}')
-
-    # Services ----------------------------------------------------------------------------
-
-    def _on_start(self) -> str:
-        if self.setup is None or self._loop is None:
-            return f'start is refused while the node is {self.state}: activate it first'
-        return self.setup.controller.request_run()
-
-    def _on_reset(self) -> str:
-        mode = self.setup.controller.mode if self.setup else Mode.INACTIVE
-        if mode is not Mode.FAULT and not self._operator.stopped:
-            return f'nothing to reset in mode {mode}'
-        if mode is Mode.FAULT and self.setup is not None:
-            refusal = self._shell_cause() or self.setup.controller.reset_fault()
-            if refusal:
-                return refusal
-            self._publish_mode(format_mode(Mode.DAMP, self.setup.controller.reason))
-        self._operator.reset()
-        return ''
-
-    def _shell_cause(self) -> str:
-        """Why a fault that only this shell can see must stay, or ''."""
-        if self._loop is None or self._link.dry_run:
-            return ''
-        cause = self._link.bridge_problem() or self._link.gains_fault(anew=True)
-        return f'the cause is still there: {cause}' if cause else ''
+    # For ~/load_model --------------------------------------------------------------------
 
     def load_policy(self) -> Policy:
         """Load the policy that the parameters name, on a thread that must not outrank the tick."""
@@ -484,38 +380,6 @@ class PolicyNode(LifecycleNode):
         except KinferRosError as error:
             return str(error)
         return ''
-
-    # Parameters --------------------------------------------------------------------------
-
-    def _follow_parameters(self) -> None:
-        """Check every set of parameters, and hand live settings on to the controller."""
-        tuning = Tuning(
-            [entry.name for entry in STRUCTURE if entry.name not in SETTABLE],
-            lambda name: value(self, name),
-            lambda: self.setup,
-            lambda: self.active,
-        )
-
-        def check(parameters: list[Parameter]) -> SetParametersResult:
-            reason = tuning.refusal({each.name: each.value for each in parameters})
-            return SetParametersResult(successful=not reason, reason=reason)
-
-        self.add_on_set_parameters_callback(check)
-        self.add_post_set_parameters_callback(
-            lambda parameters: tuning.apply([each.name for each in parameters])
-        )
-
-
-def _answering(handler: Callable[[], str]) -> Callable[..., Trigger.Response]:
-    """Turn a handler that returns a refusal, or '', into a Trigger service callback."""
-
-    def answer(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        refusal = handler()
-        response.success = not refusal
-        response.message = refusal or 'done'
-        return response
-
-    return answer
 
 
 def main(args: list[str] | None = None) -> int:

@@ -111,6 +111,7 @@ class RobotLink:
         )
         self.gains = GainsHandshake()
         self.bridge_state = ''
+        self._published_mode = ''
         self.dry_run = False
         self.last_stamp_ns = 0
         self._last_command = b''
@@ -318,8 +319,16 @@ class RobotLink:
         return '' if self.dry_run else self.gains.fault(anew=anew)
 
     def publish_mode(self, text: str) -> None:
-        """Publish mode and reason; latched."""
+        """Publish and log mode and reason, where they are new; latched."""
+        if text == self._published_mode:
+            return
+        self._published_mode = text
         self._mode.publish(String(data=text))
+        # Two lines of code: rclpy refuses another severity from the same one.
+        if text.startswith('fault'):
+            self._node.get_logger().error(f'mode {text}')
+        else:
+            self._node.get_logger().info(f'mode {text}')
 
     def publish_run(self, path: str) -> None:
         """Publish the run directory; latched. Empty when a run has ended."""

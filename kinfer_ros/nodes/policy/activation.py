@@ -1,0 +1,81 @@
+"""One activation of a policy node: its control loop, on a timer, in the time it lives in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+
+from kinfer_ros.control.loop import ControlLoop
+from kinfer_ros.control.realtime import Realtime
+from kinfer_ros.control.realtime import RealtimeConfig
+from kinfer_ros.control.time_base import Lockstep
+from kinfer_ros.control.time_base import RealTime
+from kinfer_ros.control.time_base import SimTime
+from kinfer_ros.nodes.policy.control_timer import ControlTimer
+from kinfer_ros.nodes.policy.operator import Operator
+from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.nodes.policy.robot_link import RobotLink
+from kinfer_ros.ros.clocks import Clocks
+from kinfer_ros.run.session import RunSession
+from kinfer_ros.run.setup import PolicySetup
+
+
+class Activation:
+    """
+    Builds the loop of one activation.
+
+    :ivar loop: the loop, to be stopped before `close`.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        setup: PolicySetup,
+        session: RunSession,
+        link: RobotLink,
+        clocks: Clocks,
+        operator: Operator,
+        publish_mode: Callable[[str], None],
+        *,
+        lockstep: bool,
+    ) -> None:
+        controller = setup.controller
+        kind = Lockstep if lockstep else SimTime if clocks.sim_time else RealTime
+        spin_ns = value(node, 'spin_us') * 1000
+        self._node = node
+        self._clocks = clocks
+        self._lockstep = lockstep
+        self._session = session
+        self._inputs = controller.inputs
+        self._time = kind(clocks, link, controller.inputs.frame, setup.period_ns)
+        timer = ControlTimer(node, clocks, setup.period_ns, spin_ns=spin_ns, lockstep=lockstep)
+        self.loop = ControlLoop(
+            controller, self._time, link, session, operator, timer, publish_mode
+        )
+
+    @property
+    def missed(self) -> int:
+        """Ticks missed so far."""
+        return self._time.schedule.missed
+
+    def start(self, realtime: Realtime) -> None:
+        """Ask the operating system for what the parameters say, and start the loop."""
+        node = self._node
+        realtime.begin(
+            RealtimeConfig(
+                priority=value(node, 'thread_priority'),
+                cpus=tuple(cpu for cpu in value(node, 'cpu_affinity') if cpu >= 0),
+                lock_memory=value(node, 'lock_memory'),
+            )
+        )
+        for refusal in realtime.refused:
+            node.get_logger().warning(f'{refusal}; see docs/performance.md, Setting up a machine')
+        if not self._lockstep:
+            self._clocks.catch_up()
+        self.loop.start(self._clocks.control_now())
+
+    def close(self) -> None:
+        """Count what was missed, and forget the sensors: a robot may return with another clock."""
+        self._session.count_schedule(self._time.schedule)
+        self._inputs.forget()

@@ -1,0 +1,33 @@
+"""The policy's contract against the live graph at configure, as `check --live` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kinfer_ros.contract.report import WARN
+from kinfer_ros.contract.report import as_table
+from kinfer_ros.contract.report import refuse
+from kinfer_ros.ros.live_check import Sources
+from kinfer_ros.ros.live_check import check_from_inside
+from kinfer_ros.run.setup import PolicySetup
+
+
+def check_live_contract(
+    setup: PolicySetup, sources: Sources, warn: Callable[[str], Any], *, lockstep: bool, sim: bool
+) -> None:
+    """
+    Check the messages that the sensors publish.
+
+    :param warn: takes the lines of the report that are warnings.
+    :raises ContractError: with the lines of the report that are not ok.
+    :raises NotReady: messages are missing, late or too few, which may pass.
+    """
+    live = check_from_inside(
+        setup.policy, setup.robot, sources, setup.rate_hz, lockstep=lockstep, sim=sim
+    )
+    report = [*setup.report, *live]
+    refuse(report, setup.policy.contract, setup.robot)
+    for row in report:
+        if row.verdict == WARN:
+            warn(f'contract: {as_table([row])}')
