@@ -1,0 +1,146 @@
+"""What configure and activate wait for, and what they refuse; a fake link, no ROS."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.fake_link import FakeClock
+from helpers.fake_link import FakeLink
+from helpers.fake_link import FakeOperator
+from helpers.robots import START_NS
+from helpers.robots import Rig
+from helpers.robots import level_policy
+from helpers.robots import small_robot
+from kinfer_ros.contract.readiness import Readiness
+from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains_handshake import GainsEcho
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import NotReady
+from kinfer_ros.errors import Refused
+from kinfer_ros.run.setup import PolicySetup
+
+
+class FakeGraph:
+    """A ROS graph with as many publishers as the test says."""
+
+    publishers = 1
+
+    def count_publishers(self, topic_name: str) -> int:
+        return self.publishers
+
+    def resolve_topic_name(self, topic: str) -> str:
+        return f'/{topic}'
+
+
+@pytest.fixture
+def made(tmp_path):
+    robot, policy = small_robot(tmp_path), level_policy(tmp_path, 0.1)
+    rig = Rig(policy, robot)
+    rig.controller.inputs.forget()
+    asked = gains(policy.contract, robot)
+    clock, operator, graph = FakeClock(START_NS), FakeOperator(), FakeGraph()
+    link = FakeLink(clock)
+    link.gains.set_target(robot.joint_names, asked, rig.controller.gain_ramp)
+    link.gains.in_force = GainsEcho(
+        list(robot.joint_names), list(asked.kp), list(asked.kd), list(asked.torque_limit)
+    )
+    parameters = {
+        'sensor_timeout': 0.05, 'wait_for_recorder': False, 'dry_run': False, 'lockstep': False,
+        'max_ramp': 2.0,
+    }  # fmt: skip
+    logged: list[str] = []
+    readiness = Readiness(graph, link, clock, operator, parameters.get, logged.append)
+    setup = PolicySetup(policy, robot, rig.controller, asked, 50.0, [])
+    return SimpleNamespace(**locals())
+
+
+def test_a_robot_that_is_there_is_ready(made):
+    """The opposite of every test below."""
+    assert made.readiness.sensors_problem(made.setup) == ''
+    assert made.readiness.activation_problem(made.setup) == ''
+    made.readiness.refuse(made.setup)
+
+
+def test_silent_sensors_are_named_with_their_publishers(made):
+    """The first thing that a user gets wrong."""
+    made.link.alive = False
+    problem = made.readiness.sensors_problem(made.setup)
+    assert '/joint_states (1 publishers)' in problem
+    assert '/imu/data' in problem
+
+
+def test_other_joints_are_refused_at_once(made):
+    """Nothing that comes later can make it right."""
+    made.setup.controller.inputs.frame.joint_problem = 'joint_states lacks knee'
+    with pytest.raises(ContractError, match='lacks knee'):
+        made.readiness.sensors_problem(made.setup)
+
+
+@pytest.mark.parametrize(
+    ('change', 'expected'),
+    [
+        (lambda m: setattr(m.link, 'bridge_state', ''), 'the bridge is silent'),
+        (lambda m: setattr(m.link, 'bridge_state', 'damping: x'), 'the bridge is damping: x'),
+        (lambda m: setattr(m.graph, 'publishers', 2), '1 other publishers'),
+        (lambda m: setattr(m.link.gains, 'in_force', None), 'joint_gains_in_force is silent'),
+        (lambda m: m.link.gains.in_force.kp.__setitem__(0, 1.0), 'not those asked for'),
+        (lambda m: setattr(m.link, 'alive', False), 'joint_states'),
+    ],
+)
+def test_activation_waits_for(made, change, expected):
+    """A robot that is not listening, or that another node moves, must not be activated."""
+    change(made)
+    assert expected in made.readiness.activation_problem(made.setup)
+
+
+def test_a_dry_run_needs_no_bridge(made):
+    """It sends nothing."""
+    made.link.bridge_state, made.parameters['dry_run'] = '', True
+    assert made.readiness.activation_problem(made.setup) == ''
+
+
+def test_a_recorder_is_waited_for_where_one_was_asked_for(made, monkeypatch):
+    """In lockstep a bag that lacks the first samples cannot be replayed."""
+    made.parameters['wait_for_recorder'] = True
+    made.link.recorded = False
+    assert 'no recorder' in made.readiness.activation_problem(made.setup)
+    made.link.recorded, made.parameters['lockstep'] = True, True
+    assert 'only just' in made.readiness.activation_problem(made.setup)
+    monkeypatch.setattr('kinfer_ros.contract.readiness.RECORDER_SETTLES', 0.0)
+    assert made.readiness.activation_problem(made.setup) == ''
+
+
+def test_an_operator_who_holds_a_button_is_not_waited_for(made):
+    """It would start to move the moment somebody lets go."""
+    made.operator.refused = 'the dead-man button is not pressed'
+    made.readiness.sensors_problem(made.setup)
+    with pytest.raises(Refused, match='dead-man'):
+        made.readiness.refuse(made.setup)
+
+
+def test_a_robot_far_from_its_start_pose_is_refused(made):
+    """A ramp over a long way is a surprise for whoever stands beside."""
+    made.parameters['max_ramp'] = 0.01
+    made.readiness.sensors_problem(made.setup)
+    made.setup.controller.inputs.frame.position[:] = 0.5
+    with pytest.raises(Refused, match='max_ramp'):
+        made.readiness.refuse(made.setup)
+
+
+def test_a_wait_is_bounded_and_says_what_it_waits_for(made):
+    """A node that waits without a word looks like one that hangs."""
+    with pytest.raises(NotReady, match='no bridge'):
+        made.readiness.wait(lambda: 'no bridge', patient=True)
+    assert made.logged == ['waiting for at most 0.05 s: no bridge']
+
+
+@pytest.mark.parametrize('end', ['interrupted', 'stopped'])
+def test_a_signal_and_a_stop_end_a_wait(made, end):
+    """Ctrl-C and the stop button must not wait for a sensor."""
+    made.parameters['sensor_timeout'] = 60.0
+    made.readiness.interrupted = end == 'interrupted'
+    made.operator.reason = 'stop requested' if end == 'stopped' else ''
+    with pytest.raises(NotReady):
+        made.readiness.wait(lambda: 'no bridge', patient=True)

@@ -1,0 +1,91 @@
+"""A call of ~/load_model while the robot walks: loaded on a thread, answered once."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.processes import wait_until
+from helpers.robots import Rig
+from helpers.robots import level_policy
+from helpers.robots import small_robot
+from kinfer_ros.control.gains import gains
+from kinfer_ros.control.model_swap import ModelSwap
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.errors import ModelError
+from kinfer_ros.run.setup import PolicySetup
+
+
+@pytest.fixture
+def made(tmp_path):
+    robot, policy = small_robot(tmp_path), level_policy(tmp_path, 0.1)
+    rig = Rig(policy, robot, tunables=LiveSettings(frozen_timeout=0.0))
+    rig.run()
+    setup = PolicySetup(policy, robot, rig.controller, gains(policy.contract, robot), 50.0, [])
+    found = SimpleNamespace(rig=rig, setup=setup, folder=tmp_path, begun=[], taken=[], answers=[])
+
+    def swap(load) -> ModelSwap:
+        return ModelSwap(load, setup, found.begun.append, found.taken.append, found.answers.append)
+
+    found.swap = swap
+    return found
+
+
+def settle(made, swap: ModelSwap) -> None:
+    """Poll as the node does, until there is an answer."""
+
+    def poll() -> bool:
+        swap.poll()
+        made.rig.tick()
+        return swap.done
+
+    assert wait_until(poll, 20.0)
+
+
+def test_a_policy_takes_over_and_the_call_is_answered_once(made):
+    """run.json has to know it before it runs, or a killed run could not be replayed."""
+    other = level_policy(made.folder, 0.2)
+    swap = made.swap(lambda: other)
+    settle(made, swap)
+    swap.finish('too late')
+    assert made.answers == ['']
+    assert made.begun == [other]
+    assert [setup.policy for setup in made.taken] == [other]
+
+
+@pytest.mark.parametrize(
+    ('error', 'expected'),
+    [
+        (ModelError('no such file'), 'no such file'),
+        (ZeroDivisionError('x'), 'by a bug of kinfer_ros'),
+    ],
+)
+def test_what_cannot_be_loaded_leaves_the_old_policy(made, error, expected):
+    """Not even a bug of ours takes a walking robot down."""
+
+    def load():
+        raise error
+
+    settle(made, made.swap(load))
+    assert expected in made.answers[0]
+    assert not made.taken
+
+
+def test_a_policy_that_does_not_fit_is_refused(made):
+    """Other gains would take over a walking robot."""
+    other = level_policy(made.folder, 0.2, joint_kp=[1.0, 1.0])
+    settle(made, made.swap(lambda: other))
+    assert 'cannot take over' in made.answers[0]
+    assert not made.begun
+
+
+def test_the_end_of_the_session_answers_a_call_that_still_loads(made):
+    """A caller must not wait for ever."""
+    hold = threading.Event()
+    swap = made.swap(lambda: hold.wait(20.0) and level_policy(made.folder, 0.2))
+    swap.poll()
+    swap.finish('the session has ended')
+    hold.set()
+    assert made.answers == ['the session has ended']
