@@ -6,8 +6,10 @@ import importlib.util
 import multiprocessing
 import os
 import signal
-import threading
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -42,21 +44,30 @@ def test_a_crash_costs_its_job_alone():
     assert not multiprocessing.active_children()
 
 
-def test_a_worker_is_deaf_to_ctrl_c_from_its_start():
-    """One that is still importing would else die, with a traceback of its own."""
-    found = []
+FIRST_WORKER = """
+import multiprocessing
+from test_workers import LONG, BIPED
+from kinfer_ros.evaluation.workers import run_jobs
 
-    def collect() -> None:
-        found.extend(outcome for outcome in run_jobs(BIPED, [SHORT], 1) if outcome)
+outcomes = run_jobs(BIPED, [LONG, LONG], 2)
+next(outcomes)
+for worker in multiprocessing.active_children():
+    with open(f'/proc/{worker.pid}/status') as file:
+        print(*(line for line in file if line.startswith('SigBlk')), end='')
+outcomes.close()
+"""
 
-    thread = threading.Thread(target=collect)
-    thread.start()
-    while thread.is_alive():
-        for worker in multiprocessing.active_children():
-            os.kill(worker.pid, signal.SIGINT)
-        thread.join(0.02)
-    ((_, result),) = found
-    assert result['job'] == 'stand/rough/0'
+
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='no /proc')
+def test_workers_block_ctrl_c_from_their_start():
+    """Else one that is still importing dies, with a traceback of its own."""
+    done = subprocess.run(
+        [sys.executable, '-c', FIRST_WORKER], capture_output=True, text=True, timeout=60,
+        check=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+    )  # fmt: skip
+    masks = [int(line.split()[1], 16) for line in done.stdout.splitlines()]
+    assert len(masks) == 2
+    assert all(mask & 1 << (signal.SIGINT - 1) for mask in masks)
 
 
 def test_a_users_mistake_is_an_outcome():
