@@ -45,7 +45,7 @@ setup(
     extras_require={
         'sim': ['mujoco'],
         'kos': ['pykos', 'grpcio'],
-        'bag': ['rosbags'],
+        'bag': ['rosbags', 'mcap'],
         'parquet': ['pyarrow'],
         'plot': ['matplotlib'],
         'ray': ['ray'],
