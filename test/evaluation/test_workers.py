@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +44,25 @@ def test_a_crash_costs_its_job_alone():
     assert reason == 'its process died (signal 9)'
     assert another['job'] == 'stand/rough/1'
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_killed_while_it_starts_costs_one_job():
+    """Killed for want of memory in its imports, say: pools of libraries give up there."""
+    next_one = replace(SHORT, seed=1)
+
+    def kill_the_first() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.001)
+        children[0].kill()
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    outcomes = [found for found in run_jobs(BIPED, [SHORT, next_one], 1) if found]
+    killer.join()
+    (job, reason), (last, result) = outcomes
+    assert (job, reason) == (SHORT, 'its process died (signal 9)')
+    assert last == next_one
+    assert result['job'] == 'stand/rough/1'
 
 
 FIRST_WORKER = """

@@ -56,7 +56,10 @@ def test_a_picture_needs_no_display(robot, monkeypatch):
     """EGL is taken where MUJOCO_GL is unset, although MuJoCo would then take GLFW."""
     for name in ('MUJOCO_GL', 'DISPLAY', 'WAYLAND_DISPLAY'):
         monkeypatch.delenv(name, raising=False)
-    renderer = Renderer(robot, (320, 240))
+    try:
+        renderer = Renderer(robot, (320, 240))
+    except ImportError as error:  # a library without a driver
+        pytest.skip(str(error))
     picture = renderer.draw(robot.data.qpos)
     renderer.close()
     assert picture.shape == (240, 320, 3)
