@@ -41,11 +41,11 @@ setup(
     python_requires='>=3.11',
     # What `import kinfer_ros` and the commands without ROS need. Exact versions stand in
     # requirements/, rclpy and the messages come with ROS.
-    install_requires=['setuptools', 'numpy', 'onnxruntime', 'pyyaml', 'orjson'],
+    install_requires=['setuptools', 'numpy', 'onnxruntime', 'pyyaml', 'orjson', 'shtab'],
     extras_require={
         'sim': ['mujoco'],
         'kos': ['pykos', 'grpcio'],
-        'bag': ['rosbags'],
+        'bag': ['rosbags', 'mcap'],
         'parquet': ['pyarrow'],
         'plot': ['matplotlib'],
         'ray': ['ray'],

@@ -31,7 +31,7 @@ COMMANDS = {
         'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
     ),
     'completion': Command(
-        'completion', 'print a script with which the Tab key of the shell knows these commands'
+        'completion', 'print a script with which the Tab key of bash or zsh knows these commands'
     ),
     'doctor': Command(
         'doctor', 'say whether this machine is fit to run a robot, a remedy on each line'

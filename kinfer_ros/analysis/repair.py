@@ -1,8 +1,7 @@
-"""Makes a run whole that a kill or a power cut ended: bag, step log, run.json.
+"""Repairs a run that a kill or a power cut ended: its bag and its run.json.
 
-A killed recorder leaves an MCAP file without index and footer and no metadata.yaml, which every
-reader refuses, although all but the last second is there. Nothing is thrown away: what is replaced
-is kept under another name.
+A killed recorder leaves an MCAP file without index and footer, and no metadata.yaml. Every reader
+refuses that, although all but the last second is there. The damaged bag is kept, renamed.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ from kinfer_ros.run.directory import iso_utc
 from kinfer_ros.run.directory import replace_file
 from kinfer_ros.run.writer import read_steps
 
-SETTLED = 3.0
-"""s without a change after which nobody writes a file any more: ours are flushed every second."""
+SETTLED_S = 3.0
+"""s without a change after which a file counts as closed: a recorder flushes every second."""
 
 KILLED = 'killed'
 """`reason` in run.json of a run whose process could not say why it ended."""
@@ -44,9 +43,9 @@ KILLED = 'killed'
 @dataclass
 class BagRepair:
     """
-    What became of one bag.
+    What was done to one bag.
 
-    :ivar kept: where the damaged one is now, or None where nothing was done.
+    :ivar kept: where the damaged one is now; None: nothing was to be done.
     :ivar lost_bytes: bytes of it that could not be read.
     :ivar refused: topics left out, and why.
     """
@@ -66,7 +65,7 @@ def bags_of(run: Path) -> list[Path]:
 
 def repair_bag(path: Path, now: float | None = None) -> BagRepair:
     """
-    Write a bag again from what can be read of it, unless it is whole.
+    Write a bag again from what can be read of it; a whole bag is left alone.
 
     The damaged directory is renamed to `<name>-damaged`.
 
@@ -93,10 +92,10 @@ def repair_bag(path: Path, now: float | None = None) -> BagRepair:
 
 def _check_settled(file: Path, now: float) -> None:
     age = now - file.stat().st_mtime
-    if age < SETTLED:
+    if age < SETTLED_S:
         raise RunError(
             f'{file}: was written to {max(age, 0.0):.1f} s ago: a recorder may still be at work; '
-            f'stop it, or try again in {SETTLED:g} s'
+            f'stop it, or try again in {SETTLED_S:g} s'
         )
 
 
@@ -127,7 +126,7 @@ def _rewrite(files: Iterable[Path], path: Path, kept: Path) -> BagRepair:
 
 
 def _connect(writer: Writer, channel: Channel, repair: BagRepair) -> Any:
-    """Announce a topic with the definition that the bag carries; None where it has no use."""
+    """Add a topic with the definition in the bag; None where rosbags refuses it."""
     try:
         store = get_typestore(Stores.EMPTY)
         store.register(get_types_from_msg(channel.definition, channel.msgtype))
@@ -163,9 +162,9 @@ def missing_steps(run: RecordedRun) -> tuple[int, list[list[int]]]:
 
 def repair_facts(path: Path, now: datetime | None = None) -> list[str]:
     """
-    Say in run.json that the run was killed, with what its step log holds, if nobody did.
+    Write into run.json that the run was killed, and what its step log holds, unless it ended.
 
-    :return: what was done, in words; empty where it had ended by itself.
+    :return: what was done, in words; empty for a run that had ended.
     :raises RunError: run.json cannot be read or written.
     """
     run = RecordedRun.open(path)

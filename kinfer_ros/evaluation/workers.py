@@ -1,7 +1,10 @@
-"""Runs jobs on all cores: processes of their own, each with one job at a time.
+"""Runs jobs in parallel worker processes, one job at a time in each.
 
-concurrent.futures gives up everything when one process dies; here a crash (of MuJoCo, of ONNX
-Runtime, of memory) costs the job that it happened in, by name, and the rest goes on.
+A crash (of MuJoCo, of ONNX Runtime, for want of memory) costs the job that it happened in; the
+other jobs go on. No library does this: concurrent.futures gives up all jobs when one process dies,
+and so does pebble (5.2.3) when a worker dies before it has taken a job: with one of four workers
+killed while it was starting, 10 of 10 jobs had no result. In pebble a job whose worker dies right
+after taking it can also stay `running` for ever: 11 of 600 did, beside a busy main process.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections import deque
 from collections.abc import Generator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -26,11 +30,11 @@ from kinfer_ros.evaluation.job import run_job
 from kinfer_ros.evaluation.matrix import Job
 
 Outcome = dict[str, Any] | str
-"""A result, or why there is none."""
+"""The result of a job, or the reason why there is none."""
 
 POLL_S = 0.5
-"""s between two looks of the caller, for its progress."""
-TIMEOUT_S = 5.0
+"""s until the caller is told that nothing came, for its progress display."""
+JOIN_TIMEOUT_S = 5.0
 
 
 def cores() -> int:
@@ -51,9 +55,9 @@ def run_jobs(
     subject: Subject, jobs: Sequence[Job], workers: int
 ) -> Generator[tuple[Job, Outcome] | None, None, None]:
     """
-    Run jobs, at most `workers` at a time; whoever stops iterating ends the workers at once.
+    Run jobs, at most `workers` at a time; closing the generator kills the workers.
 
-    :return: each job with its outcome as it comes, and None when nothing came for a while.
+    :return: each job with its outcome when it is done, and None after POLL_S without one.
     """
     waiting = deque(jobs)
     team = [_start(subject) for _ in range(min(workers, len(jobs)))]
@@ -78,11 +82,13 @@ def run_jobs(
 
 
 def _start(subject: Subject) -> _Worker:
-    context = multiprocessing.get_context('spawn')  # a fork would copy the threads' locks
+    context = multiprocessing.get_context('spawn')  # a fork would copy locks held by threads
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(subject, theirs), daemon=True)
-    # Ctrl-C reaches everybody, and the parent ends the workers. The child inherits the mask: it is
-    # deaf from its first instruction on. What comes here meanwhile comes afterwards.
+    # A Ctrl-C in a terminal reaches every process, and the parent ends the workers. They inherit
+    # a mask that blocks SIGINT from their first instruction on. The tracker has to run before:
+    # starting it, as the first start of a process does, unblocks SIGINT again.
+    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
@@ -95,7 +101,7 @@ def _start(subject: Subject) -> _Worker:
 def _give(worker: _Worker, waiting: deque[Job]) -> None:
     worker.job = waiting.popleft() if waiting else None
     if worker.job is not None:
-        with contextlib.suppress(OSError):  # died while idle: found when its outcome is read
+        with contextlib.suppress(OSError):  # it died while idle: `_outcome` says so
             worker.pipe.send(worker.job)
 
 
@@ -103,7 +109,7 @@ def _outcome(worker: _Worker) -> Outcome:
     try:
         outcome: Outcome = worker.pipe.recv()
     except (EOFError, OSError):
-        worker.process.join(TIMEOUT_S)
+        worker.process.join(JOIN_TIMEOUT_S)
         code = worker.process.exitcode
         died = f'signal {-code}' if code is not None and code < 0 else f'exit code {code}'
         return f'its process died ({died})'
@@ -114,20 +120,20 @@ def _end(team: Sequence[_Worker]) -> None:
     for worker in team:
         worker.process.kill()
     for worker in team:
-        worker.process.join(TIMEOUT_S)
+        worker.process.join(JOIN_TIMEOUT_S)
         worker.pipe.close()
 
 
 def _work(subject: Subject, pipe: Connection) -> None:
-    """Run jobs until the pipe is closed; the body of a worker."""
-    logging.disable(logging.WARNING)  # of physics: the result says it, the progress goes on
+    """Run jobs until the pipe is closed; the main function of a worker."""
+    logging.disable(logging.WARNING)  # physics warnings are in the result
     with contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(outcome_of(subject, pipe.recv()))
 
 
 def outcome_of(subject: Subject, job: Job) -> Outcome:
-    """Run a job; what a user can mend becomes its outcome, as text."""
+    """Run a job; the text of an error that a user can correct becomes its outcome."""
     try:
         return run_job(subject, job)
     except KinferRosError as error:

@@ -1,7 +1,9 @@
 """Reads what can be read of a damaged MCAP file: cut anywhere, bytes changed, no footer.
 
-Readers want the index at a file's end, which a killed recorder never wrote, and stop at the first
-record that is not whole. Format: https://mcap.dev/spec (opcode, length, content; little-endian).
+`mcap` reads what is in a record. Where a record begins and ends is found here, because the readers
+of `mcap` (1.6.0) do not go on after damage: one needs the index at a file's end, which a killed
+recorder never wrote. The other, StreamReader, stops at the first record that it cannot read, drops
+a chunk that the end of the file cuts off, and does not stay inside a record with a damaged length.
 """
 
 from __future__ import annotations
@@ -9,16 +11,20 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
+from io import BytesIO
+
+from mcap import records
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.stream_reader import get_chunk_data_stream
 
 MAGIC = b'\x89MCAP0\r\n'
 
-_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 0x03, 0x04, 0x05, 0x06
-_DATA_END = 0x0F
 _HEAD = struct.Struct('<BQ')
-_CHUNK_HEAD = struct.Struct('<QQQI')
-_MESSAGE_HEAD = struct.Struct('<HIQQ')
+"""Of a record: opcode, length of its content."""
 # A chunk's opcode and a length below 4 GiB: where reading may go on behind damage.
 _CHUNK_START = re.compile(rb'\x06[\x00-\xff]{4}\x00{4}', re.DOTALL)
 
@@ -30,7 +36,6 @@ class Channel:
     topic: str
     msgtype: str
     definition: str
-    encoding: str
     qos: str
 
 
@@ -56,7 +61,7 @@ class Scan:
     complete: bool = False
     lost_bytes: int = 0
     orphans: int = 0
-    _schemas: dict[int, tuple[str, str]] = field(default_factory=dict)
+    _schemas: dict[int, records.Schema] = field(default_factory=dict)
     _channels: dict[int, Channel] = field(default_factory=dict)
 
     def messages(self, data: bytes) -> Iterator[Message]:
@@ -65,126 +70,102 @@ class Scan:
         while at < len(data):
             record = _record(data, at)
             if record is None:
-                yield from self._broken(data, at)
                 behind = _next_chunk(data, at + 1)
+                if behind == len(data):
+                    yield from self._cut_chunk(data, at)
                 self.lost_bytes += behind - at
                 at = behind
                 continue
-            opcode, start, end = record
-            if opcode == _CHUNK:
-                yield from self._chunk(data[start:end])
-            else:
-                yield from self._one(opcode, data[start:end])
-            self.complete |= opcode == _DATA_END
-            at = end
-            if opcode == _DATA_END:
+            opcode, content, at = record
+            if opcode == Opcode.DATA_END:
+                self.complete = True
                 return  # the summary repeats schemas and channels
+            yield from self._content(opcode, content)
 
-    def _chunk(self, content: bytes) -> Iterator[Message]:
-        opened = _open_chunk(content)
-        if opened is None:
+    def _content(self, opcode: int, content: bytes) -> Iterator[Message]:
+        """Read one whole record; a chunk gives those in it."""
+        stream = _stream(content)
+        try:
+            if opcode == Opcode.CHUNK:
+                yield from self._inside(_unpack(content))
+            elif opcode == Opcode.SCHEMA:
+                schema = records.Schema.read(stream)
+                self._schemas[schema.id] = schema
+            elif opcode == Opcode.CHANNEL:
+                self._add_channel(records.Channel.read(stream))
+            elif opcode == Opcode.MESSAGE:
+                yield from self._message(records.Message.read(stream, len(content)))
+        except Exception:  # mcap, struct and each decompressor have error families of their own
             self.lost_bytes += len(content)
-        else:
-            yield from self._records(opened)
 
-    def _records(self, records: bytes) -> Iterator[Message]:
+    def _inside(self, data: bytes) -> Iterator[Message]:
         """Records inside a chunk, up to the first that is not whole."""
         at = 0
-        while at < len(records):
-            record = _record(records, at)
+        while at < len(data):
+            record = _record(data, at)
             if record is None:
-                self.lost_bytes += len(records) - at
+                self.lost_bytes += len(data) - at
                 return
-            opcode, start, at = record
-            yield from self._one(opcode, records[start:at])
+            opcode, content, at = record
+            yield from self._content(opcode, content)
 
-    def _broken(self, data: bytes, at: int) -> Iterator[Message]:
-        """Whole records in a chunk that the end of the file cuts off."""
-        start = at + _HEAD.size
-        if data[at] != _CHUNK or _next_chunk(data, at + 1) < len(data):
+    def _cut_chunk(self, data: bytes, at: int) -> Iterator[Message]:
+        """Whole records in an uncompressed chunk that the end of the file cuts off."""
+        if data[at] != Opcode.CHUNK:
             return
-        content = data[start:]
-        if len(content) > _CHUNK_HEAD.size + 12 and content[28:32] == b'\0\0\0\0':
-            yield from self._records(content[_CHUNK_HEAD.size + 12 :])
-
-    def _one(self, opcode: int, content: bytes) -> Iterator[Message]:
         try:
-            if opcode == _SCHEMA:
-                number = struct.unpack_from('<H', content)[0]
-                name, at = _text(content, 2)
-                _, at = _text(content, at)
-                self._schemas[number] = (name, _text(content, at)[0])
-            elif opcode == _CHANNEL:
-                self._channel(content)
-            elif opcode == _MESSAGE:
-                number, _, stamp, _ = _MESSAGE_HEAD.unpack_from(content)
-                if number in self._channels:
-                    channel = self._channels[number]
-                    yield Message(channel, stamp, bytes(content[_MESSAGE_HEAD.size :]))
-                else:
-                    self.orphans += 1
-        except (struct.error, ValueError):
-            self.lost_bytes += len(content)
+            chunk = records.Chunk.read(_stream(data[at + _HEAD.size :]))
+        except Exception:  # cut in its head
+            return
+        if not chunk.compression:
+            yield from self._inside(chunk.data)
 
-    def _channel(self, content: bytes) -> None:
-        number, schema = struct.unpack_from('<HH', content)
-        topic, at = _text(content, 4)
-        encoding, at = _text(content, at)
-        at, qos = at + 4, ''
-        while at < len(content):
-            key, at = _text(content, at)
-            value, at = _text(content, at)
-            qos = value if key == 'offered_qos_profiles' else qos
-        if schema in self._schemas:
-            self._channels[number] = Channel(topic, *self._schemas[schema], encoding, qos)
+    def _add_channel(self, found: records.Channel) -> None:
+        schema = self._schemas.get(found.schema_id)
+        if schema is not None:
+            qos = found.metadata.get('offered_qos_profiles', '')
+            channel = Channel(found.topic, schema.name, schema.data.decode(), qos)
+            self._channels[found.id] = channel
+
+    def _message(self, found: records.Message) -> Iterator[Message]:
+        channel = self._channels.get(found.channel_id)
+        if channel is None:
+            self.orphans += 1
+        else:
+            yield Message(channel, found.log_time, found.data)
 
 
-def _record(data: bytes, at: int) -> tuple[int, int, int] | None:
-    """Opcode, start and end of the content of the record at a place; None if it is not whole."""
-    if at + _HEAD.size > len(data):
+def _stream(content: bytes) -> ReadDataStream:
+    return ReadDataStream(BytesIO(content))
+
+
+def _record(data: bytes, at: int) -> tuple[int, bytes, int] | None:
+    """Opcode and content of the record at a place, and where it ends; None if it is not whole."""
+    start = at + _HEAD.size
+    if start > len(data):
         return None
     opcode, length = _HEAD.unpack_from(data, at)
-    start = at + _HEAD.size
-    if not 0x01 <= opcode <= 0x0F or start + length > len(data):
+    if not Opcode.HEADER <= opcode <= Opcode.DATA_END or start + length > len(data):
         return None
-    return opcode, start, start + length
+    return opcode, data[start : start + length], start + length
 
 
 def _next_chunk(data: bytes, at: int) -> int:
-    """Where the next whole, unpacked chunk begins; the end of the data where there is none."""
+    """Where the next whole chunk begins; the end of the data where there is none."""
     for found in _CHUNK_START.finditer(data, at):
         record = _record(data, found.start())
-        if record and _open_chunk(data[record[1] : record[2]]) is not None:
-            return found.start()
+        with suppress(Exception):  # bytes that look like the start of a chunk, and are none
+            if record is not None:
+                _unpack(record[1])
+                return found.start()
     return len(data)
 
 
-def _open_chunk(content: bytes) -> bytes | None:
-    """Records of a whole chunk, unpacked; None where it is none."""
-    try:
-        size = _CHUNK_HEAD.unpack_from(content)[2]
-        compression, at = _text(content, _CHUNK_HEAD.size)
-        (packed_size,) = struct.unpack_from('<Q', content, at)
-    except (struct.error, ValueError):
-        return None
-    packed = content[at + 8 :]
-    if packed_size != len(packed) or compression not in ('', 'lz4', 'zstd'):
-        return None
-    if not compression:
-        return packed if size == len(packed) else None
-    # Here, because our own bags are not packed. rosbags has both.
-    from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
-
-    try:
-        return bytes(DECOMPRESSORS[compression](packed, size))
-    except Exception:  # each packer has an error family of its own
-        return None
-
-
-def _text(content: bytes, at: int) -> tuple[str, int]:
-    """Read a text with its length before it; :raises struct.error, ValueError: it is none."""
-    (length,) = struct.unpack_from('<I', content, at)
-    end = at + 4 + length
-    if end > len(content):
-        raise ValueError('a text ends behind its record')
-    return content[at + 4 : end].decode(), end
+def _unpack(content: bytes) -> bytes:
+    """Records of a whole chunk, decompressed; raises anything where it is none."""
+    stream = _stream(content)
+    chunk = records.Chunk.read(stream)
+    unpacked, size = get_chunk_data_stream(chunk)
+    if stream.count != len(content) or size != chunk.uncompressed_size:
+        raise ValueError('the lengths in a chunk do not add up')
+    return unpacked.read(size)

@@ -164,15 +164,8 @@ class Renderer:
         if not smooth:
             quality.offsamples = 0
         self._data = mujoco.MjData(self._model)
-        self._gl = _gl_context(size)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
-        self._options = mujoco.MjvOption()
         self._camera = camera(robot)
-        self._viewport = mujoco.MjrRect(0, 0, *size)
-        self._picture = np.empty((size[1], size[0], 3), np.uint8)
+        self._renderer = _renderer(self._model, size)
 
     def draw(self, qpos: Float64) -> NDArray[np.uint8]:
         """Return the picture [height, width, 3] of a pose."""
@@ -180,23 +173,13 @@ class Renderer:
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
-        mujoco.mjv_updateScene(
-            self._model,
-            self._data,
-            self._options,
-            None,
-            self._camera,
-            mujoco.mjtCatBit.mjCAT_ALL.value,
-            self._scene,
-        )
-        mujoco.mjr_render(self._viewport, self._scene, self._context)
-        mujoco.mjr_readPixels(self._picture, None, self._viewport, self._context)
-        return np.ascontiguousarray(self._picture[::-1])
+        self._renderer.update_scene(self._data, self._camera)
+        picture: NDArray[np.uint8] = self._renderer.render()
+        return picture
 
     def close(self) -> None:
         """Free what OpenGL holds."""
-        self._context.free()
-        self._gl.free()
+        self._renderer.close()
 
 
 class Window:
@@ -269,13 +252,20 @@ def camera(robot: MujocoRobot) -> Any:
     return found
 
 
-def _gl_context(size: tuple[int, int]) -> Any:
-    """Make an OpenGL context: what MUJOCO_GL asks for, else EGL, which needs no display."""
-    if os.environ.get('MUJOCO_GL'):
-        return mujoco.gl_context.GLContext(*size)
-    from mujoco.egl import GLContext
+def _renderer(model: Any, size: tuple[int, int]) -> Any:
+    """
+    Make MuJoCo's off-screen renderer on what MUJOCO_GL asks for, else on EGL.
 
-    return GLContext(*size)
+    Where MUJOCO_GL is unset, mujoco.Renderer takes GLFW, which needs a display, and it has no
+    argument for the context: so the class of the context is replaced in its module. Setting
+    MUJOCO_GL=egl for the process instead would make `import mujoco` fail wherever EGL is missing.
+    """
+    if not os.environ.get('MUJOCO_GL'):
+        from mujoco.egl import GLContext
+
+        sys.modules[mujoco.Renderer.__module__].gl_context.GLContext = GLContext
+    width, height = size
+    return mujoco.Renderer(model, height, width)
 
 
 def _ffmpeg() -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.writer import CompressionType
+from mcap.writer import Writer as McapWriter
 from rosbags.rosbag2 import Reader
 
 from helpers.bag_messages import JOINT_STATE
@@ -109,6 +112,27 @@ def test_a_changed_byte_costs_its_chunk_not_the_rest(tmp_path):
     done = repair_bag(path)
     assert done.lost_bytes > 0
     assert read(path) == sent[:21] + sent[42:]
+
+
+@pytest.mark.parametrize('compression', list(CompressionType))
+def test_compressed_chunks(tmp_path, compression):
+    """`ros2 bag record` and others compress; what a cut leaves whole is read."""
+    file = io.BytesIO()
+    writer = McapWriter(file, chunk_size=100, compression=compression)
+    writer.start('ros2')
+    schema = writer.register_schema('std_msgs/msg/String', 'ros2msg', b'string data')
+    channel = writer.register_channel('/mode', 'cdr', schema)
+    for stamp in range(40):
+        writer.add_message(channel, stamp, text('run'), stamp)
+    writer.finish()
+    data = file.getvalue()
+    scan = Scan()
+    assert [each.stamp_ns for each in scan.messages(data)] == list(range(40))
+    assert (scan.complete, scan.lost_bytes) == (True, 0)
+    cut = Scan()
+    found = [each.stamp_ns for each in cut.messages(data[: len(data) // 4])]
+    assert found == list(range(len(found))) != []
+    assert not cut.complete
 
 
 @settings(max_examples=60, deadline=None)

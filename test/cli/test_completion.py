@@ -1,4 +1,4 @@
-"""Completion, in a bash of its own: what the Tab key makes of a line."""
+"""Completion in real shells: what the Tab key makes of a line."""
 
 from __future__ import annotations
 
@@ -14,13 +14,39 @@ import pytest
 
 from kinfer_ros.__main__ import main
 
-BASH = shutil.which('bash')
+SHELLS = {'bash': ['--norc', '--noprofile', '-i'], 'zsh': ['-f', '-i']}
+"""The options of an interactive shell that reads none of the user's files."""
+
+LINES = {
+    'doc\t': 'doctor ',
+    'help rob\t': 'help robot ',
+    'kos st\t': 'kos state ',
+    'kos state --onc\t': 'kos state --once ',
+    'check --robot zb\t': 'check --robot zbot ',
+    'runs --verdict ki\t': 'runs --verdict killed ',
+    'export run --to parq\t': 'export run --to parquet ',
+    'walk vide\t#': 'walk video:=#',
+    'walk bridge:=muj\t': 'walk bridge:=mujoco ',
+    'walk vx:=0.3 robot:=zb\t': 'walk vx:=0.3 robot:=zbot ',
+    'walk model:=walki\t': 'walk model:=walking.kinfer ',
+    'walk --show\t': 'walk --show-args ',
+    'inspect walki\t': 'inspect walking.kinfer ',
+    'eval m.onnx --spec walki\t': 'eval m.onnx --spec walking.kinfer ',
+    'report run walki\t': 'report run walking.kinfer ',
+    'plot run gyro walki\t': 'plot run gyro walking.kinfer ',
+}
+"""Behind `python -m kinfer_ros`: what is typed, and what becomes of it."""
+
+OTHERS = {
+    'kinfer_ros walk bridge:=muj\t': 'kinfer_ros walk bridge:=mujoco ',
+    'python walki\t': 'python walking.kinfer ',
+}
 
 
 class Shell:
-    """An interactive bash in a pseudo-terminal, in a folder of its own."""
+    """An interactive shell in a pseudo-terminal, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self._ours, theirs = pty.openpty()
         environment = {
             'PATH': os.environ['PATH'],
@@ -29,7 +55,7 @@ class Shell:
             'HOME': str(folder),
         }
         self._process = subprocess.Popen(
-            [str(BASH), '--norc', '--noprofile', '-i'], stdin=theirs, stdout=theirs,
+            [name, *SHELLS[name]], stdin=theirs, stdout=theirs,
             stderr=theirs, cwd=folder, env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
@@ -53,39 +79,33 @@ class Shell:
         return text.replace('\x07', '')
 
 
-@pytest.mark.skipif(BASH is None, reason='no bash on PATH')
-def test_tab_in_bash(tmp_path, capsys):
+@pytest.mark.parametrize('name', SHELLS)
+def test_tab(name, tmp_path, capsys):
     """Commands, options, values, arguments of `walk`; files where a file is meant."""
-    assert main(['completion', 'bash']) == 0
+    if shutil.which(name) is None:
+        pytest.skip(f'no {name} on PATH')
+    assert main(['completion', name]) == 0
     (tmp_path / 'completion.sh').write_text(capsys.readouterr().out)
     (tmp_path / 'walking.kinfer').touch()
     start = 'python -m kinfer_ros '
-    lines = {
-        'doc\t': 'doctor ',
-        'kos st\t': 'kos state ',
-        'kos state --onc\t': 'kos state --once ',
-        'check --robot zb\t': 'check --robot zbot ',
-        'runs --verdict ki\t': 'runs --verdict killed ',
-        'walk vide\t#': 'walk video:=#',
-        'walk bridge:=muj\t': 'walk bridge:=mujoco ',
-        'inspect walki\t': 'inspect walking.kinfer ',
-    }
-    with Shell(tmp_path) as shell:
-        shell.line('source ./completion.sh; echo re""ady\n', 'ready')
-        for keys, wanted in lines.items():
+    with Shell(name, tmp_path) as shell:
+        assert 'ready' in shell.line('source ./completion.sh; echo re""ady\n', 'ready')
+        for keys, wanted in LINES.items():
             assert start + wanted in shell.line(start + keys, start + wanted)
-        other = 'python walki\t'
-        assert 'python walking.kinfer ' in shell.line(other, 'python walking.kinfer ')
+        for keys, wanted in OTHERS.items():
+            assert wanted in shell.line(keys, wanted)
 
 
 def test_every_command_is_in_it(capsys):
     """A script that knows half of them would teach the wrong half."""
     from kinfer_ros.__main__ import COMMANDS
-    from kinfer_ros.cli.completion import collect
+    from kinfer_ros.cli.completion import program_parser
+    from kinfer_ros.cli.parsers import subcommands
 
     pytest.importorskip('rclpy')
-    found = collect()
-    assert set(COMMANDS) <= set(found)
-    assert {'--matrix', '--resume', '--only'} <= set(found['eval'])
-    assert found['walk robot:='] == found['eval --robot'] == ['biped', 'kbot', 'zbot']
+    found = subcommands(program_parser())
+    assert set(COMMANDS) | {'help'} == set(found)
+    options = {word: action for action in found['eval']._actions for word in action.option_strings}
+    assert {'--matrix', '--resume', '--only'} <= set(options)
+    assert options['--robot'].choices == ('biped', 'kbot', 'zbot')
     assert capsys.readouterr().err == ''

@@ -6,8 +6,12 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -42,21 +46,49 @@ def test_a_crash_costs_its_job_alone():
     assert not multiprocessing.active_children()
 
 
-def test_a_worker_is_deaf_to_ctrl_c_from_its_start():
-    """One that is still importing would else die, with a traceback of its own."""
-    found = []
+def test_a_worker_killed_while_it_starts_costs_one_job():
+    """Killed for want of memory in its imports, say: pools of libraries give up there."""
+    next_one = replace(SHORT, seed=1)
 
-    def collect() -> None:
-        found.extend(outcome for outcome in run_jobs(BIPED, [SHORT], 1) if outcome)
+    def kill_the_first() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.001)
+        children[0].kill()
 
-    thread = threading.Thread(target=collect)
-    thread.start()
-    while thread.is_alive():
-        for worker in multiprocessing.active_children():
-            os.kill(worker.pid, signal.SIGINT)
-        thread.join(0.02)
-    ((_, result),) = found
-    assert result['job'] == 'stand/rough/0'
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    outcomes = [found for found in run_jobs(BIPED, [SHORT, next_one], 1) if found]
+    killer.join()
+    (job, reason), (last, result) = outcomes
+    assert (job, reason) == (SHORT, 'its process died (signal 9)')
+    assert last == next_one
+    assert result['job'] == 'stand/rough/1'
+
+
+FIRST_WORKER = """
+import multiprocessing
+from test_workers import LONG, BIPED
+from kinfer_ros.evaluation.workers import run_jobs
+
+outcomes = run_jobs(BIPED, [LONG, LONG], 2)
+next(outcomes)
+for worker in multiprocessing.active_children():
+    with open(f'/proc/{worker.pid}/status') as file:
+        print(*(line for line in file if line.startswith('SigBlk')), end='')
+outcomes.close()
+"""
+
+
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='no /proc')
+def test_workers_block_ctrl_c_from_their_start():
+    """Else one that is still importing dies, with a traceback of its own."""
+    done = subprocess.run(
+        [sys.executable, '-c', FIRST_WORKER], capture_output=True, text=True, timeout=60,
+        check=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+    )  # fmt: skip
+    masks = [int(line.split()[1], 16) for line in done.stdout.splitlines()]
+    assert len(masks) == 2
+    assert all(mask & 1 << (signal.SIGINT - 1) for mask in masks)
 
 
 def test_a_users_mistake_is_an_outcome():

@@ -1,6 +1,7 @@
 """Films and windows: an optional part must say what is missing, and never hang."""
 
 import sys
+from ctypes.util import find_library
 
 import pytest
 
@@ -10,6 +11,7 @@ from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.viewers.film import Film
+from kinfer_ros.viewers.film import Renderer
 from kinfer_ros.viewers.film import Window
 from kinfer_ros.viewers.film import camera
 
@@ -47,6 +49,21 @@ def test_film_has_a_frame_for_each_thirtieth_of_a_second(robot, tmp_path):
     frames = ffmpeg.read_frames(str(tmp_path / 'film.mp4'))
     assert next(frames)['size'] == (320, 240)
     assert 14 <= len(list(frames)) <= 16
+
+
+@pytest.mark.skipif(find_library('EGL') is None, reason='no EGL library')
+def test_a_picture_needs_no_display(robot, monkeypatch):
+    """EGL is taken where MUJOCO_GL is unset, although MuJoCo would then take GLFW."""
+    for name in ('MUJOCO_GL', 'DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    try:
+        renderer = Renderer(robot, (320, 240))
+    except ImportError as error:  # a library without a driver
+        pytest.skip(str(error))
+    picture = renderer.draw(robot.data.qpos)
+    renderer.close()
+    assert picture.shape == (240, 320, 3)
+    assert picture.std() > 1.0
 
 
 def test_camera(robot):
