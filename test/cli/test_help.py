@@ -51,7 +51,7 @@ def test_help_has_an_example_that_parses(place, capsys):
     assert run([*place, '--help']) == 0
     text = capsys.readouterr().out
     assert re.search(r'^exit code 0', text, re.MULTILINE)
-    assert '2: a mistake' in ' '.join(text.split())
+    assert '2: an error' in ' '.join(text.split())
     lines = [line.strip() for line in text.splitlines() if line.startswith(f'  {PROGRAM} ')]
     assert lines
     for line in lines:

@@ -50,7 +50,7 @@ def test_it_goes_on_after_ctrl_c_with_the_same_numbers(tmp_path):
     assert 'Traceback' not in said
     before = lines(latest)
     assert 1 <= len(before) < 24
-    again = shlex.split(said.rpartition('go on with: ')[2].strip())
+    again = shlex.split(said.rpartition('continue with: ')[2].strip())
     assert again[:4] == ['python', '-m', 'kinfer_ros', 'eval']
     done = subprocess.run(
         [sys.executable, *again[1:]], cwd=REPOSITORY, capture_output=True, text=True, timeout=60,

@@ -68,7 +68,7 @@ def test_the_list(run, capsys):
     [
         (['gyroo'], "near: ['gyro', 'gyro/z'"),
         (['target', '--joint', 'knee'], "has ['left_hip_yaw'"),
-        (['gyro', '--joint', 'left_knee'], 'no such number'),
+        (['gyro', '--joint', 'left_knee'], 'no such signal'),
         (['--out', 'picture.txt'], 'cannot be written'),
     ],
 )

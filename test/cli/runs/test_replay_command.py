@@ -125,4 +125,4 @@ def test_a_run_without_a_bag_cannot_be_replayed_from_it(copy, capsys):
     assert main(['replay', '--bag', str(copy)]) == 2
     assert 'joint_commands' in capsys.readouterr().err
     assert main(['replay', '--bag', '--model', str(MODEL), str(copy)]) == 2
-    assert 'not with --model' in capsys.readouterr().err
+    assert 'excludes --model' in capsys.readouterr().err
