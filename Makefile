@@ -1,12 +1,11 @@
-# Everything a user or a CI runs. Each recipe is one script in tools/, so that what happens can be
-# read in one place; `make help` says what there is.
+# Commands for users and CI. Each recipe is one script in tools/; `make help` lists them.
 
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help walk test test-kos lint docs bench train clean
 
-# What to walk, and with what; all can be given in front of make or behind it.
+# Settings; give them before or after make.
 DURATION ?= 20
 VX ?= 0.3
 VY ?= 0.0
@@ -17,17 +16,17 @@ TEST_ARGS ?=
 export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS QUICK
 
 help:
-	@echo 'make walk    install what is needed (once), build, and walk the robot in MuJoCo'
+	@echo 'make walk    install dependencies (once), build, and walk the robot in MuJoCo'
 	@echo '             DURATION=20 s, VX=0.3 VY=0.0 m/s, WZ=0.0 rad/s, VIDEO=film.mp4,'
 	@echo '             ROS_DISTRO=kilted or jazzy, PYTHON=python3.12, ARGS="viewer:=true ..."'
-	@echo 'make test    lint, then the whole test suite on Kilted and on Jazzy'
+	@echo 'make test    lint, then all tests on Kilted and Jazzy'
 	@echo '             DISTROS="kilted", TEST_ARGS="-k lockstep"'
-	@echo 'make test-kos  the graph on kos-sim, a real KOS server (installs 1.1 GB the first time)'
-	@echo 'make lint    ruff and mypy alone'
-	@echo 'make docs    the pages of docs/ as HTML, into build/docs'
-	@echo 'make bench   the benchmarks, in ten minutes; QUICK=1: one; ARGS="step node"'
-	@echo 'make train   train the policy that ships with the package again (see training/README.md)'
-	@echo 'make clean   remove what these made: virtual environments, builds, caches (not runs/)'
+	@echo 'make test-kos  test the graph on kos-sim, a real KOS server (first run installs 1.1 GB)'
+	@echo 'make lint    run ruff and mypy'
+	@echo 'make docs    build docs/ as HTML in build/docs'
+	@echo 'make bench   run the benchmarks: ten minutes; QUICK=1: one; ARGS="step node": parts'
+	@echo 'make train   train the shipped policy again (training/README.md)'
+	@echo 'make clean   remove virtual environments, builds and caches (not runs/)'
 
 walk:
 	@exec tools/walk.sh $(ARGS)

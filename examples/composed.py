@@ -1,11 +1,11 @@
 """The policy node and a node of your own in one process, on one executor.
 
-Beside a bridge (`ros2 run kinfer_ros mujoco_bridge`, or your robot's driver):
+Start a bridge first (`ros2 run kinfer_ros mujoco_bridge`, or your robot's driver), then:
 
     python examples/composed.py --ros-args -p robot:=biped -p model:=robots/biped/walk.kinfer \
         -p autostart:=true
 
-Arguments behind --ros-args reach both nodes; each takes the parameters that it has declared.
+Arguments after --ros-args reach both nodes; each uses the parameters that it declares.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Patrol(Node):
-    """Starts the policy when the robot stands ready, and walks it in a circle."""
+    """Starts the policy in mode hold, then walks the robot in a circle."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('patrol', **kwargs)
@@ -53,26 +53,26 @@ class Patrol(Node):
 
 
 def main() -> None:
-    """Serve both nodes until a signal comes or the run has ended."""
-    # rclpy's own handlers would end the context before a damping frame could go out.
+    """Spin both nodes until a signal arrives or the run ends."""
+    # rclpy's own handlers would end the context before a damping frame is sent.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     stopped = threading.Event()
     policy, patrol = PolicyNode(), Patrol()
 
     def on_signal(*_: object) -> None:
         stopped.set()
-        policy.interrupt()  # ends whatever waits inside a transition
+        policy.interrupt()  # ends any wait inside a transition
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    executor = ControlExecutor()  # any will do; this one sleeps until a tick is due
+    executor = ControlExecutor()  # any works; this one sleeps until a tick is due
     for node in (policy, patrol):
         executor.add_node(node)
     try:
         while not stopped.is_set() and not policy.finished:
             executor.spin_once(timeout_sec=0.1)
     finally:
-        policy.stop()  # fade, damping, files closed; while there still is a context
+        policy.stop()  # fade, damp, close files; needs the context
         for node in (policy, patrol):
             node.destroy_node()
         rclpy.shutdown()

@@ -1,8 +1,8 @@
-"""Brings lifecycle nodes up in order and down again, as Nav2's manager does; by services alone.
+"""Brings lifecycle nodes up in order and down again by service calls, like Nav2's manager.
 
     python examples/lifecycle_manager.py policy_node [more nodes ...]
 
-The policy node needs nothing else from a manager: leave its `autostart` off.
+The policy node needs nothing else from a manager; leave its `autostart` off.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 TIMEOUT = 60.0
-"""s for a transition: configure waits for sensors, deactivate for the fade."""
+"""s per transition: configure waits for sensors, deactivate for the fade."""
 
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 
 
 class Manager(Node):
-    """Calls `change_state` of the nodes that it manages."""
+    """Calls `change_state` of the managed nodes."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__('lifecycle_manager')
         self._names = names
 
     def change(self, name: str, transition: int) -> bool:
-        """Ask a node for a transition; :return: whether it went through."""
+        """Request a transition; :return: whether it succeeded."""
         client = self.create_client(ChangeState, f'{name}/change_state')
         if not client.wait_for_service(TIMEOUT):
             self.get_logger().error(f'{name}: no such lifecycle node')
@@ -46,11 +46,11 @@ class Manager(Node):
         return done
 
     def up(self) -> bool:
-        """Configure and activate all, in order; :return: False at the first that refuses."""
+        """Configure and activate all, in order; :return: False at the first refusal."""
         return all(self.change(name, each) for each in UP for name in self._names)
 
     def down(self) -> None:
-        """Deactivate and clean up all, the last one first."""
+        """Deactivate and clean up all, in reverse order."""
         for each in DOWN:
             for name in reversed(self._names):
                 self.change(name, each)
@@ -58,7 +58,7 @@ class Manager(Node):
 
 def main() -> int:
     """Bring the nodes up, and down again after Ctrl-C."""
-    # rclpy's own handlers would end the context with which the nodes are brought down.
+    # rclpy's own handlers would end the context that is needed to bring the nodes down.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     manager = Manager(remove_ros_args(sys.argv)[1:])
     try:

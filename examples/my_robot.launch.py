@@ -1,4 +1,4 @@
-"""A launch file of your own with the policy node in it: in a namespace, its topics remapped.
+"""Your launch file with the policy node in a namespace, with remapped topics.
 
 Run it: `ros2 launch examples/my_robot.launch.py model:=my_policy.kinfer robot:=my_robot.yaml`.
 """
@@ -27,8 +27,8 @@ def generate_launch_description():
             GroupAction(
                 [
                     PushRosNamespace('legs'),
-                    SetRemap('cmd_vel', '/nav/cmd_vel'),  # Nav2's, outside of /legs
-                    SetRemap('imu/data', 'imu'),  # what this robot's driver calls it
+                    SetRemap('cmd_vel', '/nav/cmd_vel'),  # from Nav2, outside /legs
+                    SetRemap('imu/data', 'imu'),  # this robot's driver publishes imu
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(POLICY),
                         launch_arguments={

@@ -1,8 +1,7 @@
-"""`python -m kinfer_ros COMMAND`: the one door to every command.
+"""`python -m kinfer_ros COMMAND`: runs every command of the package.
 
-Nothing that a ROS package installs is on PATH by itself, so without this a user would have to know
-where colcon put the scripts. A command's module is imported only when it is called: `pack` works
-on a machine that has no ROS.
+A ROS package installs nothing on PATH; this works wherever the package can be imported. A
+command's module is imported only when it is called: `pack` works on a machine without ROS.
 """
 
 from __future__ import annotations
@@ -28,60 +27,40 @@ class Command(NamedTuple):
 COMMANDS = {
     'check': Command(
         'policy.check',
-        'hold a policy against a robot, and a live graph: a verdict and a remedy a line',
+        'check a policy against a robot and a live graph; suggest fixes',
     ),
-    'completion': Command(
-        'completion', 'print a script with which the Tab key of bash or zsh knows these commands'
-    ),
-    'doctor': Command(
-        'doctor', 'say whether this machine is fit to run a robot, a remedy on each line'
-    ),
+    'completion': Command('completion', 'print a script for tab completion in bash or zsh'),
+    'doctor': Command('doctor', 'check whether this machine can run a robot; suggest fixes'),
     'eval': Command(
         'evaluation.eval',
-        'run a policy over commands, conditions and seeds: a table, a page, the worst run',
+        'evaluate a policy over commands, conditions and seeds: a table, a page, the worst run',
     ),
     'export': Command(
         'runs.export', 'write the step log of a run as CSV, Parquet, MCAP, or for Rerun'
     ),
     'import': Command(
-        'policy.import_', 'make a policy spec and a robot file of what an exporter wrote'
+        'policy.import_', 'create a policy spec and a robot file from exporter metadata'
     ),
-    'inspect': Command(
-        'policy.inspect', 'say what a policy file is, takes and gives, and how fast it is here'
-    ),
-    'kos': Command(
-        'robot.kos', 'look at the actuators of a robot that KOS runs, or bring it home slowly'
-    ),
+    'inspect': Command('policy.inspect', 'show contract and latency of a policy file'),
+    'kos': Command('robot.kos', 'show the actuators of a KOS robot, or move it slowly to home'),
     'pack': Command('policy.pack', 'make a .kinfer archive from two ONNX files and metadata'),
-    'plot': Command(
-        'runs.plot', 'draw chosen numbers of a run, or of a log of kinfer, as a picture'
-    ),
-    'repair': Command('runs.repair', 'make a run whole that a kill or a power cut ended'),
-    'replay': Command(
-        'runs.replay', 'run a recorded run through its policy again and compare, to the bit'
-    ),
-    'report': Command(
-        'runs.report', 'show a run, or two side by side, in one HTML file that opens offline'
-    ),
+    'plot': Command('runs.plot', 'plot chosen signals of a run or of a kinfer log as a PNG'),
+    'repair': Command('runs.repair', 'repair a run after a kill or a power cut'),
+    'replay': Command('runs.replay', 'run the policy on a recorded run again and compare'),
+    'report': Command('runs.report', 'write one HTML file of a run, or of two side by side'),
     'robot': Command(
-        'robot.robot', "make a robot file of K-Scale's metadata.json, or the URDF of a robot"
+        'robot.robot', "make a robot file from K-Scale's metadata.json, or a robot's URDF"
     ),
-    'runs': Command('runs.runs', 'list the runs there are, and remove old ones'),
-    'teleop': Command(
-        'live.teleop', 'steer a policy with the keyboard: every entry of its command, by name'
-    ),
-    'top': Command('live.top', 'show a running policy node in a terminal, over its topics alone'),
-    'verdict': Command(
-        'runs.verdict', 'summarise a run: distance, falls, timing, and whether it went well'
-    ),
-    'watch': Command(
-        'live.watch', "show a running policy node, or a recorded run, in Rerun's viewer"
-    ),
+    'runs': Command('runs.runs', 'list recorded runs, and remove old ones'),
+    'teleop': Command('live.teleop', "steer every entry of a policy's command by keyboard"),
+    'top': Command('live.top', 'show a running policy node in a terminal'),
+    'verdict': Command('runs.verdict', 'summarise a run: distance, falls, timing, success'),
+    'watch': Command('live.watch', 'show a running policy node or a recorded run in Rerun'),
     'walk': Command(
         'walk.walk', 'walk a robot in MuJoCo: policy, robot and recorder in one process'
     ),
 }
-"""Each command by its name."""
+"""The commands by name."""
 
 
 def module_of(name: str) -> str:
@@ -105,16 +84,16 @@ def usage() -> str:
         f'  {PROGRAM} report --help',
         f'  source <({PROGRAM} completion bash)',
         '',
-        f'{PROGRAM} COMMAND --help tells what a command takes; --version the version.',
+        f'{PROGRAM} COMMAND --help describes a command; --version shows the version.',
     ]
     return '\n'.join(lines)
 
 
 def refuse(text: str) -> int:
     """
-    Tell the user what is wrong.
+    Print an error.
 
-    :return: 2, the exit code of every user's mistake.
+    :return: 2, the exit code of every user error.
     """
     print(f'{PROGRAM}: error: {text}', file=sys.stderr)
     return 2
@@ -122,7 +101,7 @@ def refuse(text: str) -> int:
 
 def unknown(name: str) -> int:
     """
-    Refuse a word that is no command, naming the ones there are and the one that is nearest.
+    Refuse an unknown command; list all commands and suggest the nearest.
 
     :return: 2.
     """
@@ -135,8 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     Run one command.
 
-    :param argv: what stands after the program's name; sys.argv when left out.
-    :return: the exit code: the command's own, 0 for help and version, 2 for a user's mistake.
+    :param argv: the arguments after the program's name; default sys.argv.
+    :return: the exit code: the command's own, 0 for help and version, 2 for a user error.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words:
@@ -156,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(importlib.import_module(module_of(name)).main(rest))
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split('.')[0] == 'kinfer_ros':
-            raise  # a bug of ours, not something the user has to install
+            raise  # our bug, nothing the user has to install
         return refuse(
             f'{name} needs the Python module {error.name!r}, which {sys.executable} does not have.'
             ' Run `make walk` once, or source a ROS 2 installation and this workspace.'

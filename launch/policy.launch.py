@@ -1,4 +1,4 @@
-"""The policy node alone, to include in a larger graph; topics are relative, remap as you like."""
+"""The policy node alone, to include in a larger graph; topics are relative and can be remapped."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
@@ -35,12 +35,12 @@ def generate_launch_description():
                 description='YAML with the parameters of the node.',
             ),
             DeclareLaunchArgument(
-                'use_sim_time', default_value='false', description='Live on /clock.'
+                'use_sim_time', default_value='false', description='Use /clock.'
             ),
             DeclareLaunchArgument(
                 'autostart',
                 default_value='false',
-                description='Configure and activate without being asked.',
+                description='Configure and activate at start.',
             ),
             Node(
                 package='kinfer_ros',
@@ -48,7 +48,7 @@ def generate_launch_description():
                 name='policy_node',
                 namespace=LaunchConfiguration('namespace'),
                 parameters=[
-                    # In front of the file: where it is not given it must not take the file's.
+                    # Before the file, so that the empty default does not override the file's spec.
                     {'spec': ParameterValue(LaunchConfiguration('spec'), value_type=str)},
                     LaunchConfiguration('params_file'),
                     {

@@ -1,4 +1,4 @@
-"""Two simulated robots in one graph, /left and /right, on one clock: the left bridge's."""
+"""Two simulated robots in one graph, /left and /right; the left bridge publishes /clock."""
 
 from launch import LaunchDescription
 from launch.actions import OpaqueFunction
@@ -13,7 +13,7 @@ from kinfer_ros.launching.two_robots import both
 
 
 def start(context):
-    """Start the nodes of both robots; when both policy nodes have ended, the launch ends."""
+    """Start the nodes of both robots; the launch ends when both policy nodes have ended."""
     arguments = given(context, ARGUMENTS)
     try:
         robots = both(arguments)
@@ -26,5 +26,5 @@ def start(context):
 
 
 def generate_launch_description():
-    """Declare the arguments that both robots share, and start them."""
+    """Declare the shared arguments and start both robots."""
     return LaunchDescription([*declare(ARGUMENTS), OpaqueFunction(function=start)])

@@ -1,4 +1,4 @@
-"""The whole robot: bridge (MuJoCo, KOS, or none), policy node and recorder."""
+"""Bridge (MuJoCo, KOS, or none), policy node and recorder."""
 
 from launch import LaunchDescription
 from launch.actions import OpaqueFunction
@@ -14,12 +14,12 @@ from kinfer_ros.launching.graph import nodes
 
 
 def start(context):
-    """Start the nodes of the graph; the policy node's end, after `duration`, ends the launch."""
+    """Start the nodes of the graph; the launch ends with the policy node, after `duration`."""
     try:
         arguments = complete(given(context, ARGUMENTS))
         specs = nodes(arguments)
     except KinferRosError as error:
-        # launch prints the text of a RuntimeError without our stack.
+        # launch prints a RuntimeError without our stack trace.
         raise RuntimeError(str(error)) from None
     actions = node_actions(specs, arguments['namespace'], arguments['params_file'])
     return [*actions, *end_with_policies(actions)]

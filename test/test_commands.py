@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros`: the list of commands and what it says to a mistake."""
+"""`python -m kinfer_ros`: the list of commands, and user errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kinfer_ros.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_help_lists_every_command_there_is(capsys):
-    """A command that --help does not list does not exist for a user."""
+def test_help_lists_every_command(capsys):
+    """Users find commands through --help."""
     assert door.main(['--help']) == 0
     text = capsys.readouterr().out
     for name, (_, line) in door.COMMANDS.items():
@@ -26,19 +26,19 @@ def test_help_lists_every_command_there_is(capsys):
 
 
 def test_version(capsys):
-    """A bug report starts with it."""
+    """Bug reports need it."""
     assert door.main(['--version']) == 0
     assert capsys.readouterr().out == f'kinfer_ros {kinfer_ros.__version__}\n'
 
 
 def test_no_command(capsys):
-    """Nothing asked is a mistake in a script: not exit code 0."""
+    """A missing command is an error in a script: not exit code 0."""
     assert door.main([]) == 2
     assert 'which command?' in capsys.readouterr().err
 
 
-def test_unknown_command_names_the_near_one(capsys):
-    """A typing error should cost one look."""
+def test_unknown_command_suggests_the_nearest(capsys):
+    """A typo should be easy to correct."""
     assert door.main(['wlak']) == 2
     text = capsys.readouterr().err
     assert "there is no command 'wlak'. Did you mean 'walk'?" in text
@@ -46,13 +46,13 @@ def test_unknown_command_names_the_near_one(capsys):
 
 
 class Module:
-    """Stands for a command's module whose main raises."""
+    """A command module whose main raises."""
 
     def __init__(self, error):
         self.error = error
 
     def main(self, argv):
-        """Fail as a command would."""
+        """Fail like a command."""
         raise self.error
 
 
@@ -63,15 +63,15 @@ class Module:
         (ModuleNotFoundError('gone', name='rclpy'), "needs the Python module 'rclpy'"),
     ],
 )
-def test_a_users_mistake_has_no_traceback(monkeypatch, capsys, error, said):
-    """One clear line and exit code 2, whatever the command forgot to catch."""
+def test_a_user_error_has_no_traceback(monkeypatch, capsys, error, said):
+    """One clear line and exit code 2, even if the command did not catch it."""
     monkeypatch.setattr(door.importlib, 'import_module', lambda name: Module(error))
     assert door.main(['walk']) == 2
     assert said in capsys.readouterr().err
 
 
 def test_our_own_missing_module_is_a_bug(monkeypatch):
-    """A broken installation must not read like something that the user has to install."""
+    """A broken installation must not look like a missing dependency."""
     error = ModuleNotFoundError('gone', name='kinfer_ros.cli.walk.walk')
     monkeypatch.setattr(door.importlib, 'import_module', lambda name: Module(error))
     with pytest.raises(ModuleNotFoundError):

@@ -1,7 +1,6 @@
-"""Every command of the pages is one that there is: its options, arguments and files are tried out.
+"""Every command in the docs is valid: its options, arguments and files are checked.
 
-A page that lies costs more than one that is missing. What is cheap is run; what would take minutes
-or a robot is parsed by the parser of the command itself.
+Cheap commands are run; a command that takes minutes or needs a robot is parsed by its own parser.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ ALL = commands()
 OF_OTHERS = {
     'cd', 'mkdir', 'touch', 'source', 'sudo', 'rosdep', 'git', 'kill', 'ls', 'pip', 'docker',
 }  # fmt: skip
-"""First words that are not ours to try."""
+"""Commands of others, which are not checked."""
 
 PARAMETERS = {
     '/policy_node': POLICY_PARAMETERS,
@@ -46,11 +45,11 @@ PARAMETERS = {
 
 
 class Parsed(BaseException):
-    """Raised in place of what a command would do with its arguments."""
+    """Raised instead of running a command with its arguments."""
 
 
 def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every parser stop the command once its arguments are understood."""
+    """Make every parser stop the command after parsing."""
     parse = argparse.ArgumentParser.parse_args
 
     def stop(self, *args, **kwargs):
@@ -61,7 +60,7 @@ def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def try_python(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python ...`: a command of ours, a module, or a file that is there."""
+    """`python ...`: one of our commands, a module, or an existing file."""
     if words[:2] == ['-m', 'kinfer_ros']:
         try_command(words[2], words[3:], monkeypatch)
     elif words[0] == '-m' and words[1] in ('pip', 'venv', 'colcon'):
@@ -90,7 +89,7 @@ def try_command(name: str, words: list[str], monkeypatch: pytest.MonkeyPatch) ->
 
 
 def try_ros2(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`ros2 ...`: launch files with their arguments, nodes, services, parameters of ours."""
+    """`ros2 ...`: our launch files with their arguments, nodes, services, parameters."""
     verb, rest = words[0], words[1:]
     if verb == 'launch':
         try_launch(rest)
@@ -113,7 +112,7 @@ def try_ros2(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def try_launch(words: list[str]) -> None:
-    """A launch file of ours, and arguments that it declares, with choices that it has."""
+    """One of our launch files, with declared arguments and valid choices."""
     if words[0] == 'kinfer_ros':
         path, words = REPOSITORY / 'launch' / words[1], words[2:]
     else:
@@ -141,7 +140,7 @@ def try_make(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_make_variables(names: list[str]) -> None:
-    """Variables that the Makefile reads or hands on, or its scripts read."""
+    """Variables that the Makefile or its scripts read."""
     text = (REPOSITORY / 'Makefile').read_text()
     read = {*re.findall(r'^(\w+) \?=', text, re.MULTILINE), 'MUJOCO_GL', 'KOS_SIM'}
     exported = re.search(r'^export (.*)$', text, re.MULTILINE)
@@ -158,8 +157,8 @@ TRY: dict[str, Callable[[list[str], pytest.MonkeyPatch], None]] = {
 
 
 @pytest.mark.parametrize('command', ALL, ids=str)
-def test_the_command_is_one(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it stands on the page, each of its words means something."""
+def test_the_command_is_valid(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its words is valid, as written on the page."""
     monkeypatch.chdir(REPOSITORY)
     first, words = command.words[0], [word for word in command.words[1:] if word != '...']
     if first not in OF_OTHERS:
@@ -169,27 +168,27 @@ def test_the_command_is_one(command: Command, monkeypatch: pytest.MonkeyPatch) -
         check_make_variables(list(command.variables))
 
 
-def test_there_are_commands() -> None:
-    """The test above holds for nothing if the pages are not found."""
+def test_commands_are_found() -> None:
+    """Without pages the test above would test nothing."""
     assert len(ALL) > 40
     assert {command.words[2] for command in ALL if command.words[1:2] == ('-m',)} >= {'kinfer_ros'}
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_the_text_names_commands_that_there_are(page: Path) -> None:
-    """`python -m kinfer_ros NAME` inside a sentence is read just as well."""
+def test_the_text_names_existing_commands(page: Path) -> None:
+    """`python -m kinfer_ros NAME` inside a sentence counts as well."""
     assert named_commands(page) <= set(COMMANDS)
 
 
 RUN = ('replay', 'report', 'verdict', 'export', 'repair', 'runs', 'inspect', 'robot')
 SLOW_OR_MORE = {'--png', '--model', '--remove', '--out', '--spec', 'from-kos-metadata'}
-"""Options that need what is not here: matplotlib, another model, a yes."""
+"""Options that need something else: matplotlib, another model, a confirmation."""
 
 
-def test_those_that_are_cheap_run(
+def test_cheap_commands_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Commands about a run, a policy, a robot: as written, in a folder that has what they name."""
+    """Commands on a run, a policy, a robot: as written, in a folder with these files."""
     run = record_run(tmp_path, 1.0)
     assert Path(os.path.realpath(tmp_path / 'runs' / 'latest')) == run.resolve()
     shutil.copy(MODEL, tmp_path / 'walk.kinfer')
@@ -202,7 +201,7 @@ def test_those_that_are_cheap_run(
             code = main(list(words[3:]))
             said = capsys.readouterr().err
             if code == 2 and 'needs the Python module' in said:
-                continue  # an extra that is not installed here
+                continue  # an optional dependency that is not installed here
             assert code == 0, f'{command}\n{said}'
             done.add(words[3])
     assert done >= {'replay', 'report', 'verdict', 'inspect'}

@@ -1,4 +1,4 @@
-"""The pages: links lead somewhere, examples load, tables are what the code says."""
+"""The docs: links resolve, examples load, tables match the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCS = REPOSITORY / 'docs'
 
 
 def test_the_full_example_loads(tmp_path):
-    """Every key that it shows exists, and every source has a row."""
+    """Every key of it exists, and every source has a row."""
     text = (DOCS / 'specs.md').read_text()
     blocks = re.findall(r'```yaml\n(.*?)```', text, re.DOTALL)
     path = tmp_path / 'spec.yaml'
@@ -31,8 +31,8 @@ def test_the_full_example_loads(tmp_path):
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """Files, and headings in them; what is on the web is not asked for here."""
+def test_links_resolve(page: Path) -> None:
+    """Links to files and headings; web links are not checked."""
     broken = []
     for link in links(page):
         if re.match(r'https?://', link):
@@ -45,14 +45,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_contents() -> None:
-    """A page that is in no table of contents is found by nobody."""
+    """Nobody finds a page outside the table of contents."""
     index = (DOCS / 'index.md').read_text()
     listed = re.findall(r'^(\w+)$', ''.join(re.findall(r'```{toctree}(.*?)```', index, re.DOTALL)),
                         re.MULTILINE)  # fmt: skip
     assert sorted(listed) == sorted({p.stem for p in DOCS.glob('*.[mr][ds]*')} - {'index'})
 
 
-def test_the_parameters_are_those_of_the_nodes() -> None:
+def test_the_parameters_page_is_current() -> None:
     """Run `python tools/parameters_page.py` after a change of parameters."""
     path = REPOSITORY / 'tools' / 'parameters_page.py'
     spec = importlib.util.spec_from_file_location('parameters_page', path)

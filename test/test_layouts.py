@@ -1,4 +1,4 @@
-"""The layouts for Foxglove and PlotJuggler show topics and fields that the graph has."""
+"""The layouts for Foxglove and PlotJuggler use topics and fields of the graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STORE = get_typestore(Stores.LATEST)
 
 @pytest.fixture(scope='module')
 def topics() -> dict[str, str]:
-    """Topic -> type, as docs/graph.md has them, and what every graph has."""
+    """Topic -> type from docs/graph.md, plus the topics of every graph."""
     found = {'/rosout': 'rcl_interfaces/msg/Log'}
     for line in (REPOSITORY / 'docs' / 'graph.md').read_text().splitlines():
         cells = [cell.strip() for cell in line.split('|')]
@@ -33,7 +33,7 @@ def topics() -> dict[str, str]:
 
 
 def has_field(msgtype: str, fields: list[str]) -> bool:
-    """Whether a message type has this field; below an array anything that its elements have."""
+    """Return whether a message type has this field; for an array, a field of its elements."""
     if not fields:
         return True
     fields_of = STORE.fielddefs[msgtype][1] if '/' in msgtype else []
@@ -46,8 +46,8 @@ def has_field(msgtype: str, fields: list[str]) -> bool:
     return False
 
 
-def test_the_judge_of_fields_can_say_no():
-    """Else the tests below could not fail."""
+def test_the_field_check_can_fail():
+    """Otherwise the tests below could not fail."""
     assert has_field('nav_msgs/msg/Odometry', ['twist', 'twist', 'linear', 'x'])
     assert not has_field('nav_msgs/msg/Odometry', ['twist', 'linear'])
     assert not has_field('sensor_msgs/msg/JointState', ['torque'])

@@ -1,4 +1,4 @@
-"""What all commands share: a user's mistake is one line and exit code 2, never a traceback."""
+"""Shared by all commands: user errors as one line and exit code 2, progress, optional modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kinfer_ros.errors import KinferRosError
 
 USER_ERROR = 2
 PROGRESS_PERIOD = 0.5
-"""s between two updates of the progress line."""
+"""s between updates of the progress line."""
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -25,11 +25,11 @@ Arguments = TypeVar('Arguments')
 
 def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
     """
-    Run a command, and turn what a user can cause into an exit code.
+    Run a command and turn user errors into an exit code.
 
-    :param function: takes the arguments and gives the exit code.
+    :param function: takes the arguments and returns the exit code.
     :return: that code; 2 after printing a KinferRosError as `error: ...`; 130 after Ctrl-C;
-        141 where nobody reads on. Anything else that is raised is a bug of ours and propagates.
+        141 after a closed pipe. Any other exception is our bug and propagates.
     """
     try:
         code = function(argv)
@@ -41,22 +41,22 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # `| head` has read enough; Python would complain when it flushes at its end.
+        # The reader, such as `| head`, has exited; Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
 
 
 class Progress:
     """
-    A line on stderr that says how far long work has come; used as a context, and gone after it.
+    A progress line on stderr, as a context manager that clears it at the end.
 
-    Nothing is shown where stderr is no terminal.
+    Shows nothing if stderr is not a terminal.
     """
 
     def __init__(self, *, shown: bool = True) -> None:
-        """:param shown: whether the user wants to see it at all."""
+        """:param shown: False hides it."""
         self._shown = shown and sys.stderr.isatty()
-        self._told = time.monotonic()
+        self._shown_at = time.monotonic()
 
     def __enter__(self) -> Progress:
         return self
@@ -65,34 +65,34 @@ class Progress:
         if self._shown:
             print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
-    def of(self, what: str) -> Callable[[int], None]:
-        """Return what is called with each number; it shows one now and then."""
+    def counter(self, what: str) -> Callable[[int], None]:
+        """Return a function to call with each number; it shows one every PROGRESS_PERIOD."""
 
-        def tell(number: int) -> None:
-            if self._shown and time.monotonic() - self._told > PROGRESS_PERIOD:
-                self._told = time.monotonic()
+        def update(number: int) -> None:
+            if self._shown and time.monotonic() - self._shown_at > PROGRESS_PERIOD:
+                self._shown_at = time.monotonic()
                 print(f'\r\x1b[K{number} {what} ...', end='', file=sys.stderr, flush=True)
 
-        return tell
+        return update
 
 
-def beside(run: Path, name: str) -> Path:
+def default_output(run: Path, name: str) -> Path:
     """
-    Say where a command writes that was not told: in the run, or beside a log that stands alone.
+    Return the default output path of a command: in the run directory, or next to a log.
 
     :param run: a run directory, or an .ndjson file.
-    :param name: of the file in a run directory; a log gives its own name the same suffix.
+    :param name: file name in a run directory; for a log, its own name with that suffix.
     """
     return run.with_suffix(Path(name).suffix) if run.is_file() else run / name
 
 
-def need(module: str, what: str, package: str = '') -> None:
+def require_module(module: str, what: str, package: str = '') -> None:
     """
-    Check for a module that is an extra.
+    Check that an optional module is installed.
 
-    :param what: what needs it, as the user typed it.
-    :param package: what pip calls it, where that is not the module's name.
-    :raises ConfigError: it is not installed; the text says how to get it.
+    :param what: the command or option that needs it.
+    :param package: its name for pip, if not the module's.
+    :raises ConfigError: it is not installed; the text has the install command.
     """
     if importlib.util.find_spec(module) is None:
         raise ConfigError(

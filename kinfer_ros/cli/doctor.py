@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros doctor`: is this machine fit to run a robot? A remedy on each line.
+"""`python -m kinfer_ros doctor`: check whether this machine can run a robot.
 
-Exit code 0: nothing failed; 1: something did; 2: a user's mistake.
+Exit code 0: nothing failed; 1: something failed; 2: a user error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kinfer_ros.doctor.software import check_ros
 from kinfer_ros.share import share_dir
 
 SLOW_S = 4.0
-"""s to find a neighbour on the same machine that are worth a word."""
+"""s; a longer discovery on the same machine is a warning."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,15 +40,19 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'doctor',
-        'Look at versions, middleware, domain, shared memory, clock, limits, '
-        'permissions and disk, and let two processes find each other. Changes nothing. Exit code '
-        '1 if anything failed.',
+        'Check versions, middleware, domain, shared memory, clock, limits, permissions and disk, '
+        'and discovery between two processes. Changes nothing. Exit code 1 if anything failed.',
         'doctor',
         'doctor --json --runs-dir /data/runs',
-        codes='0: nothing failed; 1: something did',
+        codes='0: nothing failed; 1: something failed',
     )
     add = parser.add_argument
-    add('--runs-dir', type=Path, default=Path('runs'), help='where runs will be (default ./runs)')
+    add(
+        '--runs-dir',
+        type=Path,
+        default=Path('runs'),
+        help='directory of the runs (default ./runs)',
+    )
     add_json_argument(parser)
     return parser
 
@@ -56,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     rows = check_packages(share_dir()) + check_ros(os.environ)
-    # Without settings that can work, the middleware would only say it less clearly.
+    # With invalid settings the middleware would only fail with a less clear message.
     if importlib.util.find_spec('rclpy') is not None and not failed(rows):
         rows += _graph()
     rows += check_machine(arguments.runs_dir)
@@ -70,23 +74,32 @@ def _command(argv: Sequence[str] | None) -> int:
 
 
 def _graph() -> list[Row]:
-    # Here, because the rest works without ROS.
+    # Imported here: the rest works without ROS.
     try:
         from kinfer_ros.ros.discovery import check_discovery
         from kinfer_ros.ros.discovery import middleware
     except ImportError as error:
-        remedy = 'is it the Python that ROS 2 was built for? Source its setup.bash'
-        return [Row('rclpy imports', FAIL, str(error)[:200], 'that it does', remedy)]
+        remedy = 'use the Python that ROS 2 was built for, and source its setup.bash'
+        return [Row('rclpy imports', FAIL, str(error)[:200], 'no error', remedy)]
     rows = [Row('middleware', OK, middleware())]
     try:
         seconds = check_discovery()
-    except Exception as error:  # rcl's errors share no base
+    except Exception as error:  # rcl's errors have no common base
         return [*rows, Row('neighbours', FAIL, str(error)[:200], 'a node that starts')]
     if seconds is None:
-        remedy = 'a firewall on lo or multicast, a full /dev/shm, another RMW_IMPLEMENTATION?'
-        return [*rows, Row('neighbours', FAIL, 'two processes here do not meet', '', remedy)]
+        remedy = 'check the firewall on lo, multicast, space in /dev/shm, RMW_IMPLEMENTATION'
+        return [
+            *rows,
+            Row(
+                'neighbours',
+                FAIL,
+                'two processes on this machine do not find each other',
+                '',
+                remedy,
+            ),
+        ]
     verdict = WARN if seconds > SLOW_S else OK
-    remedy = 'its first announcement is lost: is multicast on, and the machine idle?'
+    remedy = 'the first announcement was lost: check multicast and the load of the machine'
     return [*rows, Row('neighbours', verdict, f'found in {seconds:.2f} s', '', remedy)]
 
 

@@ -1,4 +1,4 @@
-"""`doctor` on this machine: real processes meet over DDS, or it says that they do not."""
+"""`doctor` on this machine: real processes discover each other over DDS, or it fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from kinfer_ros.__main__ import main
 
 
-def test_two_processes_meet_here(capsys):
-    """What no look at a variable can tell; the suite itself stands on it."""
+def test_two_processes_discover_each_other(capsys):
+    """Settings alone cannot show it; the test suite depends on it."""
     pytest.importorskip('rclpy')
     code = main(['doctor', '--json'])
     found = json.loads(capsys.readouterr().out)
@@ -20,8 +20,8 @@ def test_two_processes_meet_here(capsys):
     assert found['fit'] == all(row['verdict'] != 'fail' for row in found['rows'])
 
 
-def test_who_cannot_be_found_is_said(monkeypatch):
-    """Bounded: a diagnosis must not hang on what it looks for."""
+def test_failed_discovery_is_reported(monkeypatch):
+    """In bounded time: the check must not hang."""
     discovery = pytest.importorskip('kinfer_ros.ros.discovery')
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     monkeypatch.setattr(discovery, 'TIMEOUT_S', 1.0)
@@ -29,7 +29,7 @@ def test_who_cannot_be_found_is_said(monkeypatch):
 
 
 def test_a_failure_is_exit_code_1_with_its_remedy(capsys, monkeypatch):
-    """For scripts; and no process is started where the settings cannot work."""
+    """For scripts; with invalid settings no process is started."""
     monkeypatch.setenv('ROS_DOMAIN_ID', '9999')
     assert main(['doctor']) == 1
     said = capsys.readouterr().out

@@ -28,7 +28,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 
 def places() -> list[tuple[str, ...]]:
-    """Every command, and every subcommand of one."""
+    """Every command and subcommand."""
     found: list[tuple[str, ...]] = []
     for name in COMMANDS:
         found.append((name,))
@@ -38,7 +38,7 @@ def places() -> list[tuple[str, ...]]:
 
 
 def run(words: list[str]) -> int:
-    """Run a command; argparse leaves with SystemExit."""
+    """Run a command; argparse exits with SystemExit."""
     try:
         return main(words)
     except SystemExit as end:
@@ -51,7 +51,7 @@ def test_help_has_an_example_that_parses(place, capsys):
     assert run([*place, '--help']) == 0
     text = capsys.readouterr().out
     assert re.search(r'^exit code 0', text, re.MULTILINE)
-    assert '2: a mistake' in ' '.join(text.split())
+    assert '2: an error' in ' '.join(text.split())
     lines = [line.strip() for line in text.splitlines() if line.startswith(f'  {PROGRAM} ')]
     assert lines
     for line in lines:
@@ -64,8 +64,8 @@ def test_help_has_an_example_that_parses(place, capsys):
 
 
 @pytest.mark.parametrize('name', COMMANDS)
-def test_a_mistake_is_exit_code_2(name, capsys):
-    """In every command; scripts rely on it."""
+def test_a_user_error_is_exit_code_2(name, capsys):
+    """In every command; scripts depend on it."""
     assert run([name, '--no-such-option']) == 2
     said = capsys.readouterr().err
     assert 'Traceback' not in said
@@ -83,14 +83,14 @@ def test_a_mistake_is_exit_code_2(name, capsys):
         (['repot', 'runs/latest'], "Did you mean 'report'"),
     ],
 )
-def test_what_was_meant_is_said(words, said, capsys):
-    """A typing error should cost one look."""
+def test_errors_suggest_the_nearest_name(words, said, capsys):
+    """A typo should be easy to correct."""
     assert run(words) == 2
     assert said in capsys.readouterr().err
 
 
-def test_who_stops_reading_gets_no_traceback(tmp_path):
-    """`... | head` is an everyday thing."""
+def test_a_closed_pipe_gives_no_traceback(tmp_path):
+    """`... | head` is common."""
     (tmp_path / 'runs').mkdir()
     reading, writing = os.pipe()
     os.close(reading)
@@ -104,7 +104,7 @@ def test_who_stops_reading_gets_no_traceback(tmp_path):
 
 
 def test_help_of_a_command_by_its_name(capsys):
-    """`help walk` is what one tries first."""
+    """`help walk` is a common first try."""
     assert run(['help', 'export']) == 0
     assert 'usage: python -m kinfer_ros export' in capsys.readouterr().out
     assert run(['help']) == 0
@@ -121,8 +121,8 @@ def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     return found
 
 
-def test_one_word_for_one_thing():
-    """The same option, the same name and the same meaning in every command that has it."""
+def test_options_have_the_same_meaning_everywhere():
+    """An option has the same name and meaning in every command."""
     meanings: dict[str, set[str]] = {}
     for name in COMMANDS:
         if name != 'walk':

@@ -1,4 +1,4 @@
-"""Commands and links of the pages, collected: what a reader copies and clicks."""
+"""Collects the commands and links of the docs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASSIGNMENT = re.compile(r'\w+=\S*')
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a page: variables set in front of it, and its words."""
+    """One command of a page: variables set before it, and its words."""
 
     page: str
     variables: dict[str, str]
@@ -54,7 +54,7 @@ def _commands(page: Path) -> Iterator[Command]:
                         yield _command(name, words)
                     words = []
                 else:
-                    words.append(word.strip('[]'))  # [--option] is one that may be left out
+                    words.append(word.strip('[]'))  # [--option] is optional
 
 
 def _command(page: str, words: list[str]) -> Command:
@@ -66,18 +66,18 @@ def _command(page: str, words: list[str]) -> Command:
 
 
 def named_commands(page: Path) -> set[str]:
-    """What a page calls a command of `python -m kinfer_ros`, in its text as well."""
+    """Commands of `python -m kinfer_ros` that a page names, also in its text."""
     text = page.read_text().replace('\n', ' ')
     return set(re.findall(r'python +-m +kinfer_ros ([a-z]\w*)', text))
 
 
 def links(page: Path) -> list[str]:
-    """Targets of the links in a page's text, as they stand."""
+    """Link targets in a page's text, as written."""
     return LINK.findall(FENCED.sub('', page.read_text()))
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link into a page may say behind its #, as GitHub and Sphinx make it."""
+    """Anchors of a page, as GitHub and Sphinx generate them."""
     headings = re.findall(r'^#+ (.*)$', FENCED.sub('', page.read_text()), re.MULTILINE)
     return {_slug(heading) for heading in headings}
 

@@ -102,7 +102,7 @@ def test_it_refuses_to_join_a_graph_that_has_this_robot(tmp_path: Path) -> None:
         with walk(tmp_path, 'duration:=1.0') as process:
             assert process.wait(START) == 2, process.output
         assert bridge.running
-    assert 'published already by /mujoco_bridge' in process.output
+    assert 'already published by /mujoco_bridge' in process.output
     assert not (tmp_path / 'runs').exists()
 
 

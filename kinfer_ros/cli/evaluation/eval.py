@@ -1,7 +1,7 @@
-"""`python -m kinfer_ros eval`: a policy over commands, conditions and seeds, on all cores.
+"""`python -m kinfer_ros eval`: run a policy over commands, conditions and seeds, on all cores.
 
-Without it "it walks" would rest on one run of one robot. Exit code 0: every job has a result; 1:
-some have none; 2: a user's mistake; 130 after Ctrl-C, with all results so far on disk.
+Exit code 0: every job has a result; 1: some have none; 2: a user error; 130 after Ctrl-C, with all
+results so far on disk.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
-from kinfer_ros.cli.evaluation.eval_progress import Progress
+from kinfer_ros.cli.evaluation.progress import EvalProgress
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -51,31 +51,31 @@ def make_parser() -> argparse.ArgumentParser:
         'eval walk.kinfer --robot biped',
         'eval walk.kinfer --robot biped --matrix my_matrix.yaml --seeds 20',
         'eval walk.kinfer --robot biped --only stand/pushes/1 --record runs',
-        codes='0: every job has a result; 1: some have none; 130: interrupted, to be resumed',
+        codes='0: every job has a result; 1: some have none; 130: interrupted, can be resumed',
     )
     add_policy_arguments(parser)
     add = parser.add_argument
     add_robot_argument(parser)
-    add('--matrix', type=Path, metavar='FILE', help='commands and conditions of your own (YAML)')
+    add('--matrix', type=Path, metavar='FILE', help='your own commands and conditions (YAML)')
     add('--quick', action='store_true', help='one command, two conditions, a few seconds')
     add('--command', action='append', default=[], metavar='NAME', help='only this command')
     add('--condition', action='append', default=[], metavar='NAME', help='only this condition')
-    add('--seconds', type=float, help='of each run (default 10)')
-    add('--seeds', type=int, help='of each condition in which something is drawn (default 6)')
-    add('--workers', type=int, help='processes at a time (default: one a core)')
-    add('--ray', action='store_true', help='run the jobs on Ray (RAY_ADDRESS, else started here)')
-    add('--evals-dir', type=Path, default=Path('evals'), help='where to write (default ./evals)')
-    add('--resume', type=Path, metavar='DIR', help='go on with an evaluation that was interrupted')
+    add('--seconds', type=float, help='length of each run (default 10)')
+    add('--seeds', type=int, help='seeds per condition with random values (default 6)')
+    add('--workers', type=int, help='parallel processes (default: one per core)')
+    add('--ray', action='store_true', help='run the jobs on Ray (RAY_ADDRESS, else a local one)')
+    add('--evals-dir', type=Path, default=Path('evals'), help='output directory (default ./evals)')
+    add('--resume', type=Path, metavar='DIR', help='continue an interrupted evaluation')
     add('--only', metavar='JOB', help='run one job, COMMAND/CONDITION/SEED, and show its result')
-    add('--record', type=Path, metavar='DIR', help='with --only: log the run below this directory')
+    add('--record', type=Path, metavar='DIR', help='with --only: record the run in this directory')
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     _check(arguments)
-    need('mujoco', 'eval')
-    # Here, because --help works without MuJoCo.
+    require_module('mujoco', 'eval')
+    # Imported here: --help works without MuJoCo.
     from kinfer_ros.evaluation.job import Subject
     from kinfer_ros.evaluation.job import check_subject
 
@@ -83,12 +83,12 @@ def _command(argv: Sequence[str] | None) -> int:
     policy = check_subject(subject)
     matrix = _matrix(arguments, policy.contract)
     if arguments.only:
-        return _one(subject, matrix.job(arguments.only), arguments)
-    return _all(subject, policy, matrix, arguments)
+        return _run_one(subject, matrix.job(arguments.only), arguments)
+    return _run_all(subject, policy, matrix, arguments)
 
 
 def _robot(name: str) -> str:
-    """Path of a robot file, absolute: workers and clusters may have another directory."""
+    """Make the path of a robot file absolute: workers may have another directory."""
     if '/' in name or name.endswith(('.yaml', '.yml')):
         return str(Path(name).expanduser().absolute())
     return name
@@ -99,11 +99,11 @@ def _spec(path: Path | None) -> Path | None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """:raises ConfigError: options that exclude each other, or a number out of range."""
+    """:raises ConfigError: conflicting options, or a number out of range."""
     if arguments.record and not arguments.only:
-        raise ConfigError('--record: needs --only JOB: which run shall be recorded?')
+        raise ConfigError('--record needs --only JOB, the run to record')
     if arguments.quick and arguments.matrix:
-        raise ConfigError('--quick and --matrix exclude each other: both say what is run')
+        raise ConfigError('--quick and --matrix exclude each other: both define the runs')
     for name, most in (('seeds', 10_000), ('workers', 4096), ('seconds', 3600)):
         value = getattr(arguments, name)
         if value is not None and not 1 <= value <= most:
@@ -127,8 +127,8 @@ def _matrix(arguments: argparse.Namespace, contract: Contract) -> Matrix:
     return replace(matrix.only(arguments.command, arguments.condition), **changes)
 
 
-def _words(arguments: argparse.Namespace) -> list[str]:
-    """Say the command again, as far as it says what a job is."""
+def _job_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the words of this command that define a job."""
     words = ['python', '-m', 'kinfer_ros', 'eval', str(arguments.model)]
     words += ['--robot', arguments.robot]
     for name in ('spec', 'matrix', 'seconds'):
@@ -138,20 +138,20 @@ def _words(arguments: argparse.Namespace) -> list[str]:
     return words + (['--quick'] if arguments.quick else [])
 
 
-def _again(arguments: argparse.Namespace, job: str) -> str:
-    """Write the command that repeats a job, and records it."""
-    return shlex.join([*_words(arguments), '--only', job, '--record', 'runs'])
+def _repeat_command(arguments: argparse.Namespace, job: str) -> str:
+    """Return the command that repeats a job and records it."""
+    return shlex.join([*_job_words(arguments), '--only', job, '--record', 'runs'])
 
 
 # One job --------------------------------------------------------------------------------
 
 
-def _one(subject: Subject, job: Job, arguments: argparse.Namespace) -> int:
+def _run_one(subject: Subject, job: Job, arguments: argparse.Namespace) -> int:
     from kinfer_ros.evaluation.job import run_job
     from kinfer_ros.evaluation.summary import describe
 
     if arguments.record:
-        # Here, because only a recording needs ROS.
+        # Imported here: only recording needs ROS.
         from kinfer_ros.evaluation.recording import record_job
 
         record, path = record_job(subject, job, arguments.record)
@@ -164,20 +164,22 @@ def _one(subject: Subject, job: Job, arguments: argparse.Namespace) -> int:
     print(f'{"job":<16} {record["job"]}\n{"":<16} {describe(record)}')
     for key, value in record.items():
         if key not in ('job', 'survived', 'reason'):
-            print(f'{key:<16} {_shown(value)}')
+            print(f'{key:<16} {_format(value)}')
     return 0
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, dict):
-        return ', '.join(f'{key} {_shown(each)}' for key, each in value.items())
+        return ', '.join(f'{key} {_format(each)}' for key, each in value.items())
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
 # All jobs -------------------------------------------------------------------------------
 
 
-def _all(subject: Subject, policy: Policy, matrix: Matrix, arguments: argparse.Namespace) -> int:
+def _run_all(
+    subject: Subject, policy: Policy, matrix: Matrix, arguments: argparse.Namespace
+) -> int:
     from kinfer_ros.evaluation.results import Results
     from kinfer_ros.evaluation.results import settings_of
 
@@ -191,23 +193,28 @@ def _all(subject: Subject, policy: Policy, matrix: Matrix, arguments: argparse.N
     failed: dict[str, str] = {}
     with contextlib.closing(results):
         try:
-            failed = _run(subject, missing, results, arguments)
+            failed = _run_jobs(subject, missing, results, arguments)
         except KeyboardInterrupt:
-            words = [*_words(arguments), *_chosen(arguments), '--resume', str(results.path)]
-            print(f'\ninterrupted; go on with: {shlex.join(words)}', file=sys.stderr)
+            words = [
+                *_job_words(arguments),
+                *_selection_words(arguments),
+                '--resume',
+                str(results.path),
+            ]
+            print(f'\ninterrupted; continue with: {shlex.join(words)}', file=sys.stderr)
             raise
     records = [results.records[job.id] for job in jobs if job.id in results.records]
     page = _write_page(settings, records, len(jobs), results.path, arguments)
     if arguments.json:
         print(_json(settings, records, failed, results.path))
     else:
-        _print(records, failed, arguments)
+        _print_summary(records, failed, arguments)
         print(f'results      {results.path}\npage         {page}')
     return 1 if failed else 0
 
 
-def _chosen(arguments: argparse.Namespace) -> list[str]:
-    """Say again which of the jobs were asked for."""
+def _selection_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that select jobs."""
     words = [] if arguments.seeds is None else ['--seeds', str(arguments.seeds)]
     for name in ('command', 'condition'):
         for value in getattr(arguments, name):
@@ -215,38 +222,38 @@ def _chosen(arguments: argparse.Namespace) -> list[str]:
     return words
 
 
-def _run(
+def _run_jobs(
     subject: Subject, jobs: Sequence[Job], results: Results, arguments: argparse.Namespace
 ) -> dict[str, str]:
-    """Run jobs; :return: why some have no result, by job id."""
+    """Run jobs; :return: the errors of jobs without a result, by job id."""
     from kinfer_ros.evaluation.workers import cores
     from kinfer_ros.evaluation.workers import run_jobs
 
     if arguments.ray:
-        need('ray', '--ray')
+        require_module('ray', '--ray')
         from kinfer_ros.evaluation.on_ray import run_jobs_on_ray
 
         outcomes = run_jobs_on_ray(subject, jobs)
     else:
         outcomes = run_jobs(subject, jobs, arguments.workers or cores())
     failed: dict[str, str] = {}
-    progress = Progress(len(jobs))
+    progress = EvalProgress(len(jobs))
     with contextlib.closing(outcomes):
         for found in outcomes:
             if found is not None:
                 job, outcome = found
                 if isinstance(outcome, str):
                     failed[job.id] = outcome
-                    progress.say(f'{job.id}: no result: {outcome}')
+                    progress.job_failed(f'{job.id}: no result: {outcome}')
                 else:
                     results.add(outcome)
-                    progress.count(outcome['survived'])
+                    progress.job_done(outcome['survived'])
             progress.show()
-    progress.end()
+    progress.clear()
     return failed
 
 
-def _print(
+def _print_summary(
     records: Sequence[Record], failed: dict[str, str], arguments: argparse.Namespace
 ) -> None:
     from kinfer_ros.evaluation.summary import as_table
@@ -260,7 +267,7 @@ def _print(
         print()
         print(as_table('command', by_command(records)))
         print(f'\nworst        {whole.worst}: {whole.worst_text}')
-        print(f'again        {_again(arguments, whole.worst)}')
+        print(f'again        {_repeat_command(arguments, whole.worst)}')
     if failed:
         print(f'no result    {len(failed)} jobs: {", ".join(list(failed)[:5])}')
 
@@ -278,7 +285,7 @@ def _write_page(
 
     if not records:
         return None
-    replay = {record['job']: _again(arguments, record['job']) for record in records}
+    replay = {record['job']: _repeat_command(arguments, record['job']) for record in records}
     replace_file(path / PAGE, make_page(settings, records, replay, total))
     return path / PAGE
 

@@ -1,7 +1,7 @@
-"""`python -m kinfer_ros teleop`: the keyboard of a terminal steers a policy, all its commands.
+"""`python -m kinfer_ros teleop`: steer every entry of a policy's command from the keyboard.
 
-Exit code 0 at Ctrl-C; 2 for a user's mistake. However it ends, the terminal is as it was, and the
-last command is neutral: a process that is killed outright leaves that to `command_timeout`.
+Exit code 0 at Ctrl-C; 2 for a user error. At the end the terminal is restored and the last command
+is neutral; after SIGKILL the policy node's `command_timeout` does that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.live.teleop_screen import ENTER
 from kinfer_ros.cli.live.teleop_screen import LEAVE
-from kinfer_ros.cli.live.teleop_screen import picture
+from kinfer_ros.cli.live.teleop_screen import render
 from kinfer_ros.cli.live.teleop_steering import Ranges
 from kinfer_ros.cli.live.teleop_steering import Steering
 from kinfer_ros.cli.live.teleop_steering import split_keys
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from kinfer_ros.nodes.teleop import SteeringNode
 
 PERIOD = 0.05
-"""s between two commands."""
+"""s between commands."""
 LAST_COMMANDS = 3
-"""Neutral commands at the end: one may be lost."""
+"""Neutral commands at the end, in case one is lost."""
 QUIT = ('\x03', '\x04')
 SERVICES = {'g': 'start', 'x': 'stop', 'r': 'reset'}
 
@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_parser(
         'teleop',
         'Steer a policy with the keyboard: every entry of its command, by name '
-        '(policy_command). A value stays when the key is let go: space makes all of them neutral, '
+        '(policy_command). A value stays when the key is released; space sets all to neutral, '
         'x is the soft stop of the policy node.',
         'teleop',
         'teleop --namespace robot1',
@@ -64,8 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigError('teleop: found no terminal, expected one to read keys from')
-    # Here, because --help works without ROS.
+        raise ConfigError('teleop: found no terminal; it reads keys from one')
+    # Imported here: --help works without ROS.
     from kinfer_ros.cli.walk.probe import ros_context
     from kinfer_ros.nodes.teleop import SteeringNode
 
@@ -81,14 +81,15 @@ def _command(argv: Sequence[str] | None) -> int:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect what would end the process: a list that is empty until then."""
-    came: list[int] = []
+    """Collect signals that end the process in a list."""
+    received: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     previous = {
-        number: signal.signal(number, lambda found, _: came.append(found)) for number in numbers
+        number: signal.signal(number, lambda found, _: received.append(found))
+        for number in numbers
     }
     try:
-        yield came
+        yield received
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -96,13 +97,13 @@ def _signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _terminal() -> Iterator[None]:
-    """Take keys one by one, unseen, on a screen of our own; afterwards all is as it was."""
+    """Read single keys without echo on the alternate screen; restore the terminal afterwards."""
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
     try:
         tty.setcbreak(number, termios.TCSANOW)
         mode = termios.tcgetattr(number)
-        # Stopped by Ctrl-Z or Ctrl-S it would be silent, and the shell's terminal as it is here.
+        # Disable Ctrl-S and Ctrl-Z: stopped, it would send nothing and leave the terminal changed.
         mode[0] &= ~termios.IXON
         mode[6][termios.VSUSP] = os.fpathconf(number, 'PC_VDISABLE').to_bytes(1, 'little')
         termios.tcsetattr(number, termios.TCSANOW, mode)
@@ -111,7 +112,7 @@ def _terminal() -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
             _write(LEAVE)
-            # Not TCSADRAIN, which waits for a terminal that may not read any more.
+            # Not TCSADRAIN, which would wait for a terminal that no longer reads.
             termios.tcsetattr(number, termios.TCSANOW, before)
 
 
@@ -121,45 +122,45 @@ def _write(text: str) -> None:
 
 
 def _steer(node: SteeringNode, ended: Sequence[int]) -> None:
-    """Obey keys until a key, a signal or the end of the terminal ends it; then be neutral."""
+    """Process keys until quit, a signal or the loss of the terminal; then send neutral."""
     steering: Steering | None = None
     shown = ''
     try:
         while not ended:
             node.poll()
-            steering = _following(steering, node.ranges)
+            steering = _steering_for(steering, node.ranges)
             if steering is not None:
                 node.send(steering)
-            drawn = picture(steering, node.mode, node.seen, node.said)
+            drawn = render(steering, node.mode, node.seen, node.said)
             if drawn != shown:
                 _write(drawn)
                 shown = drawn
-            if not _obey(_keys(PERIOD), steering, node):
+            if not _process_keys(_keys(PERIOD), steering, node):
                 return
     except OSError:
         pass  # the terminal is gone
     finally:
         if steering is not None:
-            _be_neutral(node, steering)
+            _send_neutral(node, steering)
 
 
-def _following(steering: Steering | None, ranges: Ranges | None) -> Steering | None:
-    """Begin anew, in neutral, when the policy is another one."""
+def _steering_for(steering: Steering | None, ranges: Ranges | None) -> Steering | None:
+    """Return a new, neutral Steering if the policy changed."""
     if ranges is None or (steering is not None and steering.ranges == ranges):
         return steering
     return Steering(ranges)
 
 
 def _keys(seconds: float) -> list[str]:
-    """Wait for a key, that long at most; :return: QUIT where the terminal is gone."""
+    """Wait for keys, at most that long; :return: QUIT if the terminal is gone."""
     if not select.select([sys.stdin], [], [], seconds)[0]:
         return []
     text = os.read(sys.stdin.fileno(), 64)
     return split_keys(text.decode(errors='ignore')) if text else [QUIT[1]]
 
 
-def _obey(keys: Sequence[str], steering: Steering | None, node: SteeringNode) -> bool:
-    """Obey keys; :return: False if one of them ends it."""
+def _process_keys(keys: Sequence[str], steering: Steering | None, node: SteeringNode) -> bool:
+    """Process keys; :return: False if one of them quits."""
     for key in keys:
         if key in QUIT:
             return False
@@ -172,7 +173,7 @@ def _obey(keys: Sequence[str], steering: Steering | None, node: SteeringNode) ->
     return True
 
 
-def _be_neutral(node: SteeringNode, steering: Steering) -> None:
+def _send_neutral(node: SteeringNode, steering: Steering) -> None:
     steering.stop()
     for _ in range(LAST_COMMANDS):
         node.send(steering)

@@ -1,4 +1,4 @@
-"""What `teleop` shows: every entry with its range and value, and which key does what."""
+"""The screen of `teleop`: every entry with its range and value, and the keys."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from kinfer_ros.cli.live.teleop_steering import Entry
 from kinfer_ros.cli.live.teleop_steering import Steering
 
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'
-"""A screen of our own, without a cursor; and back."""
+"""Switch to the alternate screen without a cursor, and back."""
 HOME, REST_OF_LINE, REST = '\x1b[H', '\x1b[K', '\x1b[J'
 BOLD, PLAIN = '\x1b[1m', '\x1b[0m'
 WIDTH = 20
-"""Characters of a bar."""
+"""Width of a bar, characters."""
 
 KEYS = """\
-w s  forward, back      up down     another entry
-a d  turn left, right   left right  less, more of it
+w s  forward, back      up down     select entry
+a d  turn left, right   left right  decrease, increase
 q e  left, right        space       all neutral
-g start   x soft stop   r reset     Ctrl-C  end, neutral"""
+g start   x soft stop   r reset     Ctrl-C  neutral, exit"""
 
 NOTHING = 'this policy takes no command'
 
 WAITING = """\
 waiting for a policy node with a policy loaded ...
-(--namespace and --node say which; ROS_DOMAIN_ID has to be its own)"""
+(select it with --namespace and --node; ROS_DOMAIN_ID must be the same)"""
 
 
-def picture(steering: Steering | None, mode: str, seen: Mapping[str, float], said: str) -> str:
+def render(steering: Steering | None, mode: str, seen: Mapping[str, float], said: str) -> str:
     """
-    Draw the screen.
+    Render the screen.
 
-    :param steering: None before the policy node said what it takes.
+    :param steering: None until the policy node has published its commands.
     :param mode: mode and reason of the policy node.
-    :param seen: the command as the policy saw it last, by name.
+    :param seen: the last command that the policy saw, by name.
     :param said: the newest answer of a service.
     """
     lines = [f'mode  {_printable(mode) or "unknown"}', '']
@@ -67,5 +67,5 @@ def _row(entry: Entry, width: int, seen: float | None) -> str:
 
 
 def _printable(text: str) -> str:
-    """What comes from a topic must not command the terminal."""
+    """Remove control characters: text from a topic must not control the terminal."""
     return ''.join(each for each in text[:200] if each.isprintable())

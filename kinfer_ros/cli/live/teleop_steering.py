@@ -1,8 +1,4 @@
-"""What keys do to a policy's command, by name; without ROS and without a terminal.
-
-Without this module a keyboard would know three velocities, and a policy that takes a height or an
-arm could not be steered by hand.
-"""
+"""How keys change a policy's command, by name; without ROS and without a terminal."""
 
 from __future__ import annotations
 
@@ -16,9 +12,9 @@ Ranges = Mapping[str, tuple[float, float] | None]
 MAX_LENGTH = 1 << 16
 MAX_ENTRIES = 256
 STEPS = 10
-"""Presses of a key from neutral to the end of an entry's range."""
+"""Key presses from neutral to the end of an entry's range."""
 FREE_STEP = 0.05
-"""A press on an entry without a range, in its unit."""
+"""Step per press of an entry without a range, in its unit."""
 
 UP, DOWN, LEFT, RIGHT = '\x1b[A', '\x1b[B', '\x1b[D', '\x1b[C'
 DRIVE = {
@@ -26,15 +22,15 @@ DRIVE = {
     'a': ('yawrate', 1), 'd': ('yawrate', -1),
     'q': ('yvel', 1), 'e': ('yvel', -1),
 }  # fmt: skip
-"""Keys that change one entry whichever is selected, where the policy has it."""
+"""Keys that change a fixed entry, if the policy has it."""
 
 
 def parse_ranges(text: str) -> Ranges:
     """
     Read the value `commands` of a policy node's diagnostics.
 
-    :return: the range of each entry, in the policy's order; None where it names none.
-    :raises ValueError: it is something else.
+    :return: the range of each entry, in the policy's order; None for an entry without one.
+    :raises ValueError: invalid text.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError('too long')
@@ -56,7 +52,7 @@ def _range(bounds: object) -> tuple[float, float] | None:
 
 @dataclass
 class Entry:
-    """One entry of the command; `value` is what is sent."""
+    """One entry of the command; `value` is sent."""
 
     name: str
     bounds: tuple[float, float] | None
@@ -64,18 +60,18 @@ class Entry:
 
     @property
     def neutral(self) -> float:
-        """0, or what is nearest to it in the range."""
+        """0, or the nearest value in the range."""
         return 0.0 if self.bounds is None else min(max(0.0, self.bounds[0]), self.bounds[1])
 
     def press(self, sign: int) -> None:
-        """Go one step up or down, to the end of the range at most."""
+        """Move one step up or down, within the range."""
         if self.bounds is None:
             self.value = round(self.value + sign * FREE_STEP, 6)
             return
         low, high = self.bounds
         step = max(abs(low - self.neutral), abs(high - self.neutral)) / STEPS
         moved = self.value + sign * step
-        # Up and down again is where it was: near to neutral is neutral.
+        # Snap to neutral, so that up and down again is exactly neutral.
         if abs(moved - self.neutral) < 0.01 * step:
             moved = self.neutral
         self.value = round(min(max(moved, low), high), 6)
@@ -83,7 +79,7 @@ class Entry:
 
 class Steering:
     """
-    All entries of a policy's command, and which one the arrow keys change.
+    All entries of a policy's command, and the selected one.
 
     :ivar entries: in the policy's order.
     :ivar selected: index of the entry that left and right change.
@@ -96,12 +92,12 @@ class Steering:
         self.stop()
 
     def stop(self) -> None:
-        """Make everything neutral."""
+        """Set all entries to neutral."""
         for entry in self.entries:
             entry.value = entry.neutral
 
     def key(self, key: str) -> bool:
-        """Obey a key; :return: whether it has a meaning here."""
+        """Process a key; :return: whether it was used."""
         if not self.entries:
             return False
         if key == ' ':
@@ -122,7 +118,7 @@ class Steering:
 
 
 def split_keys(text: str) -> list[str]:
-    """Split what a terminal sent into keys; an arrow is three characters, of two kinds."""
+    """Split terminal input into keys; an arrow is a three-character sequence, of two kinds."""
     keys = []
     text = text.replace('\x1bO', '\x1b[')
     while text:

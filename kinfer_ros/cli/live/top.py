@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros top`: a running policy node in a terminal, over its topics alone.
+"""`python -m kinfer_ros top`: show a running policy node in a terminal, from its topics.
 
-Exit code 0 at Ctrl-C or after --seconds; 1 where no policy node was heard; 2 for a user's mistake.
+Exit code 0 at Ctrl-C or after --seconds; 1 if no policy node was found; 2 for a user error.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 
 from kinfer_ros.cli.common import INTERRUPTED
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_node_arguments
 from kinfer_ros.cli.parsers import command_parser
 
 PERIOD = 0.25
-"""s between two pictures."""
+"""s between screen updates."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if not arguments.json:
-        need('rich', 'top')
-    # Here, because --help works without ROS.
+        require_module('rich', 'top')
+    # Imported here: --help works without ROS.
     from kinfer_ros.ros.live_view import LiveView
 
     with LiveView(arguments.namespace, arguments.node) as view:
@@ -45,15 +45,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_parser(
         'top',
         'Show a running policy node: mode, rate, lateness, sample age, joints with '
-        'target, error and torque, guards. Listens only. Ctrl-C ends it.',
+        'target, error and torque, guards. It only listens. Ctrl-C ends it.',
         'top --namespace robot1',
         'top --json --seconds 5',
-        codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was heard',
+        codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was found',
     )
     add = parser.add_argument
     add_node_arguments(parser)
-    add('--seconds', type=float, default=0.0, help='end by itself after this time')
-    add('--json', action='store_true', help='listen for --seconds (default 3), write JSON, end')
+    add('--seconds', type=float, default=0.0, help='exit after this time')
+    add('--json', action='store_true', help='listen for --seconds (default 3), print JSON, exit')
     return parser
 
 

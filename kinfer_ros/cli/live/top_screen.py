@@ -1,4 +1,4 @@
-"""The picture of `top`; apart, because rich is an extra (`top`)."""
+"""The screen of `top`; needs rich, an optional dependency (`top`)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ COUNTS = ('ticks', 'missed_ticks', 'faults', 'falls', 'limited_ticks', 'dropped_
 
 
 def screen(state: LiveState) -> Any:
-    """Build what rich draws of a state."""
+    """Render a state with rich."""
     if not state.mode and not state.values:
         return Text('waiting for a policy node ...', style='yellow')
     parts: list[Any] = [_head(state), _figures(state)]
     if state.joints:
         parts.append(_joints(state.joints))
     guards = state.guards()
-    # Text, not markup: what comes from a topic must not be read as rich's own language.
+    # Text, not markup: text from a topic must not be parsed as rich markup.
     parts.append(Text('guards  ' + ('; '.join(f'{n}: {c}' for n, c in guards.items()) or 'quiet')))
     return Group(*parts)
 

@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros watch`: a running policy node, or a recorded run, in Rerun's viewer.
+"""`python -m kinfer_ros watch`: show a running policy node or a recorded run in Rerun's viewer.
 
-Exit code 0 at Ctrl-C or after --seconds; 1 where no policy node was heard; 2 for a user's mistake.
+Exit code 0 at Ctrl-C or after --seconds; 1 if no policy node was found; 2 for a user error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from kinfer_ros.cli.common import INTERRUPTED
 from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_node_arguments
 from kinfer_ros.cli.parsers import command_parser
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from kinfer_ros.viewers.live_state import LiveState
 
 PERIOD = 0.02
-"""s between two looks at the topics."""
+"""s between polls of the topics."""
 
 SEND_PERIOD = 0.2
-"""s between two messages to the viewer."""
+"""s between messages to the viewer."""
 
 SETTLE = 1.0
-"""s after the first joints, in which everything else is heard that gets a place in the layout."""
+"""s after the first joint state to receive everything else that the layout shows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,29 +47,29 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_parser(
         'watch',
         "Show a running policy node in Rerun's viewer: base, joints, timing, modes. "
-        'It listens to topics alone. With RUN: a recorded run. Ctrl-C ends it.',
+        'It only listens. With RUN: a recorded run. Ctrl-C ends it.',
         'watch --namespace robot1',
         'watch runs/latest',
         'watch --save live.rrd --seconds 10',
-        codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was heard',
+        codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was found',
     )
     add = parser.add_argument
     add('run', type=Path, nargs='?', metavar='RUN', help='a recorded run, or an .ndjson log')
     add_node_arguments(parser)
-    add('--seconds', type=float, default=0.0, help='end by itself after this time')
-    add('--save', type=Path, metavar='FILE.rrd', help='write a file in place of opening a viewer')
-    add('--json', action='store_true', help='say in the end as JSON what was shown')
+    add('--seconds', type=float, default=0.0, help='exit after this time')
+    add('--save', type=Path, metavar='FILE.rrd', help='write a file instead of opening a viewer')
+    add('--json', action='store_true', help='print a JSON summary at the end')
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
-    need('rerun', 'watch', 'rerun-sdk')
+    require_module('rerun', 'watch', 'rerun-sdk')
     if arguments.run:
         if arguments.namespace or arguments.seconds:
-            raise ConfigError('--namespace and --seconds are for a robot that runs, not for a RUN')
+            raise ConfigError('--namespace and --seconds are for a live robot, not for a RUN')
         return _show_run(arguments)
-    # Here, because --help and a recorded run work without ROS.
+    # Imported here: --help and a recorded run work without ROS.
     from kinfer_ros.ros.live_view import LiveView
 
     with LiveView(arguments.namespace, arguments.node, base=True) as view:
@@ -84,47 +84,47 @@ def _show_run(arguments: argparse.Namespace) -> int:
 
     run = RecordedRun.open(arguments.run)
     with Progress(shown=not arguments.json) as progress:
-        columns = read_columns(run, progress.of('records read'))
+        columns = read_columns(run, progress.counter('records read'))
     series = all_series(run, columns)
     name = run.path.resolve().name
     recording = rerun_log.open_recording(name, rerun_log.panels_of(series), arguments.save)
     rerun_log.send_run(recording, columns, series)
     rerun_log.finish(recording)
-    _tell(arguments, {'records': len(columns.step_id), 'warnings': columns.warnings})
+    _print_summary(arguments, {'records': len(columns.step_id), 'warnings': columns.warnings})
     return 0
 
 
 def _follow(view: LiveView, arguments: argparse.Namespace) -> int:
-    """Follow the topics until Ctrl-C, or until the time is over."""
+    """Follow the topics until Ctrl-C or the end of --seconds."""
     end = time.monotonic() + arguments.seconds if arguments.seconds else float('inf')
     if not arguments.json:
         print('waiting for a policy node ...', file=sys.stderr)
     _wait_for_joints(view, end)
     if not view.state.joints:
-        print('error: no joint_states were heard', file=sys.stderr)
+        print('error: no joint_states received', file=sys.stderr)
         return 1
     show = _Show(view.state, arguments)
     try:
         while time.monotonic() < end:
-            show.look(view.poll())
+            show.add(view.poll())
             time.sleep(PERIOD)
     finally:
         show.close()
-        _tell(arguments, {'looks': show.looks, 'mode': view.state.mode})
+        _print_summary(arguments, {'looks': show.looks, 'mode': view.state.mode})
     return 0 if view.state.mode or view.state.values else 1
 
 
 def _wait_for_joints(view: LiveView, end: float) -> None:
-    """Listen until there are joints, and then for what else there is."""
-    heard = float('inf')
-    while time.monotonic() < min(end, heard + SETTLE):
-        if view.poll().joints and heard == float('inf'):
-            heard = time.monotonic()
+    """Wait for joints, then SETTLE seconds for the other topics."""
+    received = float('inf')
+    while time.monotonic() < min(end, received + SETTLE):
+        if view.poll().joints and received == float('inf'):
+            received = time.monotonic()
         time.sleep(PERIOD)
 
 
 class _Show:
-    """One live recording; `looks` counts the looks at the state."""
+    """One live recording; `looks` counts the states added."""
 
     def __init__(self, state: LiveState, arguments: argparse.Namespace) -> None:
         from kinfer_ros.viewers import rerun_log
@@ -136,36 +136,36 @@ class _Show:
         self._recording = rerun_log.open_recording(name, panels, arguments.save)
         self._batch = rerun_log.Batch(self._recording)
         self._begin = self._sent = time.monotonic()
-        self._said: dict[str, str] = {}
+        self._sent_texts: dict[str, str] = {}
 
-    def look(self, state: LiveState) -> None:
-        """Take what the state says now."""
+    def add(self, state: LiveState) -> None:
+        """Add the current state."""
         now = time.monotonic()
         seconds = now - self._begin
         self.looks += 1
         self._batch.add(seconds, state.numbers())
-        self._say(seconds, self._log.MODE, 'mode', state.mode)
-        self._say(seconds, self._log.EVENTS, 'bridge', state.bridge)
+        self._send_text(seconds, self._log.MODE, 'mode', state.mode)
+        self._send_text(seconds, self._log.EVENTS, 'bridge', state.bridge)
         for name, counts in state.guards().items():
-            self._say(seconds, self._log.EVENTS, f'guard {name}', counts)
+            self._send_text(seconds, self._log.EVENTS, f'guard {name}', counts)
         if now - self._sent > SEND_PERIOD:
             self._sent = now
             self._batch.send()
 
-    def _say(self, seconds: float, where: str, what: str, text: str) -> None:
-        """Send a line where it is another than the last."""
-        if text and self._said.get(what) != text:
-            self._said[what] = text
+    def _send_text(self, seconds: float, where: str, what: str, text: str) -> None:
+        """Send a text if it changed."""
+        if text and self._sent_texts.get(what) != text:
+            self._sent_texts[what] = text
             self._log.say(self._recording, where, seconds, f'{what}: {text}')
 
     def close(self) -> None:
-        """Send the rest."""
+        """Send the remaining batch."""
         self._batch.send()
         self._log.finish(self._recording)
 
 
-def _tell(arguments: argparse.Namespace, found: dict[str, Any]) -> None:
-    """Say what was shown."""
+def _print_summary(arguments: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Print what was shown."""
     saved = str(arguments.save) if arguments.save else None
     if arguments.json:
         print(json.dumps({'saved': saved, **found}, indent=2))

@@ -1,7 +1,7 @@
-"""`python -m kinfer_ros check`: a policy's contract against a robot, and against a live graph.
+"""`python -m kinfer_ros check`: check a policy's contract against a robot and a live graph.
 
-A table with a verdict and a remedy a line. Exit code 0: nothing failed; 1: something did; 2: a
-file or an argument cannot be used.
+Prints a table with a verdict and a fix per line. Exit code 0: nothing failed; 1: something failed;
+2: an unusable file or argument.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kinfer_ros.robot.robot import load_robot
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 where something does not fit, 2 for a user's mistake."""
+    """:return: the exit code: 0, 1 if something does not fit, 2 for a user error."""
     return run_command(_check, argv)
 
 
@@ -35,7 +35,7 @@ def _check(argv: Sequence[str] | None) -> int:
     robot = load_robot(arguments.robot)
     rows = check_contract(policy, robot, arguments.command_entries)
     if arguments.live:
-        # Here, because the rest works without ROS.
+        # Imported here: the rest works without ROS.
         from kinfer_ros.ros.live_check import check_live
 
         rows += check_live(
@@ -57,7 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'check',
-        'Hold the contract of a policy against a robot. Exit code 1 on any failure.',
+        'Check the contract of a policy against a robot. Exit code 1 on any failure.',
         'check walk.kinfer --robot biped',
         'check policy.onnx --spec policy.spec.yaml --robot my_robot.yaml --live',
         codes='0: it fits; 1: something does not',
@@ -70,12 +70,12 @@ def make_parser() -> argparse.ArgumentParser:
         nargs='*',
         default=[],
         metavar='NAME',
-        help='command entries that will come on policy_command, beyond the known ones',
+        help='further command entries published on policy_command',
     )
-    add('--live', action='store_true', help='look at a running graph as well (needs ROS 2)')
+    add('--live', action='store_true', help='also check a running graph (needs ROS 2)')
     add('--namespace', default='', help='with --live: namespace of the robot')
     add('--seconds', type=float, default=3.0, help='with --live: how long to listen (default 3)')
-    add('--use-sim-time', action='store_true', help='with --live: stamps are of /clock')
+    add('--use-sim-time', action='store_true', help='with --live: stamps use /clock')
     return parser
 
 

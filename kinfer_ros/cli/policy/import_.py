@@ -1,8 +1,8 @@
-"""`python -m kinfer_ros import`: what another project wrote becomes a spec and a robot file.
+"""`python -m kinfer_ros import`: create a policy spec and a robot file from exporter metadata.
 
-Takes an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or unitree_rl_lab's
-deploy.yaml. Whatever the file does not say is assumed and printed, one line each, and stands at
-the top of what is written: a person who knows the training has to read it once.
+Reads an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or unitree_rl_lab's
+deploy.yaml. Every assumption is printed, one per line, and listed at the top of both files:
+somebody who knows the training has to check them once.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
 
 GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
-"""Folder and file names that say nothing about what is in them."""
+"""Folder and file names that do not name a policy."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
+    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
     return run_command(_import, argv)
 
 
@@ -75,30 +75,29 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'import',
-        'Turn what an exporter wrote into a policy spec and a robot file, and say what'
-        ' had to be assumed.',
+        'Create a policy spec and a robot file from exporter metadata, and print the assumptions.',
         'import policy.onnx --mjcf scene.xml --out imported',
         'import deploy.yaml --model policy.onnx --mjcf scene.xml',
-        codes='0: both files are written',
+        codes='0: both files were written',
     )
     add = parser.add_argument
     add('file', type=Path, help='.onnx with custom metadata, or deploy.yaml of unitree_rl_lab')
-    add('--out', type=Path, default=Path(), help='folder to write into (default: here)')
-    add('--name', help='name of spec and robot (default: of the file or its folder)')
+    add('--out', type=Path, default=Path(), help='output folder (default: here)')
+    add('--name', help='name of spec and robot (default: from the file or its folder)')
     add('--mjcf', type=Path, help='MuJoCo model: joint names in actuator order, limits, torques')
     add(
         '--joint-names',
         nargs='+',
         metavar='NAME',
-        help='joint names in the order of the SDK, for a deploy.yaml without an MJCF',
+        help='joint names in SDK order, for a deploy.yaml without an MJCF',
     )
-    add('--model', type=Path, help='ONNX file that a deploy.yaml belongs to, to check it with')
+    add('--model', type=Path, help='ONNX file of a deploy.yaml, to check it with')
     add_force_argument(parser)
     return parser
 
 
 def _read_mjcf(path: Path) -> Any:
-    # Here, because all else works without MuJoCo.
+    # Imported here: the rest works without MuJoCo.
     from kinfer_ros.robot.mjcf import read_mjcf
 
     return read_mjcf(path)
@@ -122,7 +121,7 @@ def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, Imp
 
 
 def _mjcf_beside(path: Path, count: int) -> Any:
-    """The one MJCF in the folder that has as many actuated joints."""
+    """Return the only MJCF in the folder with enough actuated joints."""
     fitting = []
     for candidate in sorted(path.parent.glob('*.xml')):
         if b'<mujoco' in candidate.read_bytes()[:4096]:
@@ -139,7 +138,7 @@ def _mjcf_beside(path: Path, count: int) -> Any:
 
 
 def _model_beside(path: Path, found: ImportedContract) -> Path | None:
-    """The network that the runtime of unitree_rl_lab would take, if it is where it looks."""
+    """Return the network that the runtime of unitree_rl_lab would load, if it exists."""
     for folder in (path.parent, path.parent.parent / 'exported'):
         if (folder / 'policy.onnx').is_file():
             found.assume('network: policy.onnx, the one where the runtime looks for it')
@@ -176,7 +175,7 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
 
 
 def _as_yaml(content: dict[str, Any], title: str, assumptions: Sequence[str]) -> str:
-    lines = [f'# {title}. Assumed, because the file does not say it:']
+    lines = [f'# {title}. Assumed, not in the file:']
     lines += [f'#   {line}' for line in assumptions]
     dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
     return '\n'.join(lines) + '\n' + str(dumped)
@@ -187,16 +186,16 @@ def _report(found: ImportedContract, targets: tuple[Path, Path], model: Path | N
     spec, robot = load_spec(spec_path), load_robot(str(robot_path.absolute()))
     print(f'wrote {spec_path}: {len(spec.joints)} joints, {spec.observation_size} observations')
     print(f'wrote {robot_path}: {len(robot.joints)} joints')
-    print('assumed, because the file does not say it:')
+    print('assumed, not in the file:')
     for line in found.assumptions:
         print(f'  - {line}')
     if model is None:
-        print('not checked against a network: name it with --model')
+        print('not checked against a network: give it with --model')
         return
     try:
         policy = load_model(model, spec=spec_path)
     except ModelError:
-        print(f'the network {model} does not fit what was written:', file=sys.stderr)
+        print(f'the network {model} does not match the written files:', file=sys.stderr)
         raise
     print(f'\nchecked with {model}:')
     print(as_table([row for row in check_contract(policy, robot) if row.verdict != 'assumed']))

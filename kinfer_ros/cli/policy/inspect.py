@@ -1,8 +1,4 @@
-"""`python -m kinfer_ros inspect`: what a policy file is, takes and gives, and how fast it is here.
-
-A policy that comes from somebody else is a file of a few megabytes and nothing else; before it
-goes onto a robot one wants to know what it expects.
-"""
+"""`python -m kinfer_ros inspect`: show a policy file's inputs, outputs, contract and latency."""
 
 from __future__ import annotations
 
@@ -28,11 +24,11 @@ from kinfer_ros.policy.session import Graph
 
 ROUNDS = 2000
 SHOWN = 120
-"""Characters of a metadata value that are printed."""
+"""Maximum characters of a printed metadata value."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
+    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
     return run_command(_inspect, argv)
 
 
@@ -47,7 +43,7 @@ def _inspect(argv: Sequence[str] | None) -> int:
     except ModelError as error:
         if arguments.spec is not None or archive.init_fn is not None:
             raise
-        # A bare network: what can be said without a spec is said.
+        # A bare network: print what is known without a spec.
         facts['not_runnable'] = str(error)
     print(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else _text(facts))
     return 0
@@ -57,8 +53,8 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'inspect',
-        'Say what a policy file is: inputs, outputs, joints, commands, carry, rate,'
-        ' size, opset, hash, and its latency on this machine.',
+        'Describe a policy file: inputs, outputs, joints, commands, carry, rate, size, opset,'
+        ' hash, and its latency on this machine.',
         'inspect walk.kinfer',
         'inspect policy.onnx --spec policy.spec.yaml --json',
         codes='0: the file can be used',
@@ -124,7 +120,7 @@ def _contract_facts(contract: Contract) -> dict[str, Any]:
 
 
 def _latency(policy: Policy) -> dict[str, float]:
-    """Time of infer and accept for a robot at rest, us; first inputs, then the clock."""
+    """Measure infer and accept for a robot at rest; :return: us."""
     policy.at_rest(policy.contract.joint_biases)
     for array in policy.inputs.values():
         array[:] = 0.0

@@ -1,8 +1,7 @@
 """`python -m kinfer_ros pack`: two ONNX files and metadata in, one `.kinfer` archive out.
 
-The archive is loaded and run once, from the very bytes that are then written, so that no file
-comes into being that cannot be used. `command_names` and `carry_size` are filled in where they
-are missing: kinfer 0.6 requires both.
+The archive's bytes are loaded and run once before they are written, so an unusable file is never
+written. Missing `command_names` and `carry_size`, which kinfer 0.6 requires, are filled in.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ NOT_IN_KINFER_0_6 = ('quaternion', 'initial_heading')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 after a mistake that is explained on stderr."""
+    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
     return run_command(_pack, argv)
 
 
@@ -43,7 +42,7 @@ def _pack(argv: Sequence[str] | None) -> int:
     given = parse_json_object(_read(arguments.metadata), str(arguments.metadata))
     policy = policy_from_archive(parse_archive(archive_bytes(init, step, given), out))
     data = archive_bytes(init, step, _complete(given, policy, init))
-    # Loaded once more: what is written has been loaded exactly as it stands.
+    # Load again, so that exactly the written bytes were tested.
     policy = policy_from_archive(parse_archive(data, out))
     write_atomically(out, data, overwrite=arguments.force)
     _report(policy, len(data))
@@ -54,10 +53,10 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'pack',
-        'Make a .kinfer archive that kinfer 0.6 and kinfer_ros load. For kinfer 0.6.1,'
+        'Make a .kinfer archive for kinfer 0.6 and kinfer_ros. For kinfer 0.6.1,'
         ' export with ONNX opset 21 or below (its onnxruntime is 1.20).',
         'pack --init init_fn.onnx --step step_fn.onnx --metadata metadata.json --out walk.kinfer',
-        codes='0: it is written',
+        codes='0: written',
     )
     add = parser.add_argument
     add('--init', type=Path, required=True, help='ONNX file: no inputs, one output, the carry')
@@ -81,12 +80,12 @@ def _read(path: Path) -> bytes:
 
 
 def _complete(given: dict[str, Any], policy: Policy, init: bytes) -> dict[str, Any]:
-    """The metadata with the keys that kinfer 0.6 requires, in front."""
+    """Return the metadata, with the keys that kinfer 0.6 requires first."""
     commands = given.get('command_names')
     required = {
         'joint_names': list(policy.contract.joint_names),
         'command_names': list(policy.contract.command_names) if commands is None else commands,
-        # Of init_fn: kinfer wants the shape also of a carry that the policy never reads.
+        # From init_fn: kinfer requires the shape even if the policy never reads the carry.
         'carry_size': list(Graph(init, INIT_FN).evaluate()[0].shape),
     }
     return required | {key: value for key, value in given.items() if key not in required}

@@ -1,7 +1,6 @@
-"""`python -m kinfer_ros kos`: look at a robot that KOS runs, or bring it home slowly.
+"""`python -m kinfer_ros kos`: show a KOS robot's actuators, or move it slowly to home.
 
-Both go to the robot past the graph: they tell whether robot, network and robot file are right
-before a node is started.
+Both connect directly, without ROS: they test robot, network and robot file before a node starts.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from kinfer_ros.bridges.kos.options import BACKENDS
 from kinfer_ros.bridges.kos.options import Connection
 from kinfer_ros.bridges.kos.options import check_connection
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.parsers import add_epilog
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.cli.parsers import explain
 from kinfer_ros.cli.robot.kos_home import SPEED
 from kinfer_ros.cli.robot.kos_home import home
 from kinfer_ros.cli.robot.kos_state import state
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 where the robot is not well, or 2 after a mistake."""
+    """:return: the exit code: 0, 1 for a problem of the robot, 2 for a user error."""
     return run_command(_kos, argv)
 
 
@@ -52,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'kos',
-        'Look at a robot that KOS runs, or bring it home slowly (docs/kos.md).',
+        "Show a KOS robot's actuators, or move it slowly to home (docs/kos.md).",
         'kos state --host 192.168.1.20',
         'kos home --host 192.168.1.20 --speed 0.2',
         codes='0: the robot is well; 1: it is not',
@@ -60,31 +59,31 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     looking = commands.add_parser(
         'state',
-        help='a live table of the actuators; sends nothing that moves',
+        help='show a live table of the actuators; does not move the robot',
         description='Show the actuators and the IMU until Ctrl-C. Exit code with --once: 0, or 1 '
         'if an actuator or the IMU does not answer or reports a fault.',
     )
-    looking.add_argument('--once', action='store_true', help='show one table and end')
+    looking.add_argument('--once', action='store_true', help='print one table and exit')
     homing = commands.add_parser(
         'home',
-        help='switch the torque on and go slowly to the home pose',
-        description='Switch the torque on, go slowly to the home pose of the robot file, hold it '
-        'until Ctrl-C, then take the stiffness away and switch the torque off.',
+        help='switch the torque on and move slowly to the home pose',
+        description='Switch the torque on, move slowly to the home pose of the robot file, hold '
+        'it until Ctrl-C, then ramp the stiffness down and switch the torque off.',
     )
     homing.add_argument(
         '--speed', type=float, default=SPEED, help='rad/s of the fastest joint (%(default)s)'
     )
-    homing.add_argument('--yes', action='store_true', help='do not ask before it moves')
-    explain(
+    homing.add_argument('--yes', action='store_true', help='move without asking for confirmation')
+    add_epilog(
         looking,
         'kos state --host 192.168.1.20',
         'kos state --once --robot zbot',
         codes='0; with --once 1: an actuator or the IMU does not answer, or reports a fault',
     )
-    explain(
+    add_epilog(
         homing,
         'kos home --host 192.168.1.20 --speed 0.2',
-        codes='0: it was brought home and let go; 1: it stopped by itself',
+        codes='0: moved home and released; 1: the robot stopped on its own',
     )
     for each in (looking, homing):
         _add_connection(each)
@@ -96,8 +95,8 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
     add_robot_argument(parser, 'kbot')
     add('--host', default='127.0.0.1', help='host of the KOS server (%(default)s)')
     add('--port', type=int, default=50051, help='its port (%(default)s)')
-    add('--backend', default=AUTO, choices=(AUTO, *BACKENDS), help='what the server is')
-    add('--timeout', type=float, default=0.5, help='s; deadline of a call (%(default)s)')
+    add('--backend', default=AUTO, choices=(AUTO, *BACKENDS), help='type of the server')
+    add('--timeout', type=float, default=0.5, help='deadline of a call, s (%(default)s)')
     add('--tls', action='store_true', help='use TLS')
     add('--tls-ca', type=Path, help='PEM file with the certificates to trust')
     add('--tls-cert', type=Path, help='PEM file with our certificate')

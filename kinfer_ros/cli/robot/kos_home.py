@@ -1,4 +1,4 @@
-"""`kos home`: a slow way to the home pose, held until Ctrl-C, then the torque goes off."""
+"""`kos home`: move slowly to the home pose, hold it until Ctrl-C, then switch the torque off."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 
 SPEED = 0.3
-"""rad/s of the joint that has the longest way."""
+"""rad/s of the joint with the longest way."""
 MAX_SPEED = 1.0
 PERIOD = 0.02
 TIMEOUT = Timeouts(SECOND // 2, SECOND // 2, ramp_time=2.0)
@@ -38,11 +38,11 @@ FIRST_SAMPLE = 5.0
 
 def home(connection: Connection, robot: str, backend: str, speed: float, *, sure: bool) -> int:
     """
-    Go home, hold, and switch off at Ctrl-C.
+    Move home, hold, and switch off at Ctrl-C.
 
     :param speed: rad/s of the fastest joint.
-    :param sure: do not ask.
-    :return: exit code: 0, or 1 where the robot stopped by itself.
+    :param sure: do not ask for confirmation.
+    :return: exit code: 0, or 1 if the robot stopped on its own.
     :raises KinferRosError: a bad argument, or a robot that cannot be reached or enabled.
     """
     if not 0.0 < speed <= MAX_SPEED:
@@ -83,7 +83,7 @@ def _robot(robot: Robot, connection: Connection, backend: str) -> KosRobot:
 
 
 def _pose(driven: KosRobot, stopped: threading.Event) -> Float64:
-    """Wait for a whole sample; :return: [N] rad."""
+    """Wait for a complete sample; :return: [N] rad."""
     deadline = time.monotonic() + FIRST_SAMPLE
     while driven.watch.problem or driven.watch.sample is None:
         if stopped.is_set() or time.monotonic() > deadline:
@@ -94,7 +94,9 @@ def _pose(driven: KosRobot, stopped: threading.Event) -> Float64:
 
 def _confirmed(robot: Robot, pose: Float64, speed: float, address: str) -> bool:
     if not sys.stdin.isatty():
-        raise ConfigError('the robot is going to move: there is nobody to ask, give --yes')
+        raise ConfigError(
+            'the robot will move, and there is no terminal to ask for confirmation: give --yes'
+        )
     width = max(len(name) for name in robot.joint_names)
     print(f'{"joint":{width}}  now rad  home rad')
     for name, now, then in zip(robot.joint_names, pose, robot.home, strict=True):
@@ -102,7 +104,9 @@ def _confirmed(robot: Robot, pose: Float64, speed: float, address: str) -> bool:
     seconds = float(np.abs(robot.home - pose).max()) / speed
     print(f'{robot.name} at {address} switches its torque on and moves for {seconds:.1f} s.')
     try:
-        return input('Is it held, and the emergency stop in your hand? [yes/no] ') == 'yes'
+        return (
+            input('Is the robot secured, and the emergency stop in your hand? [yes/no] ') == 'yes'
+        )
     except EOFError:
         return False
 
@@ -130,5 +134,5 @@ def _go(
             return 1
         if share == 1.0 and not arrived:
             arrived = True
-            print('home; Ctrl-C takes the stiffness away', file=sys.stderr)
+            print('home; Ctrl-C ramps the stiffness down', file=sys.stderr)
     return 0

@@ -28,8 +28,8 @@ def state(connection: Connection, robot: str, backend: str, *, once: bool) -> in
     """
     Show the table until Ctrl-C, or once.
 
-    :return: exit code: 0, or 1 where something does not answer or reports a fault.
-    :raises KinferRosError: a robot file that cannot be used, or a server that does not answer.
+    :return: exit code: 0, or 1 if something does not answer or reports a fault.
+    :raises KinferRosError: an unusable robot file, or a server that does not answer.
     """
     return asyncio.run(_show(connection, load_robot(robot), backend, live=not once))
 
@@ -63,7 +63,7 @@ async def _show(connection: Connection, robot: Robot, backend: str, *, live: boo
 def table(
     robot: Robot, units: JointUnits, sample: JointSample, health: Health, imu: ImuSample | str
 ) -> list[str]:
-    """Return the lines of the table: positions in rad, as everywhere but in KOS."""
+    """Return the lines of the table; positions in rad."""
     width = max(len(name) for name in robot.joint_names)
     lines = [
         f'{"joint":{width}}   id      rad    rad/s  torque Nm   deg C      V      A  torque'

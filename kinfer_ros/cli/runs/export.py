@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros export`: a step log for PlotJuggler, pandas, Foxglove and Rerun.
+"""`python -m kinfer_ros export`: write a step log for PlotJuggler, pandas, Foxglove and Rerun.
 
-Exit code 0, or 2 for a user's mistake. The bag of a run needs no export: it is MCAP already.
+Exit code 0, or 2 for a user error. The bag of a run needs no export: it is MCAP.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import beside
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import default_output
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -25,11 +25,11 @@ from kinfer_ros.analysis.table import write_parquet
 
 SUFFIXES = {'csv': '.csv', 'parquet': '.parquet', 'mcap': '.mcap', 'rerun': '.rrd'}
 NEEDED = {'parquet': ('pyarrow', 'pyarrow'), 'rerun': ('rerun', 'rerun-sdk')}
-"""Module and distribution, of the formats that need an extra."""
+"""Module and distribution of formats that need an optional dependency."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user's mistake."""
+    """:return: the exit code: 0, or 2 for a user error."""
     return run_command(_command, argv)
 
 
@@ -39,15 +39,15 @@ def make_parser() -> argparse.ArgumentParser:
         'export',
         'Write the step log of a run for other tools. csv: spreadsheets, PlotJuggler; '
         'parquet: pandas, Polars, PlotJuggler; mcap: Foxglove and PlotJuggler, ROS 2 messages on '
-        "the graph's topics; rerun: Rerun's viewer. The bag of a run is MCAP as it is.",
+        "the graph's topics; rerun: Rerun's viewer. The bag of a run is MCAP already.",
         'export runs/latest --to parquet',
         'export runs/latest --to mcap --out for_foxglove.mcap',
-        codes='0: it is written',
+        codes='0: written',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('--to', choices=tuple(SUFFIXES), default='csv', help='format (default csv)')
-    add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/steps.csv, ...)')
+    add('--out', type=Path, metavar='FILE', help='output file (default RUN/steps.csv, ...)')
     add_json_argument(parser)
     return parser
 
@@ -56,16 +56,16 @@ def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if arguments.to in NEEDED:
         module, package = NEEDED[arguments.to]
-        need(module, f'--to {arguments.to}', package)
+        require_module(module, f'--to {arguments.to}', package)
     run = RecordedRun.open(arguments.run)
-    out: Path = arguments.out or beside(run.path, f'steps{SUFFIXES[arguments.to]}')
+    out: Path = arguments.out or default_output(run.path, f'steps{SUFFIXES[arguments.to]}')
     with Progress(shown=not arguments.json) as progress:
-        columns = read_columns(run, progress.of('records read'))
+        columns = read_columns(run, progress.counter('records read'))
         _write(run, columns, arguments.to, out, progress)
     records = len(columns.step_id)
     if arguments.json:
-        said = {'file': str(out), 'rows': records, 'bytes': out.stat().st_size}
-        print(json.dumps(said | {'warnings': columns.warnings}, indent=2))
+        summary = {'file': str(out), 'rows': records, 'bytes': out.stat().st_size}
+        print(json.dumps(summary | {'warnings': columns.warnings}, indent=2))
     else:
         print('\n'.join([f'{out}: {records} rows', *columns.warnings]))
     return 0
@@ -77,12 +77,12 @@ def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Pro
     elif to == 'parquet':
         write_parquet(run, columns, all_series(run, columns), out)
     elif to == 'mcap':
-        # Here, because rosbags is an extra.
+        # Imported here: rosbags is optional.
         from kinfer_ros.analysis.steps_mcap import write_mcap
 
-        write_mcap(run, columns, out, progress.of('records written'))
+        write_mcap(run, columns, out, progress.counter('records written'))
     else:
-        # Here, because rerun-sdk is an extra.
+        # Imported here: rerun-sdk is optional.
         from kinfer_ros.viewers import rerun_log
 
         series = all_series(run, columns)

@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros plot`: chosen numbers of a step log over time, as a picture.
+"""`python -m kinfer_ros plot`: plot chosen signals of a step log over time, as a PNG.
 
-For a merge request or a paper, where a report is too much. Exit code 0, or 2 for a user's mistake.
+Exit code 0, or 2 for a user error.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import beside
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import default_output
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -30,11 +30,11 @@ from kinfer_ros.analysis.series import Series
 from kinfer_ros.analysis.series import all_series
 
 SHOWN = 12
-"""Names that an error lists."""
+"""Maximum names listed in an error."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user's mistake."""
+    """:return: the exit code: 0, or 2 for a user error."""
     return run_command(_command, argv)
 
 
@@ -42,11 +42,11 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'plot',
-        "Draw numbers of a run, or of one of kinfer's own logs, over time, as a PNG.",
+        "Plot signals of a run, or of one of kinfer's own logs, over time, as a PNG.",
         'plot runs/latest base timing',
         'plot runs/latest --joint left_knee',
         "plot log.ndjson 'target/*knee' gyro --from 2 --to 4 --out knees.png",
-        codes='0: it is written',
+        codes='0: written',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
@@ -54,14 +54,14 @@ def make_parser() -> argparse.ArgumentParser:
         'names',
         nargs='*',
         metavar='NAME',
-        help=f'what to draw: a group ({", ".join(GROUPS)}), a key such as gyro or target, a name '
+        help=f'signals: a group ({", ".join(GROUPS)}), a key such as gyro or target, a name '
         f'such as target/left_knee, or a pattern (default {BASE}, with --joint {JOINTS})',
     )
-    add('--joint', action='append', default=[], metavar='JOINT', help='only this one; repeatable')
-    add('--from', type=float, dest='start', metavar='S', help='s, 0: the first step of mode run')
-    add('--to', type=float, dest='end', metavar='S', help='s')
-    add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/plot.png)')
-    add('--list', action='store_true', help='list the names there are, and draw nothing')
+    add('--joint', action='append', default=[], metavar='JOINT', help='only this joint; repeatable')
+    add('--from', type=float, dest='start', metavar='S', help='start time, s; 0 is the first step in mode run')
+    add('--to', type=float, dest='end', metavar='S', help='end time, s')
+    add('--out', type=Path, metavar='FILE', help='output file (default RUN/plot.png)')
+    add('--list', action='store_true', help='list the names instead of plotting')
     add_json_argument(parser)
     return parser
 
@@ -69,26 +69,26 @@ def make_parser() -> argparse.ArgumentParser:
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if not arguments.list:
-        need('matplotlib', 'plot')
+        require_module('matplotlib', 'plot')
     run = RecordedRun.open(arguments.run)
     with Progress(shown=not arguments.json) as progress:
-        columns = read_columns(run, progress.of('records read'))
+        columns = read_columns(run, progress.counter('records read'))
     chosen = choose(all_series(run, columns), arguments.names, arguments.joint, arguments.list)
     if arguments.list:
         print(_as_json(chosen) if arguments.json else '\n'.join(_lines(chosen)))
         return 0
     kept = _between(columns.time, arguments.start, arguments.end)
-    out: Path = arguments.out or beside(run.path, 'plot.png')
-    # Here, because matplotlib is an extra.
-    from kinfer_ros.cli.runs.plot_picture import draw
+    out: Path = arguments.out or default_output(run.path, 'plot.png')
+    # Imported here: matplotlib is optional.
+    from kinfer_ros.cli.runs.plot_figure import draw
 
     draw(out, run.path.resolve().name, columns, chosen, kept)
     if arguments.json:
-        said = {'file': str(out), 'records': int(kept.sum()), 'warnings': columns.warnings}
-        print(json.dumps(said | {'series': [each.name for each in chosen]}, indent=2))
+        summary = {'file': str(out), 'records': int(kept.sum()), 'warnings': columns.warnings}
+        print(json.dumps(summary | {'series': [each.name for each in chosen]}, indent=2))
     else:
-        told = f'{out}: {len(chosen)} curves of {kept.sum()} records'
-        print('\n'.join([told, *columns.warnings]))
+        text = f'{out}: {len(chosen)} curves of {kept.sum()} records'
+        print('\n'.join([text, *columns.warnings]))
     return 0
 
 
@@ -96,10 +96,10 @@ def choose(
     series: Sequence[Series], names: Sequence[str], joints: Sequence[str], everything: bool = False
 ) -> list[Series]:
     """
-    Choose what is asked for, each once, in the order in which it stands in the log.
+    Select the requested series, each once, in log order.
 
-    :param everything: where no names are given, all there is in place of a default.
-    :raises ConfigError: a name that the log does not have; those that are near are listed.
+    :param everything: without names, select all instead of the default.
+    :raises ConfigError: an unknown name; similar names are listed.
     """
     found = list(series)
     for joint in joints:
@@ -118,7 +118,7 @@ def choose(
             )
             near = difflib.get_close_matches(name, list(known), SHOWN, 0.5)
             raise ConfigError(
-                f'{name!r}: this log has no such number{f"; near: {near}" if near else ""}. '
+                f'{name!r}: this log has no such signal{f"; near: {near}" if near else ""}. '
                 '--list lists them'
             )
     return [each for each in found if not wanted or any(_matches(each, n) for n in wanted)]
@@ -140,9 +140,9 @@ def _matches(series: Series, name: str) -> bool:
 
 def _between(time: np.ndarray, start: float | None, end: float | None) -> np.ndarray:
     """
-    Say which records lie in a span of time.
+    Return a mask of the records in a time span.
 
-    :raises ConfigError: none does.
+    :raises ConfigError: there are none.
     """
     kept = np.ones(len(time), dtype=bool)
     if start is not None:

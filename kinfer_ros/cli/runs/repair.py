@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros repair`: make a run whole that a kill or a power cut ended.
+"""`python -m kinfer_ros repair`: repair a run after a kill or a power cut.
 
-Exit code 0: the run is whole now, or was; 2: it cannot be repaired.
+Exit code 0: the run is complete; 2: it cannot be repaired.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kinfer_ros.analysis.repair import repair_facts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user's mistake."""
+    """:return: the exit code: 0, or 2 for a user error."""
     return run_command(_command, argv)
 
 
@@ -29,11 +29,11 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'repair',
-        'Recover what can be read of the bag of a killed recorder, with index and '
-        'metadata.yaml, and say in run.json how far the step log goes. The damaged bag is kept '
-        'beside it.',
+        'Recover the readable data of the bag of a killed recorder, with index and '
+        'metadata.yaml, and record in run.json where the step log ends. The damaged bag is kept '
+        'next to it.',
         'repair runs/latest',
-        codes='0: the run is whole now, or was',
+        codes='0: the run is complete',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory, or a bag directory')
     add_json_argument(parser)
@@ -51,7 +51,7 @@ def _command(argv: Sequence[str] | None) -> int:
     if arguments.json:
         print(json.dumps({'bags': [_plain(bag) for bag in bags], 'run_json': facts}, indent=2))
     else:
-        print('\n'.join([*map(_said, bags), *facts] or ['nothing to repair']))
+        print('\n'.join([*map(_describe, bags), *facts] or ['nothing to repair']))
     return 0
 
 
@@ -65,7 +65,7 @@ def _plain(bag: BagRepair) -> dict[str, object]:
     }
 
 
-def _said(bag: BagRepair) -> str:
+def _describe(bag: BagRepair) -> str:
     if bag.kept is None:
         return f'{bag.path}: whole'
     text = f'{bag.path}: {bag.messages} messages recovered, {bag.lost_bytes} bytes lost'

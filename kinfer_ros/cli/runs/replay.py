@@ -1,8 +1,8 @@
-"""`python -m kinfer_ros replay`: run a recorded run through its policy again, and compare.
+"""`python -m kinfer_ros replay`: run the policy on a recorded run again, and compare.
 
-Exit code 0: the same, to the bit on the ONNX Runtime that recorded it, else within the tolerance;
-1: it differs, or nothing could be compared; 2: a file or an argument cannot be used. With another
-model it says how that would have acted, and 0.
+Exit code 0: identical bit for bit on the ONNX Runtime that recorded it, else within the tolerance;
+1: different, or nothing to compare; 2: an unusable file or argument. With another model it shows how
+that one would have acted, exit code 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -36,14 +36,14 @@ from kinfer_ros.run.versions import versions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 where the replay differs, 2 for a user's mistake."""
+    """:return: the exit code: 0, 1 if the replay differs, 2 for a user error."""
     return run_command(_command, argv)
 
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if arguments.png:
-        need('matplotlib', '--png')
+        require_module('matplotlib', '--png')
     run = RecordedRun.open(arguments.run)
     if arguments.bag:
         return _replay_bag(run, arguments)
@@ -54,10 +54,10 @@ def _command(argv: Sequence[str] | None) -> int:
     )
     begin = time.perf_counter()
     with Progress(shown=not arguments.json) as progress:
-        pictures = _collect(run, replay, progress.of('records replayed'))
+        pictures = _collect(run, replay, progress.counter('records replayed'))
     seconds = time.perf_counter() - begin
     if arguments.png:
-        # Here, because matplotlib is an extra.
+        # Imported here: matplotlib is optional.
         from kinfer_ros.cli.runs.replay_plot import draw
 
         draw(arguments.png, pictures, tuple(run.fact('joint_order')))
@@ -71,18 +71,18 @@ def _command(argv: Sequence[str] | None) -> int:
 
 def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
     if arguments.model or arguments.png:
-        raise ConfigError('--bag replays the model of the run itself: not with --model or --png')
-    # Here, because the rest works without ROS.
-    from kinfer_ros.cli.runs.bag_lines import as_json
-    from kinfer_ros.cli.runs.bag_lines import lines
+        raise ConfigError('--bag replays the model of the run: it excludes --model and --png')
+    # Imported here: the rest works without ROS.
     from kinfer_ros.analysis.bag_replay import BagReplay
     from kinfer_ros.analysis.bag_replay import load_for_bag
     from kinfer_ros.analysis.repair import bags_of
+    from kinfer_ros.cli.runs.bag_replay_output import as_json
+    from kinfer_ros.cli.runs.bag_replay_output import lines
 
     loaded, bag = load_for_bag(run, bags_of(run.path))
     replay = BagReplay(run, loaded, bag, arguments.tolerance or TOLERANCE)
     with Progress(shown=not arguments.json) as progress:
-        outcome = replay.run(progress.of('commands replayed'))
+        outcome = replay.run(progress.counter('commands replayed'))
     exact = arguments.tolerance is None and not _differing_builds(run)
     lockstep = bool(run.fact('parameters', 'lockstep'))
     target = outcome.target
@@ -98,27 +98,27 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'replay',
-        'Feed the recorded inputs of a run through its policy again and compare '
-        'output, target and carry with the record: to the bit on the ONNX Runtime that recorded '
-        'it. Exit code 1 where they differ.',
+        'Run the policy on the recorded inputs of a run again and compare output, target and '
+        'carry with the record, bit for bit on the ONNX Runtime that recorded it. Exit code 1 if '
+        'they differ.',
         'replay runs/latest',
         'replay runs/latest --model new.kinfer --png compare.png',
-        codes='0: the same; 1: it differs',
+        codes='0: identical; 1: different',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, such as runs/latest')
-    add('--model', type=Path, help="policy file in place of the run's: how it would have acted")
+    add('--model', type=Path, help="another policy file: show how it would have acted")
     add('--spec', type=Path, help='policy spec (YAML) of an .onnx model that takes a flat vector')
     add(
         '--tolerance',
         type=_positive,
-        help=f'rad that output and target may differ by; by default none on the ONNX Runtime that '
+        help=f'largest difference of output and target, rad; default 0 on the ONNX Runtime that '
         f'recorded the run, {TOLERANCE:g} on another',
     )
     add(
         '--bag',
         action='store_true',
-        help="from the bag alone, through the node's sensor and control code (needs ROS 2)",
+        help="replay from the bag, through the node's sensor and control code (needs ROS 2)",
     )
     add('--png', type=Path, metavar='FILE', help='plot recorded and replayed targets (matplotlib)')
     add_json_argument(parser)
@@ -133,7 +133,7 @@ def _positive(text: str) -> float:
 
 
 def _policy(run: RecordedRun, arguments: argparse.Namespace) -> Policy:
-    """Load the model that is asked for, or the run's own, which has to be unchanged."""
+    """Load the given model, or the run's own, which must be unchanged."""
     if arguments.model is not None:
         return load_model(arguments.model, spec=arguments.spec)
     path, sha256 = Path(run.fact('model')), run.fact('model_sha256')
@@ -154,10 +154,10 @@ def _policy(run: RecordedRun, arguments: argparse.Namespace) -> Policy:
 
 
 def _finder(run: RecordedRun) -> Callable[[str], Policy]:
-    """Return what loads the policy of a swap: run.json lists them by path and sha256."""
+    """Return a function that loads the policy of a swap; run.json lists path and sha256."""
 
     def find(name: str) -> Policy:
-        """:raises RunError: it is not listed, or has changed since."""
+        """:raises RunError: it is not listed, or has changed."""
         own = run.fact('parameters', 'spec') or None
         listed = [(run.fact('model_sha256'), run.fact('model'), own)]
         listed += [
@@ -179,12 +179,12 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
 
 
 def _collect(
-    run: RecordedRun, replay: Replay, tell: Callable[[int], None]
+    run: RecordedRun, replay: Replay, update: Callable[[int], None]
 ) -> dict[str, list[Any]]:
-    """Feed every record; :return: what a plot needs."""
+    """Replay every record; :return: the data of a plot."""
     pictures: dict[str, list[Any]] = {'step': [], 'recorded': [], 'replayed': []}
     for record in run.records():
-        tell(replay.outcome.records)
+        update(replay.outcome.records)
         ran = replay.feed(record)
         if ran and record.get('target') is not None:
             pictures['step'].append(record['step_id'])
@@ -194,7 +194,7 @@ def _collect(
 
 
 def _differing_builds(run: RecordedRun) -> str:
-    """Say in what this machine differs from the one that recorded the run, or ''."""
+    """Return how this machine differs from the one that recorded the run, or ''."""
     recorded = run.facts.get('versions', {}).get('onnxruntime')
     here = versions()['onnxruntime']
     machines = run.facts.get('host', {}).get('machine'), host()['machine']
@@ -222,7 +222,7 @@ def _verdict(outcome: Outcome, *, other: bool, exact: bool) -> str:
 def _lines(
     run: RecordedRun, outcome: Outcome, *, other: bool, exact: bool, seconds: float
 ) -> list[str]:
-    """Say what was found, a fact a line."""
+    """Return the lines of the text output."""
     lines = [
         f'verdict      {_verdict(outcome, other=other, exact=exact)}'
         + ('' if exact or other else f' ({_differing_builds(run) or "--tolerance was given"})'),
@@ -235,10 +235,10 @@ def _lines(
             continue
         text = f'{name:12} {each.compared} compared, {each.differing} differ'
         if each.largest:
-            text += f'; largest {_said(each.largest)}'
+            text += f'; largest {_describe(each.largest)}'
         lines.append(text)
     if outcome.first and not other:
-        lines.append(f'first        {_said(outcome.first)}')
+        lines.append(f'first        {_describe(outcome.first)}')
     if other:
         lines += _by_joint(run, outcome)
     lines += [f'followed     step {step}: {what}' for step, what in outcome.changes]
@@ -250,11 +250,11 @@ def _lines(
     if outcome.unusable:
         lines.append(f'unusable     {outcome.unusable} records; {outcome.first_unusable}')
     if run.damaged:
-        lines.append(f'damaged      {len(run.damaged)} lines are no records: {run.damaged[:5]}')
+        lines.append(f'damaged      {len(run.damaged)} lines are not records: {run.damaged[:5]}')
     return lines
 
 
-def _said(difference: Difference) -> str:
+def _describe(difference: Difference) -> str:
     where = f'step {difference.step_id}, {difference.tensor}[{difference.index}]'
     if difference.note:
         return f'{where}: {difference.note}'

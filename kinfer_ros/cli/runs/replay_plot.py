@@ -1,4 +1,4 @@
-"""Draws recorded and replayed targets; apart, because matplotlib is an extra (`plot`)."""
+"""Plots recorded and replayed targets; needs matplotlib, an optional dependency (`plot`)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kinfer_ros.errors import RunError
 
 COLUMNS = 3
 MAX_POINTS = 4000
-"""Of a curve; more than a screen has pixels."""
+"""Maximum points of a curve, more than a screen has pixels."""
 
 
 def draw(path: Path, pictures: Mapping[str, Sequence[Any]], joints: Sequence[str]) -> None:
     """
-    Write a PNG with a small plot a joint.
+    Write a PNG with one small plot per joint.
 
     :param pictures: `step` (ids), `recorded` and `replayed` (targets [joints], rad).
-    :raises RunError: there is nothing to draw, or the file cannot be written.
+    :raises RunError: nothing to draw, or the file cannot be written.
     """
     import matplotlib as mpl
 

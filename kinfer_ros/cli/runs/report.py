@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros report`: a run, or two side by side, as one HTML file, read offline.
+"""`python -m kinfer_ros report`: write one HTML file of a run, or of two side by side.
 
-Without it "how was the walk?" would need a notebook. Exit code 0, or 2 for a user's mistake.
+Exit code 0, or 2 for a user error.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import beside
-from kinfer_ros.cli.common import need
+from kinfer_ros.cli.common import default_output
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -28,26 +28,26 @@ from kinfer_ros.run.directory import replace_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user's mistake."""
+    """:return: the exit code: 0, or 2 for a user error."""
     return run_command(_command, argv)
 
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if arguments.png:
-        need('matplotlib', '--png')
+        require_module('matplotlib', '--png')
     begin = time.perf_counter()
     runs = [arguments.run] + ([arguments.other] if arguments.other else [])
     with Progress(shown=not arguments.json) as progress:
-        subjects = [_subject(path, progress.of(f'records of {path} read')) for path in runs]
+        subjects = [_subject(path, progress.counter(f'records of {path} read')) for path in runs]
     page = make_report(subjects)
-    out: Path = arguments.out or beside(arguments.run, 'report.html')
+    out: Path = arguments.out or default_output(arguments.run, 'report.html')
     try:
         replace_file(out, page)
     except OSError as error:
         raise RunError(f'{out}: cannot be written ({error.strerror}); choose --out') from error
     if arguments.png:
-        # Here, because matplotlib is an extra.
+        # Imported here: matplotlib is optional.
         from kinfer_ros.cli.runs.report_plot import draw
 
         draw(arguments.png, subjects)
@@ -76,17 +76,17 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'report',
-        'One HTML file that opens offline: what ran, timing, base, joints, policy, '
-        'guards and events on one time axis. With a second run: both, and the differences.',
+        'Write one HTML file that opens offline: metadata, timing, base, joints, policy, guards '
+        'and events on one time axis. With a second run: both, and the differences.',
         'report runs/latest',
         'report runs/sim runs/real --out both.html',
-        codes='0: it is written',
+        codes='0: written',
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
-    add('--out', type=Path, metavar='FILE', help='where to write it (default RUN/report.html)')
-    add('--png', type=Path, metavar='FILE', help='the main plots as a picture (matplotlib)')
+    add('--out', type=Path, metavar='FILE', help='output file (default RUN/report.html)')
+    add('--png', type=Path, metavar='FILE', help='also plot the main signals as a PNG (matplotlib)')
     add_json_argument(parser)
     return parser
 
@@ -95,7 +95,7 @@ def _subject(path: Path, progress: Callable[[int], None]) -> Subject:
     run = RecordedRun.open(path)
     columns = read_columns(run, progress)
     if not run.facts:
-        return Subject(run, columns, [], ['a step log alone, without run.json'])
+        return Subject(run, columns, [], ['a step log without run.json'])
     if run.facts.get('ended') is None:
         return Subject(run, columns, ['this run has not ended, or its process was killed'], [])
     if 'counters' not in run.facts:

@@ -1,4 +1,4 @@
-"""The main plots of a report as a PNG; apart, because matplotlib is an extra (`plot`)."""
+"""The main plots of a report as a PNG; needs matplotlib, an optional dependency (`plot`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinfer_ros.analysis.report_plots import Subject
 
 def draw(path: Path, subjects: Sequence[Subject]) -> None:
     """
-    Write a PNG: lateness, tilt, command, velocity, output and tracking error; a run a column.
+    Write a PNG: lateness, tilt, command, velocity, output and tracking error; one column per run.
 
     :raises RunError: the file cannot be written.
     """
@@ -59,6 +59,6 @@ def _rows(subject: Subject) -> list[tuple[str, Any]]:
 
 
 def _largest(error: Any) -> Any:
-    """Largest absolute value of each row, NaN where a row has no number."""
+    """Return the largest absolute value per row, NaN for a row without numbers."""
     size = np.where(np.isnan(error), -np.inf, np.abs(error)).max(axis=1)
     return np.where(np.isinf(size), np.nan, size)

@@ -1,6 +1,6 @@
-"""`python -m kinfer_ros runs`: list the runs there are, and remove old ones.
+"""`python -m kinfer_ros runs`: list recorded runs, and remove old ones.
 
-Exit code 0; 1 where nothing was removed because it was not confirmed; 2 for a user's mistake.
+Exit code 0; 1 if removal was not confirmed; 2 for a user error.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'runs',
-        'List runs, oldest first: the last --last of those that match.',
+        'List the matching runs, oldest first.',
         'runs --verdict bad --last 5',
         'runs --older 20 --remove',
-        codes='0: done; 1: nothing was removed, since it was not confirmed',
+        codes='0: done; 1: removal was not confirmed',
     )
     add = parser.add_argument
-    add('--runs-dir', type=Path, default=Path('runs'), help='where they are (default ./runs)')
+    add('--runs-dir', type=Path, default=Path('runs'), help='directory of the runs (default ./runs)')
     add('--model', metavar='PATTERN', help="name of the model's file, such as 'walk*'")
-    add('--verdict', choices=VERDICTS, help='only runs that ended like this')
-    add('--last', type=int, metavar='N', help='only the N newest of them')
-    add('--older', type=int, metavar='N', help='all of them but the N newest')
-    add('--remove', action='store_true', help='remove them, once you have confirmed it')
-    add('--yes', action='store_true', help='with --remove: confirmed, for scripts')
+    add('--verdict', choices=VERDICTS, help='only runs with this verdict')
+    add('--last', type=int, metavar='N', help='only the N newest of these')
+    add('--older', type=int, metavar='N', help='all of these but the N newest')
+    add('--remove', action='store_true', help='remove them after confirmation')
+    add('--yes', action='store_true', help='with --remove: do not ask, for scripts')
     add_json_argument(parser)
     return parser
 
@@ -113,14 +113,14 @@ def _remove(found: list[Listed], arguments: argparse.Namespace) -> int:
     going = [run for run in found if run.verdict != OPEN]
     for run in found:
         if run.verdict == OPEN:
-            print(f'{run.path.name}: not ended, is kept (repair it first)', file=sys.stderr)
+            print(f'{run.path.name}: not ended, kept (repair it first)', file=sys.stderr)
     if not going:
         print('[]' if arguments.json else 'nothing to remove')
         return 0
     if not arguments.yes:
         if arguments.json or not sys.stdin.isatty():
             raise ConfigError(
-                '--remove asks before it removes: there is no terminal, or --json; give --yes'
+                '--remove asks for confirmation, which needs a terminal and no --json; or give --yes'
             )
         print('\n'.join(_table(going)))
         if input(f'remove these {len(going)} runs? [y/N] ').strip().lower() not in ('y', 'yes'):

@@ -1,7 +1,7 @@
-"""What a run came to, from its directory alone: the summary, and whether it went well.
+"""`python -m kinfer_ros verdict`: summarise a run from its directory, and judge it.
 
-`walk` ends with it, and `make walk` says it after a `ros2 launch`, which knows nothing of falls.
-Exit code 0: the robot stayed up and every file is closed; 1: it did not; 2: no such run.
+`walk` ends with it, and `make walk` calls it after `ros2 launch`. Exit code 0: the robot stayed up
+and all files are closed; 1: otherwise; 2: no such run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIGURES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 where the run did not go well, 2 for a user's mistake."""
+    """:return: the exit code: 0, 1 for a bad run, 2 for a user error."""
     return run_command(_command, argv)
 
 
@@ -33,10 +33,10 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'verdict',
-        'Summarise a run. Exit code 0: the robot stayed up and every file is closed; '
-        '1: it did not; 2: no such run.',
+        'Summarise a run. Exit code 0: the robot stayed up and all files are closed; '
+        '1: otherwise; 2: no such run.',
         'verdict runs/latest',
-        codes='0: the robot stayed up and every file is closed; 1: it did not',
+        codes='0: the robot stayed up and all files are closed; 1: otherwise',
     )
     parser.add_argument('run', type=Path, metavar='RUN', help='run directory')
     add_json_argument(parser)
@@ -50,25 +50,25 @@ def _command(argv: Sequence[str] | None) -> int:
 
 def print_verdict(run: Path, *, as_json: bool = False) -> int:
     """
-    Print the summary of a run that has ended.
+    Print the summary of a finished run.
 
-    :param as_json: as JSON, with the figures as run.json has them.
-    :return: 0 if the robot stayed up and every file was closed, else 1.
+    :param as_json: as JSON, with the figures of run.json.
+    :return: 0 if the robot stayed up and all files were closed, else 1.
     :raises RunError: `run` is not a run directory.
     """
     facts = RecordedRun.open(run).facts
     if facts.get('ended') is None:
         raise RunError(
             f'{run}: this run has not ended, or its process was killed: `python -m kinfer_ros '
-            'repair` saves what is there'
+            'repair` recovers its data'
         )
     if 'counters' not in facts:
         raise RunError(f'{run}: the process of this run was killed, so it has no figures')
     problems, lines = judge(run, facts)
     if as_json:
         figures = {key: facts.get(key) for key in FIGURES}
-        said = {'run': str(run), 'good': not problems, 'problems': problems}
-        print(json.dumps(said | figures, indent=2))
+        result = {'run': str(run), 'good': not problems, 'problems': problems}
+        print(json.dumps(result | figures, indent=2))
         return 1 if problems else 0
     for line in lines:
         print(line)
@@ -80,9 +80,9 @@ def print_verdict(run: Path, *, as_json: bool = False) -> int:
 
 def judge(run: Path, facts: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """
-    Say what did not go well in a run that has ended, and summarise it, a fact a line.
+    Return the problems of a finished run, and its summary, one fact per line.
 
-    :raises RunError: run.json lacks what one of ours has.
+    :raises RunError: run.json lacks expected keys.
     """
     try:
         return find_problems(run, facts), summary(facts)
@@ -94,7 +94,7 @@ def judge(run: Path, facts: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def find_problems(run: Path, facts: Mapping[str, Any]) -> list[str]:
-    """Say what did not go well in a run that has ended."""
+    """Return the problems of a finished run."""
     problems = []
     counters = facts['counters']
     if facts['falls']:
@@ -115,7 +115,7 @@ def find_problems(run: Path, facts: Mapping[str, Any]) -> list[str]:
 
 
 def summary(facts: Mapping[str, Any]) -> list[str]:
-    """Summarise a run that has ended, a fact a line."""
+    """Summarise a finished run, one fact per line."""
     timing, counters = facts['timing'], facts['counters']
     late, age = timing['late_us'], timing['sample_age_us']
     log = counters['log'] or {'written': 0, 'dropped': 0}
@@ -132,7 +132,7 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(path: Path) -> str:
-    """Shorten a path to one relative to here, where it is below here."""
+    """Return a path relative to the working directory, if it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

@@ -1,7 +1,7 @@
-"""Looks whether a robot is in the graph already, before another one joins it.
+"""Checks that no other robot is in the graph before one is started.
 
-Two robots on one topic would get each other's commands. `walk` looks by itself; `make walk` runs
-this file before a `ros2 launch`.
+Two robots on one topic would get each other's commands. `walk` calls this; `make walk` runs this
+file before `ros2 launch`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching.graph import parse
 
 DISCOVERY_S = 4.5
-"""How long to look for others: Fast DDS announces itself at once and, if lost, each 3 s."""
+"""s of discovery: Fast DDS announces itself at once and, if that is lost, every 3 s."""
 
 ROBOT_TOPICS = ('joint_states', 'imu/data', 'joint_commands')
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Look once, with the arguments of `walk`; exit code 2 and the reason if there is a robot."""
+    """Check with the arguments of `walk`; exit code 2 and the reason if there is a robot."""
     return run_command(_command, sys.argv[1:] if argv is None else argv)
 
 
 def _command(argv: list[str]) -> int:
     with ros_context() as context:
-        refuse_a_taken_graph(context, parse(argv), lambda: None)
+        refuse_second_robot(context, parse(argv), lambda: None)
     return 0
 
 
 @contextlib.contextmanager
 def ros_context() -> Iterator[Context]:
-    """Give a context whose signal handlers are ours, shut down in the end."""
+    """Create a context without signal handlers, and shut it down at the end."""
     context = Context()
-    # rclpy's own handlers would invalidate the context before a damping frame can go out.
+    # rclpy's own handlers would invalidate the context before a damping frame is sent.
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     try:
         yield context
@@ -51,16 +51,16 @@ def ros_context() -> Iterator[Context]:
         context.try_shutdown()
 
 
-def refuse_a_taken_graph(
+def refuse_second_robot(
     context: Context, arguments: dict[str, str], meanwhile: Callable[[], None]
 ) -> None:
     """
-    Look for others that publish the robot's topics.
+    Look for other publishers of the robot's topics.
 
-    :param meanwhile: something useful to do while the probe listens.
+    :param meanwhile: called while the probe listens.
     :raises ConfigError: there are some.
     """
-    # With bridge:=none the sensors are somebody else's, as they should be.
+    # With bridge:=none the driver is expected to publish the sensors.
     topics = ROBOT_TOPICS if arguments['bridge'] != 'none' else ('joint_commands',)
     probe = Node(
         'walk_probe',
@@ -83,14 +83,14 @@ def refuse_a_taken_graph(
 
 
 def _refuse(probe: Node, topic: str) -> NoReturn:
-    """:raises ConfigError: always, with the names of those who publish."""
-    time.sleep(0.3)  # the names of nodes are found a little later than their publishers
+    """:raises ConfigError: always, with the names of the publishers."""
+    time.sleep(0.3)  # node names are discovered a little later than publishers
     names = sorted(
         f'{info.node_namespace.rstrip("/")}/{info.node_name}'
         for info in probe.get_publishers_info_by_topic(topic)
     )
     raise ConfigError(
-        f'{probe.resolve_topic_name(topic)} is published already by {", ".join(names)}: two '
+        f'{probe.resolve_topic_name(topic)} is already published by {", ".join(names)}: two '
         "robots on one topic would get each other's commands. Stop the other graph, or use "
         'another namespace:= or ROS_DOMAIN_ID'
     )

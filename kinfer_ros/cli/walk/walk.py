@@ -1,6 +1,6 @@
-"""`walk`: the graph of walk.launch.py composed in one process, with a status line and a verdict.
+"""`walk`: the graph of walk.launch.py in one process, with a status line and a verdict.
 
-This is what runs where there is no `ros2 launch`; arguments are the same, written the same way.
+It replaces `ros2 launch` where that is not installed; the arguments are the same.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from kinfer_ros.cli.common import run_command
-from kinfer_ros.cli.parsers import closing
+from kinfer_ros.cli.parsers import make_epilog
 from kinfer_ros.cli.runs.verdict import print_verdict
-from kinfer_ros.cli.walk.probe import refuse_a_taken_graph
+from kinfer_ros.cli.walk.probe import refuse_second_robot
 from kinfer_ros.cli.walk.probe import ros_context
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import KinferRosError
@@ -31,16 +31,16 @@ from kinfer_ros.ros.process import SWITCH_INTERVAL
 USAGE = """\
 usage: python -m kinfer_ros walk [name:=value ...]
 
-Walks a robot: starts its bridge (MuJoCo), the policy node and the recorder in this process,
-shows a status line, and ends with a summary. Ctrl-C ends it softly.
+Walks a robot: runs bridge (MuJoCo), policy node and recorder in this process, shows a status line,
+and prints a summary at the end. Ctrl-C ends it softly.
 
 arguments:"""
 
-CLOSING = closing(
+EPILOG = make_epilog(
     'walk vx:=0.3 duration:=10.0',
     'walk lockstep:=true video:=walk.mp4',
     'walk bridge:=kos robot:=kbot kos_host:=192.168.1.20 model:=walking_policy.kinfer',
-    codes='0: the robot stayed up and every file is closed; 1: it fell or faulted, or a file is '
+    codes='0: the robot stayed up and all files are closed; 1: it fell or faulted, or a file is '
     'not closed',
 )
 
@@ -57,26 +57,26 @@ def walk(argv: list[str]) -> int:
     """
     Walk; :return: the exit code.
 
-    :raises KinferRosError: a bad argument or file, or a graph that has this robot already.
+    :raises KinferRosError: a bad argument or file, or a graph that already has this robot.
     """
     if any(word in ('-h', '--help', '-s', '--show-args') for word in argv):
         print(USAGE)
         for argument in ARGUMENTS:
             default = f' (default {argument.default})' if argument.default else ''
             print(f'  {argument.name + ":=":15} {argument.description}{default}')
-        print(f'\n{CLOSING}')
+        print(f'\n{EPILOG}')
         return 0
     arguments = parse(argv)
     specs = nodes(arguments)
     sys.setswitchinterval(SWITCH_INTERVAL)
     stopped = threading.Event()
-    _make_room_for_the_status_line()
+    _clear_status_line_before_logs()
     with _signals(stopped), ros_context() as context:
-        refuse_a_taken_graph(context, arguments, lambda: import_nodes(specs))
+        refuse_second_robot(context, arguments, lambda: import_nodes(specs))
         graph = Composition(context, specs, arguments)
         try:
             graph.start()
-            _watch(graph, stopped)
+            _show_status(graph, stopped)
         finally:
             graph.stop()
     return _verdict(graph, interrupted=stopped.is_set())
@@ -84,7 +84,7 @@ def walk(argv: list[str]) -> int:
 
 @contextlib.contextmanager
 def _signals(stopped: threading.Event) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into an event; a second one does no harm."""
+    """Turn SIGINT and SIGTERM into an event; further signals are harmless."""
     previous = {
         number: signal.signal(number, lambda *_: stopped.set())
         for number in (signal.SIGINT, signal.SIGTERM)
@@ -96,15 +96,15 @@ def _signals(stopped: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _make_room_for_the_status_line() -> None:
+def _clear_status_line_before_logs() -> None:
     if sys.stderr.isatty():
-        # A log line clears the status line that it would else be appended to.
+        # A log line clears the status line first.
         log_format = CLEAR_LINE + '[{severity}] [{name}]: {message}'
         os.environ.setdefault('RCUTILS_CONSOLE_OUTPUT_FORMAT', log_format)
 
 
-def _watch(graph: Composition, stopped: threading.Event) -> None:
-    """Show the status line until the run ends, a fault ends it, or a signal comes."""
+def _show_status(graph: Composition, stopped: threading.Event) -> None:
+    """Show the status line until the run ends, a fault ends it, or a signal arrives."""
     tty = sys.stderr.isatty()
     begin = time.monotonic()
     next_line = 0.0
@@ -140,9 +140,9 @@ def _verdict(graph: Composition, *, interrupted: bool) -> int:
     policy = graph.policy
     if policy.run_path is None:
         if interrupted:
-            print('stopped before the run began', file=sys.stderr)
+            print('stopped before the run started', file=sys.stderr)
             return 130
-        raise policy.failure or KinferRosError('the run did not begin, see the log')
+        raise policy.failure or KinferRosError('the run did not start, see the log')
     return print_verdict(policy.run_path)
 
 

@@ -1,4 +1,4 @@
-"""`eval` as a user has it: interrupted and resumed, one run again, mistakes told."""
+"""`eval`: interrupt and resume, repeat one run, user errors."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def lines(folder) -> list[dict]:
     return [json.loads(line) for line in (folder / 'results.ndjson').read_text().splitlines()]
 
 
-def test_it_goes_on_after_ctrl_c_with_the_same_numbers(tmp_path):
-    """Ctrl-C in a shell reaches all processes at once; nothing that was run is run again."""
+def test_it_resumes_after_ctrl_c_with_the_same_numbers(tmp_path):
+    """Ctrl-C in a shell reaches all processes at once; no finished job runs again."""
     command = [sys.executable, '-m', 'kinfer_ros', 'eval', *WORDS, *JOBS]
     process = subprocess.Popen(
         [*command, '--workers', '2', '--evals-dir', str(tmp_path / 'evals')],
@@ -50,7 +50,7 @@ def test_it_goes_on_after_ctrl_c_with_the_same_numbers(tmp_path):
     assert 'Traceback' not in said
     before = lines(latest)
     assert 1 <= len(before) < 24
-    again = shlex.split(said.rpartition('go on with: ')[2].strip())
+    again = shlex.split(said.rpartition('continue with: ')[2].strip())
     assert again[:4] == ['python', '-m', 'kinfer_ros', 'eval']
     done = subprocess.run(
         [sys.executable, *again[1:]], cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
@@ -67,8 +67,8 @@ def test_it_goes_on_after_ctrl_c_with_the_same_numbers(tmp_path):
     assert kept == run_job(Subject(MODEL, 'biped'), job)
 
 
-def test_the_command_that_it_gives_repeats_the_worst_run(tmp_path, capsys, monkeypatch):
-    """Pasted as it is; recorded so that replay and verdict know it."""
+def test_the_printed_command_repeats_the_worst_run(tmp_path, capsys, monkeypatch):
+    """Run unchanged; recorded so that replay and verdict read it."""
     pytest.importorskip('rclpy')
     monkeypatch.chdir(tmp_path)
     assert main(['eval', *WORDS, '--quick', '--workers', '1']) == 0
@@ -98,7 +98,7 @@ def test_the_command_that_it_gives_repeats_the_worst_run(tmp_path, capsys, monke
         (['--matrix', 'gone.yaml'], 'cannot be read'),
     ],
 )
-def test_a_mistake_is_one_line(capsys, more, said):
-    """And exit code 2, before anything runs."""
+def test_a_user_error_is_one_line(capsys, more, said):
+    """Exit code 2, before anything runs."""
     assert main(['eval', *WORDS, *more]) == 2
     assert said in capsys.readouterr().err

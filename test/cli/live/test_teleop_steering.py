@@ -1,4 +1,4 @@
-"""Keys and commands: no key goes beyond what the policy was trained with, space is neutral."""
+"""Keys and commands: no key leaves the policy's training range, space is neutral."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def values(steering: Steering) -> dict[str, float]:
 
 
 def test_keys_drive_by_name():
-    """Key w is forward whatever is selected; arrows reach the entries that have no key."""
+    """Key w is forward, whatever is selected; arrows reach the entries without a key."""
     steering = Steering(RANGES)
     for key in ('w', 'w', 'a', 'e', UP, RIGHT):
         assert steering.key(key)
@@ -39,8 +39,8 @@ def test_keys_drive_by_name():
 
 
 @given(st.lists(st.sampled_from(KEYS), max_size=60))
-def test_no_row_of_keys_leaves_the_ranges(keys):
-    """And a space ends each of them in neutral."""
+def test_no_key_sequence_leaves_the_ranges(keys):
+    """A space at the end sets everything to neutral."""
     steering = Steering(RANGES)
     for key in keys:
         steering.key(key)
@@ -62,7 +62,7 @@ def test_up_and_down_again_is_neutral():
 
 
 def test_neutral_is_in_the_range():
-    """A height that may only be above 0.2 cannot rest at 0."""
+    """A height with a minimum of 0.2 cannot be 0."""
     steering = Steering({'height': (0.2, 0.4)})
     assert values(steering) == {'height': 0.2}
     steering.key(RIGHT)
@@ -70,7 +70,7 @@ def test_neutral_is_in_the_range():
 
 
 def test_split_keys():
-    """One read may hold several; terminals send arrows in two ways."""
+    """One read may contain several keys; terminals send arrows in two ways."""
     assert split_keys('w\x1b[A \x1bOBq\x1b') == ['w', UP, ' ', DOWN, 'q', '\x1b']
 
 

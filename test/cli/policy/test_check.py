@@ -1,4 +1,4 @@
-"""`check`: exit codes, the table, JSON; and live, over DDS, against drivers good and bad."""
+"""`check`: exit codes, the table, JSON; and live, over DDS, against good and bad drivers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_check(capsys, *words):
 
 
 def test_the_policy_that_ships_fits_its_robot(capsys):
-    """Exit code 0, and nothing that has failed."""
+    """Exit code 0, no failed row."""
     code, out, err = run_check(capsys, MODEL, '--robot', 'biped')
     assert (code, err) == (0, '')
     assert 'ok       joints' in out
@@ -37,7 +37,7 @@ def test_the_policy_that_ships_fits_its_robot(capsys):
 
 
 def test_a_failure_is_exit_code_1(tmp_path, capsys):
-    """A script or a CI has to see it."""
+    """Scripts and CI depend on it."""
     robot = small_robot(tmp_path)
     code, out, err = run_check(capsys, MODEL, '--robot', robot.path)
     assert (code, err) == (1, '')
@@ -46,7 +46,7 @@ def test_a_failure_is_exit_code_1(tmp_path, capsys):
     assert 'does not fit' in out
 
 
-def test_a_file_that_cannot_be_used_is_exit_code_2(tmp_path, capsys):
+def test_an_unusable_file_is_exit_code_2(tmp_path, capsys):
     """No table, one error."""
     code, out, err = run_check(capsys, tmp_path / 'none.onnx', '--robot', 'biped')
     assert (code, out) == (2, '')
@@ -54,7 +54,7 @@ def test_a_file_that_cannot_be_used_is_exit_code_2(tmp_path, capsys):
 
 
 def test_json(tmp_path, capsys):
-    """The same rows, for a program."""
+    """The same rows as JSON."""
     code, out, _ = run_check(capsys, MODEL, '--robot', 'biped', '--json')
     assert code == 0
     content = json.loads(out)
@@ -63,8 +63,8 @@ def test_json(tmp_path, capsys):
     assert {'what', 'found', 'expected', 'remedy'} <= content['rows'][0].keys()
 
 
-def test_a_spec_is_taken_where_it_is_named(tmp_path, capsys):
-    """And its assumptions are printed."""
+def test_a_named_spec_is_used(tmp_path, capsys):
+    """Its assumptions are printed."""
     content = flat_models.spec([{'source': 'gravity', 'unit': 'unit'}])
     policy = flat_models.load(tmp_path, flat_models.linear(3)[0], content)
     robot = small_robot(tmp_path, tuple(flat_models.JOINTS))
@@ -92,7 +92,7 @@ def test_live_against_a_good_robot(tmp_path):
         for _ in range(3):
             done = live(tmp_path, environment)
             if done.returncode == 0:
-                break  # a busy machine may make messages late once
+                break  # on a busy machine messages may be late once
         bridge.send(signal.SIGINT)
         bridge.wait(10)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,7 +119,7 @@ while rclpy.ok():
     message = Imu()
     state.header.stamp = message.header.stamp = now
     message.header.frame_id = robot.imu_frame
-    # w x y z in the fields x y z w: the commonest mistake of all.
+    # w x y z in the fields x y z w: the most common mistake.
     message.orientation.x, message.orientation.y = math.cos(half), math.sin(half)
     message.orientation.w = 0.0
     message.linear_acceleration.y = 9.81 * math.sin(2 * half)
@@ -133,7 +133,7 @@ while rclpy.ok():
 
 @pytest.fixture
 def bad_driver(tmp_path):
-    """A driver that writes its quaternion into the wrong fields, on a domain of its own."""
+    """A driver that writes its quaternion into the wrong fields, on its own domain."""
     script = tmp_path / 'bad_driver.py'
     script.write_text(BAD_DRIVER)
     environment = domain_environment()
@@ -146,7 +146,7 @@ def bad_driver(tmp_path):
         assert process.stdout.readline() == b'publishing\n'
         yield environment
     finally:
-        # Not killed: a participant that never says goodbye haunts its domain.
+        # Not killed: a participant that does not leave properly stays visible in its domain.
         process.send_signal(signal.SIGINT)
         process.wait(10)
 
@@ -156,7 +156,7 @@ def path_with(environment: dict[str, str]) -> str:
 
 
 def test_live_against_a_bad_driver(tmp_path, bad_driver):
-    """Exit code 1, and the table says what is in which field."""
+    """Exit code 1, and the table names the swapped fields."""
     done = live(tmp_path, bad_driver)
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'fail     gravity sign' in done.stdout
@@ -164,7 +164,7 @@ def test_live_against_a_bad_driver(tmp_path, bad_driver):
 
 
 def test_the_policy_node_refuses_a_bad_driver_with_the_same_report(tmp_path, bad_driver):
-    """Before a motor is live, and before a run directory is made."""
+    """Before a motor is live, and before a run directory is created."""
     parameters = {
         'robot': 'biped', 'model': MODEL, 'runs_dir': tmp_path / 'runs', 'autostart': True,
         'sensor_timeout': 20.0,

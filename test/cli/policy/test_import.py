@@ -1,4 +1,4 @@
-"""`import`: contracts of other projects become specs that run, and every assumption is printed."""
+"""`import`: exports of other projects become working specs; every assumption is printed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run_import(capsys, *words):
 
 @pytest.mark.skipif(G1.path is None, reason='the shared flat policies are not here')
 def test_a_real_deploy_yaml_gives_the_recorded_targets(tmp_path, capsys):
-    """From the file that its own runtime reads to 150 equal ticks, without a word by hand."""
+    """From the runtime's own file to 150 equal ticks, without manual edits."""
     deploy = shared_path('policies/g1_unitree_rl_lab/deploy.yaml')
     code, out, err = run_import(capsys, deploy, '--out', tmp_path, '--name', 'g1')
     assert code == 0, err
@@ -115,8 +115,8 @@ def test_deploy_yaml_key_by_key(tmp_path, capsys):
         ({'actions': {'JointVelocityAction': {}}}, 'JointPositionAction alone'),
     ],
 )
-def test_what_a_deploy_yaml_cannot_say_is_refused(tmp_path, capsys, change, said):
-    """A converter that guesses in silence is worse than none; nothing is written."""
+def test_an_incomplete_deploy_yaml_is_refused(tmp_path, capsys, change, said):
+    """It must not guess silently; nothing is written."""
     path = deploy_file(tmp_path, DEPLOY | change)
     out = tmp_path / 'out'
     code, _, err = run_import(capsys, path, '--out', out, '--joint-names', 'left', 'right')
@@ -126,7 +126,7 @@ def test_what_a_deploy_yaml_cannot_say_is_refused(tmp_path, capsys, change, said
 
 
 def test_a_deploy_yaml_without_names_asks_for_them(tmp_path, capsys):
-    """The file has none, and the order of the motors is what must not be guessed."""
+    """The file has none, and the motor order must not be guessed."""
     code, _, err = run_import(capsys, deploy_file(tmp_path), '--out', tmp_path)
     assert code == 2
     assert '--joint-names' in err
@@ -175,7 +175,7 @@ def test_onnx_metadata(tmp_path, capsys, as_json):
 
 
 def test_onnx_metadata_with_states_and_lengths(tmp_path, capsys):
-    """A recurrent export: its states are paired by name, and that is said."""
+    """A recurrent export: its states are paired by name, which is printed."""
     metadata = METADATA | {
         'observation_names': 'base_ang_vel',
         'observation_history_lengths': '1.0',
@@ -195,7 +195,7 @@ def test_onnx_metadata_with_states_and_lengths(tmp_path, capsys):
 
 
 def test_a_command_in_two_terms(tmp_path, capsys):
-    """Holosoma sorts its terms by name, and has the yaw rate in front of the velocity."""
+    """Holosoma sorts its terms by name, so the yaw rate precedes the velocity."""
     commands = 'command_ang_vel,command_lin_vel'
     names = f'actions,base_ang_vel,{commands},dof_pos,dof_vel,projected_gravity'
     path = tmp_path / 'holo.onnx'
@@ -208,8 +208,8 @@ def test_a_command_in_two_terms(tmp_path, capsys):
     assert policy._session.flat[6:9].tolist() == [3.0, 1.0, 2.0]
 
 
-def test_files_that_are_there_stay(tmp_path, capsys):
-    """What a person has corrected by hand must not be lost to a second import."""
+def test_existing_files_are_kept(tmp_path, capsys):
+    """A second import must not overwrite manual corrections."""
     words = [deploy_file(tmp_path), '--out', tmp_path, '--joint-names', 'left', 'right']
     assert run_import(capsys, *words)[0] == 0
     code, _, err = run_import(capsys, *words)
@@ -219,7 +219,7 @@ def test_files_that_are_there_stay(tmp_path, capsys):
 
 
 def test_other_files_are_refused(tmp_path, capsys):
-    """With what was found and what was expected."""
+    """The error has what was found and what was expected."""
     path = tmp_path / 'x.yaml'
     for text in ('a: 1\n', '[1, 2]\n', '{', ''):
         path.write_text(text)

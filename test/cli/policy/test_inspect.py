@@ -1,4 +1,4 @@
-"""`inspect`: what a policy file is, as a text and as JSON, also of a file that cannot be run."""
+"""`inspect`: the description of a policy file as text and JSON, also if it cannot run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def inspected(capsys, *words):
 
 
 def test_an_archive(capsys):
-    """Everything that the issue of a strange file asks for stands in it."""
+    """It contains everything one asks about an unknown file."""
     facts = json.loads(inspected(capsys, MODEL, '--json'))
     assert facts['kind'] == 'kinfer archive'
     assert facts['opset'] == models.OPSET
@@ -38,8 +38,8 @@ def test_an_archive(capsys):
     assert gravity['unit'] == 'm/s^2'
 
 
-def test_as_a_text(capsys):
-    """For a person: one thing a line, no JSON."""
+def test_as_text(capsys):
+    """One fact per line, no JSON."""
     out = inspected(capsys, MODEL)
     for words in ('sha256', 'opset', 'left_hip_yaw', 'latency us', 'gyroscope[3] rad/s'):
         assert words in out
@@ -47,7 +47,7 @@ def test_as_a_text(capsys):
 
 
 def test_with_a_spec(tmp_path, capsys):
-    """The terms with their frames, the parts of the carry, what is assumed."""
+    """The terms with their frames, the parts of the carry, the assumptions."""
     history = {'length': 3, 'layout': 'per_frame', 'order': 'oldest_first', 'first': 'zero'}
     content = flat_models.spec(
         [{'source': 'gyroscope', 'scale': 0.25}, {'source': 'last_action', 'which': 'raw'}],
@@ -65,8 +65,8 @@ def test_with_a_spec(tmp_path, capsys):
     assert 'gyroscope           3 x 3 frame(s), scale 0.25' in out
 
 
-def test_a_network_without_a_contract_is_described_as_far_as_it_goes(tmp_path, capsys):
-    """It is what one needs in order to write the spec."""
+def test_a_network_without_a_contract_is_described_as_far_as_possible(tmp_path, capsys):
+    """This is needed to write the spec."""
     path = tmp_path / 'flat.onnx'
     path.write_bytes(flat_models.lstm(5))
     facts = json.loads(inspected(capsys, path, '--json'))
@@ -74,7 +74,7 @@ def test_a_network_without_a_contract_is_described_as_far_as_it_goes(tmp_path, c
     assert 'needs a policy spec' in facts['not_runnable']
 
 
-def test_what_is_no_policy_is_an_error(tmp_path, capsys):
+def test_a_file_that_is_not_a_policy_is_an_error(tmp_path, capsys):
     """Exit code 2 and one line."""
     path = tmp_path / 'x.onnx'
     path.write_bytes(b'not a model')

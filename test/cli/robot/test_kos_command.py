@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros kos`: the table and the way home, on a small KOS server."""
+"""`python -m kinfer_ros kos`: `state` and `home`, on a small KOS server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server():
 
 
 def test_state_shows_every_actuator(server, capsys):
-    """The first look at a robot: what answers, where it is, and what it complains of."""
+    """Which actuators answer, their positions and their faults."""
     server.actuators[34].position = 50.0
     assert main(['state', '--once', '--port', str(server.port)]) == 0
     text = capsys.readouterr().out
@@ -43,7 +43,7 @@ def test_state_shows_every_actuator(server, capsys):
     assert not {'command', 'configure'} & set(server.calls), 'it only looks'
 
 
-def test_state_names_what_is_wrong(server, capsys):
+def test_state_names_problems(server, capsys):
     """An unplugged servo and a fault, by the joint's name, and exit code 1 for a script."""
     server.moods.dropped = {45}
     server.actuators[34].faults = ['overtemperature']
@@ -53,8 +53,8 @@ def test_state_names_what_is_wrong(server, capsys):
     assert 'overtemperature' in text
 
 
-def test_home_goes_there_and_switches_off(server, tmp_path):
-    """A slow way, held until Ctrl-C, and no torque left behind."""
+def test_home_moves_and_switches_off(server, tmp_path):
+    """A slow move, held until Ctrl-C, then torque off."""
     words = ['-m', 'kinfer_ros', 'kos', 'home', '--yes', '--speed', '1.0']
     words += ['--port', str(server.port)]
     with Process(words, tmp_path / 'home.log', domain_environment()) as home:
@@ -73,7 +73,7 @@ def test_home_goes_there_and_switches_off(server, tmp_path):
 
 
 def test_home_asks_first(server, tmp_path):
-    """Without --yes and without somebody who answers nothing moves."""
+    """Without --yes and without an answer, nothing moves."""
     words = ['-m', 'kinfer_ros', 'kos', 'home', '--port', str(server.port)]
     with Process(words, tmp_path / 'home.log', domain_environment()) as home:
         assert home.wait(15) != 0, home.output
@@ -91,8 +91,8 @@ def test_home_asks_first(server, tmp_path):
         (['home', '--yes', '--speed', '9'], '--speed'),
     ],
 )
-def test_mistakes_are_one_line(words, said, capsys):
-    """Exit code 2, and what to check."""
+def test_user_errors_are_one_line(words, said, capsys):
+    """Exit code 2, with what to check."""
     assert main(words) == 2
     assert said in capsys.readouterr().err
 
@@ -111,7 +111,7 @@ def certificate(folder):
 
 
 def test_tls(tmp_path, capsys):
-    """The TLS options reach gRPC: the right certificate is taken, no other, and not none."""
+    """The TLS options reach gRPC: only the right certificate is accepted."""
     key, cert = certificate(tmp_path)
     credentials = grpc.ssl_server_credentials([(key.read_bytes(), cert.read_bytes())])
     with KosServer(JointUnits(KBOT).ids, credentials=credentials) as server:

@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros robot from-kos-metadata`: K-Scale's file in, a robot file out."""
+"""`python -m kinfer_ros robot from-kos-metadata`: K-Scale's metadata becomes a robot file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write(folder, **changes):
 
 
 def test_numbers_are_strings_in_degrees(tmp_path, capsys):
-    """What the file says is in the YAML, in rad; what it does not say is said to be assumed."""
+    """Values of the file are in the YAML, in rad; missing ones are listed as assumed."""
     out = tmp_path / 'bot.yaml'
     words = ['from-kos-metadata', str(write(tmp_path)), '--name', 'bot', '--out', str(out)]
     assert main(words) == 0
@@ -58,8 +58,8 @@ def test_numbers_are_strings_in_degrees(tmp_path, capsys):
         ({'max_angle_deg': ...}, 'max_angle_deg'),
     ],
 )
-def test_what_is_missing_is_named(tmp_path, capsys, changes, said):
-    """A robot file with a guessed limit would move a joint against its stop."""
+def test_missing_keys_are_named(tmp_path, capsys, changes, said):
+    """A guessed limit could move a joint against its stop."""
     path = write(tmp_path, **changes)
     assert main(['from-kos-metadata', str(path), '--out', str(tmp_path / 'o.yaml')]) == 2
     assert said in capsys.readouterr().err
@@ -68,7 +68,7 @@ def test_what_is_missing_is_named(tmp_path, capsys, changes, said):
 
 @pytest.mark.parametrize('text', ['', '[]', '{', '{"joint_name_to_metadata": 3}', '[' * 100000])
 def test_other_files_are_refused(tmp_path, capsys, text):
-    """Not JSON, or another file's JSON: one line."""
+    """Not JSON, or other JSON: one line."""
     path = tmp_path / 'metadata.json'
     path.write_text(text)
     assert main(['from-kos-metadata', str(path)]) == 2
@@ -76,8 +76,8 @@ def test_other_files_are_refused(tmp_path, capsys, text):
 
 
 @pytest.mark.skipif(METADATA is None, reason="the shared K-Bot's metadata is not here")
-def test_kbot_is_what_its_metadata_says(tmp_path):
-    """config/robots/kbot.yaml against the file it was made of: all but home and IMU."""
+def test_kbot_matches_its_metadata(tmp_path):
+    """Compare config/robots/kbot.yaml with its source: all but home and IMU."""
     out = tmp_path / 'kbot.yaml'
     words = ['from-kos-metadata', str(METADATA), '--name', 'kbot', '--out', str(out)]
     assert main(words) == 0

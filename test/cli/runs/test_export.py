@@ -1,4 +1,4 @@
-"""Exports hold what the log holds, read back by the readers of those who get them."""
+"""Exports contain the data of the log, read back with the tools of their users."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def export(run: Path, to: str, folder: Path, capsys) -> Path:
 
 
 def test_csv(run, records, tmp_path, capsys):
-    """PlotJuggler and spreadsheets: a float32 comes back to its bits, the absent as nothing."""
+    """PlotJuggler and spreadsheets: float32 round-trips to the bit, missing values are empty."""
     with export(run, 'csv', tmp_path, capsys).open() as file:
         rows = list(csv.DictReader(file))
     knee = records[0]['joint_order'].index('left_knee')
@@ -59,7 +59,7 @@ def test_csv(run, records, tmp_path, capsys):
 
 
 def test_parquet(run, records, tmp_path, capsys):
-    """As pandas reads it: types, nulls, events as lists, and run.json with it."""
+    """As pandas reads it: types, nulls, events as lists, and run.json."""
     parquet = pytest.importorskip('pyarrow.parquet', reason='requirements/parquet.txt has it')
     table = parquet.read_table(export(run, 'parquet', tmp_path, capsys))
     assert str(table.schema.field('target/left_knee').type) == 'float'
@@ -77,7 +77,7 @@ def test_parquet(run, records, tmp_path, capsys):
 
 
 def test_mcap(run, records, tmp_path, capsys):
-    """As Foxglove and PlotJuggler read it: ROS 2 messages, at the times of the control clock."""
+    """As Foxglove and PlotJuggler read it: ROS 2 messages, with control clock times."""
     store = get_typestore(Stores.LATEST)
     count: Counter[str] = Counter()
     times: list[int] = []
@@ -130,7 +130,7 @@ def test_rerun(run, records, tmp_path, capsys):
 
 
 def test_kinfers_own_log(tmp_path, capsys):
-    """Without run.json, joints are numbers; null inputs and no times of ours."""
+    """Without run.json joints are numbers; inputs are null and our times are missing."""
     log = tmp_path / 'log.ndjson'
     absent = dict.fromkeys(('projected_g', 'accel', 'gyro', 'command'))
     with log.open('w') as file:
@@ -145,8 +145,8 @@ def test_kinfers_own_log(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('to', ['csv', 'mcap', 'parquet', 'rerun'])
-def test_a_place_that_cannot_be_written(run, tmp_path, capsys, to):
-    """One line that names it."""
+def test_an_unwritable_path(run, tmp_path, capsys, to):
+    """One line that names the path."""
     module = {'parquet': 'pyarrow', 'rerun': 'rerun'}.get(to, 'json')
     if importlib.util.find_spec(module) is None:
         pytest.skip(f'{module} is not installed')
@@ -155,8 +155,8 @@ def test_a_place_that_cannot_be_written(run, tmp_path, capsys, to):
     assert 'cannot be written' in capsys.readouterr().err
 
 
-def test_times_that_no_message_can_hold(tmp_path, capsys):
-    """A damaged clock is a line, not a traceback."""
+def test_times_that_do_not_fit_a_message(tmp_path, capsys):
+    """A damaged clock gives one line, not a traceback."""
     log = tmp_path / 'log.ndjson'
     with log.open('w') as file:
         for step in range(3):

@@ -1,4 +1,4 @@
-"""Pictures of chosen numbers: what is asked for is drawn, and what is not there is said."""
+"""`plot`: the chosen signals are drawn, unknown ones are reported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plot(run: Path, *words: str) -> int:
         (['target/*knee', 'gyro/z'], {'target/left_knee', 'target/right_knee', 'gyro/z'}),
     ],
 )
-def test_what_is_asked_for_is_drawn(run, tmp_path, capsys, words, drawn):
+def test_chosen_signals_are_drawn(run, tmp_path, capsys, words, drawn):
     """By group, key, name, pattern and joint."""
     out = tmp_path / 'plot.png'
     assert plot(run, *words, '--out', str(out), '--json') == 0
@@ -53,7 +53,7 @@ def test_a_span_of_time(run, tmp_path, capsys):
 
 
 def test_the_list(run, capsys):
-    """What there is, with unit and range, as a text and for machines."""
+    """All names, with unit and range, as text and JSON."""
     assert plot(run, '--list') == 0
     assert 'base    gyro/z' in capsys.readouterr().out
     assert plot(run, '--list', '--json') == 0
@@ -68,18 +68,18 @@ def test_the_list(run, capsys):
     [
         (['gyroo'], "near: ['gyro', 'gyro/z'"),
         (['target', '--joint', 'knee'], "has ['left_hip_yaw'"),
-        (['gyro', '--joint', 'left_knee'], 'no such number'),
+        (['gyro', '--joint', 'left_knee'], 'no such signal'),
         (['--out', 'picture.txt'], 'cannot be written'),
     ],
 )
-def test_a_mistake_is_one_line(run, capsys, words, said):
-    """With what there is in its place."""
+def test_a_user_error_is_one_line(run, capsys, words, said):
+    """With the existing names."""
     assert plot(run, *words) == 2
     assert said in capsys.readouterr().err
 
 
 def test_kinfers_own_log_is_drawn(tmp_path, capsys):
-    """Beside the log; joints are numbers, and nothing is grey where no mode is told."""
+    """Written next to the log; joints are numbers, and without modes nothing is grey."""
     log = tmp_path / 'log.ndjson'
     with log.open('w') as file:
         for step in range(50):

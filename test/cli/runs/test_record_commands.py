@@ -1,4 +1,4 @@
-"""What all commands on recorded runs have in common: help with an example, JSON, exit codes."""
+"""Common to all commands on recorded runs: help with an example, JSON, exit codes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize('name', COMMANDS)
 def test_help_has_an_example(name, capsys):
-    """People copy it; a machine finds --json in it."""
+    """People copy the example; --json is listed."""
     with pytest.raises(SystemExit) as ended:
         main([name, '--help'])
     assert ended.value.code == 0
@@ -45,8 +45,8 @@ def test_help_has_an_example(name, capsys):
     assert re.search(rf'examples?: python -m kinfer_ros {name}', text)
 
 
-def test_verdict_for_machines(bad, capsys):
-    """The same as the text says: exit code, problems, figures."""
+def test_verdict_as_json(bad, capsys):
+    """The same as the text: exit code, problems, figures."""
     assert main(['verdict', str(bad)]) == 1
     text = capsys.readouterr().out
     assert main(['verdict', str(bad), '--json']) == 1
@@ -57,8 +57,8 @@ def test_verdict_for_machines(bad, capsys):
     assert main(['verdict', str(bad / 'nothing'), '--json']) == 2
 
 
-def test_a_reader_that_has_enough_gets_no_traceback(bad):
-    """`plot --list | head` is what people type."""
+def test_a_closed_pipe_gives_no_traceback(bad):
+    """`plot --list | head` is common."""
     words = [sys.executable, '-m', 'kinfer_ros', 'plot', str(bad), '--list', '--json']
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
@@ -89,7 +89,7 @@ COMMAND = st.sampled_from(
     command=COMMAND,
 )
 def test_a_damaged_run_never_breaks_a_command(bad, tmp_path_factory, damage, fact, command):
-    """Whatever stands in a record or in run.json: what is left, or one line; no traceback."""
+    """Whatever a record or run.json contains: partial output or one line; no traceback."""
     records = [json.loads(line) for line in (bad / 'steps.ndjson').read_bytes().splitlines()[:10]]
     for place, key, value in damage:
         record = records[place]
@@ -104,7 +104,7 @@ def test_a_damaged_run_never_breaks_a_command(bad, tmp_path_factory, damage, fac
 
 
 @pytest.mark.parametrize('name', ['export', 'plot', 'replay', 'report', 'verdict'])
-def test_what_is_no_run_is_one_line(name, tmp_path, capsys):
+def test_a_path_that_is_not_a_run_is_one_line(name, tmp_path, capsys):
     """Exit code 2, and no file is written."""
     if name == 'plot':
         pytest.importorskip('matplotlib', reason='requirements/plot.txt has it')

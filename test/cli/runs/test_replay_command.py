@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros replay` as a user meets it: verdict, exit code, JSON, errors."""
+"""`python -m kinfer_ros replay`: verdict, exit code, JSON, errors."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def change_facts(path: Path, **facts: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | facts))
 
 
-def test_an_honest_run_is_identical(walk, capsys):
-    """Exit code 0 and one word."""
+def test_an_unchanged_run_is_identical(walk, capsys):
+    """Exit code 0 and verdict `identical`."""
     assert main(['replay', str(walk)]) == 0
     text = capsys.readouterr().out
     assert 'verdict      identical' in text
@@ -39,7 +39,7 @@ def test_an_honest_run_is_identical(walk, capsys):
 
 
 def test_a_forged_output_is_exit_code_1(copy, capsys):
-    """The first step, tensor and index, and how far off; to people and to machines."""
+    """The first step, tensor and index, and the difference; as text and JSON."""
     log = copy / 'steps.ndjson'
     lines = log.read_bytes().splitlines(keepends=True)
     record = json.loads(lines[60])
@@ -59,15 +59,15 @@ def test_a_forged_output_is_exit_code_1(copy, capsys):
 
 
 def test_another_onnxruntime_is_judged_by_the_tolerance(copy, capsys):
-    """Kernels of another build round otherwise; the text says that this was the measure."""
+    """Kernels of another build round differently; the output says that a tolerance was used."""
     versions = json.loads((copy / 'run.json').read_text())['versions']
     change_facts(copy, versions=versions | {'onnxruntime': '0.1.0'})
     assert main(['replay', str(copy)]) == 0
     assert 'ONNX Runtime 0.1.0 recorded' in capsys.readouterr().out
 
 
-def test_a_model_that_has_changed_is_refused(copy, capsys):
-    """Comparing with another policy than the recorded one would prove nothing."""
+def test_a_changed_model_is_refused(copy, capsys):
+    """A comparison with another policy proves nothing."""
     change_facts(copy, model_sha256='0' * 64)
     assert main(['replay', str(copy)]) == 2
     assert 'has changed since this run' in capsys.readouterr().err
@@ -76,8 +76,8 @@ def test_a_model_that_has_changed_is_refused(copy, capsys):
     assert '--model' in capsys.readouterr().err
 
 
-def test_another_model_says_how_it_would_have_acted(copy, capsys, tmp_path):
-    """Numbers by joint, exit code 0; and a plot where matplotlib is installed."""
+def test_another_model_shows_how_it_would_have_acted(copy, capsys, tmp_path):
+    """Figures per joint, exit code 0; and a plot if matplotlib is installed."""
     change_facts(copy, model_sha256='0' * 64)
     assert main(['replay', str(copy), '--model', str(MODEL)]) == 0
     text = capsys.readouterr().out
@@ -96,13 +96,13 @@ def test_another_model_says_how_it_would_have_acted(copy, capsys, tmp_path):
 
 
 def test_no_run_is_exit_code_2(tmp_path, capsys):
-    """A wrong path names itself, without a traceback."""
+    """The error names the path, without a traceback."""
     assert main(['replay', str(tmp_path)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
 
 
 def test_two_minutes_replay_in_under_4_s(copy):
-    """10 minutes in 20 s: 6000 records of the walk, the same two seconds again and again."""
+    """10 minutes in 20 s: 6000 records of the walk, the same two seconds repeated."""
     lines = (copy / 'steps.ndjson').read_bytes().splitlines(keepends=True)
     with (copy / 'steps.ndjson').open('wb') as file:
         step = 0
@@ -125,4 +125,4 @@ def test_a_run_without_a_bag_cannot_be_replayed_from_it(copy, capsys):
     assert main(['replay', '--bag', str(copy)]) == 2
     assert 'joint_commands' in capsys.readouterr().err
     assert main(['replay', '--bag', '--model', str(MODEL), str(copy)]) == 2
-    assert 'not with --model' in capsys.readouterr().err
+    assert 'excludes --model' in capsys.readouterr().err

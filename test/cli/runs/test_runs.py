@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros runs`: finds runs, and removes only what was asked for and confirmed."""
+"""`python -m kinfer_ros runs`: lists runs, and removes only what was confirmed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def made(runs: Path, model: str, **facts: object) -> Path:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Three of one model, one of another; the last one has not ended."""
+    """Three runs of one model, one of another; the last one has not ended."""
     made(tmp_path, 'walk.kinfer', ended='x', reason='duration reached', **GOOD)
     made(tmp_path, 'walk.kinfer', ended='x', reason='tilt', **(GOOD | {'falls': 1}))
     made(tmp_path, 'run.kinfer', ended='x', reason='killed')
@@ -36,8 +36,8 @@ def listed(capsys, runs: Path, *words: str) -> list[dict]:
     return json.loads(capsys.readouterr().out)
 
 
-def test_removing_for_machines(runs, capsys):
-    """JSON of what is gone; and it asks nobody."""
+def test_removing_with_json(runs, capsys):
+    """JSON of the removed runs, without a prompt."""
     words = ['runs', '--runs-dir', str(runs), '--verdict', 'bad', '--remove', '--json']
     assert main(words) == 2
     assert '--yes' in capsys.readouterr().err
@@ -49,8 +49,8 @@ def test_removing_for_machines(runs, capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_it_lists_what_there_is(runs, capsys):
-    """Each verdict, and which one is the latest."""
+def test_it_lists_all_runs(runs, capsys):
+    """With verdicts, and a mark at the latest."""
     found = listed(capsys, runs)
     assert sorted(run['verdict'] for run in found) == ['bad', 'good', 'killed', 'open']
     assert [run['latest'] for run in found].count(True) == 1
@@ -96,6 +96,6 @@ def test_removing_needs_a_confirmation(runs, capsys, monkeypatch):
 
 
 def test_no_directory_is_exit_code_2(tmp_path, capsys):
-    """A wrong path names itself."""
+    """The error names the path."""
     assert main(['runs', '--runs-dir', str(tmp_path / 'none')]) == 2
     assert 'none' in capsys.readouterr().err

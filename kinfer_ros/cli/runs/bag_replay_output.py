@@ -1,4 +1,4 @@
-"""Says what a replay from the bag found; apart from cli/runs/replay.py, which does without ROS."""
+"""The output of `replay --bag`, as text and JSON."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 
 
 def lines(outcome: Any, *, good: bool, exact: bool, lockstep: bool) -> list[str]:
-    """Say it to a person, a fact a line."""
+    """Return the lines of the text output."""
     verdict = ('identical' if exact else 'within tolerance') if good else 'differs'
     if not outcome.target.compared:
         verdict = 'nothing to replay'
-    said = [
+    text = [
         f'verdict      {verdict}, from the bag alone',
         f'ticks        {outcome.ticks} commands answered, {outcome.without_sample} without the '
         f'sample they answer, {outcome.modes} in another mode',
@@ -22,20 +22,20 @@ def lines(outcome: Any, *, good: bool, exact: bool, lockstep: bool) -> list[str]
         f'other modes  {_text(outcome.other_target)}',
     ]
     if not good and outcome.without_sample:
-        said.append(
-            'note         the bag lacks samples, so the replay cannot be the run: the recorder '
-            'came too late (wait_for_recorder) or lost them; the step log has them'
+        text.append(
+            'note         the bag lacks samples, so the replay differs: the recorder started '
+            'too late (wait_for_recorder) or lost them; the step log has them'
         )
     elif not good and not lockstep:
-        said.append(
-            'note         a bag of a run in real time does not say which IMU sample, and which '
-            'time, a tick had: ticks may differ; the step log does say'
+        text.append(
+            'note         the bag of a real-time run does not contain which IMU sample and which '
+            'time a tick used: ticks may differ; the step log contains both'
         )
-    return said
+    return text
 
 
 def as_json(run: RecordedRun, outcome: Any, *, good: bool, exact: bool) -> str:
-    """Say it to a machine."""
+    """Return the JSON output."""
     content = {
         'run': str(run.path),
         'good': good,

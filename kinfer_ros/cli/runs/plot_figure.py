@@ -1,4 +1,4 @@
-"""The picture of `plot`; apart, because matplotlib is an extra (`plot`)."""
+"""The figure of `plot`; needs matplotlib, an optional dependency (`plot`)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.series import Series
 
 ONE_COLUMN = 6
-"""Panels up to which they stand below one another; more stand in columns."""
+"""Maximum panels in one column; more use COLUMNS columns."""
 
 COLUMNS = 3
 LEGEND = 4
-"""Curves up to which a panel has its legend inside."""
+"""Maximum curves for a legend inside the panel."""
 
 
 def draw(path: Path, title: str, columns: Columns, series: Sequence[Series], kept: Any) -> None:
     """
-    Write a PNG: a plot a panel, modes other than run in grey.
+    Write a PNG: one plot per panel, modes other than run in grey.
 
-    :param kept: [n] bool, the records that are drawn.
+    :param kept: [n] bool, the records to draw.
     :raises RunError: the file cannot be written.
     """
     import matplotlib as mpl
@@ -55,7 +55,7 @@ def draw(path: Path, title: str, columns: Columns, series: Sequence[Series], kep
         axes[last][column].tick_params(labelbottom=True)
     try:
         figure.savefig(path, dpi=100)
-    except (OSError, ValueError) as error:  # ValueError: a suffix that is no picture's
+    except (OSError, ValueError) as error:  # ValueError: not a suffix of an image format
         raise RunError(f'{path}: cannot be written ({error})') from error
     finally:
         plt.close(figure)
@@ -69,10 +69,10 @@ def _panel(axis: Any, columns: Columns, curves: Sequence[Series], kept: Any) -> 
     for each in curves:
         values = each.values[kept]
         known = np.isfinite(values)
-        # A number that only some records have is drawn from one to the next.
+        # Connect the points of a signal that only some records have.
         sparse = known.sum() < len(values) / 2
         shown = known if sparse else slice(None)
-        # What the policy gave lies under what was sent, where no limit spoke.
+        # Without limits, output and target are the same: draw the target dotted on top.
         style = ':' if covering and each.label == 'target' else '-'
         axis.plot(time[shown], values[shown], style, linewidth=0.9, label=each.label)
     axis.grid(alpha=0.3)
@@ -84,7 +84,7 @@ def _panel(axis: Any, columns: Columns, curves: Sequence[Series], kept: Any) -> 
 
 
 def _other_modes(columns: Columns, kept: Any) -> list[tuple[float, float]]:
-    """Spans of time, s, in which the mode was not run."""
+    """Return the time spans, s, outside mode run."""
     spans = []
     places = np.flatnonzero(kept).tolist()
     for running, group in groupby(places, lambda i: columns.modes[i] in ('run', 'None')):

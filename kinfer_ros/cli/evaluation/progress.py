@@ -1,4 +1,4 @@
-"""How far an evaluation is, on stderr; without it an hour of jobs would look like a hang."""
+"""The progress of an evaluation, on stderr."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 import time
 
 LINE_PERIOD = 10.0
-"""s between two lines, where there is no terminal to write over one."""
-PICTURE_PERIOD = 0.25
+"""s between lines, without a terminal."""
+TERMINAL_PERIOD = 0.25
 
 
-class Progress:
-    """Says on stderr how far it is, and how long it may take."""
+class EvalProgress:
+    """Shows on stderr how many runs are done, and an estimate of the time left."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -20,24 +20,24 @@ class Progress:
         self._tty = sys.stderr.isatty()
         self._next = 0.0 if self._tty else self._begin + LINE_PERIOD
 
-    def count(self, survived: bool) -> None:
-        """Count a run that has ended."""
+    def job_done(self, survived: bool) -> None:
+        """Count a finished run."""
         self._done += 1
         self._fallen += not survived
 
-    def say(self, text: str) -> None:
-        """Say why a job has no result, and count it."""
+    def job_failed(self, text: str) -> None:
+        """Count a job without a result and print why."""
         self._done += 1
         print(f'\r\x1b[K{text}' if self._tty else text, file=sys.stderr)
 
     def show(self) -> None:
-        """Say how far it is, if that is due."""
+        """Print the progress, if it is due."""
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + (PICTURE_PERIOD if self._tty else LINE_PERIOD)
+        self._next = now + (TERMINAL_PERIOD if self._tty else LINE_PERIOD)
         left = '' if not self._done else self._left(now)
-        text = f'{self._done} of {self._total} runs, {self._fallen} did not stay up{left}'
+        text = f'{self._done} of {self._total} runs, {self._fallen} failed{left}'
         print(f'\r\x1b[K{text}' if self._tty else text, end='' if self._tty else '\n',
               file=sys.stderr, flush=True)  # fmt: skip
 
@@ -46,7 +46,7 @@ class Progress:
         minutes, seconds = divmod(seconds, 60)
         return f', {minutes} min {seconds:02d} s left' if minutes else f', {seconds} s left'
 
-    def end(self) -> None:
-        """Leave no half line behind."""
+    def clear(self) -> None:
+        """Clear the progress line."""
         if self._tty:
             print('\r\x1b[K', end='', file=sys.stderr)
