@@ -20,7 +20,7 @@ from sensor_msgs.msg import JointState
 
 from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.report import check_contract
-from kinfer_ros.contract.report import refuse
+from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import Gains
 from kinfer_ros.control.assembly import assemble
@@ -108,7 +108,7 @@ def load(parameters: Parameters) -> PolicySetup:
     )
     tunables = live_settings_from(parameters)
     report = check_contract(policy, robot, settings.command_entries)
-    refuse(report, policy.contract, robot)
+    raise_if_failed(report, policy.contract, robot)
     asked = gains(policy.contract, robot)
     problem = gain_problem(asked, robot, tunables)
     if problem:

@@ -12,7 +12,7 @@ from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
-from kinfer_ros.contract.activation import not_ready
+from kinfer_ros.contract.activation import check_start
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
@@ -196,7 +196,7 @@ def test_requests_of_a_session_that_has_ended_are_forgotten(rig: Rig) -> None:
 
 def test_a_robot_at_rest_near_its_pose_may_be_activated(rig: Rig) -> None:
     """The conditions below each break this one."""
-    assert not_ready(rig.controller.parts, rig.now, rig.now, 0.1) == ''
+    assert check_start(rig.controller.parts, rig.now, rig.now, 0.1) == ''
 
 
 def lean(rig: Rig) -> None:
@@ -252,7 +252,7 @@ def test_what_refuses_an_activation(
     """Before the motors are live, not after; and asking counts nothing."""
     prepare(rig)
     before = rig.controller.parts.watch.panel.state()
-    assert expected in not_ready(rig.controller.parts, rig.now, rig.now, 0.1)
+    assert expected in check_start(rig.controller.parts, rig.now, rig.now, 0.1)
     assert rig.controller.parts.watch.panel.state() == before
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
-from kinfer_ros.contract.activation import not_ready
+from kinfer_ros.contract.activation import check_start
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.policy.policy import Policy
@@ -85,7 +85,7 @@ def ask(rig: Rig, request: str, other: Policy) -> None:
         controller.abandon()
     elif request == 'activate' and controller.mode is Mode.INACTIVE:
         measure(rig, Step(position=(0.2, -0.2), command=(0.0, 0.0, 0.0)))
-        if not not_ready(controller.parts, rig.now, rig.now, 2.0):
+        if not check_start(controller.parts, rig.now, rig.now, 2.0):
             rig.activate()
     elif request == 'swap' and rig.stepping.fitted.policy is not other:
         rig.swap(other)

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
-from kinfer_ros.contract.activation import not_ready
-from kinfer_ros.contract.activation import not_sensed
+from kinfer_ros.contract.activation import check_sensors
+from kinfer_ros.contract.activation import check_start
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import as_table
-from kinfer_ros.contract.report import refuse
+from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused
@@ -108,7 +108,7 @@ class Readiness:
             sim=self._clocks.sim_time,
         )
         report = [*loaded.report, *live]
-        refuse(report, loaded.policy.contract, loaded.robot)
+        raise_if_failed(report, loaded.policy.contract, loaded.robot)
         for row in report:
             if row.verdict == WARN:
                 self._node.get_logger().warning(f'contract: {as_table([row])}')
@@ -121,7 +121,7 @@ class Readiness:
         self._io.take_sensors(loaded.controller.parts.frame)
         if self._clocks.sim_time and self._clocks.stamp_now() == 0:
             return 'the simulated clock stands at 0: is /clock published?'
-        return not_sensed(loaded.controller.parts, *self._now(loaded)) or (
+        return check_sensors(loaded.controller.parts, *self._now(loaded)) or (
             '' if value(self._node, 'dry_run') else self._bridge_problem(loaded)
         )
 
@@ -149,7 +149,7 @@ class Readiness:
         self._io.take_commands(parts.command, now)
         self._io.take_health(parts.watch.health)
         reason = self._operator.refusal(self._clocks.control_now()) or (
-            not_ready(parts, now, stamp_now, value(self._node, 'max_ramp'))
+            check_start(parts, now, stamp_now, value(self._node, 'max_ramp'))
         )
         if reason:
             raise Refused(reason)
