@@ -224,7 +224,7 @@ def _check_rest(policy: Policy, robot: Robot) -> Row:
     """Check the first targets for a robot that stands still in the start pose."""
     contract = policy.contract
     pose = start_pose(contract, robot)[policy_joints(contract, robot)]
-    target = policy.at_rest(pose)
+    target = policy.target_at_rest(pose)
     distance = np.abs(target - pose)
     worst = int(distance.argmax())
     name = contract.joint_names[worst]

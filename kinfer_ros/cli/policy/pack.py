@@ -83,11 +83,12 @@ def _read(path: Path) -> bytes:
 def _complete(given: dict[str, Any], policy: Policy, init: bytes) -> dict[str, Any]:
     """The metadata with the keys that kinfer 0.6 requires, in front."""
     commands = given.get('command_names')
+    (carry,) = Graph(init, INIT_FN).run_once({}).values()
     required = {
         'joint_names': list(policy.contract.joint_names),
         'command_names': list(policy.contract.command_names) if commands is None else commands,
         # Of init_fn: kinfer wants the shape also of a carry that the policy never reads.
-        'carry_size': list(Graph(init, INIT_FN).evaluate()[0].shape),
+        'carry_size': list(carry.shape),
     }
     return required | {key: value for key, value in given.items() if key not in required}
 
