@@ -156,7 +156,7 @@ class _Show:
         """Send a line where it is another than the last."""
         if text and self._said.get(what) != text:
             self._said[what] = text
-            self._log.say(self._recording, where, seconds, f'{what}: {text}')
+            self._log.log_text(self._recording, where, seconds, f'{what}: {text}')
 
     def close(self) -> None:
         """Send the rest."""
