@@ -65,11 +65,11 @@ def base_velocity(columns: Columns) -> Float64 | None:
     heading = np.interp(columns.time, at, yaw)
     cos, sin = np.cos(heading), np.sin(heading)
     velocity: Float64 = np.stack([cos * vx + sin * vy, cos * vy - sin * vx, wz], axis=1)
-    velocity[_far_from(columns.time, at)] = np.nan
+    velocity[_is_unknown(columns.time, at)] = np.nan
     return velocity
 
 
-def _far_from(time: Float64, at: Float64) -> npt.NDArray[np.bool_]:
+def _is_unknown(time: Float64, at: Float64) -> npt.NDArray[np.bool_]:
     """Return which times are outside the poses, or in a gap longer than WINDOW."""
     after = np.searchsorted(at, time)
     before = np.maximum(after - 1, 0)

@@ -40,13 +40,13 @@ def log_parts(log: Path) -> list[Path]:
     :return: the parts, then `log`, whether it exists or not.
     """
     pattern = re.compile(re.escape(log.stem) + r'\.(\d{4,9})' + re.escape(log.suffix))
-    found: dict[int, Path] = {}
+    parts: dict[int, Path] = {}
     for path in sorted(log.parent.iterdir()) if log.parent.is_dir() else ():
         match = pattern.fullmatch(path.name.removesuffix(ZST))
         # With both, the process was killed in between: the plain one, sorted first, is complete.
         if match:
-            found.setdefault(int(match[1]), path)
-    return [*(found[number] for number in sorted(found)), log]
+            parts.setdefault(int(match[1]), path)
+    return [*(parts[number] for number in sorted(parts)), log]
 
 
 def require_zstd(what: str) -> Any:

@@ -118,15 +118,15 @@ class RecordedRun:
                 f'{self.path}: a step log alone has no run.json, which this needs for '
                 f'{".".join(keys)}: give the run directory'
             )
-        found: Any = self.facts
+        value: Any = self.facts
         for key in keys:
-            if not isinstance(found, Mapping) or key not in found:
+            if not isinstance(value, Mapping) or key not in value:
                 raise RunError(
                     f'{self.path}/run.json has no {".".join(keys)}: it was written by another '
                     'version of kinfer_ros, or is damaged'
                 )
-            found = found[key]
-        return found
+            value = value[key]
+        return value
 
     def joint_numbers(self, section: str, key: str, joints: tuple[str, ...]) -> Float64:
         """
@@ -148,9 +148,9 @@ class RecordedRun:
 def _check_types(file: Path, facts: Mapping[str, Any]) -> None:
     """:raises RunError: an entry has the wrong type."""
     for key, kind in FACT_TYPES.items():
-        found = facts.get(key)
-        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
+        value = facts.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise RunError(
-                f'{file}: {key}: found a {type(found).__name__}; it was not written by '
+                f'{file}: {key}: found a {type(value).__name__}; it was not written by '
                 'kinfer_ros, or is damaged'
             )

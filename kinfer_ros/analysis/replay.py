@@ -174,7 +174,7 @@ class Replay:
         outcome = self.outcome
         outcome.records += 1
         try:
-            return self._take(record)
+            return self._replay_record(record)
         except KinferRosError as error:
             if not outcome.replayed:
                 raise
@@ -184,7 +184,7 @@ class Replay:
             self._leave_run()
             return False
 
-    def _take(self, record: Mapping[str, Any]) -> bool:
+    def _replay_record(self, record: Mapping[str, Any]) -> bool:
         outcome = self.outcome
         step_id, mode, events, now_ns = self._read_head(record)
         if self._expected is not None and step_id != self._expected:
@@ -251,7 +251,7 @@ class Replay:
         if resume is not None and not isinstance(resume, Mapping):
             raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
         if not self._other and resume is not None:
-            stepping.replace(self._policy_of(str(resume.get('model'))))
+            stepping.replace(self._find_policy(str(resume.get('model'))))
         if begins or not self._other:
             stepping.start(now_ns)
         if not self._other:
@@ -264,7 +264,7 @@ class Replay:
         self._running = True
         return True
 
-    def _policy_of(self, name: str) -> BoundPolicy:
+    def _find_policy(self, name: str) -> BoundPolicy:
         """Return the policy with these first 12 digits of its sha256, bound to this run."""
         return self._bound[name] if name in self._bound else self._bind(self._find(name))
 
@@ -287,8 +287,8 @@ class Replay:
         policy.set_carry(carry.reshape(policy.carry.shape))
 
     def _compare_carry(self, step_id: int, carry: Float32) -> None:
-        found = self._stepping.fitted.policy.carry.ravel()
-        self.outcome.tensors['carry'].compare(step_id, 'carry', carry, found)
+        replayed = self._stepping.fitted.policy.carry.ravel()
+        self.outcome.tensors['carry'].compare(step_id, 'carry', carry, replayed)
 
     def _follow(
         self, step_id: int, record: Mapping[str, Any], events: list[str], now_ns: int
@@ -299,7 +299,7 @@ class Replay:
             if event.startswith(_SWAP) and event.endswith(_BEGINS) and not self._other:
                 self.outcome.changes.append((step_id, event))
                 name = event.removeprefix(_SWAP).removesuffix(_BEGINS)
-                self._stepping.swap(self._policy_of(name), now_ns, self._blend_ns)
+                self._stepping.swap(self._find_policy(name), now_ns, self._blend_ns)
             elif event.startswith(_BACK) and self._stepping.swapping:
                 self.outcome.changes.append((step_id, event))
                 self._stepping.roll_back('as recorded')

@@ -47,10 +47,10 @@ class RecordedInputs:
 
     def measured(self, record: Mapping[str, Any]) -> tuple[Float64, Float64] | None:
         """Return positions and velocities [P] used for the limits; None where not recorded."""
-        found = [self.rows.get(name) for name in _BY_JOINT]
-        if any(row is None or row.size != len(self.joints) for row in found):
+        rows = [self.rows.get(name) for name in _BY_JOINT]
+        if any(row is None or row.size != len(self.joints) for row in rows):
             return None
-        position, velocity = (np.asarray(row, np.float64) for row in found)
+        position, velocity = (np.asarray(row, np.float64) for row in rows)
         return position, velocity
 
 
@@ -105,10 +105,10 @@ class RecordedObservation:
             buffer[...] = row.reshape(buffer.shape)
 
 
-def _places(wanted: tuple[str, ...], found: tuple[str, ...], what: str, where: str) -> Indices:
-    missing = [name for name in wanted if name not in found]
+def _places(names: tuple[str, ...], order: tuple[str, ...], what: str, where: str) -> Indices:
+    missing = [name for name in names if name not in order]
     if missing:
         raise ContractError(
-            f'{where}: its {what} {missing} are not in this run, which has {list(found)}'
+            f'{where}: its {what} {missing} are not in this run, which has {list(order)}'
         )
-    return np.array([found.index(name) for name in wanted], dtype=np.intp)
+    return np.array([order.index(name) for name in names], dtype=np.intp)

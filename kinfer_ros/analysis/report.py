@@ -16,8 +16,8 @@ import orjson
 
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.report_plots import CurveReducer
 from kinfer_ros.analysis.report_plots import ReportedRun
-from kinfer_ros.analysis.report_plots import Thinned
 from kinfer_ros.analysis.report_plots import plot_groups
 from kinfer_ros.arrays import Float64
 
@@ -27,7 +27,7 @@ MAX_EVENTS = 2000
 
 def make_report(subjects: Sequence[ReportedRun]) -> bytes:
     """Return the HTML file of one or two runs."""
-    thin = [Thinned(subject.columns.time) for subject in subjects]
+    thin = [CurveReducer(subject.columns.time) for subject in subjects]
     content = {
         'runs': [_describe(each, grid) for each, grid in zip(subjects, thin, strict=True)],
         'groups': plot_groups(subjects, thin),
@@ -53,7 +53,7 @@ def statistics(values: Float64) -> dict[str, float | int | None]:
     return {'count': int(finite.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
 
 
-def _describe(subject: ReportedRun, grid: Thinned) -> dict[str, Any]:
+def _describe(subject: ReportedRun, grid: CurveReducer) -> dict[str, Any]:
     facts, columns = subject.run.facts, subject.columns
     kept = columns.events[:MAX_EVENTS]
     return {

@@ -26,7 +26,7 @@ from kinfer_ros.analysis.series import AXES
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 
-PIECES = 1500
+MAX_INTERVALS = 1500
 """Time intervals of a reduced curve; two points of each are drawn."""
 
 BINS = 60
@@ -50,12 +50,12 @@ class ReportedRun:
         return [str(name) for name in names]
 
 
-class Thinned:
+class CurveReducer:
     """Reduces curves over one time axis; short ones are unchanged."""
 
     def __init__(self, time: Float64) -> None:
         count = len(time)
-        self._size = -(-count // PIECES) if count > 2 * PIECES else 0
+        self._size = -(-count // MAX_INTERVALS) if count > 2 * MAX_INTERVALS else 0
         if self._size:
             pieces = -(-count // self._size)
             self._pad = pieces * self._size - count
@@ -84,7 +84,7 @@ class Thinned:
 class _Plots:
     """Collects the plots of a page; each shows the same quantity of all runs."""
 
-    def __init__(self, subjects: Sequence[ReportedRun], grids: Sequence[Thinned]) -> None:
+    def __init__(self, subjects: Sequence[ReportedRun], grids: Sequence[CurveReducer]) -> None:
         self._subjects = subjects
         self._grids = grids
         self.plots: list[dict[str, Any]] = []
@@ -127,7 +127,9 @@ def _column(rows: Float64 | None, index: int) -> Float64 | None:
     return None if rows is None or index >= rows.shape[1] else rows[:, index]
 
 
-def plot_groups(subjects: Sequence[ReportedRun], grids: Sequence[Thinned]) -> list[dict[str, Any]]:
+def plot_groups(
+    subjects: Sequence[ReportedRun], grids: Sequence[CurveReducer]
+) -> list[dict[str, Any]]:
     """Return the groups of a page, each with its title, plots and histograms."""
     groups = []
     for title, fill in (

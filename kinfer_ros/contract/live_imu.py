@@ -95,7 +95,7 @@ def _mean_quaternion(samples: Sequence[CapturedImu]) -> Float64:
     return mean / float(np.linalg.norm(mean))
 
 
-def _up(wxyz: Float64) -> Float64:
+def _up_vector(wxyz: Float64) -> Float64:
     """The world's z axis, seen from a frame with this orientation."""
     return np.asarray(rotation_matrix(wxyz)[2], np.float64)
 
@@ -106,7 +106,7 @@ def _check_direction(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
     def angle_to(up: Float64) -> float:
         return float(np.arccos(np.clip(up @ accel, -1.0, 1.0)))
 
-    angle = angle_to(_up(np.array([w, x, y, z])))
+    angle = angle_to(_up_vector(np.array([w, x, y, z])))
     found = f'orientation and accelerometer are {math.degrees(angle):.0f} deg apart'
     if angle <= MAX_GRAVITY_ANGLE:
         return Row('gravity sign', OK, found)
@@ -114,17 +114,17 @@ def _check_direction(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
         (
             'quaternion order: the fields x y z w hold w x y z',
             'write x, y, z, w into the fields of these names',
-            angle_to(_up(np.array([x, y, z, w]))),
+            angle_to(_up_vector(np.array([x, y, z, w]))),
         ),
         (
             'gravity sign: the accelerometer gives gravity, not specific force',
             'at rest linear_acceleration points up: negate it',
-            angle_to(-_up(np.array([w, x, y, z]))),
+            angle_to(-_up_vector(np.array([w, x, y, z]))),
         ),
         (
             'the orientation is that of the world in the IMU frame',
             'publish its inverse: the IMU in the world (REP-145)',
-            angle_to(_up(np.array([w, -x, -y, -z]))),
+            angle_to(_up_vector(np.array([w, -x, -y, -z]))),
         ),
     ]
     cause, remedy, best = min(causes, key=lambda each: each[2])
@@ -137,7 +137,7 @@ def _check_direction(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
 def _check_lean(xyzw: Float64, robot: Robot) -> Row:
     """With the mounting applied, a standing robot is upright."""
     x, y, z, w = (float(value) for value in xyzw)
-    up = rotation_matrix(robot.imu_mounting) @ _up(np.array([w, x, y, z]))
+    up = rotation_matrix(robot.imu_mounting) @ _up_vector(np.array([w, x, y, z]))
     angle = float(np.arccos(np.clip(up[2], -1.0, 1.0)))
     found = f'the base leans by {math.degrees(angle):.0f} deg'
     if angle > MAX_LEAN:

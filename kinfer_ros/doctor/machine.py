@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import shutil
 import tempfile
@@ -44,16 +45,16 @@ def check_machine(runs_dir: Path, root: Path = Path('/')) -> list[Row]:
     :param root: parent of /proc, /sys and /dev.
     """
     return [
-        _load(root),
-        _kernel(root),
-        _isolated(root),
-        _governor(root),
-        *_limits(),
-        *_shared_memory(root),
-        _receive_buffer(root),
-        _clock_source(root),
-        _clock_sync(),
-        *_runs(runs_dir),
+        _check_load(root),
+        _check_kernel(root),
+        _check_isolated_cpus(root),
+        _check_governor(root),
+        *_check_limits(),
+        *_check_shared_memory(root),
+        _check_receive_buffer(root),
+        _check_clock_source(root),
+        _check_clock_sync(),
+        *_check_runs_dir(runs_dir),
     ]
 
 
@@ -65,7 +66,7 @@ def _read_text(path: Path) -> str:
         return ''
 
 
-def _load(root: Path) -> Row:
+def _check_load(root: Path) -> Row:
     cores = len(os.sched_getaffinity(0))
     words = _read_text(root / 'proc/loadavg').split()
     if not words:
@@ -77,7 +78,7 @@ def _load(root: Path) -> Row:
     return Row('load', OK, found)
 
 
-def _kernel(root: Path) -> Row:
+def _check_kernel(root: Path) -> Row:
     version = _read_text(root / 'proc/version')
     release = ' '.join(version.split()[2:3]) or 'unknown'
     if _read_text(root / 'sys/kernel/realtime') == '1' or 'PREEMPT_RT' in version:
@@ -85,12 +86,12 @@ def _kernel(root: Path) -> Row:
     return Row('kernel', OK, f'{release}, without PREEMPT_RT (recommended above about 500 Hz)')
 
 
-def _isolated(root: Path) -> Row:
+def _check_isolated_cpus(root: Path) -> Row:
     cpus = _read_text(root / 'sys/devices/system/cpu/isolated')
     return Row('isolated CPUs', OK, cpus or 'none (isolcpus= reserves a core for the ticks)')
 
 
-def _governor(root: Path) -> Row:
+def _check_governor(root: Path) -> Row:
     files = sorted(root.glob('sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor'))
     found = sorted({_read_text(file) for file in files} - {''})
     if not found:
@@ -101,17 +102,17 @@ def _governor(root: Path) -> Row:
     return Row('CPU governor', WARN, ', '.join(found), 'performance', remedy)
 
 
-def _limits() -> list[Row]:
+def _check_limits() -> list[Row]:
     """Check what the policy node's parameters thread_priority and lock_memory can get."""
     if os.geteuid() == 0:
         names = ('real-time priority', 'locked memory')
         return [Row(what, OK, 'allowed for root') for what in names]
     priority, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
     memory, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    return [_priority(priority), _memory(memory)]
+    return [_check_priority(priority), _check_memory(memory)]
 
 
-def _priority(limit: int) -> Row:
+def _check_priority(limit: int) -> Row:
     what = 'real-time priority'
     if limit:
         return Row(what, OK, 'unlimited' if limit < 0 else f'up to {limit}')
@@ -120,7 +121,7 @@ def _priority(limit: int) -> Row:
     return Row(what, WARN, found, 'some', remedy)
 
 
-def _memory(limit: int) -> Row:
+def _check_memory(limit: int) -> Row:
     what = 'locked memory'
     if limit < 0 or limit >= MIN_MEMLOCK:
         return Row(what, OK, 'unlimited' if limit < 0 else f'{limit / MEGABYTE:.0f} MB')
@@ -129,7 +130,7 @@ def _memory(limit: int) -> Row:
     return Row(what, WARN, found, 'unlimited', remedy)
 
 
-def _shared_memory(root: Path) -> list[Row]:
+def _check_shared_memory(root: Path) -> list[Row]:
     folder = root / 'dev/shm'
     try:
         stat = os.statvfs(folder)
@@ -144,20 +145,16 @@ def _shared_memory(root: Path) -> list[Row]:
         verdict = FAIL if free < MIN_SHM else WARN
         remedy = 'remove stale files there; in a container: docker run --shm-size=512m'
         row = Row(SHM, verdict, found, f'{WARN_SHM // MEGABYTE} MB free', remedy)
-    return [row, _stale_segments(folder, names, _locked_inodes(root))]
+    return [row, _check_stale_segments(folder, names, _locked_inodes(root))]
 
 
 def _locked_inodes(root: Path) -> set[int]:
     """Return the inodes of the files that a running process has locked."""
-    found = set()
-    for line in _read_text(root / 'proc/locks').splitlines():
-        inode = next((word for word in line.split() if word.count(':') == 2), '')
-        if inode:
-            found.add(int(inode.rpartition(':')[2]))
-    return found
+    device_inodes = re.findall(r'\S+:\S+:(\d+)\b', _read_text(root / 'proc/locks'))
+    return {int(inode) for inode in device_inodes}
 
 
-def _stale_segments(folder: Path, names: Sequence[str], locked: set[int]) -> Row:
+def _check_stale_segments(folder: Path, names: Sequence[str], locked: set[int]) -> Row:
     """Count Fast DDS segments whose lock file is not locked: their process was killed."""
     stale, size = 0, 0
     for name in names:
@@ -176,7 +173,7 @@ def _stale_segments(folder: Path, names: Sequence[str], locked: set[int]) -> Row
     return Row('stale memory', OK, found)
 
 
-def _receive_buffer(root: Path) -> Row:
+def _check_receive_buffer(root: Path) -> Row:
     text = _read_text(root / 'proc/sys/net/core/rmem_max')
     if not text.isdigit():
         return Row('net.core.rmem_max', OK, 'not available here')
@@ -186,7 +183,7 @@ def _receive_buffer(root: Path) -> Row:
     return Row('net.core.rmem_max', OK, f'{text} bytes')
 
 
-def _clock_source(root: Path) -> Row:
+def _check_clock_source(root: Path) -> Row:
     found = _read_text(root / 'sys/devices/system/clocksource/clocksource0/current_clocksource')
     if not found or found in GOOD_CLOCKS:
         return Row('clock source', OK, found or 'not available here')
@@ -194,7 +191,7 @@ def _clock_source(root: Path) -> Row:
     return Row('clock source', WARN, found, 'tsc', remedy)
 
 
-def _clock_sync() -> Row:
+def _check_clock_sync() -> Row:
     """Check whether chrony, ntpd or ptp synchronises the clock."""
     buffer = ctypes.create_string_buffer(512)  # struct timex; its first field 0: read only
     try:
@@ -209,7 +206,7 @@ def _clock_sync() -> Row:
     return Row('clock is kept', OK, 'synchronised')
 
 
-def _runs(runs_dir: Path) -> list[Row]:
+def _check_runs_dir(runs_dir: Path) -> list[Row]:
     folder = runs_dir.expanduser().absolute()
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

@@ -35,9 +35,9 @@ def check_packages(share: Path) -> list[Row]:
     :param share: folder with requirements/.
     """
     pins = read_pins(share / 'requirements')
-    rows = [_python()]
-    rows += [_package(name, pins, needed='every command') for name in REQUIRED]
-    rows += [_package(name, pins, wanted=why) for name, why in OPTIONAL.items()]
+    rows = [_check_python()]
+    rows += [_check_package(name, pins, needed='every command') for name in REQUIRED]
+    rows += [_check_package(name, pins, wanted=why) for name, why in OPTIONAL.items()]
     found = [f'{name} {version}' for name in EXTRAS if (version := version_of(name))]
     rows.append(Row('extras', OK, ', '.join(found) or 'none'))
     return rows
@@ -55,7 +55,7 @@ def read_pins(folder: Path) -> dict[str, str]:
     }
 
 
-def _python() -> Row:
+def _check_python() -> Row:
     found = f'{platform.python_version()} ({sys.executable})'
     low, high = PYTHONS
     if sys.version_info[:2] < low:
@@ -66,7 +66,9 @@ def _python() -> Row:
     return Row('Python', OK, found)
 
 
-def _package(name: str, pins: Mapping[str, str], *, needed: str = '', wanted: str = '') -> Row:
+def _check_package(
+    name: str, pins: Mapping[str, str], *, needed: str = '', wanted: str = ''
+) -> Row:
     version, pin = version_of(name), pins.get(name.lower(), '')
     if version is None:
         install = f'{sys.executable} -m pip install {name}{"==" if pin else ""}{pin}'
@@ -83,22 +85,22 @@ def _package(name: str, pins: Mapping[str, str], *, needed: str = '', wanted: st
 def check_ros(environment: Mapping[str, str]) -> list[Row]:
     """Check rclpy, and the environment variables for discovery."""
     return [
-        _rclpy(),
-        _distro(),
-        _middleware(environment),
-        _domain(environment.get('ROS_DOMAIN_ID', '')),
-        _discovery(environment),
+        _check_rclpy(),
+        _check_distro(),
+        _check_middleware(environment),
+        _check_domain(environment.get('ROS_DOMAIN_ID', '')),
+        _check_discovery(environment),
     ]
 
 
-def _rclpy() -> Row:
+def _check_rclpy() -> Row:
     if importlib.util.find_spec('rclpy') is None:
         remedy = 'source /opt/ros/<distro>/setup.bash, or run make walk once'
         return Row('rclpy', FAIL, f'{sys.executable} does not have it', 'ROS 2', remedy)
     return Row('rclpy', OK, version_of('ros-rclpy', 'rclpy') or 'found')
 
 
-def _distro() -> Row:
+def _check_distro() -> Row:
     found = ros_distro()
     if found in DISTROS:
         return Row('ROS 2', OK, found)
@@ -106,7 +108,7 @@ def _distro() -> Row:
     return Row('ROS 2', WARN, found or 'none', ' or '.join(DISTROS), remedy)
 
 
-def _middleware(environment: Mapping[str, str]) -> Row:
+def _check_middleware(environment: Mapping[str, str]) -> Row:
     found = environment.get('RMW_IMPLEMENTATION', '')
     if found in ('', 'rmw_fastrtps_cpp'):
         return Row('RMW', OK, found or 'the default of the distribution')
@@ -114,7 +116,7 @@ def _middleware(environment: Mapping[str, str]) -> Row:
     return Row('RMW', WARN, found, 'rmw_fastrtps_cpp', remedy)
 
 
-def _domain(text: str) -> Row:
+def _check_domain(text: str) -> Row:
     expected = f'a number from 0 to {SAFE_DOMAINS}'
     if not text:
         return Row('ROS_DOMAIN_ID', OK, '0 (not set)')
@@ -127,7 +129,7 @@ def _domain(text: str) -> Row:
     return Row('ROS_DOMAIN_ID', OK, text)
 
 
-def _discovery(environment: Mapping[str, str]) -> Row:
+def _check_discovery(environment: Mapping[str, str]) -> Row:
     name = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
     found = environment.get(name, '')
     if environment.get('ROS_LOCALHOST_ONLY', '0') not in ('', '0'):

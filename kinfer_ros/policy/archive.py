@@ -165,7 +165,7 @@ def parse_json_object(data: bytes | str, where: str) -> dict[str, Any]:
     """
     try:
         text = data.decode('utf-8') if isinstance(data, bytes) else data
-        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except RecursionError:
         raise ModelError(f'{where}: JSON nested too deeply to be read') from None
     except ValueError as error:
@@ -183,7 +183,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_constant(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f'{name} is not a JSON number')
 
 

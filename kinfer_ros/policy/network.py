@@ -103,10 +103,10 @@ def _find_role(
             return nodes[0]
         problems.add(f'{what}s', names, f'the spec to say which it is: {key}')
         return None
-    found = next((node for node in nodes if node.name == name), None)
-    if found is None:
+    match = next((node for node in nodes if node.name == name), None)
+    if match is None:
         problems.add(f'{key} of the spec', repr(name), f'one of the {what}s: {names}')
-    return found
+    return match
 
 
 def _pair_states(

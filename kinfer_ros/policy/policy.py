@@ -111,7 +111,7 @@ def _initial_carry(init: Graph) -> Float32:
         )
     carry: Float32 = init.run_once({})[init.outputs[0].name]
     if not np.isfinite(carry).all():
-        raise ModelError(f'{init.where}: the initial carry is not finite: {_first_bad(carry)}')
+        raise ModelError(f'{init.where}: the initial carry is not finite: {_format_first(carry)}')
     return carry
 
 
@@ -188,20 +188,20 @@ class Policy:
                 or value.shape != shape
                 or value.dtype.kind not in _REAL
             ):
-                value = self._converted(obs, name)
+                value = self._convert_input(obs, name)
             array[:] = value
         if len(obs) != len(self._slots):
-            raise self._misfit(obs)
+            raise self._inputs_error(obs)
         session = self._session
         try:
             action = session.run()
         except ModelError:
-            self._refuse(_non_finite(self.inputs, 'input '))
+            self._raise_non_finite(_format_non_finite(self.inputs, 'input '))
             raise
         # One check of inputs and outputs together, after the run: a second check would cost more
         # than running a small model in vain.
         if not session.finite():
-            self._refuse(self.non_finite())
+            self._raise_non_finite(self.non_finite())
         session.advance()
         return action.copy()
 
@@ -209,10 +209,12 @@ class Policy:
         """Run `step` on a flat vector, where the model takes one."""
         session = self._session
         if isinstance(session, BoundSession):
-            raise self._no_mapping(obs)
+            raise self._not_a_mapping_error(obs)
         action = session.run_flat(session.check_flat(obs, str(self.contract.path)))
         if not session.flat_finite():
-            self._refuse(_non_finite({'observation': session.flat}, '') or self._bad_output())
+            self._raise_non_finite(
+                _format_non_finite({'observation': session.flat}, '') or self._format_bad_output()
+            )
         session.advance()
         return action.copy()
 
@@ -235,7 +237,7 @@ class Policy:
                 f' expected {self._session.carry.shape}'
             )
         if not np.isfinite(array).all():
-            raise NonFiniteError(f'{self.contract.path}: carry: found {_first_bad(array)}')
+            raise NonFiniteError(f'{self.contract.path}: carry: found {_format_first(array)}')
         self._session.set_carry(array)
 
     def infer(self) -> Float32:
@@ -259,20 +261,20 @@ class Policy:
 
     def non_finite(self) -> str:
         """Format what is not finite in `inputs`, else in the last action and next carry."""
-        return _non_finite(self.inputs, 'input ') or self._bad_output()
+        return _format_non_finite(self.inputs, 'input ') or self._format_bad_output()
 
-    def _bad_output(self) -> str:
+    def _format_bad_output(self) -> str:
         outputs = {'action': self._session.action, 'next carry': self._session.next_carry()}
-        return _non_finite(outputs, 'model output ')
+        return _format_non_finite(outputs, 'model output ')
 
     def accept(self) -> None:
         """Make the next carry of the last infer() the current one; once for each infer()."""
         self._session.advance()
 
-    def _converted(self, obs: Mapping[str, npt.ArrayLike], name: str) -> npt.NDArray[Any]:
+    def _convert_input(self, obs: Mapping[str, npt.ArrayLike], name: str) -> npt.NDArray[Any]:
         """Convert an input to an array of the right shape."""
         if name not in obs:
-            raise self._misfit(obs)
+            raise self._inputs_error(obs)
         try:
             array = np.asarray(obs[name])
         except ValueError as error:
@@ -285,13 +287,13 @@ class Policy:
             )
         return array
 
-    def _no_mapping(self, obs: object) -> ContractError:
+    def _not_a_mapping_error(self, obs: object) -> ContractError:
         return ContractError(
             f'{self.contract.path}: inputs: found a {type(obs).__name__}; expected a mapping with'
             f' the arrays {", ".join(self.inputs)}'
         )
 
-    def _misfit(self, obs: Mapping[str, npt.ArrayLike]) -> ContractError:
+    def _inputs_error(self, obs: Mapping[str, npt.ArrayLike]) -> ContractError:
         missing = [name for name in self.inputs if name not in obs]
         extra = [str(name) for name in obs if name not in self.inputs]
         hint = '; the policy keeps its carry itself' if 'carry' in extra else ''
@@ -301,7 +303,8 @@ class Policy:
             f' expected {", ".join(self.inputs) or "none"}{hint}'
         )
 
-    def _refuse(self, non_finite: str) -> None:
+    def _raise_non_finite(self, non_finite: str) -> None:
+        """Discard the run and raise, unless the text is empty."""
         if non_finite:
             self._session.discard()
             raise NonFiniteError(
@@ -310,13 +313,13 @@ class Policy:
             )
 
 
-def _non_finite(arrays: Mapping[str, Float32], prefix: str) -> str:
+def _format_non_finite(arrays: Mapping[str, Float32], prefix: str) -> str:
     """Format what is not finite in named arrays; empty where all is."""
     bad = [(name, array) for name, array in arrays.items() if not np.isfinite(array).all()]
-    return ', '.join(f'{prefix}{name}: found {_first_bad(array)}' for name, array in bad)
+    return ', '.join(f'{prefix}{name}: found {_format_first(array)}' for name, array in bad)
 
 
-def _first_bad(array: Float32) -> str:
+def _format_first(array: Float32) -> str:
     """Format the first non-finite number of an array, and their count."""
     where = np.argwhere(~np.isfinite(array))
     index = tuple(int(at) for at in where[0])

@@ -112,7 +112,7 @@ def read_term(section: Section, known: TermNames) -> Term | None:
     return readers[source](section, known)
 
 
-def _common(
+def _make_term(
     section: Section, source: str, names: Sequence[str], unit: str, **more: object
 ) -> Term:
     labels = tuple(names)
@@ -138,7 +138,7 @@ def _joint_term(section: Section, source: str, known: TermNames) -> Term:
     if source == 'joint_positions':
         # Required: half of all policies take the one, half the other.
         relative = section.boolean('relative')
-    return _common(section, source, names, JOINT_SOURCES[source], relative=relative)
+    return _make_term(section, source, names, JOINT_SOURCES[source], relative=relative)
 
 
 def _vector_term(section: Section, source: str) -> Term:
@@ -147,7 +147,7 @@ def _vector_term(section: Section, source: str) -> Term:
         # Required: a mistake here is a factor of 9.81.
         unit = section.choice('unit', (UNIT, METRIC))
     names = read_names(section, 'axes', XYZ)
-    return _common(section, source, names, unit, frame=_frame(section))
+    return _make_term(section, source, names, unit, frame=_frame(section))
 
 
 def _frame(section: Section) -> str:
@@ -156,12 +156,12 @@ def _frame(section: Section) -> str:
 
 def _quaternion_term(section: Section, known: TermNames) -> Term:
     order = section.choice('order', ('wxyz', 'xyzw'))
-    return _common(section, QUATERNION, order, '1', frame=_frame(section), order=order)
+    return _make_term(section, QUATERNION, order, '1', frame=_frame(section), order=order)
 
 
 def _euler_term(section: Section, known: TermNames) -> Term:
     names = read_names(section, 'angles', RPY)
-    return _common(section, EULER, names, 'rad', frame=_frame(section))
+    return _make_term(section, EULER, names, 'rad', frame=_frame(section))
 
 
 def _command_term(section: Section, known: TermNames) -> Term:
@@ -180,7 +180,7 @@ def _command_term(section: Section, known: TermNames) -> Term:
         )
         entries = []
     names = [str(entry) for entry in entries]
-    return _common(section, COMMAND, names, 'of each entry', entries=tuple(entries))
+    return _make_term(section, COMMAND, names, 'of each entry', entries=tuple(entries))
 
 
 def _action_term(section: Section, known: TermNames) -> Term:
@@ -188,7 +188,7 @@ def _action_term(section: Section, known: TermNames) -> Term:
     which = section.choice('which', ('raw', 'scaled', 'target'))
     ago = section.integer('ago', 1, MAX_LENGTH, default=1)
     unit = 'network output' if which == 'raw' else 'rad'
-    return _common(section, ACTION, names, unit, which=which, ago=ago)
+    return _make_term(section, ACTION, names, unit, which=which, ago=ago)
 
 
 def _phase_term(section: Section, known: TermNames) -> Term:
@@ -207,11 +207,11 @@ def _phase_term(section: Section, known: TermNames) -> Term:
         names = [f'{each}({foot})' for each in encoding for foot in feet]
     else:
         names = [f'{each}({foot})' for foot in feet for each in encoding]
-    return _common(section, PHASE, names, '1', encoding=encoding, layout=layout)
+    return _make_term(section, PHASE, names, '1', encoding=encoding, layout=layout)
 
 
 def _time_term(section: Section, known: TermNames) -> Term:
-    return _common(section, TIME, ('time',), 's')
+    return _make_term(section, TIME, ('time',), 's')
 
 
 def _constant_term(section: Section, known: TermNames) -> Term:
@@ -221,4 +221,4 @@ def _constant_term(section: Section, known: TermNames) -> Term:
     if not isinstance(values, list) or not values or not all(map(is_float32, values)):
         section.problem(f'found {format_value(values)}, expected a list of numbers', 'values')
         values = [0.0]
-    return _common(section, CONSTANT, [f'{v:g}' for v in values], '1', entries=tuple(values))
+    return _make_term(section, CONSTANT, [f'{v:g}' for v in values], '1', entries=tuple(values))

@@ -76,7 +76,7 @@ class BagWriter:
         except RunError as error:
             self.refused[topic] = str(error)
             return False
-        self._connections[key] = self._guarded(
+        self._connections[key] = self._run_or_end(
             lambda: self._writer.add_connection(
                 topic,
                 msgtype,
@@ -104,7 +104,7 @@ class BagWriter:
             connection = self._connections[topic, msgtype]
         if self._ended:
             return False
-        self._guarded(lambda: self._writer.write(connection, stamp_ns, data))
+        self._run_or_end(lambda: self._writer.write(connection, stamp_ns, data))
         self.counts[topic] += 1
         return True
 
@@ -115,7 +115,7 @@ class BagWriter:
         :raises RunError: the disk is full or has failed; the bag has ended.
         """
         if not self._ended:
-            self._guarded(self._end_chunk)
+            self._run_or_end(self._end_chunk)
 
     def close(self, notes: Mapping[str, str] | None = None) -> dict[str, int]:
         """
@@ -128,7 +128,7 @@ class BagWriter:
         if not self._ended:
             for key, text in (notes or {}).items():
                 self._writer.set_custom_data(key, text)
-            self._guarded(self._writer.close)
+            self._run_or_end(self._writer.close)
             self._ended = True
         return dict(self.counts)
 
@@ -140,7 +140,7 @@ class BagWriter:
             storage.close_chunk()
         storage.bio.flush()
 
-    def _guarded(self, action: Callable[[], Any]) -> Any:
+    def _run_or_end(self, action: Callable[[], Any]) -> Any:
         """Run an action on the file; any failure ends the bag with one error."""
         try:
             return action()

@@ -48,6 +48,17 @@ class Joint:
     """-1 where the hardware turns the other way; applied in the bridge only."""
 
 
+def _column(field: str) -> cached_property[Float64]:
+    """Make a property with this field of all joints, as a read-only array [joints]."""
+
+    def read(robot: Robot) -> Float64:
+        column = np.array([getattr(joint, field) for joint in robot.joints], np.float64)
+        column.setflags(write=False)
+        return column
+
+    return cached_property(read)
+
+
 @dataclass(frozen=True, eq=False)
 class Robot:
     """A robot's description; every array is in the order of `joint_names` and read-only."""
@@ -71,58 +82,18 @@ class Robot:
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
-        """Names of all joints, in the order of the file."""
+        """Names of all joints, in file order."""
         return tuple(joint.name for joint in self.joints)
 
-    @cached_property
-    def lower(self) -> Float64:
-        """Lower position limits, rad."""
-        return self._column('lower')
-
-    @cached_property
-    def upper(self) -> Float64:
-        """Upper position limits, rad."""
-        return self._column('upper')
-
-    @cached_property
-    def home(self) -> Float64:
-        """The home pose, rad."""
-        return self._column('home')
-
-    @cached_property
-    def kp(self) -> Float64:
-        """Default stiffness, Nm/rad."""
-        return self._column('kp')
-
-    @cached_property
-    def kd(self) -> Float64:
-        """Default damping, Nms/rad."""
-        return self._column('kd')
-
-    @cached_property
-    def kp_max(self) -> Float64:
-        """Hard limits of the stiffness, Nm/rad."""
-        return self._column('kp_max')
-
-    @cached_property
-    def kd_max(self) -> Float64:
-        """Hard limits of the damping, Nms/rad."""
-        return self._column('kd_max')
-
-    @cached_property
-    def torque_limit(self) -> Float64:
-        """Torque limits, Nm."""
-        return self._column('torque_limit')
-
-    @cached_property
-    def velocity_limit(self) -> Float64:
-        """Speed limits, rad/s."""
-        return self._column('velocity_limit')
-
-    def _column(self, field: str) -> Float64:
-        column = np.array([getattr(joint, field) for joint in self.joints], np.float64)
-        column.setflags(write=False)
-        return column
+    lower = _column('lower')
+    upper = _column('upper')
+    home = _column('home')
+    kp = _column('kp')
+    kd = _column('kd')
+    kp_max = _column('kp_max')
+    kd_max = _column('kd_max')
+    torque_limit = _column('torque_limit')
+    velocity_limit = _column('velocity_limit')
 
 
 def load_robot(name_or_path: str | Path) -> Robot:

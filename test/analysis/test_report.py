@@ -18,8 +18,8 @@ from kinfer_ros.__main__ import main
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report import statistics
-from kinfer_ros.analysis.report_plots import PIECES
-from kinfer_ros.analysis.report_plots import Thinned
+from kinfer_ros.analysis.report_plots import MAX_INTERVALS
+from kinfer_ros.analysis.report_plots import CurveReducer
 
 
 def stop(step: int, simulation) -> None:
@@ -127,9 +127,9 @@ def test_thinning_keeps_every_peak():
     values = np.sin(time_axis)
     values[12_345], values[777] = 40.0, -40.0
     values[5000:5100] = np.nan
-    thin = Thinned(time_axis)
+    thin = CurveReducer(time_axis)
     drawn = thin.values(values)
-    assert len(drawn) == len(thin.time) <= 2 * (PIECES + 1)
+    assert len(drawn) == len(thin.time) <= 2 * (MAX_INTERVALS + 1)
     assert max(v for v in drawn if v is not None) == 40.0
     assert min(v for v in drawn if v is not None) == -40.0
     assert None in drawn

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kinfer_ros.contract.report import Row
-from kinfer_ros.doctor.machine import _memory
-from kinfer_ros.doctor.machine import _priority
+from kinfer_ros.doctor.machine import _check_memory
+from kinfer_ros.doctor.machine import _check_priority
 from kinfer_ros.doctor.machine import check_machine
 
 GOOD = {
@@ -69,10 +69,14 @@ def test_what_costs_time_is_a_warning_with_a_remedy(rows, name, text, what):
 
 def test_limits_that_nobody_raised_are_told_with_the_parameter():
     """The warning names the parameter that is not granted."""
-    assert [_priority(limit).verdict for limit in (0, 98, -1)] == ['warn', 'ok', 'ok']
-    assert [_memory(limit).verdict for limit in (8 << 20, 1 << 30, -1)] == ['warn', 'ok', 'ok']
-    assert 'thread_priority' in _priority(0).found
-    assert 'lock_memory' in _memory(0).found
+    assert [_check_priority(limit).verdict for limit in (0, 98, -1)] == ['warn', 'ok', 'ok']
+    assert [_check_memory(limit).verdict for limit in (8 << 20, 1 << 30, -1)] == [
+        'warn',
+        'ok',
+        'ok',
+    ]
+    assert 'thread_priority' in _check_priority(0).found
+    assert 'lock_memory' in _check_memory(0).found
 
 
 def test_a_container_that_shows_nothing_is_no_fault(tmp_path):
@@ -99,7 +103,7 @@ def test_only_segments_that_nobody_holds_are_stale(rows, tmp_path):
     )
     row = rows(**{'proc/locks': locks})['stale memory']
     assert row.verdict == 'ok'
-    assert row.found.startswith('10 segments')
+    assert row.found.startswith('10 unused segments')
 
 
 def test_a_run_directory_that_cannot_be_written_fails(tmp_path):

@@ -127,14 +127,14 @@ def read_numbers(value: Any, where: str, count: int | None = None) -> list[float
     good = isinstance(value, Sequence) and not isinstance(value, str)
     if good:
         try:
-            found = [float(entry) for entry in value]
+            values = [float(entry) for entry in value]
         except (TypeError, ValueError):
             good = False
-    if not good or any(abs(entry) > 1e30 or entry != entry for entry in found):
+    if not good or any(abs(entry) > 1e30 or entry != entry for entry in values):
         raise ModelError(f'{where}: found {str(value)[:80]!r}, expected a list of numbers')
-    if count is not None and len(found) != count:
-        raise ModelError(f'{where}: found {len(found)} numbers, expected {count}')
-    return found
+    if count is not None and len(values) != count:
+        raise ModelError(f'{where}: found {len(values)} numbers, expected {count}')
+    return values
 
 
 def require_key(content: Mapping[str, Any], key: str, where: str) -> Any:

@@ -44,7 +44,7 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
     :raises ModelError: a key is missing or wrong, or the network does not match.
     """
     where = f'{path}: custom metadata'
-    metadata = {key: _first(graph.metadata, names, where) for key, names in ALIASES.items()}
+    metadata = {key: _read_first(graph.metadata, names, where) for key, names in ALIASES.items()}
     missing = [ALIASES[key][0] for key in REQUIRED if metadata[key] is None]
     if missing:
         listed = ', '.join(sorted(graph.metadata)) or 'nothing'
@@ -71,12 +71,12 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
     return contract
 
 
-def _first(metadata: Mapping[str, str], keys: tuple[str, ...], where: str) -> Any:
+def _read_first(metadata: Mapping[str, str], keys: tuple[str, ...], where: str) -> Any:
     key = next((key for key in keys if metadata.get(key, '').strip()), None)
-    return None if key is None else _parsed(metadata[key], f'{where}: {key}')
+    return None if key is None else _parse(metadata[key], f'{where}: {key}')
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parse(text: str, where: str) -> Any:
     """Parse JSON (of an object, the values) or entries separated by commas."""
     if text.lstrip()[:1] in ('[', '{'):
         try:
@@ -138,7 +138,7 @@ def _read_terms(
         if any(term['source'] == source for term in terms):
             contract.assume(text)
     contract.assume('observation scales: 1, no clip (normalisation is inside the network)')
-    lengths = _lengths(contract, metadata, terms, graph, where)
+    lengths = _read_lengths(contract, metadata, terms, graph, where)
     longest = max(lengths)
     if longest > 1:
         contract.observation['history'] = {
@@ -154,7 +154,7 @@ def _read_terms(
     contract.observation['terms'] = terms
 
 
-def _lengths(
+def _read_lengths(
     contract: ImportedContract,
     metadata: dict[str, Any],
     terms: list[dict[str, Any]],

@@ -94,8 +94,8 @@ def read_deploy(
     )
     contract.assume(f'joint names: {source}, in the order of the SDK (the file has no names)')
     contract.assume('stiffness and damping are in SDK order, all other lists in policy order')
-    contract.kp = _by_motor(content, 'stiffness', order, where)
-    contract.kd = _by_motor(content, 'damping', order, where)
+    contract.kp = _read_by_motor(content, 'stiffness', order, where)
+    contract.kd = _read_by_motor(content, 'damping', order, where)
     if content.get('step_dt') is None:
         contract.assume('control rate: 50 Hz (the file has no step_dt)')
     else:
@@ -106,7 +106,7 @@ def read_deploy(
     return contract
 
 
-def _by_motor(
+def _read_by_motor(
     content: dict[str, Any], key: str, order: list[int], where: str
 ) -> list[float] | None:
     if content.get(key) is None:
@@ -185,7 +185,7 @@ def _read_observations(contract: ImportedContract, content: dict[str, Any], wher
         contract.assume('history: oldest first, at the start the first frame repeated')
     contract.observation['terms'] = []
     for name, entry in entries.items():
-        term = _term(contract, name, entry, scale_first, where)
+        term = _read_term(contract, name, entry, scale_first, where)
         if lengths[name] != longest:
             term['history'] = lengths[name]
         contract.observation['terms'].append(term)
@@ -197,7 +197,7 @@ def _is_group(entry: Any) -> bool:
     )
 
 
-def _term(
+def _read_term(
     contract: ImportedContract, name: str, entry: dict[str, Any], scale_first: bool, where: str
 ) -> dict[str, Any]:
     term = spec_term(name, where)
