@@ -177,7 +177,7 @@ def measure_observation(folder: Path, rounds: int) -> Figure:
     def build() -> None:
         copy()
         built.build(inner.extra)
-        built.remember(inner.extra, inner.next_extra, action, action)
+        built.update_memory(inner.extra, inner.next_extra, action, action)
 
     policy.step(obs)
     in_turns(copy, build, 200)

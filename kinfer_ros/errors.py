@@ -1,19 +1,18 @@
-"""The one exception family of the package.
+"""The exceptions of the package.
 
-Everything that can go wrong through a file, a parameter, a message or a machine is raised as a
-KinferRosError; the commands print its text and exit with code 2. Whatever else is raised is a bug
-of ours and shows its traceback.
+Every problem with a file, a parameter, a message or a machine is raised as a KinferRosError; the
+commands print its text and exit with code 2. Any other exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations
 
 
 class KinferRosError(Exception):
-    """Base of all errors a user can cause; its text says what was found, expected, and where."""
+    """Base class; the text says what was found, what was expected, and where."""
 
 
 class ModelError(KinferRosError):
-    """A policy file is missing, damaged, or not what its format says."""
+    """A policy file is missing, damaged, or not of its format."""
 
 
 class RobotError(KinferRosError):
@@ -33,16 +32,16 @@ class BridgeError(KinferRosError):
 
 
 class RunError(KinferRosError):
-    """A run directory or one of its files cannot be made, written or read."""
+    """A run directory or one of its files cannot be created, written or read."""
 
 
 class NotReady(KinferRosError):
-    """Something that may still come is not there yet (sensors, gains, clock): try again."""
+    """Something is not available yet (sensors, gains, clock): try again."""
 
 
 class Refused(KinferRosError):
-    """The robot must not be moved as things stand: mend that, then ask again; never by itself."""
+    """The robot must not be moved now; a person must solve the problem, then try again."""
 
 
 class NonFiniteError(KinferRosError):
-    """A NaN or an infinity where a number has to be: refused, never clamped."""
+    """A NaN or an infinity: refused, never clamped."""

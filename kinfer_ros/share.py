@@ -1,8 +1,4 @@
-"""Finds the files that ship beside the code: config/, launch/, robots/.
-
-Without this a command would work from a checkout but not from an installed package, or the other
-way round.
-"""
+"""Finds the files that ship with the code, in a checkout and in an installed package."""
 
 from __future__ import annotations
 
@@ -26,5 +22,5 @@ def share_dir() -> Path:
         share = Path(prefix) / 'share' / PACKAGE
         if prefix and (share / 'package.xml').is_file():
             return share
-    # lib/pythonX.Y/site-packages/kinfer_ros -> the install prefix, when nothing was sourced.
+    # lib/pythonX.Y/site-packages/kinfer_ros -> the install prefix, where nothing is sourced.
     return Path(__file__).resolve().parents[4] / 'share' / PACKAGE

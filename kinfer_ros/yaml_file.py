@@ -1,9 +1,8 @@
-"""Reads a YAML file strictly: every problem, with its line, in one message.
+"""Reads a YAML file strictly and reports all problems, with their lines, in one error.
 
-A plain YAML loader takes a misspelt key for an absent one, keeps the last of two equal keys, and
-reads `1e3` as text; a robot would then run with a default where its owner wrote a number. Here a
-reader asks a `Section` for each key that it knows, with the type it needs, and `finish` reports
-whatever was missing, wrong, or never asked for.
+A plain YAML loader ignores misspelt keys, keeps the last of two equal keys, and reads `1e3` as
+text. Here the reader requests each key it knows from a `Section`, with its type, and `finish`
+reports every missing, wrong or unknown key.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 
-SIZE_LIMIT = 1 << 20
-"""Bytes; a hand-written file is far below, and more would be a mistake or an attack."""
+MAX_BYTES = 1 << 20
+"""Far above any hand-written file."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -32,11 +31,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 class YamlFile:
     """
-    One YAML file that is being read; `root` is its top level.
+    A YAML file to read; `root` is its top level.
 
-    :param path: the file.
-    :param what: what the file is, for messages (`robot file`).
-    :param error: the class of the errors raised from it.
+    :param what: the kind of file, for messages (`robot file`).
+    :param error: class of the errors to raise.
     :raises KinferRosError: of that class, when the file cannot be read as one YAML mapping.
     """
 
@@ -54,23 +52,22 @@ class YamlFile:
 
     def finish(self) -> None:
         """
-        End the reading: keys that nobody asked for are problems as well.
+        Report all problems, including unknown keys.
 
-        :raises KinferRosError: one error with all problems, in the order of their lines.
+        :raises KinferRosError: one error with all problems, sorted by line.
         """
         for section in self._sections:
             section.report_unknown()
         if not self._problems:
             return
-        found = sorted(set(self._problems))
-        lines = [f'line {line}: {text}' for line, text in found]
+        lines = [f'line {line}: {text}' for line, text in sorted(set(self._problems))]
         if len(lines) == 1:
             raise self._error(f'{self._what} {self.path}, {lines[0]}')
         listed = '\n  '.join(lines)
         raise self._error(f'{self._what} {self.path}: {len(lines)} problems\n  {listed}')
 
     def register(self, section: Section) -> None:
-        """Remember a section, to look for unknown keys in it at the end."""
+        """Add a section to check for unknown keys in `finish`."""
         self._sections.append(section)
 
     def _compose(self) -> yaml.MappingNode:
@@ -91,11 +88,11 @@ class YamlFile:
     def _text(self) -> str:
         try:
             with self.path.open('rb') as stream:
-                data = stream.read(SIZE_LIMIT + 1)
+                data = stream.read(MAX_BYTES + 1)
         except OSError as error:
             raise self._fail(f'cannot be read: {error.strerror}') from None
-        if len(data) > SIZE_LIMIT:
-            raise self._fail(f'is larger than {SIZE_LIMIT} bytes')
+        if len(data) > MAX_BYTES:
+            raise self._fail(f'is larger than {MAX_BYTES} bytes')
         try:
             return data.decode('utf-8')
         except UnicodeDecodeError as error:
@@ -108,16 +105,16 @@ class YamlFile:
 
 class Section:
     """
-    One mapping of the file; each getter names a key, its type and its bounds.
+    One mapping of the file; a getter for each type of value.
 
-    A getter whose key is missing or wrong notes the problem and returns a harmless value of the
-    right type, so that the reading goes on and finds the rest.
+    A getter whose key is missing or wrong notes the problem and returns a placeholder of the right
+    type, so that reading continues and finds the other problems.
     """
 
     def __init__(self, file: YamlFile, name: str, node: yaml.MappingNode) -> None:
         self._file = file
         self._name = name
-        self._asked: set[str] = set()
+        self._known_keys: set[str] = set()
         self._nodes: dict[str, yaml.Node] = {}
         self._key_lines: dict[str, int] = {}
         self.line = node.start_mark.line + 1
@@ -125,12 +122,12 @@ class Section:
         file.register(self)
 
     def keys(self) -> tuple[str, ...]:
-        """Return the keys that are there, in the order of the file."""
+        """Return the keys, in the order of the file."""
         return tuple(self._nodes)
 
     def has(self, key: str) -> bool:
-        """Tell whether an optional key is there."""
-        self._asked.add(key)
+        """Whether an optional key is present."""
+        self._known_keys.add(key)
         return key in self._nodes
 
     def problem(self, text: str, key: str = '') -> None:
@@ -141,7 +138,7 @@ class Section:
         self._file.problem(line, f'{place}: {text}' if place else text)
 
     def string(self, key: str, default: str | None = None) -> str:
-        """Return a text that is not empty."""
+        """Return a non-empty text."""
 
         def check(value: Any) -> bool:
             return isinstance(value, str) and bool(value.strip())
@@ -155,14 +152,10 @@ class Section:
         )
 
     def integer(self, key: str, minimum: int, maximum: int, default: int | None = None) -> int:
-        """Return a whole number within the bounds, ends included."""
+        """Return a whole number from `minimum` to `maximum`."""
 
         def check(value: Any) -> bool:
-            return (
-                isinstance(value, int)
-                and not isinstance(value, bool)
-                and minimum <= value <= maximum
-            )
+            return type(value) is int and minimum <= value <= maximum
 
         wanted = f'a whole number from {minimum} to {maximum}'
         return int(self._value(key, wanted, check, default, minimum))
@@ -175,7 +168,7 @@ class Section:
         maximum: float = math.inf,
         default: float | None = None,
     ) -> float:
-        """Return a finite number within the bounds, ends included."""
+        """Return a finite number from `minimum` to `maximum`."""
 
         def check(value: Any) -> bool:
             return is_number(value) and minimum <= value <= maximum
@@ -202,7 +195,7 @@ class Section:
         return str(value)
 
     def section(self, key: str) -> Section | None:
-        """Return the mapping under `key`; None, with the problem noted, where there is none."""
+        """Return the mapping under `key`; None, with a problem noted, where there is none."""
         node = self._node(key, required=True)
         if node is None:
             return None
@@ -212,23 +205,23 @@ class Section:
         return Section(self._file, self._place(key), node)
 
     def each(self, key: str) -> list[Section]:
-        """Return the mappings of the list under `key`, in its order."""
+        """Return the mappings of the list under `key`."""
         node = self._node(key, required=True)
         if node is None:
             return []
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self.problem(f'found {describe(node)}, expected a list of mappings', key)
             return []
-        found = []
+        sections = []
         for index, entry in enumerate(node.value):
             place = f'{self._place(key)}[{index}]'
             if isinstance(entry, yaml.MappingNode):
-                found.append(Section(self._file, place, entry))
+                sections.append(Section(self._file, place, entry))
             else:
                 line = entry.start_mark.line + 1
                 text = f'{place}: found {describe(entry)}, expected a mapping {{key: value, ...}}'
                 self._file.problem(line, text)
-        return found
+        return sections
 
     def plain(self, key: str) -> Any:
         """Return an optional key's value as plain lists, dicts and scalars; None if absent."""
@@ -243,24 +236,24 @@ class Section:
             return None
 
     def sections(self) -> dict[str, Section]:
-        """Return all keys of this section as mappings: for keys that are free names."""
-        found = {key: self.section(key) for key in self._nodes}
-        return {key: section for key, section in found.items() if section is not None}
+        """Return the mappings under all keys, for keys that are free names."""
+        sections = {key: self.section(key) for key in self._nodes}
+        return {key: section for key, section in sections.items() if section is not None}
 
-    def accept_all(self) -> None:
-        """Ask for every key: where it cannot be known which there should be."""
-        self._asked |= self._nodes.keys()
+    def allow_all_keys(self) -> None:
+        """Accept every key, where the allowed keys are not known."""
+        self._known_keys |= self._nodes.keys()
 
     def report_unknown(self) -> None:
-        """Note every key that nobody asked for."""
-        missing = self._asked - self._nodes.keys()
+        """Note every unknown key."""
+        missing = self._known_keys - self._nodes.keys()
         for key, line in self._key_lines.items():
-            if key in self._asked:
+            if key in self._known_keys:
                 continue
-            # A misspelt key most likely stands for one that is missing.
-            hint = did_you_mean(key, missing) or did_you_mean(key, self._asked)
+            # A misspelt key most likely means one that is missing.
+            hint = did_you_mean(key, missing) or did_you_mean(key, self._known_keys)
             place = f'{self._name}: ' if self._name else ''
-            known = '' if hint else f'; known are {", ".join(sorted(self._asked))}'
+            known = '' if hint else f'; known are {", ".join(sorted(self._known_keys))}'
             self._file.problem(line, f"{place}unknown key '{key}'{hint}{known}")
 
     def _value(
@@ -271,7 +264,7 @@ class Section:
         default: Any,
         placeholder: Any,
     ) -> Any:
-        """Return a checked value; the default or, with a problem noted, the placeholder."""
+        """Return the checked value, the default, or (with a problem noted) the placeholder."""
         node = self._node(key, required=default is None)
         if node is None:
             return placeholder if default is None else default
@@ -282,7 +275,7 @@ class Section:
         return placeholder
 
     def _node(self, key: str, required: bool) -> yaml.Node | None:
-        self._asked.add(key)
+        self._known_keys.add(key)
         node = self._nodes.get(key)
         if node is None and required:
             self.problem(f"missing key '{key}'")
@@ -299,7 +292,7 @@ class Section:
                 self._file.problem(line, f'found {describe(key_node)} as a key, expected a name')
             elif key_node.value in first:
                 place = self._place(key_node.value)
-                self._file.problem(line, f'{place}: the key stands here a second time')
+                self._file.problem(line, f'{place}: duplicate key')
             else:
                 first[key_node.value] = (key_node, value_node)
         node.value = list(first.values())
@@ -309,7 +302,7 @@ class Section:
             self._key_lines[key_node.value] = key_node.start_mark.line + 1
 
     def _merge(self, node: yaml.MappingNode) -> None:
-        """Resolve `<<: *anchor`, the one way to write a thing once in YAML."""
+        """Resolve `<<: *anchor`."""
         try:
             yaml.constructor.SafeConstructor().flatten_mapping(node)
         except (yaml.YAMLError, RecursionError) as error:
@@ -318,17 +311,17 @@ class Section:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a finite number (a truth value is none)."""
+    """Whether a value is a finite number (not a boolean)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
         return math.isfinite(value)
-    except OverflowError:  # an integer beyond every float
+    except OverflowError:  # an integer too large for a float
         return False
 
 
 def describe(node: yaml.Node) -> str:
-    """Say in words what a YAML node holds."""
+    """Describe the content of a YAML node in words."""
     if isinstance(node, yaml.MappingNode):
         return f'a mapping of {len(node.value)} keys'
     if isinstance(node, yaml.SequenceNode):
@@ -349,7 +342,7 @@ def _nested(node: yaml.SequenceNode) -> bool:
 
 
 def _number_hint(text: str) -> str:
-    """YAML 1.1 takes 1e3 for text; say so, rather than leave the reader to wonder."""
+    """Explain a number that YAML 1.1 reads as text, such as 1e3."""
     try:
         float(text)
     except ValueError:
@@ -366,7 +359,7 @@ def _bounds(minimum: float, maximum: float) -> str:
 
 
 def _construct(node: yaml.Node) -> Any:
-    """Build the plain value of a scalar or a list of scalars; others stay what they are."""
+    """Return the plain value of a scalar or a list of scalars, else the node."""
     if isinstance(node, yaml.SequenceNode) and _nested(node):
         return node
     if isinstance(node, yaml.MappingNode):

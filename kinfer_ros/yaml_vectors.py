@@ -1,7 +1,6 @@
-"""Reads names, vectors and bounds of a YAML section: one number for all, a list, or by name.
+"""Reads names, vectors and bounds of a YAML section.
 
-A scale written as `0.25`, as twelve numbers, or as `{hip: 0.1, ...}` is the same thing three ways.
-Without this module each reader of a vector would accept its own subset of them.
+A vector is one number for all entries (`0.25`), a list, or a mapping (`{hip: 0.1, ...}`).
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ Vector = tuple[float, ...]
 Bounds = tuple[Vector, Vector]
 
 MAX_COUNT = 4096
-"""Entries of any list; no robot has as many joints."""
+"""Entries of any list."""
 MAX_VALUE = 3.4e38
-"""Beyond this a float32 is infinite."""
+"""Largest value of a float32."""
 
 
 def read_names(
@@ -29,7 +28,7 @@ def read_names(
     """
     Read a list of distinct names.
 
-    :param known: the names there are; all of them, in their order, where the key is absent.
+    :param known: the allowed names; also the result where the key is absent.
     """
     value = section.plain(key)
     if value is None:
@@ -39,15 +38,16 @@ def read_names(
             section.problem(f"missing key '{key}'" if not section.has(key) else 'is empty', key)
         return ()
     if not isinstance(value, list) or not value or len(value) > MAX_COUNT:
-        section.problem(f'found {shown(value)}, expected a list of names', key)
+        section.problem(f'found {format_value(value)}, expected a list of names', key)
         return ()
     wrong = [name for name in value if not isinstance(name, str) or not name.strip()]
     if wrong:
-        section.problem(f'found {shown(wrong[0])}, expected names', key)
+        section.problem(f'found {format_value(wrong[0])}, expected names', key)
         return ()
-    twice = sorted({name for name in value if value.count(name) > 1})
-    if twice:
-        section.problem(f'found {", ".join(twice)} more than once, expected each name once', key)
+    duplicates = sorted({name for name in value if value.count(name) > 1})
+    if duplicates:
+        listed = ', '.join(duplicates)
+        section.problem(f'found {listed} more than once, expected each name once', key)
     unknown = [name for name in value if known is not None and name not in known]
     if unknown:
         hint = did_you_mean(unknown[0], known or ())
@@ -67,16 +67,16 @@ def read_vector(
     default: float | None = None,
 ) -> Vector | None:
     """
-    Read one number for each of `names`: a number for all, a list in their order, or by name.
+    Read one number for each of `names`: one for all, a list in their order, or a mapping.
 
-    :param default: for all of them, where the key is absent; None where it then is None.
+    :param default: used for all where the key is absent; with None the result is then None.
     """
     value = section.plain(key)
     count = len(names)
     if value is None and not section.has(key):
         return None if default is None else (default,) * count
     if not names:
-        return ()  # the names themselves are wrong, which is noted already
+        return ()  # the names are wrong, which is noted already
     if isinstance(value, dict):
         value = _by_name(section, key, value, names)
         if value is None:
@@ -84,9 +84,9 @@ def read_vector(
     if _is_value(value, minimum):
         return (float(value),) * count
     if not isinstance(value, list) or not all(_is_value(entry, minimum) for entry in value):
-        least = '' if minimum == -math.inf else f' of at least {minimum:g}'
-        wanted = f'a number{least} ({unit}), {count} of them, or {{name: number}}'
-        section.problem(f'found {shown(value)}, expected {wanted}', key)
+        bound = '' if minimum == -math.inf else f' of at least {minimum:g}'
+        expected = f'a number{bound} ({unit}), {count} of them, or {{name: number}}'
+        section.problem(f'found {format_value(value)}, expected {expected}', key)
         return (0.0,) * count
     if len(value) != count:
         section.problem(
@@ -99,7 +99,7 @@ def read_vector(
 
 
 def read_bounds(section: Section, key: str, names: Sequence[str], unit: str) -> Bounds | None:
-    """Read [lowest, highest] for all of `names`, or one such pair for each; None where absent."""
+    """Read [lowest, highest] for all of `names`, or one pair for each; None where absent."""
     value = section.plain(key)
     if value is None:
         return None
@@ -111,14 +111,14 @@ def read_bounds(section: Section, key: str, names: Sequence[str], unit: str) -> 
     if _is_pair(value):
         value = [value] * count
     if not isinstance(value, list) or len(value) != count or not all(map(_is_pair, value)):
-        wanted = f'[lowest, highest] ({unit}), or {count} such pairs'
-        section.problem(f'found {shown(value)}, expected {wanted}', key)
+        expected = f'[lowest, highest] ({unit}), or {count} such pairs'
+        section.problem(f'found {format_value(value)}, expected {expected}', key)
         return None
     return tuple(float(low) for low, _ in value), tuple(float(high) for _, high in value)
 
 
-def shown(value: Any) -> str:
-    """Write a plain value as it stands in the file, cut to a readable length."""
+def format_value(value: Any) -> str:
+    """Format a value for an error message, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= 80 else f'{text[:77]}...'
 
@@ -139,19 +139,15 @@ def _by_name(
     return [value[name] for name in names]
 
 
-def fits(value: Any) -> bool:
-    """Whether a value is a finite number that float32 can hold."""
+def is_float32(value: Any) -> bool:
+    """Whether a value is a finite number in the range of float32."""
     return is_number(value) and abs(value) < MAX_VALUE
 
 
 def _is_value(value: Any, minimum: float) -> bool:
-    return fits(value) and minimum <= value
+    return is_float32(value) and minimum <= value
 
 
 def _is_pair(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(fits(entry) for entry in value)
-        and value[0] <= value[1]
-    )
+    is_pair = isinstance(value, list) and len(value) == 2 and all(map(is_float32, value))
+    return is_pair and bool(value[0] <= value[1])

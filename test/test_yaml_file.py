@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.yaml_file import SIZE_LIMIT
+from kinfer_ros.yaml_file import MAX_BYTES
 from kinfer_ros.yaml_file import YamlFile
 
 
@@ -70,7 +70,7 @@ def test_single_problem_is_one_line(tmp_path):
 def test_duplicate_key_is_refused(tmp_path):
     """YAML loaders keep the last one silently, and the first is what the eye finds."""
     message = problems(tmp_path, 'a: 1\nb: 1\na: 2\n', lambda root: (root.has('a'), root.has('b')))
-    assert 'line 3: a: the key stands here a second time' in message
+    assert 'line 3: a: duplicate key' in message
 
 
 @pytest.mark.parametrize('text', ['.nan', '.inf', 'yes', '1e3', '[1]', '', '9' * 400])
@@ -131,6 +131,6 @@ def test_unreadable_files(tmp_path):
     (tmp_path / 'binary').write_bytes(b'a: \xff\xfe')
     with pytest.raises(ConfigError, match='not UTF-8'):
         YamlFile(tmp_path / 'binary', 'test file')
-    (tmp_path / 'huge').write_bytes(b'#' * (SIZE_LIMIT + 1))
+    (tmp_path / 'huge').write_bytes(b'#' * (MAX_BYTES + 1))
     with pytest.raises(ConfigError, match='larger than'):
         YamlFile(tmp_path / 'huge', 'test file')

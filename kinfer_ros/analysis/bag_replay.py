@@ -1,13 +1,11 @@
-"""Replays a run from its bag alone: its messages through the node's own sensor and control code.
+"""Replays a run from its bag alone, with the node's own sensor and control code.
 
-Each recorded command names, by its stamp, the joint sample that it answers; the controller gets
-that sample, the IMU and odometry samples of the same stamp, and the commands and parameter changes
-that were received before. Without this a run whose step log is lost, or was never written, could
-not be repeated, and nothing would show that log and bag tell the same story.
+A recorded command has the stamp of the joint sample it was computed from. The controller gets that
+sample, the IMU and odometry samples of the same stamp, and the commands and parameter changes
+received before.
 
-What a bag does not say: the control clock (in lockstep it is the stamp; in real time the stamp
-stands for it, and the ramp is not repeated), calls of services (modes are taken from the commands)
-and swaps of the model.
+Not in a bag: the control clock (in lockstep it equals the stamp; in real time the stamp replaces
+it, and the ramp is not repeated), service calls (modes come from the commands) and model swaps.
 """
 
 from __future__ import annotations
@@ -49,13 +47,13 @@ from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.setup import load_setup
 
 SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry}
-"""Found by their stamp; everything else by when it was received."""
+"""Selected by stamp; all other topics by time of reception."""
 
 COMMANDS = {'cmd_vel': Twist, 'policy_command': JointState}
 _TYPES = {'geometry_msgs/msg/TwistStamped': TwistStamped}
 
 _LONG_AGO_NS = 3600 * 10**9
-"""No ramp takes as long."""
+"""Longer than any ramp."""
 
 Received = tuple[int, Any]
 """ns since the Unix epoch, and the message."""
@@ -64,10 +62,10 @@ Received = tuple[int, Any]
 @dataclass
 class Bag:
     """
-    The messages that a policy node could have taken.
+    The recorded input and output messages of a policy node.
 
-    :ivar commands: what it sent, in order.
-    :ivar samples: sensor messages by topic, then stamp.
+    :ivar commands: its joint_commands, in order.
+    :ivar samples: sensor messages by topic and stamp.
     :ivar others: (received, topic, message) of commands and parameter events, in order.
     """
 
@@ -79,11 +77,11 @@ class Bag:
 @dataclass
 class BagOutcome:
     """
-    What a replay from the bag found.
+    Result of a replay from the bag.
 
-    :ivar ticks: commands that were answered; `without_sample`: their sample is not in the bag.
-    :ivar target: targets of mode run; `other_target` those of the other modes.
-    :ivar modes: commands whose mode came out otherwise.
+    :ivar ticks: replayed commands; `without_sample`: those whose sample is not in the bag.
+    :ivar target: targets in mode run; `other_target` in the other modes.
+    :ivar modes: commands whose replayed mode differs.
     """
 
     target: Comparison
@@ -95,7 +93,7 @@ class BagOutcome:
 
 def read_bag(path: Path) -> Bag:
     """
-    Read a bag, also one that nobody has closed.
+    Read a bag, also one that was not closed.
 
     :raises RunError: it cannot be read, or holds no joint_commands.
     """
@@ -118,13 +116,13 @@ def read_bag(path: Path) -> Bag:
     for each in messages:
         topic = each.channel.topic.removeprefix(prefix)
         try:
-            _sort_in(bag, topic, each.channel.msgtype, each.stamp_ns, each.data)
-        except Exception as error:  # rclpy's decoder has no error family of its own
+            _store(bag, topic, each.channel.msgtype, each.stamp_ns, each.data)
+        except Exception as error:  # rclpy's decoder has no exception class of its own
             raise RunError(f'{path}: a message on {each.channel.topic}: {error}') from error
     return bag
 
 
-def _sort_in(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> None:
+def _store(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> None:
     if topic == 'joint_commands':
         bag.commands.append((received, deserialize_message(data, JointState)))
     elif topic in SENSORS:
@@ -147,23 +145,23 @@ class BagReplay:
         self._values: dict[str, Any] = dict(run.fact('parameters'))
         self._bag = bag
         self._stamps = {name: sorted(found) for name, found in bag.samples.items()}
-        self._next = 0
+        self._next_other = 0
         self._session = ''
         self._last = ('', 0)
         self._lockstep = bool(self._values.get('lockstep'))
 
     def run(self, progress: Callable[[int], None]) -> BagOutcome:
-        """Answer every recorded command again; :param progress: called with each one's number."""
+        """Replay every recorded command; :param progress: called with its number."""
         for number, (received, command) in enumerate(self._bag.commands):
             progress(number)
-            self._answer(received, command)
+            self._replay(received, command)
         return self.outcome
 
-    def _answer(self, received: int, command: JointState) -> None:
+    def _replay(self, received: int, command: JointState) -> None:
         session, _, mode = command.header.frame_id.partition(' ')
         now = stamp_ns(command.header)
         if self._lockstep and (session, now) == self._last:
-            return  # the simulation had asked again, and got the same answer again
+            return  # the command was repeated for the simulation
         self._last = (session, now)
         if now not in self._bag.samples['joint_states'] or not bisect_right(
             self._stamps['imu/data'], now
@@ -175,12 +173,12 @@ class BagReplay:
             self._session = session
             self._activate(now)
         self._take_others(received, now)
-        self._ask_for(mode, now)
+        self._follow_mode(mode, now)
         self._controller.tick(now, now)
         self._compare(now, mode, command)
 
     def _take_sensors(self, now: int) -> None:
-        """Read the samples of this stamp; where a source has none, its newest one before."""
+        """Read the samples of this stamp; for a topic without one, the newest before it."""
         frame = self._controller.inputs.frame
         read_joint_state(self._bag.samples['joint_states'][now], frame)
         for topic, read in (('imu/data', read_imu), ('odom', read_odometry)):
@@ -190,18 +188,21 @@ class BagReplay:
 
     def _take_others(self, received: int, now: int) -> None:
         command = self._controller.inputs.command
-        while self._next < len(self._bag.others) and self._bag.others[self._next][0] <= received:
-            _, topic, message = self._bag.others[self._next]
-            self._next += 1
+        while (
+            self._next_other < len(self._bag.others)
+            and self._bag.others[self._next_other][0] <= received
+        ):
+            _, topic, message = self._bag.others[self._next_other]
+            self._next_other += 1
             if topic == 'parameters':
-                self._set(message)
+                self._set_parameters(message)
             elif topic == 'policy_command':
                 command.set_named(message.name, message.position, now)
             else:
                 twist = message.twist if isinstance(message, TwistStamped) else message
                 command.set_twist(twist.linear.x, twist.linear.y, twist.angular.z, now)
 
-    def _set(self, event: ParameterEvent) -> None:
+    def _set_parameters(self, event: ParameterEvent) -> None:
         changed = {
             each.name: parameter_value_to_python(each.value)
             for each in event.changed_parameters
@@ -211,8 +212,8 @@ class BagReplay:
             self._values |= changed
             self._controller.request_live_settings(live_settings_from(self._values))
 
-    def _ask_for(self, mode: str, now: int) -> None:
-        """Follow what was asked of the node by services and lifecycle, which no bag has."""
+    def _follow_mode(self, mode: str, now: int) -> None:
+        """Request the mode of the command: service calls and transitions are not in the bag."""
         controller = self._controller
         if not self._lockstep:
             self._follow_ramp(mode, now)
@@ -228,7 +229,7 @@ class BagReplay:
             controller.request_fade()
 
     def _follow_ramp(self, mode: str, now: int) -> None:
-        """Real time: end the ramp with the tick that is known to have ended it."""
+        """In real time, end the ramp at the recorded tick."""
         if mode == Mode.RAMP:
             self._activate(now)
         elif self._controller.mode is Mode.RAMP:
@@ -246,8 +247,8 @@ class BagReplay:
         tensor = outcome.target if mode == Mode.RUN else outcome.other_target
         if mode != controller.mode:
             outcome.modes += 1
-            note = f'mode {mode} was recorded, {controller.mode} came out: {controller.reason}'
-            tensor.differ(Difference(now, 'mode', 0, float('nan'), float('nan'), note))
+            note = f'mode: recorded {mode}, replayed {controller.mode}: {controller.reason}'
+            tensor.add_difference(Difference(now, 'mode', 0, float('nan'), float('nan'), note))
             return
         recorded = np.array(command.position)
         if not recorded.size or controller.send is not Send.POSITION:
@@ -259,21 +260,21 @@ class BagReplay:
 
 def load_for_bag(run: RecordedRun, bags: list[Path]) -> tuple[PolicySetup, Bag]:
     """
-    Load what a run ran, with the parameters it had, and its newest bag.
+    Load the policy and robot of a run, with its parameters, and its newest bag.
 
-    :raises KinferRosError: model or robot are gone or changed, or there is no bag.
+    :raises KinferRosError: model or robot are missing or changed, or there is no bag.
     """
     parameters: Mapping[str, Any] = run.fact('parameters')
     if not bags:
         raise RunError(f'{run.path}: no bag in it')
     try:
-        loaded = load_setup({**parameters, 'duration': 0.0})  # the commands say when the run ended
+        loaded = load_setup({**parameters, 'duration': 0.0})  # the run ends with its commands
     except KeyError as error:
         raise RunError(f'{run.path}/run.json: parameter {error} is missing') from error
     found, recorded = loaded.policy.contract.sha256, run.fact('model_sha256')
     if found != recorded:
         raise RunError(
-            f'{loaded.policy.contract.path}: has changed since this run (sha256 {found[:12]}, '
+            f'{loaded.policy.contract.path}: changed since this run (sha256 {found[:12]}, '
             f'recorded {recorded[:12]})'
         )
     if run.facts.get('swaps'):

@@ -1,7 +1,4 @@
-"""A step log as arrays over time, for statistics, plots and tables.
-
-Without this module a report would handle a run record by record, at a hundred times the cost.
-"""
+"""Reads a step log as arrays over time, for statistics, plots and tables."""
 
 from __future__ import annotations
 
@@ -22,21 +19,19 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
 
-Float64 = Float64
-
-ROWS = (
+ROW_KEYS = (
     'joint_angles', 'joint_vels', 'projected_g', 'accel', 'gyro', 'command', 'output', 'target',
     'measured_position', 'measured_velocity', 'odom',
 )  # fmt: skip
-SCALARS = ('late_us', 'age_us')
+SCALAR_KEYS = ('late_us', 'age_us')
 CLOCKS = {'now_ns': 1e9, 't_us': 1e6}
-"""And what a second is in their unit."""
+"""Clock keys, and their units per second."""
 
-SLAB = 4096
-"""Records that are held as parsed at a time."""
+BLOCK_RECORDS = 4096
+"""Records parsed at a time: a million parsed records would take gigabytes."""
 
 _KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str}
-"""What other kinds of value are left out of a damaged record."""
+"""Keys whose values must have this type; others are dropped from a damaged record."""
 
 _REPEATED = ('joint_order', 'joint_velocities', 'carry', 'resume')
 
@@ -46,16 +41,16 @@ class Columns:
     """
     The records of one run.
 
-    :ivar step_id: [n] their numbers.
-    :ivar time: [n] s, from the first record of mode run, else from the first one.
-    :ivar began_us: wall clock of the first one, us since the Unix epoch; 0 where it has none.
-    :ivar modes: [n] their modes.
+    :ivar step_id: [n].
+    :ivar time: [n] s, from the first record in mode run, else from the first one.
+    :ivar began_us: wall clock of the first record, us since the Unix epoch; 0 if unknown.
+    :ivar modes: [n].
     :ivar rows: arrays [n, size] by key, or 'inputs.<name>'; NaN where a record has none. Keys that
         no record has are left out.
     :ivar scalars: arrays [n] by key, or 'stage.<name>', us.
     :ivar events: (index, text).
     :ivar missing: first and last step_id of each gap.
-    :ivar warnings: what about the log is not as it should be.
+    :ivar warnings: problems of the log.
     """
 
     step_id: npt.NDArray[np.int64]
@@ -69,7 +64,7 @@ class Columns:
     warnings: list[str] = field(default_factory=list)
 
     def row(self, *keys: str) -> Float64 | None:
-        """Return the first of these arrays that the log has."""
+        """Return the first of these arrays that exists."""
         return next((self.rows[key] for key in keys if key in self.rows), None)
 
 
@@ -77,31 +72,31 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
     """
     Read the step log of a run.
 
-    :param progress: called with the number of records that are read.
-    :raises RunError: it cannot be read, or holds no record.
+    :param progress: called with the number of records read so far.
+    :raises RunError: it cannot be read, or has no records.
     """
     warnings: list[str] = []
-    parts: list[_Part] = []
-    for slab in _slabs(_parsed(run)):
-        parts.append(_Part(slab, warnings))
+    blocks: list[_Block] = []
+    for block in _blocks(_read_records(run)):
+        blocks.append(_Block(block, warnings))
         if progress is not None:
-            progress(len(parts) * SLAB)
-    if not parts:
+            progress(len(blocks) * BLOCK_RECORDS)
+    if not blocks:
         raise RunError(f'{run.log}: holds no record of this run')
-    step_id = np.concatenate([part.step_id for part in parts])
-    modes = [mode for part in parts for mode in part.modes]
-    starts = np.cumsum([0, *(len(part.modes) for part in parts)]).tolist()
+    step_id = np.concatenate([block.step_id for block in blocks])
+    modes = [mode for block in blocks for mode in block.modes]
+    starts = np.cumsum([0, *(len(block.modes) for block in blocks)]).tolist()
     columns = Columns(
         step_id=step_id,
-        time=_time(parts, modes, float(run.facts.get('control_rate_hz') or 50.0), warnings),
-        began_us=float(np.nan_to_num(parts[0].clocks['t_us'][0])),
+        time=_time(blocks, modes, float(run.facts.get('control_rate_hz') or 50.0), warnings),
+        began_us=float(np.nan_to_num(blocks[0].clocks['t_us'][0])),
         modes=modes,
-        rows=_joined([part.rows for part in parts], starts),
-        scalars=_joined([part.scalars for part in parts], starts),
+        rows=_concatenate([block.rows for block in blocks], starts),
+        scalars=_concatenate([block.scalars for block in blocks], starts),
         events=[
             (start + index, text)
-            for start, part in zip(starts, parts, strict=False)
-            for index, text in part.events
+            for start, block in zip(starts, blocks, strict=False)
+            for index, text in block.events
         ],
         missing=[
             (int(step_id[i]) + 1, int(step_id[i + 1]) - 1)
@@ -109,25 +104,25 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         ],
         warnings=list(dict.fromkeys(warnings)),
     )
-    columns.warnings += _irregular(columns, len(run.damaged))
+    columns.warnings += _check_order(columns, len(run.damaged))
     return columns
 
 
-def _irregular(columns: Columns, damaged: int) -> list[str]:
-    """Say what is not as it should be in the order of the records."""
-    found = []
+def _check_order(columns: Columns, damaged: int) -> list[str]:
+    """Report damaged, unordered and missing records."""
+    warnings = []
     if damaged:
-        found.append(f'{damaged} lines of the step log are no records')
+        warnings.append(f'{damaged} lines of the step log are no records')
     if (np.diff(columns.step_id) < 0).any():
-        found.append('step_id goes back: two writers, or two runs in one file')
+        warnings.append('step_id goes back: two writers, or two runs in one file')
     if columns.missing:
         lost = sum(last - first + 1 for first, last in columns.missing)
-        found.append(f'{lost} records are missing, in {len(columns.missing)} gaps')
-    return found
+        warnings.append(f'{lost} records are missing, in {len(columns.missing)} gaps')
+    return warnings
 
 
-class _Part:
-    """A slab of records as arrays: parsed, a million records would take gigabytes."""
+class _Block:
+    """A block of records as arrays."""
 
     def __init__(self, records: list[dict[str, Any]], warnings: list[str]) -> None:
         self.step_id = np.array([record['step_id'] for record in records], np.int64)
@@ -138,26 +133,26 @@ class _Part:
         self.events = _events(records)
 
 
-def _slabs(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _blocks(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     rest = iter(records)
-    while slab := list(islice(rest, SLAB)):
-        yield slab
+    while block := list(islice(rest, BLOCK_RECORDS)):
+        yield block
 
 
-def _joined(parts: list[dict[str, Float64]], starts: list[int]) -> dict[str, Float64]:
-    """Put the slabs of each array behind one another; NaN where a slab has none of its size."""
-    found: dict[str, Float64] = {}
-    for key in dict.fromkeys(key for part in parts for key in part):
-        size = next(part[key].shape[1:] for part in parts if key in part)
-        whole = found[key] = np.full((starts[-1], *size), np.nan)
-        for part, start, end in zip(parts, starts, starts[1:], strict=False):
-            if key in part and part[key].shape[1:] == size:
-                whole[start:end] = part[key]
-    return found
+def _concatenate(blocks: list[dict[str, Float64]], starts: list[int]) -> dict[str, Float64]:
+    """Concatenate the blocks of each array; NaN where a block has none of its size."""
+    arrays: dict[str, Float64] = {}
+    for key in dict.fromkeys(key for block in blocks for key in block):
+        size = next(block[key].shape[1:] for block in blocks if key in block)
+        whole = arrays[key] = np.full((starts[-1], *size), np.nan)
+        for block, start, end in zip(blocks, starts, starts[1:], strict=False):
+            if key in block and block[key].shape[1:] == size:
+                whole[start:end] = block[key]
+    return arrays
 
 
-def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
-    """Records as parsed, with lists for arrays: what needs no bits is read ten times faster."""
+def _read_records(run: RecordedRun) -> Iterable[dict[str, Any]]:
+    """Yield parsed records with plain lists: ten times faster than exact float32 arrays."""
     for number, line in enumerate(run.lines(), start=1):
         try:
             record = orjson.loads(line)
@@ -174,15 +169,15 @@ def _parsed(run: RecordedRun) -> Iterable[dict[str, Any]]:
         yield record
 
 
-def _time(parts: list[_Part], modes: list[str], rate_hz: float, warnings: list[str]) -> Float64:
-    """Take the control clock, else the wall clock, else the count of steps."""
+def _time(blocks: list[_Block], modes: list[str], rate_hz: float, warnings: list[str]) -> Float64:
+    """Return the time from the control clock, else the wall clock, else the step count."""
     start = modes.index('run') if 'run' in modes else 0
     for key, unit in CLOCKS.items():
-        clock = np.concatenate([part.clocks[key] for part in parts])
+        clock = np.concatenate([block.clocks[key] for block in blocks])
         if not np.isfinite(clock).all():
             continue
         if (np.diff(clock) < 0).any():
-            warnings.append(f'{key} goes back; time is counted otherwise')
+            warnings.append(f'{key} goes back; another clock is used')
             continue
         seconds: Float64 = (clock - clock[start]) / unit
         return seconds
@@ -191,38 +186,38 @@ def _time(parts: list[_Part], modes: list[str], rate_hz: float, warnings: list[s
 
 
 def _rows(records: list[dict[str, Any]], warnings: list[str]) -> dict[str, Float64]:
-    found: dict[str, Float64] = {}
-    for key in ROWS:
-        _add_rows(found, key, [record.get(key) for record in records], warnings)
+    arrays: dict[str, Float64] = {}
+    for key in ROW_KEYS:
+        _add_rows(arrays, key, [record.get(key) for record in records], warnings)
     names = {name for record in records for name in record.get('inputs') or ()}
     for name in sorted(names):
         rows = [(record.get('inputs') or {}).get(name) for record in records]
-        _add_rows(found, f'inputs.{name}', rows, warnings)
-    return found
+        _add_rows(arrays, f'inputs.{name}', rows, warnings)
+    return arrays
 
 
-def _add_rows(found: dict[str, Float64], key: str, rows: list[Any], warnings: list[str]) -> None:
+def _add_rows(arrays: dict[str, Float64], key: str, rows: list[Any], warnings: list[str]) -> None:
     sizes = [len(row) for row in rows if isinstance(row, list)]
     if not sizes:
         return
     empty = [None] * sizes[0]
     same = [row if isinstance(row, list) and len(row) == sizes[0] else empty for row in rows]
     try:
-        rows_found = np.array(same, dtype=np.float64)
+        array = np.array(same, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
-        rows_found = np.zeros(0)
-    if rows_found.ndim == 2:
-        found[key] = rows_found
+        array = np.zeros(0)
+    if array.ndim == 2:
+        arrays[key] = array
     else:
-        warnings.append(f'{key} holds what is no number, and is left out')
+        warnings.append(f'{key} has values that are not numbers, and is left out')
 
 
 def _scalars(records: list[dict[str, Any]]) -> dict[str, Float64]:
-    found = {key: _numbers([record.get(key) for record in records]) for key in SCALARS}
+    arrays = {key: _numbers([record.get(key) for record in records]) for key in SCALAR_KEYS}
     stages = [record.get('stage_us') or {} for record in records]
     for name in sorted({name for stage in stages[:1000] for name in stage}):
-        found[f'stage.{name}'] = _numbers([stage.get(name) for stage in stages])
-    return found
+        arrays[f'stage.{name}'] = _numbers([stage.get(name) for stage in stages])
+    return arrays
 
 
 def _numbers(values: list[Any]) -> Float64:

@@ -1,7 +1,4 @@
-"""What follows from a log's records and is looked at more than they: tilt, errors, velocity.
-
-Without this module a report, a plot and an export would each do this arithmetic.
-"""
+"""Computes quantities from a step log: tracking error, tilt, velocity of the base."""
 
 from __future__ import annotations
 
@@ -11,19 +8,17 @@ import numpy.typing as npt
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.arrays import Float64
 
-Float64 = Float64
-
 GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
 POSITION = ('joint_angles', 'measured_position')
 VELOCITY = ('joint_vels', 'measured_velocity')
 LINEAR = ('inputs.base_linear_velocity', 'inputs.base_linear_velocity_imu')
 
 WINDOW = 1.0
-"""s over which the base's velocity is a mean: longer than a step, shorter than a turn."""
+"""s over which the base velocity is averaged: longer than a step, shorter than a turn."""
 
 
 def tracking_error(columns: Columns) -> Float64 | None:
-    """Measured position less the target of the tick before, [n, joints] rad, or None."""
+    """Measured position minus the target of the previous tick, [n, joints] rad, or None."""
     position, target = columns.row(*POSITION), columns.row('target')
     if position is None or target is None or position.shape != target.shape:
         return None
@@ -33,7 +28,7 @@ def tracking_error(columns: Columns) -> Float64 | None:
 
 
 def tilt(columns: Columns) -> Float64 | None:
-    """Angle [n] between gravity and down in the frame that the policy sees, rad, or None."""
+    """Angle [n] between gravity and down in the policy frame, rad, or None."""
     gravity = columns.row(*GRAVITY)
     if gravity is None or gravity.shape[1] != 3:
         return None
@@ -45,10 +40,10 @@ def tilt(columns: Columns) -> Float64 | None:
 
 def base_velocity(columns: Columns) -> Float64 | None:
     """
-    Velocity of the base over the floor in its own frame: x, y (m/s) and yaw (rad/s), [n, 3].
+    Velocity of the base in its own frame: x, y (m/s) and yaw (rad/s), [n, 3].
 
-    From the recorded poses: the mean of the WINDOW around each tick, which the swaying of a step
-    falls out of; NaN where no pose is near.
+    From the recorded poses, averaged over the WINDOW around each tick, so that the sway of single
+    steps cancels out; NaN where no pose is near.
 
     :return: None where no pose was recorded.
     """
@@ -70,12 +65,12 @@ def base_velocity(columns: Columns) -> Float64 | None:
     heading = np.interp(columns.time, at, yaw)
     cos, sin = np.cos(heading), np.sin(heading)
     velocity: Float64 = np.stack([cos * vx + sin * vy, cos * vy - sin * vx, wz], axis=1)
-    velocity[_far_from(columns.time, at)] = np.nan
+    velocity[_is_unknown(columns.time, at)] = np.nan
     return velocity
 
 
-def _far_from(time: Float64, at: Float64) -> npt.NDArray[np.bool_]:
-    """Say which times have no pose within WINDOW, or lie in a gap of more than that."""
+def _is_unknown(time: Float64, at: Float64) -> npt.NDArray[np.bool_]:
+    """Return which times are outside the poses, or in a gap longer than WINDOW."""
     after = np.searchsorted(at, time)
     before = np.maximum(after - 1, 0)
     inside = (time >= at[0]) & (time <= at[-1])

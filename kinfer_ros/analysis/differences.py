@@ -1,7 +1,4 @@
-"""Holds what a replay gave against what a run had recorded: to the bit, and how far off.
-
-Without this module "the same" would mean "looks the same".
-"""
+"""Compares replayed with recorded numbers: bit by bit, and by the size of the difference."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ import numpy.typing as npt
 
 from kinfer_ros.arrays import Float64
 
-Row = npt.NDArray[Any]
+Values = npt.NDArray[Any]
 """float32, or float64 where messages are compared."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One number that is not the recorded one."""
+    """One number that differs from the recorded one."""
 
     step_id: int
     tensor: str
@@ -31,21 +28,21 @@ class Difference:
 
     @property
     def size(self) -> float:
-        """How far apart the two are; infinite where one is no number, 0.0 for -0.0 and 0.0."""
-        apart = abs(self.replayed - self.recorded)
-        return apart if apart == apart else float('inf')
+        """Absolute difference; infinite where one is NaN, 0.0 for -0.0 and 0.0."""
+        error = abs(self.replayed - self.recorded)
+        return error if error == error else float('inf')
 
 
 @dataclass
 class Comparison:
     """
-    What became of one tensor over a run.
+    Comparison of one tensor over a run.
 
-    :ivar compared: records in which it was compared.
-    :ivar differing: of these, those in which any bit differs.
-    :ivar beyond: of these, those in which a number is off by more than the tolerance.
-    :ivar first: the first difference of all; `largest` the largest one.
-    :ivar squares: [P] sum of squared differences, for a root mean square by index.
+    :ivar compared: compared records.
+    :ivar differing: records in which any bit differs.
+    :ivar beyond: records in which a number differs by more than the tolerance.
+    :ivar first: the first difference; `largest` the largest one.
+    :ivar squares: [P] sum of squared differences, for the root mean square by index.
     """
 
     tolerance: float
@@ -57,8 +54,8 @@ class Comparison:
     squares: Float64 = field(default_factory=lambda: np.zeros(0))
     worst: Float64 = field(default_factory=lambda: np.zeros(0))
 
-    def compare(self, step_id: int, tensor: str, recorded: Row, replayed: Row) -> None:
-        """Count one record; the arrays have one shape."""
+    def compare(self, step_id: int, tensor: str, recorded: Values, replayed: Values) -> None:
+        """Compare one record; both arrays have the same shape."""
         self.compared += 1
         if self.squares.size != recorded.size:
             self.squares = np.zeros(recorded.size)
@@ -68,19 +65,19 @@ class Comparison:
         if same.all():
             return
         self.differing += 1
-        apart = np.abs(replayed.astype(np.float64) - recorded.astype(np.float64))
-        apart[same] = 0.0
-        apart[np.isnan(apart)] = np.inf
-        self.squares += np.square(apart)
-        np.maximum(self.worst, apart, out=self.worst)
-        self.beyond += bool((apart > self.tolerance).any())
+        error = np.abs(replayed.astype(np.float64) - recorded.astype(np.float64))
+        error[same] = 0.0
+        error[np.isnan(error)] = np.inf
+        self.squares += np.square(error)
+        np.maximum(self.worst, error, out=self.worst)
+        self.beyond += bool((error > self.tolerance).any())
         if self.first is None:
             self.first = _at(step_id, tensor, int(np.flatnonzero(~same)[0]), recorded, replayed)
-        if self.largest is None or apart.max() > self.largest.size:
-            self.largest = _at(step_id, tensor, int(apart.argmax()), recorded, replayed)
+        if self.largest is None or error.max() > self.largest.size:
+            self.largest = _at(step_id, tensor, int(error.argmax()), recorded, replayed)
 
-    def differ(self, difference: Difference) -> None:
-        """Count a record that differs as a whole, by the note of the difference."""
+    def add_difference(self, difference: Difference) -> None:
+        """Count a record that differs as a whole."""
         self.compared += 1
         self.differing += 1
         self.beyond += 1
@@ -93,23 +90,23 @@ class Comparison:
         return np.sqrt(self.squares / max(self.compared, 1))
 
     def as_json(self) -> dict[str, Any]:
-        """Say it as plain data."""
+        """Return the comparison as plain data."""
         return {
             'compared': self.compared,
             'differing': self.differing,
             'beyond_tolerance': self.beyond,
             'tolerance': self.tolerance,
-            'first': difference_facts(self.first),
-            'largest': difference_facts(self.largest),
+            'first': difference_json(self.first),
+            'largest': difference_json(self.largest),
         }
 
 
-def _at(step_id: int, tensor: str, index: int, recorded: Row, replayed: Row) -> Difference:
+def _at(step_id: int, tensor: str, index: int, recorded: Values, replayed: Values) -> Difference:
     return Difference(step_id, tensor, index, float(recorded[index]), float(replayed[index]))
 
 
-def difference_facts(difference: Difference | None) -> dict[str, Any] | None:
-    """Say a difference as plain data; a number that JSON cannot hold as text."""
+def difference_json(difference: Difference | None) -> dict[str, Any] | None:
+    """Return a difference as plain data, with non-finite numbers as text."""
     if difference is None:
         return None
     numbers = {'recorded': difference.recorded, 'replayed': difference.replayed}

@@ -1,8 +1,7 @@
-"""The files that a step log is made of, and their lines: parts, compressed or not, as one log.
+"""Reads the parts of a step log, compressed or not, as one log.
 
-The file that is written to is always `steps.ndjson`; when it has grown to its size it becomes
-`steps.0001.ndjson`, or in the end `steps.0001.ndjson.zst`, and a new one begins. Without this
-module every reader would have to know that.
+The open file is always `steps.ndjson`. At its maximum size it is renamed to `steps.0001.ndjson`,
+may be compressed to `steps.0001.ndjson.zst`, and a new file begins.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ STEPS = 'steps.ndjson'
 ZST = '.zst'
 
 MAX_LINE = 16 * 2**20
-"""Bytes; a longer line is no record of ours, and comes in pieces that are none either."""
+"""Bytes; a longer line is not a record, and is returned in pieces that are none either."""
 
 zstd: Any
 try:
@@ -28,31 +27,31 @@ except ImportError:  # an extra
 
 
 def part_path(log: Path, number: int) -> Path:
-    """Name of a closed part of a log: `steps.0001.ndjson` is part 1 of `steps.ndjson`."""
+    """Return the path of a closed part: `steps.0001.ndjson` is part 1 of `steps.ndjson`."""
     return log.with_name(f'{log.stem}.{number:04d}{log.suffix}')
 
 
 def log_parts(log: Path) -> list[Path]:
     """
-    List the files of a log, in the order in which they were written.
+    List the files of a log, in the order of writing.
 
-    :param log: the log, such as `runs/latest/steps.ndjson`; a part that is named itself comes
+    :param log: the log, such as `runs/latest/steps.ndjson`; the path of a part gives that part
         alone.
-    :return: `log` is the last of them, also where it is not there.
+    :return: the parts, then `log`, whether it exists or not.
     """
     pattern = re.compile(re.escape(log.stem) + r'\.(\d{4,9})' + re.escape(log.suffix))
-    found: dict[int, Path] = {}
+    parts: dict[int, Path] = {}
     for path in sorted(log.parent.iterdir()) if log.parent.is_dir() else ():
         match = pattern.fullmatch(path.name.removesuffix(ZST))
-        # Where both are there the process was killed in between: the plain one, which comes first.
+        # With both, the process was killed in between: the plain one, sorted first, is complete.
         if match:
-            found.setdefault(int(match[1]), path)
-    return [*(found[number] for number in sorted(found)), log]
+            parts.setdefault(int(match[1]), path)
+    return [*(parts[number] for number in sorted(parts)), log]
 
 
-def need_zstd(what: str) -> Any:
+def require_zstd(what: str) -> Any:
     """
-    Return the module that knows Zstandard.
+    Return the module for Zstandard.
 
     :raises RunError: it is not installed.
     """
@@ -66,17 +65,16 @@ def need_zstd(what: str) -> Any:
 
 def read_lines(log: Path, offset: int = 0) -> Iterator[bytes]:
     """
-    Yield the lines of a log, of all its parts one after the other.
+    Yield the lines of all parts of a log.
 
-    A compressed part that cannot be read to its end gives an empty line there, which no reader
-    takes for a record.
+    A compressed part that is damaged ends with an empty line, which is not a record.
 
-    :param offset: byte of the first part to start at, a line's beginning.
-    :raises RunError: a part cannot be read, or is compressed and nothing here can read that.
+    :param offset: byte of the first part to start at, the beginning of a line.
+    :raises RunError: a part cannot be read, or is compressed and Zstandard is not installed.
     """
     parts = log_parts(log)
     if len(parts) > 1 and not log.exists():
-        parts.pop()  # killed between closing one part and beginning the next
+        parts.pop()  # the process was killed between two parts
     for path in parts:
         try:
             yield from _lines_of(path, offset)
@@ -89,7 +87,7 @@ def _lines_of(path: Path, offset: int) -> Iterator[bytes]:
     packed = path.suffix == ZST
     damage: tuple[type[Exception], ...] = ()
     if packed:
-        module = need_zstd(f'{path}: reading it')
+        module = require_zstd(f'{path}: reading it')
         damage = (module.ZstdError, EOFError)
         file = module.open(path, 'rb')
     else:

@@ -1,8 +1,4 @@
-"""A run directory read back: run.json, and the records of steps.ndjson that belong to it.
-
-Without this module every reader (replay, report) would find the parts of a run its own way, and
-each would trip over another kind of damage.
-"""
+"""Reads a run directory: run.json, and its records in steps.ndjson."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ from kinfer_ros.run.writer import read_steps
 
 MAX_RUN_JSON = 64 * 2**20
 
-KINDS: dict[str, type | tuple[type, ...]] = {
+FACT_TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(('model', 'model_sha256'), str),
     **dict.fromkeys(('control_rate_hz', 'falls', 'distance_m', 'run_s'), (int, float)),
     'provenance': dict,
@@ -34,19 +30,16 @@ KINDS: dict[str, type | tuple[type, ...]] = {
         ('limits', 'gains', 'parameters', 'counters', 'timing', 'versions', 'host', 'guards'), dict
     ),
 }
-"""What entries of run.json have to be, where they are there: a file can be damaged by hand."""
-
-Float64 = Float64
+"""Types of the entries of run.json that readers use."""
 
 
 @dataclass
 class RecordedRun:
     """
-    What is left of a run.
+    A run directory.
 
-    :ivar path: the run directory.
-    :ivar facts: what run.json holds.
-    :ivar damaged: numbers of the lines of the step log that are no record, as far as read.
+    :ivar facts: content of run.json.
+    :ivar damaged: numbers of the lines of the step log that are not records, as far as read.
     """
 
     path: Path
@@ -56,10 +49,10 @@ class RecordedRun:
     @classmethod
     def open(cls, path: Path) -> RecordedRun:
         """
-        Read run.json; a step log alone, such as one of kinfer's own, has no facts.
+        Read run.json; a step log alone, such as kinfer's own, has no facts.
 
         :param path: run directory, or an .ndjson file.
-        :raises RunError: the directory has none, or it is no JSON object.
+        :raises RunError: there is no run.json, or it is not a JSON object.
         """
         if path.is_file() and path.name.removesuffix(ZST).endswith('.ndjson'):
             return cls(path, {})
@@ -74,12 +67,12 @@ class RecordedRun:
                 'runs/latest'
             ) from error
         except orjson.JSONDecodeError as error:
-            raise RunError(f'{file}: is no JSON ({error})') from error
+            raise RunError(f'{file}: is not JSON ({error})') from error
         if not isinstance(facts, dict):
             raise RunError(f'{file}: found a {type(facts).__name__}, expected an object')
-        _check_kinds(file, facts)
-        # Null says as little as nothing, and readers have a default for that.
-        return cls(path, {k: v for k, v in facts.items() if v is not None or k not in KINDS})
+        _check_types(file, facts)
+        # Readers have defaults for missing keys, not for null.
+        return cls(path, {k: v for k, v in facts.items() if v is not None or k not in FACT_TYPES})
 
     @property
     def log(self) -> Path:
@@ -89,9 +82,9 @@ class RecordedRun:
     @property
     def offset(self) -> int:
         """
-        Where in its first file this run's records begin.
+        Byte of its first file at which this run's records begin.
 
-        :raises RunError: run.json says something that is no place in a file.
+        :raises RunError: steps_offset in run.json is not a valid offset.
         """
         offset = self.facts.get('steps_offset') or 0
         if not isinstance(offset, int) or not 0 <= offset < 2**62:
@@ -100,7 +93,7 @@ class RecordedRun:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """
-        Yield this run's records in the order in which they were written.
+        Yield this run's records in the order of writing.
 
         :raises RunError: the step log cannot be read.
         """
@@ -108,7 +101,7 @@ class RecordedRun:
 
     def lines(self) -> Iterator[bytes]:
         """
-        Yield the lines of this run's records, as they were written.
+        Yield the lines of this run's records.
 
         :raises RunError: the step log cannot be read.
         """
@@ -118,28 +111,28 @@ class RecordedRun:
         """
         Return an entry of run.json.
 
-        :raises RunError: it is not there.
+        :raises RunError: it is missing.
         """
         if self.path.is_file():
             raise RunError(
                 f'{self.path}: a step log alone has no run.json, which this needs for '
                 f'{".".join(keys)}: give the run directory'
             )
-        found: Any = self.facts
+        value: Any = self.facts
         for key in keys:
-            if not isinstance(found, Mapping) or key not in found:
+            if not isinstance(value, Mapping) or key not in value:
                 raise RunError(
                     f'{self.path}/run.json has no {".".join(keys)}: it was written by another '
                     'version of kinfer_ros, or is damaged'
                 )
-            found = found[key]
-        return found
+            value = value[key]
+        return value
 
     def joint_numbers(self, section: str, key: str, joints: tuple[str, ...]) -> Float64:
         """
-        Return numbers that run.json has by joint (`limits`, `gains`), in the order of `joints`.
+        Return a vector of run.json (of `limits` or `gains`), in the order of `joints`.
 
-        :raises RunError: a joint has none, or what is there are no numbers.
+        :raises RunError: a joint has no number.
         """
         names = list(self.fact(section, 'joints'))
         try:
@@ -152,12 +145,12 @@ class RecordedRun:
             ) from error
 
 
-def _check_kinds(file: Path, facts: Mapping[str, Any]) -> None:
-    """:raises RunError: an entry that readers rely on is something else."""
-    for key, kind in KINDS.items():
-        found = facts.get(key)
-        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
+def _check_types(file: Path, facts: Mapping[str, Any]) -> None:
+    """:raises RunError: an entry has the wrong type."""
+    for key, kind in FACT_TYPES.items():
+        value = facts.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise RunError(
-                f'{file}: {key}: found a {type(found).__name__}; it was not written by '
+                f'{file}: {key}: found a {type(value).__name__}; it was not written by '
                 'kinfer_ros, or is damaged'
             )

@@ -1,7 +1,6 @@
-"""Runs the records of a run through the policy again, and compares what comes out to the bit.
+"""Runs the policy on the recorded inputs of a run and compares its outputs, to the bit.
 
-As in the tick, the policy steps through control/policy_runner.py, and its targets pass
-control/guards/targets.py.
+It uses the code of the tick: control/policy_runner.py and control/guards/targets.py.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import orjson
 from kinfer_ros.analysis.differences import Comparison
 from kinfer_ros.analysis.differences import Difference
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.replay_inputs import FedObservation
-from kinfer_ros.analysis.replay_inputs import Feed
+from kinfer_ros.analysis.replay_inputs import RecordedInputs
+from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.targets import TargetLimiter
@@ -34,13 +33,11 @@ from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 
-Float64 = Float64
-
 TENSORS = ('carry', 'output', 'target')
-"""In the order in which a step has them."""
+"""In their order within a step."""
 
 TOLERANCE = 1e-4
-"""rad for output and target: what another build of ONNX Runtime may differ by."""
+"""rad for output and target: accepted difference between builds of ONNX Runtime."""
 
 _HUGE = 2**62
 
@@ -51,7 +48,7 @@ _BACK = 'swap rolled back'
 
 @dataclass(frozen=True)
 class _Joints:
-    """What the limiter wants of a robot: the policy's joints alone, as no joint knows another."""
+    """The limiter's view of a robot, with the policy's joints only."""
 
     joint_names: tuple[str, ...]
     lower: Float64
@@ -61,15 +58,15 @@ class _Joints:
 @dataclass
 class Outcome:
     """
-    What a replay found.
+    Result of a replay.
 
-    :ivar records: records read; `run_records` those of mode run.
-    :ivar replayed: records of mode run through which the policy was run.
+    :ivar records: records read; `run_records` those in mode run.
+    :ivar replayed: records in mode run on which the policy was run.
     :ivar missing: first and last step_id of each gap.
-    :ivar skipped: records of mode run after a gap, before the next one with a carry.
+    :ivar skipped: records in mode run after a gap, before the next one with a carry.
     :ivar unchecked_targets: replayed records whose target could not be compared.
-    :ivar unusable: records that cannot be replayed; `first_unusable` why, of the first.
-    :ivar changes: parameter changes and swaps that were followed, with their step.
+    :ivar unusable: records that cannot be replayed; `first_unusable` the reason of the first.
+    :ivar changes: replayed parameter changes and swaps, with their step.
     """
 
     tensors: dict[str, Comparison]
@@ -85,30 +82,30 @@ class Outcome:
 
     @property
     def first(self) -> Difference | None:
-        """The first difference in the order of steps."""
-        found = [each.first for each in self.tensors.values() if each.first is not None]
-        return min(found, key=lambda each: each.step_id, default=None)
+        """The difference with the lowest step_id."""
+        firsts = [each.first for each in self.tensors.values() if each.first is not None]
+        return min(firsts, key=lambda each: each.step_id, default=None)
 
     @property
     def identical(self) -> bool:
-        """Whether something was compared and every bit of it is the recorded one."""
+        """Whether records were compared and every bit is equal."""
         differing = any(each.differing for each in self.tensors.values())
         return self.replayed > 0 and not differing and not self.unusable
 
     @property
     def within(self) -> bool:
-        """Whether something was compared and nothing is off by more than the tolerance."""
+        """Whether records were compared and all differences are within the tolerance."""
         beyond = any(each.beyond for each in self.tensors.values())
         return self.replayed > 0 and not beyond and not self.unusable
 
 
 class Replay:
     """
-    One pass over the records of a run; `feed` takes them one after the other.
+    One pass over the records of a run, given to `feed` one after the other.
 
-    :ivar outcome: what was found so far.
-    :ivar action: [P] the replayed action of the last record that was replayed, rad.
-    :ivar target: [P] the replayed target, rad; both in the run's joint order.
+    :ivar outcome: the result so far.
+    :ivar action: [P] replayed action of the last replayed record, rad.
+    :ivar target: [P] its replayed target, rad; both in the run's joint order.
     """
 
     def __init__(
@@ -123,16 +120,16 @@ class Replay:
         """
         :param policy: the run's policy, or another one.
         :param find_model: loads the policy of a swap by the first 12 digits of its sha256.
-        :param other: `policy` is another one: recorded carries, refusals and swaps are not its.
-        :raises RunError: run.json lacks what a replay needs.
-        :raises ContractError: another policy takes what was not recorded.
+        :param other: `policy` is another one, so recorded carries, refusals and swaps are ignored.
+        :raises RunError: an entry is missing in run.json.
+        :raises ContractError: another policy needs an input that was not recorded.
         """
         self.outcome = Outcome({name: Comparison(tolerance) for name in TENSORS})
         self._run = run
         self._other = other
         self._find = find_model
         self._order = tuple(run.fact('joint_order'))
-        self._feed = Feed(self._order, tuple(run.fact('command_names')))
+        self._inputs = RecordedInputs(self._order, tuple(run.fact('command_names')))
         self._tunables = LiveSettings()
         self._factors = GainRamp(1.0, 1.0, 1.0)
         period = 1.0 / float(run.fact('control_rate_hz'))
@@ -140,8 +137,8 @@ class Replay:
         self._blend_ns = round(float(run.fact('parameters', 'blend_time')) * 1e9)
         self._start = run.joint_numbers('limits', 'start_pose', self._order)
         self._limiter = self._make_limiter(round(period * 1e9) / 1e9)
-        self._fitted: dict[str, BoundPolicy] = {}
-        self._stepping = PolicyRunner(self._fit(policy), self._tunables)
+        self._bound: dict[str, BoundPolicy] = {}
+        self._stepping = PolicyRunner(self._bind(policy), self._tunables)
         self._expected: int | None = None
         self._running = False
         self._limited = False
@@ -159,37 +156,37 @@ class Replay:
         kp, kd, torque = (numbers('gains', key, order) for key in ('kp', 'kd', 'torque_limit'))
         return TargetLimiter(limits, (kp, kd, torque), period_s, self._tunables)
 
-    def _fit(self, policy: Policy) -> BoundPolicy:
+    def _bind(self, policy: Policy) -> BoundPolicy:
         name = policy.contract.sha256[:12]
-        if name not in self._fitted:
-            observation = FedObservation(self._feed, policy)
-            # The targets are written in the run's order, whatever the policy's own is.
-            self._fitted[name] = BoundPolicy(policy, observation, observation.joints)
-        return self._fitted[name]
+        if name not in self._bound:
+            observation = RecordedObservation(self._inputs, policy)
+            # The targets are in the run's joint order.
+            self._bound[name] = BoundPolicy(policy, observation, observation.joints)
+        return self._bound[name]
 
     def feed(self, record: Mapping[str, Any]) -> bool:
         """
-        Take the next record.
+        Replay the next record.
 
-        :return: whether the policy ran on it, and `action` and `target` are new.
-        :raises RunError: the record lacks what every record has, or a swap's model is not found.
+        :return: whether the policy ran on it and `action` and `target` are new.
+        :raises RunError: the first records cannot be used, or a swap's model is not found.
         """
         outcome = self.outcome
         outcome.records += 1
         try:
-            return self._take(record)
+            return self._replay_record(record)
         except KinferRosError as error:
             if not outcome.replayed:
                 raise
-            # One bad line must not cost the rest; but such a run is not called identical.
+            # Continue after a bad record; but such a run is not identical.
             outcome.unusable += 1
             outcome.first_unusable = outcome.first_unusable or str(error)
             self._leave_run()
             return False
 
-    def _take(self, record: Mapping[str, Any]) -> bool:
+    def _replay_record(self, record: Mapping[str, Any]) -> bool:
         outcome = self.outcome
-        step_id, mode, events, now_ns = self._head(record)
+        step_id, mode, events, now_ns = self._read_head(record)
         if self._expected is not None and step_id != self._expected:
             if step_id > self._expected:
                 outcome.missing.append((self._expected, step_id - 1))
@@ -206,11 +203,11 @@ class Replay:
             return False
         return self._step(step_id, record, now_ns)
 
-    def _head(self, record: Mapping[str, Any]) -> tuple[int, str, list[str], int]:
+    def _read_head(self, record: Mapping[str, Any]) -> tuple[int, str, list[str], int]:
         """
-        Read what every record has: step_id, mode, events, now_ns.
+        Read step_id, mode, events and now_ns.
 
-        :raises RunError: it is not there, or an array has not the size that it has to have.
+        :raises RunError: one is missing, or an array has the wrong size.
         """
         where = f'{self._run.path}: record {self.outcome.records} of the step log'
         try:
@@ -223,7 +220,7 @@ class Replay:
                 'and cannot be replayed'
             ) from error
         if not all(abs(number) < _HUGE for number in (head[0], now_ns)):
-            raise RunError(f'{where}: step_id or now_ns is no number of 64 bits')
+            raise RunError(f'{where}: step_id or now_ns is not a 64-bit number')
         for key in ('output', 'target'):
             row = record.get(key)
             if row is not None and row.size != len(self._order):
@@ -246,7 +243,7 @@ class Replay:
     def _enter(
         self, step_id: int, record: Mapping[str, Any], now_ns: int, *, begins: bool
     ) -> bool:
-        """Begin at a record that has what is needed; False where it has not."""
+        """Begin at this record; False where it has no carry."""
         carry, resume = record.get('carry'), record.get('resume')
         stepping = self._stepping
         if carry is None:
@@ -254,7 +251,7 @@ class Replay:
         if resume is not None and not isinstance(resume, Mapping):
             raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
         if not self._other and resume is not None:
-            stepping.replace(self._policy_of(str(resume.get('model'))))
+            stepping.replace(self._find_policy(str(resume.get('model'))))
         if begins or not self._other:
             stepping.start(now_ns)
         if not self._other:
@@ -262,17 +259,17 @@ class Replay:
                 self._compare_carry(step_id, carry)
             self._set_carry(carry)
         if resume is not None:
-            self._take_over(resume)
+            self._restore(resume)
         self._limited = resume is not None
         self._running = True
         return True
 
-    def _policy_of(self, name: str) -> BoundPolicy:
-        """The policy of the first 12 digits of its sha256, fitted to this run."""
-        return self._fitted[name] if name in self._fitted else self._fit(self._find(name))
+    def _find_policy(self, name: str) -> BoundPolicy:
+        """Return the policy with these first 12 digits of its sha256, bound to this run."""
+        return self._bound[name] if name in self._bound else self._bind(self._find(name))
 
-    def _take_over(self, resume: Mapping[str, Any]) -> None:
-        """Take the settings and the limiter's state that were in force before this step."""
+    def _restore(self, resume: Mapping[str, Any]) -> None:
+        """Restore the settings and the limiter's state from before this step."""
         try:
             for name in REPLAYED:
                 setattr(self._tunables, name, float(resume['settings'][name]))
@@ -290,19 +287,19 @@ class Replay:
         policy.set_carry(carry.reshape(policy.carry.shape))
 
     def _compare_carry(self, step_id: int, carry: Float32) -> None:
-        found = self._stepping.bound.policy.carry.ravel()
-        self.outcome.tensors['carry'].compare(step_id, 'carry', carry, found)
+        replayed = self._stepping.bound.policy.carry.ravel()
+        self.outcome.tensors['carry'].compare(step_id, 'carry', carry, replayed)
 
     def _follow(
         self, step_id: int, record: Mapping[str, Any], events: list[str], now_ns: int
     ) -> None:
-        """Do what the tick did before its step: swaps, then settings."""
+        """Repeat what the tick did before its step: swaps, then settings."""
         changes = [event for event in events if event.startswith('set ')]
         for event in events:
             if event.startswith(_SWAP) and event.endswith(_BEGINS) and not self._other:
                 self.outcome.changes.append((step_id, event))
                 name = event.removeprefix(_SWAP).removesuffix(_BEGINS)
-                self._stepping.swap(self._policy_of(name), now_ns, self._blend_ns)
+                self._stepping.swap(self._find_policy(name), now_ns, self._blend_ns)
             elif event.startswith(_BACK) and self._stepping.swapping:
                 self.outcome.changes.append((step_id, event))
                 self._stepping.roll_back('as recorded')
@@ -331,9 +328,9 @@ class Replay:
     # One step ----------------------------------------------------------------------------
 
     def _step(self, step_id: int, record: Mapping[str, Any], now_ns: int) -> bool:
-        """Run the policy on one record of mode run, and compare."""
+        """Run the policy on one record in mode run, and compare."""
         stepping, outcome = self._stepping, self.outcome
-        self._feed.take(record, stepping.bound.policy)
+        self._inputs.take(record, stepping.bound.policy)
         stepping.observe(now_ns, running=True)
         if not stepping.bound.policy.inputs_finite():
             return False
@@ -351,7 +348,7 @@ class Replay:
             return
         note = f'replayed: {refused or "accepted"}; recorded: '
         note += 'refused' if output is None else 'accepted'
-        self.outcome.tensors['output'].differ(
+        self.outcome.tensors['output'].add_difference(
             Difference(step_id, 'output', 0, float('nan'), float('nan'), note)
         )
 
@@ -359,7 +356,7 @@ class Replay:
         stepping, outcome = self._stepping, self.outcome
         self.action[stepping.bound.joints] = stepping.action
         outcome.tensors['output'].compare(step_id, 'output', output, self.action)
-        target, measured = record.get('target'), self._feed.measured(record)
+        target, measured = record.get('target'), self._inputs.measured(record)
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return

@@ -1,7 +1,4 @@
-"""Gives the recorded inputs of a step to a policy, by name, whatever order it wants them in.
-
-Without this module only the policy that made a log could be run on it.
-"""
+"""Gives the recorded inputs of a step to a policy, matched by name."""
 
 from __future__ import annotations
 
@@ -20,16 +17,14 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.record import KINFER_KEYS
 from kinfer_ros.run.record import MEASURED
 
-Float64 = Float64
-
 _BY_JOINT = ('joint_angles', 'joint_angular_velocities')
 _OWN_CLOCK = ('time', 'initial_heading')
-"""Inputs that count from when a policy began: those of the outgoing one are not recorded."""
+"""Inputs that count from a policy's start; the outgoing policy's are not recorded."""
 
 
-class Feed:
+class RecordedInputs:
     """
-    The inputs of the record at hand, by the policy's own names.
+    The inputs of the current record, by the policy's input names.
 
     :ivar joints: the run's joint order; `commands` its command names.
     """
@@ -38,11 +33,11 @@ class Feed:
         self.joints = joints
         self.commands = commands
         self.rows: dict[str, Float32] = {}
-        self.followed: TickPolicy | None = None
+        self.policy: TickPolicy | None = None
 
-    def take(self, record: Mapping[str, Any], followed: TickPolicy) -> None:
-        """Take a record's inputs; `followed` is the policy whose they are."""
-        self.followed = followed
+    def take(self, record: Mapping[str, Any], policy: TickPolicy) -> None:
+        """Read a record's inputs; `policy` is the one that received them."""
+        self.policy = policy
         rows: dict[str, Float32] = dict(record.get('inputs') or {})
         for name, key in (*KINFER_KEYS.items(), *((n, k) for k, n in MEASURED.items())):
             row = record.get(key)
@@ -51,69 +46,69 @@ class Feed:
         self.rows = rows
 
     def measured(self, record: Mapping[str, Any]) -> tuple[Float64, Float64] | None:
-        """Positions and velocities [P] that the limits were applied with; None where not known."""
-        found = [self.rows.get(name) for name in _BY_JOINT]
-        if any(row is None or row.size != len(self.joints) for row in found):
+        """Return positions and velocities [P] used for the limits; None where not recorded."""
+        rows = [self.rows.get(name) for name in _BY_JOINT]
+        if any(row is None or row.size != len(self.joints) for row in rows):
             return None
-        position, velocity = (np.asarray(row, np.float64) for row in found)
+        position, velocity = (np.asarray(row, np.float64) for row in rows)
         return position, velocity
 
 
-class FedObservation:
+class RecordedObservation:
     """
-    Fills one policy's inputs from a Feed; stands where control/policy_inputs.py stands in a tick.
+    Fills one policy's inputs from RecordedInputs, in place of control/policy_inputs.py.
 
-    :ivar joints: place of each of the policy's joints in the run's order.
+    :ivar joints: index of each of the policy's joints in the run's order.
     """
 
-    def __init__(self, feed: Feed, policy: Policy) -> None:
+    def __init__(self, inputs: RecordedInputs, policy: Policy) -> None:
         """:raises ContractError: its joints or commands are not those of the run."""
         contract = policy.contract
-        self._feed = feed
+        self._inputs = inputs
         self._policy = policy
-        self.joints = _places(contract.joint_names, feed.joints, 'joints', str(contract.path))
-        commands = _places(contract.command_names, feed.commands, 'commands', str(contract.path))
-        if self.joints.size != len(feed.joints):
+        self.joints = _places(contract.joint_names, inputs.joints, 'joints', str(contract.path))
+        commands = _places(contract.command_names, inputs.commands, 'commands', str(contract.path))
+        if self.joints.size != len(inputs.joints):
             raise ContractError(
                 f'{contract.path}: found {self.joints.size} joints, the run has '
-                f'{len(feed.joints)}: {list(feed.joints)}'
+                f'{len(inputs.joints)}: {list(inputs.joints)}'
             )
         self._order = dict.fromkeys(_BY_JOINT, self.joints) | {'command': commands}
 
     def reset(self) -> None:
-        """Start of a run: nothing to do, the record has it."""
+        """Do nothing: the record has what a run starts with."""
 
     def fill(self, seconds: float) -> None:
         """
         Write the record's inputs.
 
-        :param seconds: since this policy began; for the outgoing one of a swap, whose own time is
-            not in the record.
-        :raises RunError: the record lacks an input, or it has another size.
+        :param seconds: since this policy started; used for the outgoing policy of a swap, whose
+            time is not in the record.
+        :raises RunError: an input is missing in the record, or has another size.
         """
-        own = self._feed.followed is self._policy
+        own = self._inputs.policy is self._policy
         for name, buffer in self._policy.inputs.items():
             if name in _OWN_CLOCK and not own:
                 if name == 'time':
                     buffer[0] = seconds
                 continue
-            row = self._feed.rows.get(name)
+            row = self._inputs.rows.get(name)
             order = self._order.get(name)
             if row is not None and order is not None and order.size <= row.size:
                 row = row[order]
             if row is None or row.size != buffer.size:
-                found = sorted(self._feed.rows)
+                found = sorted(self._inputs.rows)
                 raise RunError(
-                    f'{self._policy.contract.path} takes {name} of {buffer.size} numbers, which '
-                    f'this log does not hold; it has {found}'
+                    f'{self._policy.contract.path} needs {name} of {buffer.size} numbers, which '
+                    f'is not in this log; it has {found}'
                 )
             buffer[...] = row.reshape(buffer.shape)
 
 
-def _places(wanted: tuple[str, ...], found: tuple[str, ...], what: str, where: str) -> Indices:
-    missing = [name for name in wanted if name not in found]
+def _places(names: tuple[str, ...], order: tuple[str, ...], what: str, where: str) -> Indices:
+    missing = [name for name in names if name not in order]
     if missing:
         raise ContractError(
-            f'{where}: its {what} {missing} are not in this run, which has {list(found)}'
+            f'{where}: its {what} {missing} are not in this run, which has {list(order)}'
         )
-    return np.array([found.index(name) for name in wanted], dtype=np.intp)
+    return np.array([order.index(name) for name in names], dtype=np.intp)

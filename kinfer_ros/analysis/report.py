@@ -1,7 +1,7 @@
-"""Makes one self-contained HTML file of a run, or of two side by side: opens offline, no network.
+"""Makes one self-contained, offline HTML report of a run, or of two runs side by side.
 
-The page's own files stand in analysis/page/, what is drawn comes from report_plots; statistics
-are of every record. Without this module "how was the walk?" would need a notebook.
+The page's files are in analysis/page/, its plots come from report_plots; statistics use all
+records.
 """
 
 from __future__ import annotations
@@ -16,26 +16,24 @@ import orjson
 
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import tracking_error
-from kinfer_ros.analysis.report_plots import Subject
-from kinfer_ros.analysis.report_plots import Thinned
+from kinfer_ros.analysis.report_plots import CurveReducer
+from kinfer_ros.analysis.report_plots import ReportedRun
 from kinfer_ros.analysis.report_plots import plot_groups
 from kinfer_ros.arrays import Float64
-
-Float64 = Float64
 
 PAGE = Path(__file__).parent / 'page'
 MAX_EVENTS = 2000
 
 
-def make_report(subjects: Sequence[Subject]) -> bytes:
+def make_report(subjects: Sequence[ReportedRun]) -> bytes:
     """Return the HTML file of one or two runs."""
-    thin = [Thinned(subject.columns.time) for subject in subjects]
+    thin = [CurveReducer(subject.columns.time) for subject in subjects]
     content = {
         'runs': [_describe(each, grid) for each, grid in zip(subjects, thin, strict=True)],
         'groups': plot_groups(subjects, thin),
         'tables': _tables(subjects),
     }
-    # A text of a log must not end the script element that holds it.
+    # No text of a log may end the script element that contains it.
     data = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY).replace(b'<', b'\\u003c')
     page = (PAGE / 'report.html').read_bytes()
     for name in ('report.css', 'report.js'):
@@ -46,16 +44,16 @@ def make_report(subjects: Sequence[Subject]) -> bytes:
 
 
 def statistics(values: Float64) -> dict[str, float | int | None]:
-    """Count, mean, p50, p99, p99_9 and max of the numbers in an array."""
-    found = values[np.isfinite(values)]
-    if not found.size:
+    """Return count, mean, p50, p99, p99_9 and max of the finite numbers in an array."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return {'count': 0} | dict.fromkeys(('mean', 'p50', 'p99', 'p99_9', 'max'))
-    p50, p99, p999 = np.percentile(found, (50, 99, 99.9))
-    numbers = {'mean': found.mean(), 'p50': p50, 'p99': p99, 'p99_9': p999, 'max': found.max()}
-    return {'count': int(found.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
+    p50, p99, p999 = np.percentile(finite, (50, 99, 99.9))
+    numbers = {'mean': finite.mean(), 'p50': p50, 'p99': p99, 'p99_9': p999, 'max': finite.max()}
+    return {'count': int(finite.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
 
 
-def _describe(subject: Subject, grid: Thinned) -> dict[str, Any]:
+def _describe(subject: ReportedRun, grid: CurveReducer) -> dict[str, Any]:
     facts, columns = subject.run.facts, subject.columns
     kept = columns.events[:MAX_EVENTS]
     return {
@@ -98,7 +96,7 @@ def _facts(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
 
 
 def _spans(columns: Columns) -> list[list[Any]]:
-    """Mode by mode: from, to (s), name."""
+    """Return start, end (s) and name of each mode."""
     spans: list[list[Any]] = []
     for time, mode in zip(columns.time.tolist(), columns.modes, strict=True):
         if spans and spans[-1][2] == mode:
@@ -113,7 +111,7 @@ def _spans(columns: Columns) -> list[list[Any]]:
 # Tables ----------------------------------------------------------------------------------
 
 
-def _tables(subjects: Sequence[Subject]) -> dict[str, Any]:
+def _tables(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
     keys = list(subjects[0].columns.scalars)
     timing = []
     for key in keys:
@@ -131,8 +129,8 @@ def _tables(subjects: Sequence[Subject]) -> dict[str, Any]:
     }
 
 
-def _joint_table(subjects: Sequence[Subject]) -> dict[str, Any]:
-    """Tracking error of mode run, by joint; with two runs how far apart their targets are."""
+def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
+    """Tracking error in mode run, by joint; for two runs also the difference of their targets."""
     head = ['joint']
     columns: list[list[float | None]] = []
     running = [np.array([mode == 'run' for mode in s.columns.modes]) for s in subjects]
@@ -153,9 +151,9 @@ def _joint_table(subjects: Sequence[Subject]) -> dict[str, Any]:
         if len(targets) == 2 and targets[0].shape[1] == targets[1].shape[1]:
             count = min(map(len, targets))
             if count:
-                apart = targets[0][:count] - targets[1][:count]
+                difference = targets[0][:count] - targets[1][:count]
                 head.append(f'rms of target B - A over {count} steps, rad')
-                columns.append(_rounded(np.sqrt(np.nanmean(np.square(apart), axis=0))))
+                columns.append(_rounded(np.sqrt(np.nanmean(np.square(difference), axis=0))))
     names = subjects[0].joints
     rows = [[name, *(c[i] for c in columns if i < len(c))] for i, name in enumerate(names)]
     return {'head': head, 'rows': rows if columns else []}

@@ -1,11 +1,11 @@
-"""The plots and histograms of a report, as data for its page.
+"""Makes the plots and histograms of a report, as data for its page.
 
-What is drawn is thinned out to the smallest and largest value of each piece of time, so that no
-peak is lost. Without this module the page would have to hold every record.
+Curves are reduced to the smallest and largest value of each time interval: no peak is lost.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,17 +26,15 @@ from kinfer_ros.analysis.series import AXES
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 
-Float64 = Float64
-
-PIECES = 1500
-"""Pieces of time that a curve is thinned out to: two points of each are drawn."""
+MAX_INTERVALS = 1500
+"""Time intervals of a reduced curve; two points of each are drawn."""
 
 BINS = 60
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A run that is reported: its facts, its records, and what `verdict` says of it."""
+class ReportedRun:
+    """A run in a report: its facts, its records, and the output of `verdict`."""
 
     run: RecordedRun
     columns: Columns
@@ -45,19 +43,19 @@ class Subject:
 
     @property
     def joints(self) -> list[str]:
-        """The policy's joints; numbers where a log without run.json does not name them."""
+        """The policy's joints; indices for a log without run.json."""
         rows = self.columns.row('output', *POSITION)
         count = 0 if rows is None else rows.shape[1]
         names = self.run.facts.get('joint_order') or range(count)
         return [str(name) for name in names]
 
 
-class Thinned:
-    """Thins out curves over one time axis; short ones stay as they are."""
+class CurveReducer:
+    """Reduces curves over one time axis; short ones are unchanged."""
 
     def __init__(self, time: Float64) -> None:
         count = len(time)
-        self._size = -(-count // PIECES) if count > 2 * PIECES else 0
+        self._size = -(-count // MAX_INTERVALS) if count > 2 * MAX_INTERVALS else 0
         if self._size:
             pieces = -(-count // self._size)
             self._pad = pieces * self._size - count
@@ -68,7 +66,7 @@ class Thinned:
             self.time = time
 
     def values(self, values: Float64) -> list[float | None]:
-        """Give the curve [n] as what is drawn; None where there is no number."""
+        """Return the points of a curve [n] to draw; None for non-finite numbers."""
         if self._size:
             padded = np.append(values, np.full(self._pad, values[-1]))
             pieces = padded.reshape(-1, self._size)
@@ -80,14 +78,13 @@ class Thinned:
             values = np.stack([pieces[at, first], pieces[at, second]], axis=1)
             values[blank] = np.nan
             values = values.ravel()
-        shown = np.where(np.isfinite(values), values, np.nan)
-        return [None if v != v else float(f'{v:.5g}') for v in shown.tolist()]
+        return [float(f'{v:.5g}') if math.isfinite(v) else None for v in values.tolist()]
 
 
 class _Plots:
-    """Collects the plots of a page, each of the same thing in every run."""
+    """Collects the plots of a page; each shows the same quantity of all runs."""
 
-    def __init__(self, subjects: Sequence[Subject], grids: Sequence[Thinned]) -> None:
+    def __init__(self, subjects: Sequence[ReportedRun], grids: Sequence[CurveReducer]) -> None:
         self._subjects = subjects
         self._grids = grids
         self.plots: list[dict[str, Any]] = []
@@ -99,14 +96,14 @@ class _Plots:
         curves: Sequence[tuple[str, Sequence[Float64 | None]]],
         limits: Sequence[float] = (),
     ) -> None:
-        """Add a plot; :param curves: name, and the values [n] in each run or None."""
+        """Add a plot; :param curves: name, and the values [n] of each run or None."""
         series = []
         for name, values in curves:
-            for run, found in enumerate(values):
-                if found is not None and np.isfinite(found).any():
-                    shown = name if len(self._subjects) == 1 else f'{name} ({"AB"[run]})'
-                    drawn = self._grids[run].values(found)
-                    series.append({'name': shown, 'run': run, 'y': drawn})
+            for run, curve in enumerate(values):
+                if curve is not None and np.isfinite(curve).any():
+                    label = name if len(self._subjects) == 1 else f'{name} ({"AB"[run]})'
+                    points = self._grids[run].values(curve)
+                    series.append({'name': label, 'run': run, 'y': points})
         if series:
             self.plots.append(
                 {'title': title, 'unit': unit, 'series': series, 'limits': list(limits)}
@@ -114,13 +111,13 @@ class _Plots:
 
     def add_rows(self, title: str, unit: str, keys: Sequence[str], names: Sequence[str]) -> None:
         """Add a plot with a curve for each component of a row."""
-        found = [subject.columns.row(*keys) for subject in self._subjects]
-        size = max((rows.shape[1] for rows in found if rows is not None), default=0)
+        all_rows = [subject.columns.row(*keys) for subject in self._subjects]
+        size = max((rows.shape[1] for rows in all_rows if rows is not None), default=0)
         self.add(
             title,
             unit,
             [
-                (names[i] if i < len(names) else str(i), [_column(rows, i) for rows in found])
+                (names[i] if i < len(names) else str(i), [_column(rows, i) for rows in all_rows])
                 for i in range(size)
             ],
         )
@@ -130,7 +127,9 @@ def _column(rows: Float64 | None, index: int) -> Float64 | None:
     return None if rows is None or index >= rows.shape[1] else rows[:, index]
 
 
-def plot_groups(subjects: Sequence[Subject], grids: Sequence[Thinned]) -> list[dict[str, Any]]:
+def plot_groups(
+    subjects: Sequence[ReportedRun], grids: Sequence[CurveReducer]
+) -> list[dict[str, Any]]:
     """Return the groups of a page, each with its title, plots and histograms."""
     groups = []
     for title, fill in (
@@ -146,7 +145,7 @@ def plot_groups(subjects: Sequence[Subject], grids: Sequence[Thinned]) -> list[d
     return groups
 
 
-def _timing(plots: _Plots, subjects: Sequence[Subject]) -> None:
+def _timing(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
         plots.add(title, 'us', [(title, [s.columns.scalars.get(key) for s in subjects])])
     names = sorted({k for s in subjects for k in s.columns.scalars if k.startswith('stage.')})
@@ -157,7 +156,7 @@ def _timing(plots: _Plots, subjects: Sequence[Subject]) -> None:
     )
 
 
-def _base(plots: _Plots, subjects: Sequence[Subject]) -> None:
+def _base(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     limit = (subjects[0].run.facts.get('parameters') or {}).get('max_tilt')
     limits = [float(limit)] if isinstance(limit, int | float) else []
     plots.add('tilt', 'rad', [('tilt', [tilt(s.columns) for s in subjects])], limits)
@@ -170,8 +169,8 @@ def _base(plots: _Plots, subjects: Sequence[Subject]) -> None:
     plots.add_rows('specific force', 'm/s^2', ('accel', 'inputs.accelerometer_imu'), 'xyz')
 
 
-def _add_velocity(plots: _Plots, subjects: Sequence[Subject]) -> None:
-    """Speed over the floor against the command, an axis a plot."""
+def _add_velocity(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
+    """Plot the base velocity and its command, one plot for each axis."""
     measured = [base_velocity(subject.columns) for subject in subjects]
     for index, (entry, axis) in enumerate(zip(TWIST_ENTRIES, AXES, strict=True)):
         title, unit = AXES[axis]
@@ -182,13 +181,13 @@ def _add_velocity(plots: _Plots, subjects: Sequence[Subject]) -> None:
         plots.add(f'velocity {title}', unit, curves)
 
 
-def _commanded(subject: Subject, entry: str) -> Float64 | None:
+def _commanded(subject: ReportedRun, entry: str) -> Float64 | None:
     names = [str(name) for name in subject.run.facts.get('command_names') or []]
     rows = subject.columns.row('command')
     return _column(rows, names.index(entry)) if entry in names else None
 
 
-def _joints(plots: _Plots, subjects: Sequence[Subject]) -> None:
+def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     joints = subjects[0].joints
     errors = [tracking_error(subject.columns) for subject in subjects]
     plots.add(
@@ -204,7 +203,7 @@ def _joints(plots: _Plots, subjects: Sequence[Subject]) -> None:
     plots.add_rows('joint velocities', 'rad/s', VELOCITY, joints)
 
 
-def _limits(subjects: Sequence[Subject], name: str) -> list[float]:
+def _limits(subjects: Sequence[ReportedRun], name: str) -> list[float]:
     limits = subjects[0].run.facts.get('limits') or {}
     names = limits.get('joints') or []
     if name not in names:
@@ -213,7 +212,7 @@ def _limits(subjects: Sequence[Subject], name: str) -> list[float]:
     return [float(limits['lower'][at]), float(limits['upper'][at])]
 
 
-def _policy(plots: _Plots, subjects: Sequence[Subject]) -> None:
+def _policy(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     plots.add_rows('output', 'rad', ('output',), subjects[0].joints)
     plots.add_rows('projected gravity', 'm/s^2', GRAVITY[:1], 'xyz')
     names = sorted({k for s in subjects for k in s.columns.rows if k.startswith('inputs.')})
@@ -221,17 +220,17 @@ def _policy(plots: _Plots, subjects: Sequence[Subject]) -> None:
         plots.add_rows(f'input {name.removeprefix("inputs.")}', '', (name,), ())
 
 
-def _histograms(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
-    found = []
+def _histograms(subjects: Sequence[ReportedRun]) -> list[dict[str, Any]]:
+    histograms = []
     for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
         values = [s.columns.scalars[key] for s in subjects]
         values = [each[np.isfinite(each)] for each in values]
         if not any(each.size for each in values):
             continue
-        # The last bar holds all that is later, or one straggler would flatten the rest.
+        # The last bin contains all larger values, so that an outlier does not flatten the rest.
         most = max(float(np.percentile(each, 99.9)) for each in values if each.size)
         most = most if most > 0.0 else 1.0
         edges = np.linspace(0.0, most, BINS + 1)
         counts = [np.histogram(np.clip(each, 0.0, most), edges)[0].tolist() for each in values]
-        found.append({'title': title, 'unit': 'us', 'most': most, 'counts': counts})
-    return found
+        histograms.append({'title': title, 'unit': 'us', 'most': most, 'counts': counts})
+    return histograms

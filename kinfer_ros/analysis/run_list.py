@@ -1,7 +1,4 @@
-"""The runs in a directory: what each was, whether it went well, how large it is.
-
-Without this module a hundred run directories are a hundred names.
-"""
+"""Lists the runs in a directory, with model, verdict and size, and removes runs."""
 
 from __future__ import annotations
 
@@ -15,16 +12,16 @@ from kinfer_ros.errors import RunError
 
 GOOD, BAD, OPEN, KILLED = 'good', 'bad', 'open', 'killed'
 VERDICTS = (GOOD, BAD, OPEN, KILLED)
-"""Ended well; ended with a fall, a fault or a dropped record; not ended; ended by a kill."""
+"""Ended well; ended with a fall, a fault or dropped records; not ended; killed."""
 
 
 @dataclass(frozen=True)
-class Listed:
+class RunSummary:
     """
-    One run.
+    One run in a list.
 
-    :ivar bytes: size of all files of its directory.
-    :ivar latest: `latest` leads to it.
+    :ivar bytes: size of all files in its directory.
+    :ivar latest: the link `latest` points to it.
     """
 
     path: Path
@@ -39,9 +36,9 @@ class Listed:
     latest: bool
 
 
-def list_runs(runs_dir: Path) -> list[Listed]:
+def list_runs(runs_dir: Path) -> list[RunSummary]:
     """
-    List the runs in a directory, oldest first; directories without a run.json are passed over.
+    List the runs in a directory, oldest first; directories without run.json are skipped.
 
     :raises RunError: there is no such directory.
     """
@@ -53,19 +50,17 @@ def list_runs(runs_dir: Path) -> list[Listed]:
         ) from error
     latest = runs_dir / 'latest'
     newest = latest.readlink().name if latest.is_symlink() else ''
-    found = []
-    for path in folders:
-        if (path / 'run.json').is_file():
-            found.append(_listed(path, path.name == newest))
-    return found
+    return [
+        _summarize(path, path.name == newest) for path in folders if (path / 'run.json').is_file()
+    ]
 
 
-def _listed(path: Path, latest: bool) -> Listed:
+def _summarize(path: Path, latest: bool) -> RunSummary:
     try:
         facts = RecordedRun.open(path).facts
     except RunError:
         facts = {'reason': 'run.json cannot be read'}
-    return Listed(
+    return RunSummary(
         path=path,
         started=str(facts.get('started') or ''),
         model=Path(str(facts.get('model') or '')).name,
@@ -92,11 +87,11 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def remove_runs(runs: list[Listed]) -> None:
+def remove_runs(runs: list[RunSummary]) -> None:
     """
-    Delete the directories of runs, and the link `latest` where it leads to one of them.
+    Delete the directories of runs, and the link `latest` where it points to one of them.
 
-    :raises RunError: one cannot be deleted; those before it are gone.
+    :raises RunError: one cannot be deleted; those before it are deleted.
     """
     for run in runs:
         latest = run.path.parent / 'latest'

@@ -1,8 +1,6 @@
-"""Writes a step log as MCAP with ROS 2 messages, on the topics of the graph where there is one.
+"""Writes a step log as MCAP with ROS 2 messages, on the topics of the running graph.
 
-Foxglove and PlotJuggler know these messages by themselves (a JointState by the names of its
-joints), and a layout made for the robot or its bag fits. Without this module a run that was
-recorded without a bag could not be looked at there.
+Foxglove and PlotJuggler display these messages, with the same layout as a bag or the live robot.
 """
 
 from __future__ import annotations
@@ -24,19 +22,18 @@ from kinfer_ros.analysis.derived import POSITION
 from kinfer_ros.analysis.derived import VELOCITY
 from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.series import part_names
+from kinfer_ros.analysis.series import component_names
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
 
-Float64 = Float64
-Make = Callable[[int, Any], Any]
-"""From the number of a record and its stamp: a message, or None where the record has none."""
+MakeMessage = Callable[[int, Any], Any]
+"""Makes the message of a record from its index and stamp; None where it has none."""
 
-UNKNOWN = np.array([-1.0, *[0.0] * 8])
-"""Covariance of what is not there (REP-145)."""
+UNKNOWN_COVARIANCE = np.array([-1.0, *[0.0] * 8])
+"""Covariance of a missing quantity (REP-145)."""
 
-LATEST = 2.0**31
-"""s since the Unix epoch: what a stamp of ROS 2 can say."""
+MAX_STAMP_S = 2.0**31
+"""s since the Unix epoch: the range of a ROS 2 stamp."""
 
 _STORE: Any = get_typestore(Stores.LATEST)
 
@@ -53,15 +50,15 @@ def write_mcap(
     run: RecordedRun, columns: Columns, path: Path, progress: Callable[[int], None]
 ) -> None:
     """
-    Write the file; times are the control clock's, from the wall clock of the first record.
+    Write the file; times are the control clock, starting at the wall clock of the first record.
 
-    :param progress: called with the number of records that are written.
+    :param progress: called with the number of records written so far.
     :raises RunError: the file cannot be written.
     """
     topics = _topics(run, columns)
     seconds = columns.began_us / 1e6 + columns.time - columns.time[0]
-    if seconds.min() < 0.0 or seconds.max() >= LATEST:
-        raise RunError(f'{run.log}: its times are none that a ROS 2 message can hold')
+    if seconds.min() < 0.0 or seconds.max() >= MAX_STAMP_S:
+        raise RunError(f'{run.log}: its times are outside the range of a ROS 2 stamp')
     stamps = round(columns.began_us * 1000) + np.round(
         (columns.time - columns.time[0]) * 1e9
     ).astype(np.int64)
@@ -90,40 +87,40 @@ def _write(writer: Writer, channels: dict[str, Any], topic: str, ns: int, messag
     writer.write(channels[topic], ns, _STORE.serialize_cdr(message, msgtype))
 
 
-def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, Make]]:
-    found: list[tuple[str, Make]] = []
+def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, MakeMessage]]:
+    topics: list[tuple[str, MakeMessage]] = []
 
-    def named(topic: str, key: str, rows: Float64 | None, more: Float64 | None = None) -> None:
+    def add_named(topic: str, key: str, rows: Float64 | None, more: Float64 | None = None) -> None:
         if rows is not None:
-            fits = more if more is not None and more.shape == rows.shape else None
-            found.append((topic, _named(part_names(run, key, rows.shape[1]), rows, fits)))
+            same = more if more is not None and more.shape == rows.shape else None
+            topics.append((topic, _named(component_names(run, key, rows.shape[1]), rows, same)))
 
-    named('/joint_states', 'joint_angles', columns.row(*POSITION), columns.row(*VELOCITY))
-    named('/joint_commands', 'target', columns.row('target'))
+    add_named('/joint_states', 'joint_angles', columns.row(*POSITION), columns.row(*VELOCITY))
+    add_named('/joint_commands', 'target', columns.row('target'))
     for key, rows in columns.rows.items():
         if key in ('output', 'command', 'projected_g') or key.startswith('inputs.'):
-            named(f'/policy/{key.removeprefix("inputs.")}', key, rows)
-    if _three(columns.row('gyro')) is not None:
-        found.append(('/imu/data', _imu(columns)))
-    if _three(columns.row('odom')) is not None:
-        found.append(('/odom', _odometry(columns)))
+            add_named(f'/policy/{key.removeprefix("inputs.")}', key, rows)
+    if _vectors(columns.row('gyro')) is not None:
+        topics.append(('/imu/data', _imu(columns)))
+    if _vectors(columns.row('odom')) is not None:
+        topics.append(('/odom', _odometry(columns)))
     if columns.scalars:
         names = [key.replace('stage.', 'stage_us/') for key in columns.scalars]
-        found.append(('/policy/timing', _named(names, np.stack([*columns.scalars.values()], 1))))
-    found.append(('/policy_node/mode', _modes(columns)))
-    found.append(('/rosout', _events(columns)))
-    return found
+        topics.append(('/policy/timing', _named(names, np.stack([*columns.scalars.values()], 1))))
+    topics.append(('/policy_node/mode', _modes(columns)))
+    topics.append(('/rosout', _events(columns)))
+    return topics
 
 
-def _three(rows: Float64 | None) -> Float64 | None:
-    """The rows, where they are vectors: a log may be damaged."""
+def _vectors(rows: Float64 | None) -> Float64 | None:
+    """Return the rows if they have three components: a log may be damaged."""
     return rows if rows is not None and rows.shape[1] == 3 else None
 
 
-def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> Make:
-    """Named numbers, as the graph has them: a JointState."""
+def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> MakeMessage:
+    """Make JointState messages of named numbers."""
     empty = np.asarray(np.isnan(rows).all(axis=1))
-    # Not left out, as ROS allows: PlotJuggler reads one of each for every name.
+    # ROS allows empty arrays, but PlotJuggler reads one entry for every name.
     unknown = np.full(rows.shape[1], np.nan)
 
     def make(index: int, stamp: Any) -> Any:
@@ -136,9 +133,9 @@ def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> 
     return make
 
 
-def _imu(columns: Columns) -> Make:
-    """Rates and force in the frame that the policy sees; the log has no orientation."""
-    gyro, accel = columns.rows['gyro'], _three(columns.row('accel'))
+def _imu(columns: Columns) -> MakeMessage:
+    """Make Imu messages in the policy frame; the log has no orientation."""
+    gyro, accel = columns.rows['gyro'], _vectors(columns.row('accel'))
 
     def vector(values: Any) -> Any:
         return _new('geometry_msgs/msg/Vector3', *values.tolist())
@@ -147,18 +144,18 @@ def _imu(columns: Columns) -> Make:
         if np.isnan(gyro[index]).all():
             return None
         force = np.zeros(3) if accel is None else accel[index]
-        covariance = UNKNOWN if accel is None else np.zeros(9)
+        covariance = UNKNOWN_COVARIANCE if accel is None else np.zeros(9)
         return _new(
             'sensor_msgs/msg/Imu', _header(stamp, 'base'),
-            _new('geometry_msgs/msg/Quaternion', 0.0, 0.0, 0.0, 1.0), UNKNOWN,
+            _new('geometry_msgs/msg/Quaternion', 0.0, 0.0, 0.0, 1.0), UNKNOWN_COVARIANCE,
             vector(gyro[index]), np.zeros(9), vector(force), covariance,
         )  # fmt: skip
 
     return make
 
 
-def _odometry(columns: Columns) -> Make:
-    """Poses as they were recorded, with the mean velocity around them."""
+def _odometry(columns: Columns) -> MakeMessage:
+    """Make Odometry messages: recorded poses, with the mean velocity around them."""
     poses = columns.rows['odom']
     velocity = base_velocity(columns)
 
@@ -167,14 +164,14 @@ def _odometry(columns: Columns) -> Make:
         if x != x:
             return None
         vx, vy, wz = (0.0, 0.0, 0.0) if velocity is None else velocity[index].tolist()
-        turned = _new('geometry_msgs/msg/Quaternion', 0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2))
-        place = _new('geometry_msgs/msg/Point', x, y, 0.0)
+        rotation = _new('geometry_msgs/msg/Quaternion', 0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2))
+        position = _new('geometry_msgs/msg/Point', x, y, 0.0)
         linear = _new('geometry_msgs/msg/Vector3', vx, vy, 0.0)
         angular = _new('geometry_msgs/msg/Vector3', 0.0, 0.0, wz)
         return _new(
             'nav_msgs/msg/Odometry', _header(stamp, 'odom'), 'base',
             _new('geometry_msgs/msg/PoseWithCovariance',
-                 _new('geometry_msgs/msg/Pose', place, turned), np.zeros(36)),
+                 _new('geometry_msgs/msg/Pose', position, rotation), np.zeros(36)),
             _new('geometry_msgs/msg/TwistWithCovariance',
                  _new('geometry_msgs/msg/Twist', linear, angular), np.zeros(36)),
         )  # fmt: skip
@@ -182,7 +179,7 @@ def _odometry(columns: Columns) -> Make:
     return make
 
 
-def _modes(columns: Columns) -> Make:
+def _modes(columns: Columns) -> MakeMessage:
     def make(index: int, stamp: Any) -> Any:
         mode = columns.modes[index]
         if index and columns.modes[index - 1] == mode:
@@ -192,8 +189,8 @@ def _modes(columns: Columns) -> Make:
     return make
 
 
-def _events(columns: Columns) -> Make:
-    """What happened, as log messages; several of one tick in one."""
+def _events(columns: Columns) -> MakeMessage:
+    """Make log messages of the events, one for each tick that has any."""
     texts: dict[int, list[str]] = {}
     for index, text in columns.events:
         texts.setdefault(index, []).append(text)
@@ -201,7 +198,7 @@ def _events(columns: Columns) -> Make:
     def make(index: int, stamp: Any) -> Any:
         if index not in texts:
             return None
-        told = '; '.join(texts[index])
-        return _new('rcl_interfaces/msg/Log', stamp, 20, 'policy_node', told, '', '', 0)
+        text = '; '.join(texts[index])
+        return _new('rcl_interfaces/msg/Log', stamp, 20, 'policy_node', text, '', '', 0)
 
     return make

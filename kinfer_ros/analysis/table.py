@@ -1,7 +1,4 @@
-"""Writes a step log as a table: a row a tick, a column a number, named as PlotJuggler shows them.
-
-Without this module pandas, a spreadsheet or PlotJuggler would each need a reader of NDJSON.
-"""
+"""Writes a step log as a CSV or Parquet table: one row per tick, one column per number."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from kinfer_ros.errors import RunError
 
 def write_csv(columns: Columns, series: Sequence[Series], path: Path) -> None:
     """
-    Write the table; a float32 stands with the digits that give its bits back, NaN as nothing.
+    Write the table as CSV; float32 with all digits that restore its bits, NaN as nothing.
 
     :raises RunError: the file cannot be written.
     """
@@ -53,7 +50,7 @@ def write_parquet(
     """
     Write the table as Parquet, with run.json in the file's metadata under `run.json`.
 
-    What stands in the log is float32, as it was logged; null where a record has none.
+    Logged numbers are float32, as in the log; null where a record has none.
 
     :raises RunError: the file cannot be written.
     """
@@ -61,7 +58,7 @@ def write_parquet(
     import pyarrow as pa
     from pyarrow import parquet
 
-    held: dict[str, object] = {
+    arrays: dict[str, object] = {
         'step_id': pa.array(columns.step_id),
         'time': pa.array(columns.time),
         'mode': pa.array(columns.modes).dictionary_encode(),
@@ -69,8 +66,8 @@ def write_parquet(
     }
     for each in series:
         logged = each.values if each.derived else each.values.astype(np.float32)
-        held[each.name] = pa.array(logged, mask=np.isnan(logged))
-    table = pa.table(held).replace_schema_metadata({'run.json': orjson.dumps(dict(run.facts))})
+        arrays[each.name] = pa.array(logged, mask=np.isnan(logged))
+    table = pa.table(arrays).replace_schema_metadata({'run.json': orjson.dumps(dict(run.facts))})
     try:
         parquet.write_table(table, path, compression='zstd')
     except OSError as error:
@@ -78,7 +75,7 @@ def write_parquet(
 
 
 def _events(columns: Columns) -> list[list[str]]:
-    """Texts of each record."""
+    """Return the event texts of each record."""
     events: list[list[str]] = [[] for _ in columns.modes]
     for index, text in columns.events:
         events[index].append(text)

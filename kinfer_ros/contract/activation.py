@@ -15,8 +15,8 @@ from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.sensors import SensorFrame
 
-START_MARGIN = 0.05
-"""rad outside its limits at which a joint may rest when the robot is activated."""
+MAX_LIMIT_EXCESS = 0.05
+"""rad, how far a joint may be outside its limits when the robot is activated."""
 
 
 class ActivationChecks:
@@ -61,11 +61,12 @@ class ActivationChecks:
         position, limiter = self._frame.position, self._limiter
         beyond = np.maximum(limiter.lower - position, position - limiter.upper)
         worst = int(beyond.argmax())
-        if beyond[worst] <= START_MARGIN:
+        if beyond[worst] <= MAX_LIMIT_EXCESS:
             return ''
         return (
             f'{self._frame.joint_names[worst]} is {beyond[worst]:.2f} rad outside its limits, at '
-            f'most {START_MARGIN:g} rad are accepted at the start: bring it within them by hand'
+            f'most {MAX_LIMIT_EXCESS:g} rad are accepted at the start: '
+            'bring it within them by hand'
         )
 
     def _far_from_start(self, max_ramp: float) -> str:

@@ -1,8 +1,4 @@
-"""Whether one policy can take over from another while the robot is live.
-
-Without this module a policy for other gains, another rate or another order of joints would take
-over a walking robot.
-"""
+"""Checks whether one policy can take over from another while the robot is live."""
 
 from __future__ import annotations
 
@@ -22,12 +18,12 @@ def check_compatibility(
     incoming: Contract, running: Contract, robot: Robot, rate_hz: float
 ) -> None:
     """
-    Hold a policy against the contract of the one that runs.
+    Compare a policy with the contract of the running one.
 
-    Joints, commands, inputs and carry have to be the same, since the step log of the run has one
-    layout; rate, gains and start pose, since they cannot change under way.
+    Joints, commands, inputs and carry must be equal because a step log has one layout; rate, gains
+    and start pose because they cannot change while the robot is live.
 
-    :raises ContractError: with everything that does not fit, and what to do instead.
+    :raises ContractError: with every difference, and what to do instead.
     """
     problems = [
         f'{what}: found {found}, expected {expected}'
@@ -41,7 +37,7 @@ def check_compatibility(
         if found != expected
     ]
     if not problems:
-        problems = _numbers(incoming, running, robot)
+        problems = _compare_values(incoming, running, robot)
     if HEADING in running.command_names:
         problems.append("its command holds an absolute heading, which counts from a run's start")
     if problems:
@@ -56,19 +52,19 @@ def _inputs(contract: Contract) -> dict[str, tuple[int, ...]]:
     return {each.name: each.shape for each in contract.inputs}
 
 
-def _numbers(incoming: Contract, running: Contract, robot: Robot) -> list[str]:
-    asked, in_force = gains(incoming, robot), gains(running, robot)
+def _compare_values(incoming: Contract, running: Contract, robot: Robot) -> list[str]:
+    requested, current = gains(incoming, robot), gains(running, robot)
     pairs: list[tuple[str, Any, Any]] = [
-        ('kp', asked.kp, in_force.kp),
-        ('kd', asked.kd, in_force.kd),
-        ('torque limit', asked.torque_limit, in_force.torque_limit),
+        ('kp', requested.kp, current.kp),
+        ('kd', requested.kd, current.kd),
+        ('torque limit', requested.torque_limit, current.torque_limit),
         ('start pose', start_pose(incoming, robot), start_pose(running, robot)),
     ]
     problems = []
     for what, found, expected in pairs:
-        off = np.flatnonzero(~np.isclose(found, expected, rtol=1e-4, atol=1e-6))
-        if off.size:
-            first = int(off[0])
+        differing = np.flatnonzero(~np.isclose(found, expected, rtol=1e-4, atol=1e-6))
+        if differing.size:
+            first = int(differing[0])
             problems.append(
                 f'{what} of {robot.joint_names[first]}: found {found[first]:g}, '
                 f'expected {expected[first]:g}'

@@ -1,7 +1,7 @@
-"""What an IMU's messages say of themselves: orientation, gravity's sign, frame and mounting.
+"""Checks live IMU messages: frame, quaternion norm and order, units, gravity sign, mounting.
 
-At rest an accelerometer points up; an orientation that does not agree with it is in another order,
-another frame or upside down. Without this module a robot would be told that it stands on its head.
+At rest the accelerometer measures the upward specific force, so an orientation that disagrees with
+it has another quaternion order, another frame or another sign.
 """
 
 from __future__ import annotations
@@ -16,160 +16,131 @@ from kinfer_ros.contract.report import FAIL
 from kinfer_ros.contract.report import OK
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import Row
-from kinfer_ros.contract.sensor_capture import ImuSample
+from kinfer_ros.contract.sensor_capture import CapturedImu
 from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.rotations import rotation_matrix
 
-ALIGNED = math.radians(20.0)
-"""Angle between measured and expected specific force that is still the same direction."""
-STILL_GYRO = 0.3
-"""rad/s below which the base is at rest."""
+MAX_GRAVITY_ANGLE = math.radians(20.0)
+"""rad between the measured and the expected direction of the specific force."""
+MAX_REST_GYRO = 0.3
+"""rad/s up to which the base counts as at rest."""
 MAX_TURN_RATE = 35.0
 """rad/s: 2000 deg/s, the full scale of common gyroscopes."""
-LEANING = math.radians(40.0)
-"""From upright; a robot that stands leans less."""
+MAX_LEAN = math.radians(40.0)
+"""rad from upright for a standing robot."""
 
 
-def imu_rows(samples: Sequence[ImuSample], robot: Robot) -> list[Row]:
-    """Judge the orientation, the gyroscope and the accelerometer of a robot at rest."""
+def check_imu(samples: Sequence[CapturedImu], robot: Robot) -> list[Row]:
+    """Check the orientation, the gyroscope and the accelerometer of a robot at rest."""
     last = samples[-1]
-    rows = []
+    frame = Row('IMU frame', OK, last.frame_id)
     if last.frame_id != robot.imu_frame:
-        rows.append(
-            Row(
-                'IMU frame',
-                WARN,
-                f'frame_id {last.frame_id!r}',
-                f'{robot.imu_frame!r}, as imu.frame of {robot.path}',
-                'is imu.mounting that of this frame?',
-            )
-        )
-    else:
-        rows.append(Row('IMU frame', OK, last.frame_id))
+        expected = f'{robot.imu_frame!r}, as imu.frame of {robot.path}'
+        remedy = 'does imu.mounting describe this frame?'
+        frame = Row('IMU frame', WARN, f'frame_id {last.frame_id!r}', expected, remedy)
     if not last.has_orientation:
-        rows.append(
-            Row(
-                'orientation', FAIL, 'absent (covariance[0] is -1, REP-145)', 'an orientation',
-                'publish the output of an orientation filter',
-            )
-        )  # fmt: skip
-        return rows
-    rows.append(_norm_row(samples))
+        found = 'absent (covariance[0] is -1, REP-145)'
+        remedy = 'publish the output of an orientation filter'
+        return [frame, Row('orientation', FAIL, found, 'an orientation', remedy)]
+    norm = _check_norm(samples)
     gyro = _mean([sample.gyro for sample in samples])
     if np.abs(gyro).max() > MAX_TURN_RATE:
-        rows.append(
-            Row('gyroscope', FAIL, f'{gyro.round(1).tolist()}', 'rad/s', 'is it in degrees?')
-        )
-        return rows
-    if rows[-1].verdict != FAIL:
-        rows += _gravity_rows(samples, gyro, robot)
-    return rows
+        found = f'{gyro.round(1).tolist()}'
+        return [frame, norm, Row('gyroscope', FAIL, found, 'rad/s', 'is it in degrees?')]
+    if norm.verdict == FAIL:
+        return [frame, norm]
+    return [frame, norm, *_check_gravity(samples, gyro, robot)]
 
 
 def _mean(rows: Sequence[Float64]) -> Float64:
     return np.asarray(np.mean(np.array(rows), axis=0), np.float64)
 
 
-def _norm_row(samples: Sequence[ImuSample]) -> Row:
+def _check_norm(samples: Sequence[CapturedImu]) -> Row:
     norms = [float(np.linalg.norm(sample.xyzw)) for sample in samples]
     worst = max(norms, key=lambda norm: abs(norm - 1.0) if math.isfinite(norm) else math.inf)
     if not abs(worst - 1.0) < 0.01:
-        return Row(
-            'quaternion norm', FAIL, f'{worst:.4g}', '1',
-            'publish a unit quaternion; all zeros mean that no orientation was filled in',
-        )  # fmt: skip
+        remedy = 'publish a unit quaternion; all zeros mean that the orientation was not set'
+        return Row('quaternion norm', FAIL, f'{worst:.4g}', '1', remedy)
     return Row('quaternion norm', OK, f'{worst:.4f}')
 
 
-def _gravity_rows(samples: Sequence[ImuSample], gyro: Float64, robot: Robot) -> list[Row]:
-    """At rest the accelerometer points up, and the orientation has to agree with it."""
+def _check_gravity(samples: Sequence[CapturedImu], gyro: Float64, robot: Robot) -> list[Row]:
+    """Compare the accelerometer with the orientation, at rest."""
     accel = _mean([sample.accel for sample in samples])
     size = float(np.linalg.norm(accel))
     if not math.isfinite(size):
         return [Row('accelerometer', FAIL, f'{accel.tolist()}', 'numbers')]
     if size < 0.05:
-        return [
-            Row(
-                'gravity sign', WARN, 'the accelerometer reads zero: nothing to compare with',
-                f'about {GRAVITY} m/s^2 at rest', 'publish linear_acceleration with gravity in it',
-            )
-        ]  # fmt: skip
+        found = 'the accelerometer reads zero: nothing to compare with'
+        remedy = 'publish linear_acceleration including gravity'
+        return [Row('gravity sign', WARN, found, f'about {GRAVITY} m/s^2 at rest', remedy)]
     if abs(size - 1.0) < 0.1:
-        return [
-            Row(
-                'accelerometer', FAIL, f'{size:.2f} m/s^2 at rest: in g, by the look of it',
-                f'about {GRAVITY} m/s^2', 'publish m/s^2',
-            )
-        ]  # fmt: skip
-    if float(np.linalg.norm(gyro)) > STILL_GYRO or abs(size - GRAVITY) > 1.5:
-        return [
-            Row(
-                'gravity sign', WARN,
-                f'the robot is not at rest ({size:.1f} m/s^2, {np.linalg.norm(gyro):.2f} rad/s)',
-                'a robot that stands still', 'hold it still and check again',
-            )
-        ]  # fmt: skip
+        found = f'{size:.2f} m/s^2 at rest: probably in g'
+        return [Row('accelerometer', FAIL, found, f'about {GRAVITY} m/s^2', 'publish m/s^2')]
+    speed = float(np.linalg.norm(gyro))
+    if speed > MAX_REST_GYRO or abs(size - GRAVITY) > 1.5:
+        found = f'the robot is not at rest ({size:.1f} m/s^2, {speed:.2f} rad/s)'
+        remedy = 'hold it still and check again'
+        return [Row('gravity sign', WARN, found, 'a robot that stands still', remedy)]
     quaternion = _mean_quaternion(samples)
-    return [_direction_row(quaternion, accel / size, robot), _lean_row(quaternion, robot)]
+    return [_check_direction(quaternion, accel / size, robot), _check_lean(quaternion, robot)]
 
 
-def _mean_quaternion(samples: Sequence[ImuSample]) -> Float64:
-    """X y z w; a robot that stands still has one."""
+def _mean_quaternion(samples: Sequence[CapturedImu]) -> Float64:
+    """Mean orientation of a robot at rest, x y z w."""
     first = samples[0].xyzw
-    rows = [s.xyzw if float(s.xyzw @ first) >= 0.0 else -s.xyzw for s in samples]
-    mean = _mean(rows)
+    mean = _mean([s.xyzw if float(s.xyzw @ first) >= 0.0 else -s.xyzw for s in samples])
     return mean / float(np.linalg.norm(mean))
 
 
-def _up(wxyz: Float64) -> Float64:
-    """The world's z axis in a frame of this orientation."""
+def _up_vector(wxyz: Float64) -> Float64:
+    """The world's z axis, seen from a frame with this orientation."""
     return np.asarray(rotation_matrix(wxyz)[2], np.float64)
 
 
-def _direction_row(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
+def _check_direction(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
     x, y, z, w = (float(value) for value in xyzw)
 
-    def off(up: Float64) -> float:
+    def angle_to(up: Float64) -> float:
         return float(np.arccos(np.clip(up @ accel, -1.0, 1.0)))
 
-    angle = off(_up(np.array([w, x, y, z])))
+    angle = angle_to(_up_vector(np.array([w, x, y, z])))
     found = f'orientation and accelerometer are {math.degrees(angle):.0f} deg apart'
-    if angle <= ALIGNED:
+    if angle <= MAX_GRAVITY_ANGLE:
         return Row('gravity sign', OK, found)
-    guesses: list[tuple[str, str, float]] = [
+    causes: list[tuple[str, str, float]] = [
         (
-            'quaternion order: w x y z lie in the fields x y z w',
+            'quaternion order: the fields x y z w hold w x y z',
             'write x, y, z, w into the fields of these names',
-            off(_up(np.array([x, y, z, w]))),
+            angle_to(_up_vector(np.array([x, y, z, w]))),
         ),
         (
             'gravity sign: the accelerometer gives gravity, not specific force',
             'at rest linear_acceleration points up: negate it',
-            off(-_up(np.array([w, x, y, z]))),
+            angle_to(-_up_vector(np.array([w, x, y, z]))),
         ),
         (
-            'orientation is that of the world in the IMU',
+            'the orientation is that of the world in the IMU frame',
             'publish its inverse: the IMU in the world (REP-145)',
-            off(_up(np.array([w, -x, -y, -z]))),
+            angle_to(_up_vector(np.array([w, -x, -y, -z]))),
         ),
     ]
-    named, remedy, best = min(guesses, key=lambda guess: guess[2])
-    if best > ALIGNED:
-        named, remedy = 'IMU frame', f'do both speak of {robot.imu_frame}? One may be remapped'
-    most = f'at most {math.degrees(ALIGNED):.0f} deg'
-    return Row('gravity sign', FAIL, f'{found}; {named}', most, remedy)
+    cause, remedy, best = min(causes, key=lambda each: each[2])
+    if best > MAX_GRAVITY_ANGLE:
+        cause, remedy = 'IMU frame', f'are both in the frame {robot.imu_frame}?'
+    most = f'at most {math.degrees(MAX_GRAVITY_ANGLE):.0f} deg'
+    return Row('gravity sign', FAIL, f'{found}; {cause}', most, remedy)
 
 
-def _lean_row(xyzw: Float64, robot: Robot) -> Row:
+def _check_lean(xyzw: Float64, robot: Robot) -> Row:
     """With the mounting applied, a standing robot is upright."""
     x, y, z, w = (float(value) for value in xyzw)
-    up = rotation_matrix(robot.imu_mounting) @ _up(np.array([w, x, y, z]))
+    up = rotation_matrix(robot.imu_mounting) @ _up_vector(np.array([w, x, y, z]))
     angle = float(np.arccos(np.clip(up[2], -1.0, 1.0)))
     found = f'the base leans by {math.degrees(angle):.0f} deg'
-    if angle > LEANING:
-        return Row(
-            'IMU mounting', WARN, found, 'a robot that stands',
-            f'does it lie, or is imu.mounting of {robot.path} wrong?',
-        )  # fmt: skip
+    if angle > MAX_LEAN:
+        remedy = f'is the robot lying down, or is imu.mounting of {robot.path} wrong?'
+        return Row('IMU mounting', WARN, found, 'a standing robot', remedy)
     return Row('IMU mounting', OK, found)

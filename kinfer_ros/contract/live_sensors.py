@@ -1,8 +1,7 @@
-"""What live sensor messages say about the contract: names, units, frames, signs, rates, clock.
+"""Checks captured sensor messages against the robot: names, units, frames, signs, rates, clock.
 
-A driver that publishes degrees, a quaternion in another order or gravity in place of specific
-force looks alive and well; the policy falls all the same. Each of these leaves a mark in what a
-robot says while it stands still, and is found here. Pure: what was heard comes in as data.
+A driver that publishes degrees or another quaternion order looks healthy, and the policy still
+falls. Each of these mistakes can be detected while the robot stands still.
 """
 
 from __future__ import annotations
@@ -13,25 +12,25 @@ from dataclasses import replace
 import numpy as np
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.contract.live_imu import imu_rows
+from kinfer_ros.contract.live_imu import check_imu
 from kinfer_ros.contract.report import FAIL
 from kinfer_ros.contract.report import OK
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import Row
-from kinfer_ros.contract.sensor_capture import ImuSample
-from kinfer_ros.contract.sensor_capture import JointSample
-from kinfer_ros.contract.sensor_capture import OdomSample
+from kinfer_ros.contract.sensor_capture import CapturedImu
+from kinfer_ros.contract.sensor_capture import CapturedJointState
+from kinfer_ros.contract.sensor_capture import CapturedOdometry
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.robot.robot import Robot
 
-SLACK = 0.5
-"""rad outside its limits from which a joint is somewhere it cannot be."""
-ENOUGH = 0.9
-"""Of the control rate, that a topic has to come at."""
+MAX_LIMIT_EXCESS = 0.5
+"""rad outside its limits that a joint position may measure."""
+MIN_RATE_RATIO = 0.9
+"""Lowest rate of a topic, as a fraction of the control rate."""
 
 
-def live_rows(
-    heard: SensorCapture,
+def check_live_sensors(
+    capture: SensorCapture,
     robot: Robot,
     rate_hz: float,
     *,
@@ -39,191 +38,146 @@ def live_rows(
     stale_s: float = 0.25,
 ) -> list[Row]:
     """
-    Judge what was heard.
+    Check joint states, IMU, odometry and the timing of all three.
 
     :param rate_hz: the control rate.
-    :param stale_s: age from which a sample would be a fault.
+    :param stale_s: age from which a sample is a fault.
     """
     rows: list[Row] = []
-    if heard.joints:
-        rows += _joint_rows(heard.joints[-1], robot)
+    if capture.joints:
+        rows += _check_joints(capture.joints[-1], robot)
     else:
-        rows.append(_silent('joint_states'))
-    if heard.imu:
-        rows += imu_rows(heard.imu, robot)
+        rows.append(_no_message_row('joint_states'))
+    if capture.imu:
+        rows += check_imu(capture.imu, robot)
     else:
-        rows.append(_silent('imu/data'))
+        rows.append(_no_message_row('imu/data'))
     if needs_odometry:
-        rows += _odom_rows(heard.odom, robot)
-    if heard.running:
-        odom = heard.odom if needs_odometry else []
-        timed = _time_rows('joint_states', heard.joints, heard, rate_hz, stale_s)
-        timed += _time_rows('imu/data', heard.imu, heard, rate_hz, stale_s)
-        timed += _time_rows('odom', odom, heard, rate_hz, stale_s)
-        rows += [replace(row, passing=True) for row in timed]
+        rows.append(_check_odometry(capture.odom, robot))
+    if capture.time_runs:
+        odom = capture.odom if needs_odometry else []
+        timing = _check_timing('joint_states', capture.joints, capture, rate_hz, stale_s)
+        timing += _check_timing('imu/data', capture.imu, capture, rate_hz, stale_s)
+        timing += _check_timing('odom', odom, capture, rate_hz, stale_s)
+        rows += [replace(row, transient=True) for row in timing]
     return rows
 
 
-def _silent(topic: str) -> Row:
+def _no_message_row(topic: str) -> Row:
     remedy = 'is the driver or the bridge running?'
-    return Row(topic, FAIL, 'no message', 'messages', remedy, passing=True)
+    return Row(topic, FAIL, 'no message', 'messages', remedy, transient=True)
 
 
 # Joints ----------------------------------------------------------------------------------
 
 
-def _joint_rows(sample: JointSample, robot: Robot) -> list[Row]:
+def _check_joints(sample: CapturedJointState, robot: Robot) -> list[Row]:
     names = sample.names
     missing = [name for name in robot.joint_names if name not in names]
     extra = [name for name in names if name not in robot.joint_names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if missing or twice:
-        what = f'lacks {", ".join(missing)}' if missing else f'has {", ".join(twice)} twice'
-        return [
-            Row(
-                'joint names',
-                FAIL,
-                f'joint_states {what}; it has {", ".join(names) or "none"}',
-                f'each of {", ".join(robot.joint_names)}',
-                f'make the driver and {robot.path} name the joints alike',
-            )
-        ]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if missing or duplicates:
+        what = f'lacks {", ".join(missing)}' if missing else f'has {", ".join(duplicates)} twice'
+        found = f'joint_states {what}; it has {", ".join(names) or "none"}'
+        remedy = f'use the same joint names in the driver and in {robot.path}'
+        return [Row('joint names', FAIL, found, f'each of {", ".join(robot.joint_names)}', remedy)]
     ignored = f'; ignored: {", ".join(extra)}' if extra else ''
-    rows = [Row('joint names', OK, f'{len(robot.joint_names)}, matched by name{ignored}')]
-    if len(sample.position) != len(names) or len(sample.velocity) != len(names):
-        rows.append(
-            Row(
-                'joint states',
-                FAIL,
-                f'{len(names)} names, {len(sample.position)} positions, '
-                f'{len(sample.velocity)} velocities',
-                'as many of each',
-                'the driver has to publish position and velocity of every joint',
-            )
-        )
-        return rows
+    row = Row('joint names', OK, f'{len(robot.joint_names)}, matched by name{ignored}')
+    position, velocity = sample.position, sample.velocity
+    if len(position) != len(names) or len(velocity) != len(names):
+        found = f'{len(names)} names, {len(position)} positions, {len(velocity)} velocities'
+        remedy = 'the driver has to publish position and velocity of every joint'
+        return [row, Row('joint states', FAIL, found, 'equal numbers of each', remedy)]
     index = [names.index(name) for name in robot.joint_names]
-    rows.append(_joint_units(sample.position[index], sample.velocity[index], robot))
-    return rows
+    return [row, _check_joint_units(position[index], velocity[index], robot)]
 
 
-def _joint_units(position: Float64, velocity: Float64, robot: Robot) -> Row:
+def _check_joint_units(position: Float64, velocity: Float64, robot: Robot) -> Row:
     if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
         return Row('joint units', FAIL, 'a position or velocity is not finite', 'numbers')
-    out = np.maximum(robot.lower - position, position - robot.upper)
-    worst = int(out.argmax())
+    excess = np.maximum(robot.lower - position, position - robot.upper)
+    worst = int(excess.argmax())
     name = robot.joint_names[worst]
     found = f'{name} at {position[worst]:.3f}'
     limits = f'{robot.lower[worst]:.3f} to {robot.upper[worst]:.3f} rad'
-    if out[worst] > SLACK:
-        turned = np.radians(position)
-        fits = ((turned >= robot.lower - SLACK) & (turned <= robot.upper + SLACK)).all()
-        if fits:
-            return Row(
-                'joint units', FAIL, f'{found}: degrees, by the look of it', limits,
-                'publish radians (and rad/s)',
-            )  # fmt: skip
-        return Row(
-            'joint units', FAIL, found, limits, 'wrong unit, zero position, sign or limits?'
-        )
-    fast = np.abs(velocity) - 2.0 * robot.velocity_limit
-    if fast.max() > 0.0:
-        at = int(fast.argmax())
-        return Row(
-            'joint units',
-            WARN,
-            f'{robot.joint_names[at]} at {velocity[at]:.1f} rad/s',
-            f'at most {robot.velocity_limit[at]:g} rad/s',
-            'are the velocities in degrees?',
-        )
+    if excess[worst] > MAX_LIMIT_EXCESS:
+        radians = np.radians(position)
+        low, high = robot.lower - MAX_LIMIT_EXCESS, robot.upper + MAX_LIMIT_EXCESS
+        if ((radians >= low) & (radians <= high)).all():
+            found += ': probably in degrees'
+            return Row('joint units', FAIL, found, limits, 'publish radians (and rad/s)')
+        remedy = 'wrong unit, zero position, sign or limits?'
+        return Row('joint units', FAIL, found, limits, remedy)
+    too_fast = np.abs(velocity) - 2.0 * robot.velocity_limit
+    if too_fast.max() > 0.0:
+        at = int(too_fast.argmax())
+        found = f'{robot.joint_names[at]} at {velocity[at]:.1f} rad/s'
+        expected = f'at most {robot.velocity_limit[at]:g} rad/s'
+        return Row('joint units', WARN, found, expected, 'are the velocities in degrees?')
     if not velocity.any() and not position.any():
-        return Row(
-            'joint units', WARN, 'every position and velocity is exactly zero',
-            'measurements', 'is the driver connected to the robot?',
-        )  # fmt: skip
+        found = 'every position and velocity is exactly zero'
+        remedy = 'is the driver connected to the robot?'
+        return Row('joint units', WARN, found, 'measurements', remedy)
     return Row('joint units', OK, f'radians; {found} is nearest to its limits')
 
 
 # Odometry --------------------------------------------------------------------------------
 
 
-def _odom_rows(samples: Sequence[OdomSample], robot: Robot) -> list[Row]:
+def _check_odometry(samples: Sequence[CapturedOdometry], robot: Robot) -> Row:
     if not samples:
-        return [
-            Row(
-                'odometry', FAIL, 'no message on odom, and the policy takes the linear velocity',
-                'nav_msgs/Odometry, twist in the base frame', 'run a state estimator',
-                passing=True,
-            )
-        ]  # fmt: skip
+        found = 'no message on odom, and the policy needs the linear velocity'
+        expected = 'nav_msgs/Odometry, twist in the base frame'
+        return Row('odometry', FAIL, found, expected, 'run a state estimator', transient=True)
     last = samples[-1]
     if not np.isfinite(last.linear).all():
-        return [Row('odometry', FAIL, f'{last.linear.tolist()} m/s', 'finite numbers')]
+        return Row('odometry', FAIL, f'{last.linear.tolist()} m/s', 'finite numbers')
     if last.child_frame_id != robot.base_frame:
-        return [
-            Row(
-                'odometry', WARN, f'child_frame_id {last.child_frame_id!r}',
-                f'{robot.base_frame!r}: the twist has to be in the base frame',
-                'transform it, or correct base_frame',
-            )
-        ]  # fmt: skip
-    return [Row('odometry', OK, f'{last.linear.round(2).tolist()} m/s in {last.child_frame_id}')]
+        found = f'child_frame_id {last.child_frame_id!r}'
+        expected = f'{robot.base_frame!r}: the twist has to be in the base frame'
+        return Row('odometry', WARN, found, expected, 'transform it, or correct base_frame')
+    return Row('odometry', OK, f'{last.linear.round(2).tolist()} m/s in {last.child_frame_id}')
 
 
 # Rates and clock -------------------------------------------------------------------------
 
 
-def _time_rows(
+def _check_timing(
     topic: str,
-    samples: Sequence[JointSample] | Sequence[ImuSample] | Sequence[OdomSample],
-    listening: SensorCapture,
+    samples: Sequence[CapturedJointState] | Sequence[CapturedImu] | Sequence[CapturedOdometry],
+    capture: SensorCapture,
     rate_hz: float,
     stale_s: float,
 ) -> list[Row]:
     if not samples:
         return []
-    seconds = listening.seconds
     stamps = sorted({sample.stamp_ns for sample in samples})
     rows = []
-    if listening.clocked:
-        rows.append(_clock_row(topic, [s.age_ns / 1e9 for s in samples], stamps, stale_s))
+    if capture.has_clock:
+        rows.append(_check_clock(topic, [s.age_ns / 1e9 for s in samples], stamps, stale_s))
+    name, expected = f'{topic} rate', f'at least {rate_hz:g} Hz'
     if len(stamps) < 2:
-        rows.append(
-            Row(
-                f'{topic} rate', FAIL, f'{len(samples)} messages in {seconds:.1f} s, all with one '
-                'stamp', f'at least {rate_hz:g} Hz', 'is the driver frozen?',
-            )
-        )  # fmt: skip
-        return rows
-    # By their own stamps: what a slow listener missed does not count against the driver.
-    gaps = np.diff(stamps) / 1e9
-    rate = 1.0 / float(np.median(gaps))
-    heard = max(rate, len(stamps) / max(seconds, 1e-3))
-    if heard < ENOUGH * rate_hz:
-        rows.append(
-            Row(
-                f'{topic} rate', FAIL, f'{heard:.0f} Hz', f'at least {rate_hz:g} Hz',
-                'publish faster: the policy would see samples twice',
-            )
-        )  # fmt: skip
-    else:
-        rows.append(Row(f'{topic} rate', OK, f'{heard:.0f} Hz'))
-    return rows
+        found = f'{len(samples)} messages in {capture.seconds:.1f} s, all with one stamp'
+        return [*rows, Row(name, FAIL, found, expected, 'is the driver frozen?')]
+    # From the stamps as well: samples that a slow listener missed do not count as missing.
+    stamp_rate = 1e9 / float(np.median(np.diff(stamps)))
+    rate = max(stamp_rate, len(stamps) / max(capture.seconds, 1e-3))
+    if rate < MIN_RATE_RATIO * rate_hz:
+        remedy = 'publish faster: the policy would see samples twice'
+        return [*rows, Row(name, FAIL, f'{rate:.0f} Hz', expected, remedy)]
+    return [*rows, Row(name, OK, f'{rate:.0f} Hz')]
 
 
-def _clock_row(topic: str, ages: list[float], stamps: list[int], stale_s: float) -> Row:
+def _check_clock(topic: str, ages: list[float], stamps: list[int], stale_s: float) -> Row:
     age = float(np.median(ages))
     name = f'{topic} clock'
     if stamps[0] == 0:
         return Row(name, FAIL, 'a stamp of 0', 'the time of measurement', 'fill in header.stamp')
+    remedy = 'synchronise the clocks of the hosts (or use_sim_time is set on one side only)'
     if age > stale_s:
-        return Row(
-            name, FAIL, f'samples are {age:.3f} s old', f'at most {stale_s:g} s',
-            'synchronise the clocks of the hosts (or use_sim_time is set on one side only)',
-        )  # fmt: skip
+        found = f'samples are {age:.3f} s old'
+        return Row(name, FAIL, found, f'at most {stale_s:g} s', remedy)
     if age < -0.05:
-        return Row(
-            name, FAIL, f'stamps are {-age:.3f} s in the future', 'at most 0.05 s',
-            'synchronise the clocks of the hosts (or use_sim_time is set on one side only)',
-        )  # fmt: skip
+        found = f'stamps are {-age:.3f} s in the future'
+        return Row(name, FAIL, found, 'at most 0.05 s', remedy)
     return Row(name, OK, f'samples are {age * 1e3:.1f} ms old')

@@ -1,4 +1,4 @@
-"""Sensor messages as data: what a check heard of a running robot, without ROS."""
+"""Sensor messages captured from a running robot, as plain data without ROS."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import field
 
 from kinfer_ros.arrays import Float64
 
-MAX_COUNT = 20000
+MAX_SAMPLES = 20000
 """Samples of one topic that are kept."""
 
 
 @dataclass(frozen=True)
-class JointSample:
+class CapturedJointState:
     """One joint_states message."""
 
     stamp_ns: int
@@ -23,7 +23,7 @@ class JointSample:
 
 
 @dataclass(frozen=True)
-class ImuSample:
+class CapturedImu:
     """One imu/data message, in the order of its fields."""
 
     stamp_ns: int
@@ -36,7 +36,7 @@ class ImuSample:
 
 
 @dataclass(frozen=True)
-class OdomSample:
+class CapturedOdometry:
     """One odom message."""
 
     stamp_ns: int
@@ -47,13 +47,13 @@ class OdomSample:
 
 @dataclass
 class SensorCapture:
-    """What came in while we listened."""
+    """All messages received in a span of time."""
 
     seconds: float = 0.0
-    clocked: bool = True
-    """False: ages say nothing (the listener has no clock of the stamps)."""
-    running: bool = True
+    has_clock: bool = True
+    """False: ages mean nothing (the listener does not have the clock of the stamps)."""
+    time_runs: bool = True
     """False: time stands still (a simulation in lockstep, before it starts)."""
-    joints: list[JointSample] = field(default_factory=list)
-    imu: list[ImuSample] = field(default_factory=list)
-    odom: list[OdomSample] = field(default_factory=list)
+    joints: list[CapturedJointState] = field(default_factory=list)
+    imu: list[CapturedImu] = field(default_factory=list)
+    odom: list[CapturedOdometry] = field(default_factory=list)

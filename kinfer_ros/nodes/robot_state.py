@@ -49,7 +49,7 @@ from kinfer_ros.ros.process import run_node
 from kinfer_ros.ros.qos import BEST_EFFORT
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.viewers.contacts import Contacts
-from kinfer_ros.viewers.description import describe
+from kinfer_ros.viewers.description import robot_urdf
 from kinfer_ros.viewers.urdf import UrdfTree
 
 ROBOT_STATE_PARAMETERS = (
@@ -84,7 +84,7 @@ class RobotState(Node):
         declare(self, ROBOT_STATE_PARAMETERS)
         refuse_misspelt_parameters(self)
         robot = load_robot(value(self, 'robot'))
-        text, notes = describe(robot)
+        text, notes = robot_urdf(robot)
         self._tree = UrdfTree(text, str(robot.urdf or robot.mjcf))
         self._contacts = self._find_contacts(robot)
         self._prefix = value(self, 'frame_prefix')

@@ -1,10 +1,8 @@
 """Reads and writes policy files: kinfer archives, and bare ONNX files.
 
-A `.kinfer` file is a gzip tar of exactly `init_fn.onnx`, `step_fn.onnx` and `metadata.json`; all
-three are required, as kinfer's own loader requires them, also where the policy keeps no state. A
-policy file comes from somewhere else and is not trusted: sizes are bounded before anything is
-unpacked, nothing is written to disk, and whatever is wrong is one ModelError. Without this a
-damaged download would be found by onnxruntime, or by the robot.
+A `.kinfer` file is a gzip tar of exactly `init_fn.onnx`, `step_fn.onnx` and `metadata.json`.
+kinfer's own loader requires all three, also for a policy without state. Policy files are not
+trusted: sizes are bounded before unpacking, and nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.tar import TarError
-from kinfer_ros.policy.tar import tar_entries
+from kinfer_ros.policy.tar import read_tar
 
 INIT_FN = 'init_fn.onnx'
 STEP_FN = 'step_fn.onnx'
@@ -41,7 +39,7 @@ _GZIP_MAGIC = b'\x1f\x8b'
 
 @dataclass(frozen=True)
 class Archive:
-    """The parts of a policy file, as bytes; nothing in them has been run or checked yet."""
+    """The parts of a policy file, as bytes, not yet run or checked."""
 
     path: Path
     sha256: str
@@ -50,14 +48,14 @@ class Archive:
     """None for a bare ONNX file only."""
     step_fn: bytes
     metadata: dict[str, Any]
-    """metadata.json; empty for a bare ONNX file, whose metadata lies inside the graph."""
+    """metadata.json; empty for a bare ONNX file, whose metadata is in the graph."""
 
 
 def read_archive(path: str | os.PathLike[str]) -> Archive:
     """
     Read a `.kinfer` archive or a bare `.onnx` file into memory.
 
-    What starts like gzip is an archive, whatever its name; anything else has to be called `.onnx`.
+    A file that starts with the gzip magic is an archive; any other must be named `.onnx`.
 
     :raises ModelError: naming the file, what was found in it and what was expected.
     """
@@ -67,9 +65,9 @@ def read_archive(path: str | os.PathLike[str]) -> Archive:
 
 def parse_archive(data: bytes, path: Path) -> Archive:
     """
-    Take apart the bytes of a policy file.
+    Parse the bytes of a policy file.
 
-    :param path: what to call the file in errors, and how to tell a bare ONNX file; not opened.
+    :param path: the file's name, for errors and to recognise a bare ONNX file; not opened.
     :raises ModelError: as read_archive.
     """
     sha256 = hashlib.sha256(data).hexdigest()
@@ -82,13 +80,13 @@ def parse_archive(data: bytes, path: Path) -> Archive:
     raise ModelError(
         f'{path}: not a gzip file (it starts with {data[:4].hex(" ")}); expected a kinfer archive:'
         f' a gzip tar of {", ".join(ENTRIES)}. Files of kinfer before 0.4 are bare ONNX files with'
-        ' other inputs and cannot be run; a bare ONNX file has to be called .onnx'
+        ' other inputs and cannot be run; a bare ONNX file must be named .onnx'
     )
 
 
 def _read_bounded(path: Path) -> bytes:
     try:
-        # Looked at before it is opened: opening a FIFO would wait for its other end.
+        # Before opening it: opening a FIFO waits for its other end.
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise ModelError(f'{path}: is a directory; expected a .kinfer or .onnx file')
@@ -128,11 +126,11 @@ def _decompress(data: bytes, path: Path) -> bytes:
 
 
 def _unpack(data: bytes, path: Path) -> dict[str, bytes]:
-    """The three entries, each there exactly once."""
+    """Return the three entries, each present exactly once."""
     parts: dict[str, bytes] = {}
     expected = f'expected exactly {", ".join(ENTRIES)}'
     try:
-        for entry in tar_entries(_decompress(data, path)):
+        for entry in read_tar(_decompress(data, path)):
             if entry.name not in ENTRIES:
                 raise ModelError(f'{path}: unexpected entry {entry.name!r}; {expected}')
             if entry.kind != 'file':
@@ -161,15 +159,15 @@ def _parse_metadata(data: bytes, path: Path) -> dict[str, Any]:
 
 def parse_json_object(data: bytes | str, where: str) -> dict[str, Any]:
     """
-    Parse strict JSON (no NaN, no key twice) that has to be an object.
+    Parse a JSON object strictly: no NaN, no duplicate keys.
 
     :raises ModelError: naming `where` and what was found.
     """
     try:
         text = data.decode('utf-8') if isinstance(data, bytes) else data
-        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except RecursionError:
-        raise ModelError(f'{where}: not JSON that can be read: nested too deeply') from None
+        raise ModelError(f'{where}: JSON nested too deeply to be read') from None
     except ValueError as error:
         raise ModelError(f'{where}: not JSON: {error}; expected a JSON object') from None
     if not isinstance(value, dict):
@@ -185,18 +183,17 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_constant(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f'{name} is not a JSON number')
 
 
 def archive_bytes(init_fn: bytes, step_fn: bytes, metadata: Mapping[str, Any]) -> bytes:
     """
-    Make the bytes of a `.kinfer` archive: the same parts always give the same bytes.
+    Make the bytes of a `.kinfer` archive, reproducibly: without time, owner or file name.
 
-    No time, owner or file name gets in; metadata keys keep their order. (The compressed bytes are
-    those of this machine's zlib.)
+    Metadata keys keep their order. The compressed bytes depend on the zlib of the machine.
 
-    :raises ModelError: when metadata cannot be written as JSON.
+    :raises ModelError: the metadata cannot be written as JSON.
     """
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False).encode()
@@ -221,22 +218,22 @@ def write_archive(
     metadata: Mapping[str, Any],
 ) -> None:
     """
-    Write a `.kinfer` archive; the name appears, or is replaced, only once the file is complete.
+    Write a `.kinfer` archive atomically, replacing an existing file.
 
-    :raises ModelError: when the metadata is not JSON or the file cannot be written.
+    :raises ModelError: the metadata is not JSON, or the file cannot be written.
     """
     write_atomically(Path(path), archive_bytes(init_fn, step_fn, metadata), overwrite=True)
 
 
 def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
     """
-    Write a file beside its final name and move it there, so that nobody sees half of it.
+    Write a temporary file and rename it, so that no reader sees an incomplete file.
 
-    :raises ModelError: when it exists and may not be overwritten, or cannot be written.
+    :raises ModelError: it exists and may not be overwritten, or cannot be written.
     """
     try:
         if not overwrite and path.exists():
-            raise ModelError(f'{path}: exists already; expected a free name')
+            raise ModelError(f'{path}: exists already; choose another name')
         partial = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.partial')
         try:
             with partial.open('xb') as file:

@@ -1,8 +1,7 @@
-"""What a policy takes and gives, as data, checked against its graph.
+"""A policy's contract: its inputs, outputs, joints and commands, checked against its graph.
 
-Everything that can be wrong with a model is found here, before a motor is live: an unknown or
-misspelt input, a shape that does not fit the joints or the commands, a carry whose shapes
-disagree. All of it is reported in one error.
+Unknown inputs, shapes that do not match the joints or commands, and inconsistent carry shapes are
+all reported in one error.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Contract:
-    """What a policy takes and gives. Sequences are in joint_names order."""
+    """A policy's inputs and outputs. Sequences are in joint_names order."""
 
     path: Path
     sha256: str
@@ -56,13 +55,13 @@ class Contract:
     joint_names: tuple[str, ...]
     """Of the action: absolute position targets, rad."""
     command_names: tuple[str, ...]
-    """Of the input `command`; empty where the policy has none."""
+    """Entries of the input `command`; empty where the policy has none."""
     inputs: tuple[Input, ...]
     """In the graph's order, without the carry."""
     carry_shape: tuple[int, ...] | None
     """None where the policy keeps no state."""
     control_rate_hz: float | None
-    """What the policy was trained at, where the file says so."""
+    """Rate of the training, where the file gives it."""
     joint_biases: tuple[float, ...] | None
     """Home pose, rad."""
     joint_kp: tuple[float, ...] | None
@@ -72,59 +71,61 @@ class Contract:
     joint_torque_limits: tuple[float, ...] | None
     """Nm."""
     command_ranges: dict[str, tuple[float, float]]
-    """Lowest and highest value the policy was trained for, by command name."""
+    """Lowest and highest value of the training, by command name."""
     provenance: dict[str, Any]
-    """How the policy was made, as its file tells it."""
+    """How the policy was made, from its file."""
     metadata: dict[str, Any]
-    """The whole metadata, also what nothing here reads."""
+    """The whole metadata, including unknown keys."""
     spec: PolicySpec | None = None
-    """The policy spec that the rest was read from, where there is one."""
+    """The policy spec, where the contract was read from one."""
     carry_parts: dict[str, int] = field(default_factory=dict)
-    """Parts of a flat carry in their order, with their lengths; see policy/memory.py."""
+    """Length of each part of a flat carry, in order; see policy/memory.py."""
     assumptions: tuple[str, ...] = ()
-    """What the spec says and no check can know."""
+    """Statements of the spec that no check can verify."""
 
 
 @dataclass(frozen=True)
-class _Known:
+class _KnownInput:
     size: int | str
-    """A fixed length, or what is counted."""
+    """A fixed length, or _JOINTS or _COMMANDS."""
     unit: str
     meaning: str
 
 
 KNOWN_INPUTS = {
-    'joint_angles': _Known(_JOINTS, 'rad', 'joint positions, in joint_names order'),
-    'joint_angular_velocities': _Known(_JOINTS, 'rad/s', 'joint velocities, in joint_names order'),
-    'projected_gravity': _Known(
+    'joint_angles': _KnownInput(_JOINTS, 'rad', 'joint positions, in joint_names order'),
+    'joint_angular_velocities': _KnownInput(
+        _JOINTS, 'rad/s', 'joint velocities, in joint_names order'
+    ),
+    'projected_gravity': _KnownInput(
         3, 'm/s^2', 'gravity in the policy frame; (0, 0, -9.81) when upright, no unit vector'
     ),
-    'accelerometer': _Known(
+    'accelerometer': _KnownInput(
         3, 'm/s^2', 'specific force in the policy frame; +9.81 on z when upright and at rest'
     ),
-    'gyroscope': _Known(3, 'rad/s', 'angular velocity in the policy frame'),
-    'command': _Known(_COMMANDS, 'of each entry', 'the command, in command_names order'),
-    'time': _Known(1, 's', 'time since the policy started'),
-    'quaternion': _Known(4, '1', 'orientation of the policy frame in the world, w x y z'),
-    'initial_heading': _Known(1, 'rad', 'yaw when the policy started'),
+    'gyroscope': _KnownInput(3, 'rad/s', 'angular velocity in the policy frame'),
+    'command': _KnownInput(_COMMANDS, 'of each entry', 'the command, in command_names order'),
+    'time': _KnownInput(1, 's', 'time since the policy started'),
+    'quaternion': _KnownInput(4, '1', 'orientation of the policy frame in the world, w x y z'),
+    'initial_heading': _KnownInput(1, 'rad', 'yaw when the policy started'),
 }
 
 SPEC_INPUTS = KNOWN_INPUTS | {
-    'base_linear_velocity': _Known(
+    'base_linear_velocity': _KnownInput(
         3, 'm/s', 'velocity of the base in the policy frame, from odometry'
     ),
 }
-"""What a policy spec can be made of; a kinfer file knows no velocity."""
+"""Inputs of a policy spec; a kinfer file has no linear velocity."""
 
 
 def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metadata]:
     """
-    The metadata of a policy file, raw and typed, wherever the file keeps it.
+    Read the metadata of a policy file, raw and typed.
 
-    A bare ONNX file has it in its custom metadata: as JSON in the key `kinfer_metadata`, or at
-    least the key `joint_names` (a JSON list, or names with commas between them).
+    A bare ONNX file has it in its custom metadata: as JSON under `kinfer_metadata`, or at least
+    the key `joint_names` (a JSON list, or names separated by commas).
 
-    :raises ModelError: when it is not there or wrong.
+    :raises ModelError: it is missing or wrong.
     """
     if archive.init_fn is not None:
         return archive.metadata, parse_metadata(archive.metadata, f'{archive.path}: {METADATA}')
@@ -134,7 +135,7 @@ def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metada
         raw = parse_json_object(step.metadata['kinfer_metadata'], f'{where}: kinfer_metadata')
     elif 'joint_names' in step.metadata:
         raw = {
-            key: _name_list(step.metadata[key], f'{where}: {key}')
+            key: _parse_name_list(step.metadata[key], f'{where}: {key}')
             for key in ('joint_names', 'command_names')
             if key in step.metadata
         }
@@ -142,9 +143,9 @@ def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metada
         found = ', '.join(sorted(step.metadata)) or 'nothing'
         raise ModelError(
             f'{where}: found {found}; expected the key kinfer_metadata (JSON) or joint_names. A'
-            f' bare ONNX file without joint names (inputs: {_list(step.inputs)}) needs a policy'
-            ' spec that names them: load_model(path, spec=...), spec:=, --spec (docs/policies.md;'
-            ' `import` makes one of what an exporter wrote)'
+            f' bare ONNX file without joint names (inputs: {_format_nodes(step.inputs)}) needs a'
+            ' policy spec that names them: load_model(path, spec=...), spec:=, --spec'
+            ' (docs/policies.md; `import` makes one from the files of an exporter)'
         )
     return raw, parse_metadata(raw, where)
 
@@ -157,9 +158,9 @@ def build_contract(
     initial_carry_shape: tuple[int, ...] | None,
 ) -> Contract:
     """
-    Hold the graph against its metadata.
+    Check the graph against its metadata and make the contract.
 
-    :param initial_carry_shape: shape of what init_fn gives; None for a bare ONNX file.
+    :param initial_carry_shape: shape of init_fn's output; None for a bare ONNX file.
     :raises ModelError: naming every input, output or key that does not fit.
     """
     problems = Problems(str(step.where))
@@ -188,7 +189,7 @@ def build_contract(
     )
 
 
-def _name_list(text: str, where: str) -> list[Any]:
+def _parse_name_list(text: str, where: str) -> list[Any]:
     if text.lstrip().startswith('['):
         names = parse_json_object(f'{{"names": {text}}}', where)['names']
         return list(names)
@@ -196,8 +197,8 @@ def _name_list(text: str, where: str) -> list[Any]:
 
 
 def _command_names(step: Graph, metadata: Metadata, problems: Problems) -> tuple[str, ...]:
-    """The names the file gives, else those that its number of commands stands for."""
-    node = _find(step.inputs, 'command')
+    """Names from the file, else the default names for its number of commands."""
+    node = _find_node(step.inputs, 'command')
     if node is None:
         return ()
     if metadata.command_names is not None:
@@ -207,7 +208,7 @@ def _command_names(step: Graph, metadata: Metadata, problems: Problems) -> tuple
         count = node.shape[0]
     if isinstance(count, int) and 0 <= count <= MAX_NAMES:
         return default_command_names(count)
-    problems.add('input command', f'shape {_shape(node.shape)}', 'a vector of fixed length')
+    problems.add('input command', f'shape {_format_shape(node.shape)}', 'a vector of fixed length')
     return ()
 
 
@@ -231,20 +232,19 @@ def _check_inputs(
 
 def _check_outputs(step: Graph, joints: int, archive: Archive, problems: Problems) -> None:
     count = len(step.outputs)
-    has_carry = _find(step.inputs, CARRY) is not None
+    has_carry = _find_node(step.inputs, CARRY) is not None
     if archive.init_fn is not None and count != 2:
-        problems.add('outputs', _list(step.outputs), 'exactly two: the action, the next carry')
+        problems.add(
+            'outputs', _format_nodes(step.outputs), 'exactly two: the action, the next carry'
+        )
     elif count > 2 or count < 1 + has_carry:
-        problems.add('outputs', _list(step.outputs), 'the action, and the carry if it has one')
+        problems.add(
+            'outputs', _format_nodes(step.outputs), 'the action, and the carry if it has one'
+        )
     if step.outputs:
         action = step.outputs[0]
-        _check_tensor(
-            f'first output {action.name!r} (the action)',
-            action,
-            (joints,),
-            ', one a joint',
-            problems,
-        )
+        what = f'first output {action.name!r} (the action)'
+        _check_tensor(what, action, (joints,), ', one a joint', problems)
 
 
 def _check_carry(
@@ -253,16 +253,16 @@ def _check_carry(
     initial: tuple[int, ...] | None,
     problems: Problems,
 ) -> tuple[int, ...] | None:
-    """Shape of the carry: init_fn, the input, the output and carry_size have to agree on it."""
+    """Return the carry's shape; init_fn, input, output and carry_size must agree on it."""
     source = 'as init_fn gives it'
-    node = _find(step.inputs, CARRY)
+    node = _find_node(step.inputs, CARRY)
     if initial is None:
         if node is None:
             return None
         source = 'as the input carry has it'
         initial = tuple(size for size in node.shape if isinstance(size, int) and size >= 0)
     if math.prod(initial) > MAX_CARRY:
-        problems.add('carry', f'shape {_shape(initial)}', f'at most {MAX_CARRY} numbers')
+        problems.add('carry', f'shape {_format_shape(initial)}', f'at most {MAX_CARRY} numbers')
     if node is not None:
         fixed = 'fixed sizes' if len(initial) != len(node.shape) else ''
         _check_tensor('input carry', node, initial, f', {fixed or source}', problems)
@@ -282,7 +282,7 @@ def _check_tensor(
     if node.dtype != _FLOAT32:
         problems.add(what, node.dtype, f'{_FLOAT32} (float32)')
     if node.shape != shape:
-        problems.add(what, f'shape {_shape(node.shape)}', f'{_shape(shape)}{why}')
+        problems.add(what, f'shape {_format_shape(node.shape)}', f'{_format_shape(shape)}{why}')
 
 
 def _check_ranges(metadata: Metadata, commands: tuple[str, ...], problems: Problems) -> None:
@@ -299,13 +299,13 @@ def _known_names(name: str) -> str:
     return f'one of {", ".join(names)}{hint}; a model with other inputs needs a policy spec'
 
 
-def _find(nodes: tuple[Tensor, ...], name: str) -> Tensor | None:
+def _find_node(nodes: tuple[Tensor, ...], name: str) -> Tensor | None:
     return next((node for node in nodes if node.name == name), None)
 
 
-def _list(nodes: tuple[Tensor, ...]) -> str:
-    return ', '.join(f'{node.name}{_shape(node.shape)}' for node in nodes) or 'none'
+def _format_nodes(nodes: tuple[Tensor, ...]) -> str:
+    return ', '.join(f'{node.name}{_format_shape(node.shape)}' for node in nodes) or 'none'
 
 
-def _shape(shape: tuple[int | str | None, ...]) -> str:
+def _format_shape(shape: tuple[int | str | None, ...]) -> str:
     return f'({", ".join("?" if size is None else str(size) for size in shape)})'

@@ -1,8 +1,7 @@
-"""What a policy with a spec keeps between two ticks, as parts of one flat float32 carry.
+"""State of a policy with a spec between two ticks, as parts of one flat float32 carry.
 
-Frames of history, past actions and the gait clock all move on together, and only when a step is
-accepted; a record of the carry is therefore enough to replay any step. Kept in objects of their
-own they would move on in a step that was refused.
+History frames, past actions and the gait clock advance together, and only when a step is accepted.
+A recorded carry is therefore enough to replay any step.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from kinfer_ros.policy.spec_terms import ACTION
 
 class Memory:
     """
-    Where each part of the memory stands; the carry has it behind the network's own states.
+    Layout of the memory; in the carry it follows the network's own states.
 
     | part | numbers | |
     |---|---|---|
@@ -34,9 +33,9 @@ class Memory:
         self.frame_size = sum(term.size for term in spec.terms)
         self.depth = max((spec.frames(term) for term in spec.terms), default=1)
         self.action_size = len(spec.action.joints)
-        asked = [term for term in spec.terms if term.source == ACTION]
-        raw = max((term.ago for term in asked if term.which != 'target'), default=0)
-        targets = max((term.ago for term in asked if term.which == 'target'), default=0)
+        actions = [term for term in spec.terms if term.source == ACTION]
+        raw = max((term.ago for term in actions if term.which != 'target'), default=0)
+        targets = max((term.ago for term in actions if term.which == 'target'), default=0)
         if spec.action.relative_to == 'last_target':
             targets = max(targets, 1)
         feet = len(spec.phase.start) if spec.phase else 0
@@ -65,59 +64,59 @@ class Memory:
         return initial
 
     def sizes(self) -> dict[str, int]:
-        """Numbers of each part that is there."""
-        found = {name: part.stop - part.start for name, part in self.parts.items()}
-        return {name: size for name, size in found.items() if size}
+        """Length of each part that is not empty."""
+        sizes = {name: part.stop - part.start for name, part in self.parts.items()}
+        return {name: size for name, size in sizes.items() if size}
 
 
 def read_angles(memory: Float32, parts: dict[str, slice]) -> list[float]:
-    """Angles of the gait clock, rad."""
+    """Read the angles of the gait clock, rad."""
     high, low = memory[parts['phase']].tolist(), memory[parts['phase_low']].tolist()
     return [a + b for a, b in zip(high, low, strict=True)]
 
 
 def write_angles(memory: Float32, parts: dict[str, slice], angles: tuple[float, ...]) -> None:
-    """Write the gait clock as two float32 an angle."""
+    """Write each angle of the gait clock as the sum of two float32."""
     high = np.array(angles, np.float32)
     memory[parts['phase']] = high
     memory[parts['phase_low']] = np.array(angles, np.float64) - high
 
 
-class Clock:
-    """The gait clock's rules: how fast it goes, and what it does while the command is zero."""
+class GaitClock:
+    """Rules of the gait clock: its frequency, and what it does while the command is zero."""
 
     def __init__(self, phase: Phase, period: float, frequency_slot: int | None) -> None:
         """
         :param period: s, of one step.
-        :param frequency_slot: place of the command entry that gives the frequency.
+        :param frequency_slot: index of the command entry that gives the frequency.
         """
         self._phase = phase
         self._period = period
         self._slot = frequency_slot
         self._fixed = phase.frequency if isinstance(phase.frequency, float | int) else 0.0
 
-    def encodings(self, angles: list[float], command: Float32) -> list[float]:
-        """Give sin, cos and the angle itself, for each foot one after the other."""
+    def encode(self, angles: list[float], command: Float32) -> list[float]:
+        """Return sin, cos and the angle of each foot."""
         if self._phase.still == 'zero' and self._is_still(command):
             return [0.0] * (3 * len(angles))
         return [value for a in angles for value in (math.sin(a), math.cos(a), a)]
 
-    def advanced(self, angles: list[float], command: Float32) -> tuple[float, ...]:
-        """Angles that the next step sees."""
+    def advance(self, angles: list[float], command: Float32) -> tuple[float, ...]:
+        """Return the angles for the next step."""
         still = self._phase.still
         if still in ('hold', 'reset', 'set') and self._is_still(command):
             if still == 'hold':
                 return tuple(angles)
             return self._phase.start if still == 'reset' else (self._phase.value,) * len(angles)
         frequency = self._fixed if self._slot is None else float(command[self._slot])
-        by = math.tau * frequency * self._period
-        return tuple(self._wrapped(angle + by) for angle in angles)
+        increment = math.tau * frequency * self._period
+        return tuple(self._wrap(angle + increment) for angle in angles)
 
-    def _wrapped(self, angle: float) -> float:
+    def _wrap(self, angle: float) -> float:
         if self._phase.wrap == 'none':
             return angle
-        turned = angle % math.tau
-        return turned - math.tau if self._phase.wrap == 'pi' and turned >= math.pi else turned
+        wrapped = angle % math.tau
+        return wrapped - math.tau if self._phase.wrap == 'pi' and wrapped >= math.pi else wrapped
 
     def _is_still(self, command: Float32) -> bool:
         return math.sqrt(float(command.dot(command))) <= self._phase.below

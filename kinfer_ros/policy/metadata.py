@@ -1,9 +1,8 @@
-"""Turns metadata.json into typed values, or says everything that is wrong with it.
+"""Parses metadata.json into typed values; all problems are reported in one error.
 
 kinfer reads three keys (joint_names, command_names, carry_size) and ignores others; files before
 0.6 have num_commands in place of command_names. Our own keys are optional: joint_biases,
-joint_kp, joint_kd, joint_torque_limits, control_rate_hz, command_ranges, provenance. A key that
-is there is checked: gains that are wrong on disk would be wrong on the robot.
+joint_kp, joint_kd, joint_torque_limits, control_rate_hz, command_ranges, provenance.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import is_float32
 
 MAX_NAMES = 4096
 MAX_NAME_CHARS = 256
@@ -30,7 +31,7 @@ _UNIFIED = (
     *(f'r{joint}' for joint in _ARM),
     *(f'l{joint}' for joint in _ARM),
 )
-# K-Scale's command vectors of the files that give a length and no names. `yaw` is an absolute
+# K-Scale's command vectors, for files that give a length and no names. `yaw` is an absolute
 # heading in rad, `yawrate` a rate in rad/s.
 _NAMES_BY_COUNT = {
     3: ('xvel', 'yvel', 'yawrate'),
@@ -42,13 +43,13 @@ _NAMES_BY_COUNT = {
 
 
 def default_command_names(count: int) -> tuple[str, ...]:
-    """Names of a command vector that has only a length: K-Scale's where known, else cmd_0..."""
+    """Names for a command vector of this length: K-Scale's where known, else cmd_0, cmd_1, ..."""
     return _NAMES_BY_COUNT.get(count) or tuple(f'cmd_{index}' for index in range(count))
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What metadata.json says, typed; None where it says nothing."""
+    """Typed content of metadata.json; None for missing keys."""
 
     joint_names: tuple[str, ...]
     command_names: tuple[str, ...] | None
@@ -64,7 +65,7 @@ class Metadata:
 
 
 class Problems:
-    """Collects what is wrong, so that one error says all of it."""
+    """Collects problems, to report all of them in one error."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -76,9 +77,9 @@ class Problems:
 
     def raise_if_any(self) -> None:
         """
-        Raise what was collected.
+        Raise the collected problems.
 
-        :raises ModelError: with one problem on the line, several as a list.
+        :raises ModelError: one problem in the line, several as a list.
         """
         if len(self._found) == 1:
             raise ModelError(f'{self._where}: {self._found[0]}')
@@ -89,10 +90,10 @@ class Problems:
 
 def parse_metadata(raw: Mapping[str, Any], where: str) -> Metadata:
     """
-    Check and type the values of metadata.json.
+    Check and convert the values of metadata.json.
 
     :param where: the file and entry, for errors.
-    :raises ModelError: naming every key that is wrong, what was found and what was expected.
+    :raises ModelError: naming every wrong key, what was found and what was expected.
     """
     reader = _Reader(raw, Problems(where))
     joint_names = reader.names('joint_names')
@@ -122,7 +123,7 @@ def parse_metadata(raw: Mapping[str, Any], where: str) -> Metadata:
 
 
 class _Reader:
-    """Reads keys by kind; a key that is absent or null is None (or empty), a bad one a problem."""
+    """Reads keys by type; a missing or null key gives None (or empty), a wrong one a problem."""
 
     def __init__(self, raw: Mapping[str, Any], problems: Problems) -> None:
         self._raw = raw
@@ -133,16 +134,17 @@ class _Reader:
         if value is None:
             return None
         if not isinstance(value, list) or len(value) > MAX_NAMES:
-            self.problems.add(key, show(value), f'a list of at most {MAX_NAMES} names')
+            self.problems.add(key, format_value(value), f'a list of at most {MAX_NAMES} names')
             return None
         wrong = [name for name in value if not _is_name(name)]
         if wrong:
             expected = f'printable, non-empty strings of at most {MAX_NAME_CHARS} characters'
-            self.problems.add(key, show(wrong[0]), expected)
+            self.problems.add(key, format_value(wrong[0]), expected)
             return None
-        twice = [name for name, times in Counter(value).items() if times > 1]
-        if twice:
-            self.problems.add(key, f'{show(twice)} more than once (duplicate)', 'each name once')
+        duplicates = [name for name, times in Counter(value).items() if times > 1]
+        if duplicates:
+            found = f'{format_value(duplicates)} more than once (duplicate)'
+            self.problems.add(key, found, 'each name once')
             return None
         return tuple(value)
 
@@ -150,7 +152,7 @@ class _Reader:
         value = self._raw.get(key)
         if value is None or _is_count(value):
             return value
-        self.problems.add(key, show(value), f'an integer from 0 to {MAX_NAMES}')
+        self.problems.add(key, format_value(value), f'an integer from 0 to {MAX_NAMES}')
         return None
 
     def sizes(self, key: str) -> tuple[int, ...] | None:
@@ -159,16 +161,16 @@ class _Reader:
             return None
         if isinstance(value, list) and all(type(size) is int and size >= 0 for size in value):
             return tuple(value)
-        self.problems.add(key, show(value), 'a list of integers (the shape of the carry)')
+        self.problems.add(key, format_value(value), 'a list of integers (the shape of the carry)')
         return None
 
     def rate(self, key: str) -> float | None:
         value = self._raw.get(key)
         if value is None:
             return None
-        if _is_number(value) and 0 < value <= MAX_RATE_HZ:
+        if is_float32(value) and 0 < value <= MAX_RATE_HZ:
             return float(value)
-        self.problems.add(key, show(value), f'a number above 0 and up to {MAX_RATE_HZ:g}')
+        self.problems.add(key, format_value(value), f'a number above 0 and up to {MAX_RATE_HZ:g}')
         return None
 
     def vector(
@@ -179,22 +181,24 @@ class _Reader:
             return None
         if isinstance(value, dict) and value.keys() == set(names):
             value = [value[name] for name in names]
-        good = isinstance(value, list) and all(_is_number(x) and x >= lowest for x in value)
+        good = isinstance(value, list) and all(is_float32(x) and x >= lowest for x in value)
         if good and len(value) == count:
             return tuple(float(x) for x in value)
         bound = '' if lowest == -math.inf else f' not below {lowest:g}'
-        found = f'{len(value)} numbers' if good else show(value)
+        found = f'{len(value)} numbers' if good else format_value(value)
         self.problems.add(key, found, f'{count} finite numbers{bound}, one a joint')
         return None
 
     def ranges(self, key: str) -> dict[str, tuple[float, float]]:
         result: dict[str, tuple[float, float]] = {}
         for name, value in self.mapping(key).items():
-            good = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+            good = isinstance(value, list) and len(value) == 2 and all(map(is_float32, value))
             if good and value[0] <= value[1]:
                 result[name] = (float(value[0]), float(value[1]))
             else:
-                self.problems.add(f'{key}.{name}', show(value), '[lowest, highest], finite')
+                self.problems.add(
+                    f'{key}.{name}', format_value(value), '[lowest, highest], finite'
+                )
         return result
 
     def mapping(self, key: str) -> dict[str, Any]:
@@ -203,14 +207,8 @@ class _Reader:
             return {}
         if isinstance(value, dict):
             return value
-        self.problems.add(key, show(value), 'an object')
+        self.problems.add(key, format_value(value), 'an object')
         return {}
-
-
-def show(value: Any) -> str:
-    """A value for an error message: as it stands in the file, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 80 else f'{text[:77]}...'
 
 
 def _is_name(value: Any) -> bool:
@@ -219,8 +217,3 @@ def _is_name(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_NAMES
-
-
-def _is_number(value: Any) -> bool:
-    """A finite number that float32 can hold; bool is no number."""
-    return type(value) in (int, float) and abs(value) < 3.4e38

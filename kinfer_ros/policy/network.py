@@ -1,8 +1,7 @@
-"""Holds a flat network against its spec: which input is the observation, which the states.
+"""Matches a network's inputs and outputs to its spec: observation, action, recurrent states.
 
-An ONNX export says little about itself, and some of it with sizes that are left open. So the graph
-is run once on zeros, and what comes out is compared with what the spec says; otherwise a state
-paired with the wrong output would be found out by the robot.
+Some sizes in an ONNX file are open, so the graph is run once on zeros and the shapes of its
+outputs are compared with the spec.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import Problems
-from kinfer_ros.policy.metadata import show
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.session import State
 from kinfer_ros.policy.session import Tensor
 from kinfer_ros.policy.spec import BY_NAME
 from kinfer_ros.policy.spec import BY_POSITION
 from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.yaml_vectors import format_value
 
 MAX_STATE = 16 * 1024 * 1024
 _FLOAT32 = 'tensor(float)'
@@ -32,52 +31,56 @@ _ROLE_WORDS = {'in', 'out', 'input', 'output', 'next', 'new', 'prev', 'previous'
 
 @dataclass(frozen=True)
 class Network:
-    """The roles of a graph's inputs and outputs, with the shapes they have at run time."""
+    """The roles of a graph's inputs and outputs, with their shapes at run time."""
 
     observation: tuple[str, tuple[int, ...]]
     action: tuple[str, tuple[int, ...]]
     states: tuple[State, ...]
     initial: Float32
-    """Of the states, flat, in their order."""
+    """Initial values of the states, flat, in their order."""
     unused: tuple[str, ...]
-    """Outputs that nothing takes."""
+    """Outputs without a role."""
 
 
 def read_network(graph: Graph, spec: PolicySpec) -> Network:
     """
-    Find and check the roles.
+    Find and check the roles of all inputs and outputs.
 
     :raises ModelError: naming every input, output or state that does not fit the spec.
     """
     problems = Problems(f'{graph.where} with the spec {spec.path}')
-    observation = _role(graph.inputs, spec.input, 'input', 'observation.input', problems)
-    action = _role(graph.outputs, spec.action.output, 'output', 'action.output', problems)
+    observation = _find_role(graph.inputs, spec.input, 'input', 'observation.input', problems)
+    action = _find_role(graph.outputs, spec.action.output, 'output', 'action.output', problems)
     problems.raise_if_any()
     assert observation is not None
     assert action is not None
-    pairs = _pairs(graph, observation, action, spec, problems)
+    pairs = _pair_states(graph, observation, action, spec, problems)
     _check_types((observation, action, *(node for pair in pairs for node in pair)), problems)
     size = spec.observation_size
-    shape = (*_fixed(observation.shape[:-1]), size)
-    found = observation.shape[-1:] or ('no size',)
-    wrong = isinstance(found[0], int) and found[0] != size
-    if wrong or math.prod(shape[:-1]) != 1:
+    shape = (*_fixed_shape(observation.shape[:-1]), size)
+    last = observation.shape[-1] if observation.shape else None
+    if (isinstance(last, int) and last != size) or math.prod(shape[:-1]) != 1:
         problems.add(
             f'input {observation.name!r}',
             f'shape {list(observation.shape)}',
-            f'{size} numbers, as the terms of the spec come to: {_sizes(spec)}',
+            f'{size} numbers, the sum of the terms of the spec: {_format_sizes(spec)}',
         )
-    shapes = [_fixed(given.shape) for given, _ in pairs]
+    shapes = [_fixed_shape(given.shape) for given, _ in pairs]
     if sum(map(math.prod, shapes)) > MAX_STATE:
         problems.add('states', f'{shapes}', f'at most {MAX_STATE} numbers')
     problems.raise_if_any()
-    outputs = _try_out(graph, (observation.name, shape), [given for given, _ in pairs], shapes)
+    feed = {observation.name: np.zeros(shape, np.float32)}
+    feed |= {
+        node.name: np.zeros(size, np.float32)
+        for (node, _), size in zip(pairs, shapes, strict=True)
+    }
+    outputs = graph.run_once(feed)
     states = tuple(
         State(given.name, taken.name, shape)
         for (given, taken), shape in zip(pairs, shapes, strict=True)
     )
     _check_outputs(outputs, action.name, states, spec, problems)
-    initial = _initial(states, spec, problems)
+    initial = _initial_states(states, spec, problems)
     problems.raise_if_any()
     taken_names = {action.name, *(state.output for state in states)}
     unused = tuple(node.name for node in graph.outputs if node.name not in taken_names)
@@ -90,26 +93,26 @@ def read_network(graph: Graph, spec: PolicySpec) -> Network:
     )
 
 
-def _role(
-    nodes: tuple[Tensor, ...], asked: str | None, what: str, key: str, problems: Problems
+def _find_role(
+    nodes: tuple[Tensor, ...], name: str | None, what: str, key: str, problems: Problems
 ) -> Tensor | None:
-    """The one node that the spec names, or the only one there is."""
+    """Return the node that the spec names, or the only one there is."""
     names = ', '.join(node.name for node in nodes) or 'none'
-    if asked is None:
+    if name is None:
         if len(nodes) == 1:
             return nodes[0]
         problems.add(f'{what}s', names, f'the spec to say which it is: {key}')
         return None
-    found = next((node for node in nodes if node.name == asked), None)
-    if found is None:
-        problems.add(f'{key} of the spec', repr(asked), f'one of the {what}s: {names}')
-    return found
+    match = next((node for node in nodes if node.name == name), None)
+    if match is None:
+        problems.add(f'{key} of the spec', repr(name), f'one of the {what}s: {names}')
+    return match
 
 
-def _pairs(
+def _pair_states(
     graph: Graph, observation: Tensor, action: Tensor, spec: PolicySpec, problems: Problems
 ) -> list[tuple[Tensor, Tensor]]:
-    """Pair each further input with the output that it takes in the next step."""
+    """Pair each other input with the output that feeds it in the next step."""
     inputs = [node for node in graph.inputs if node.name != observation.name]
     outputs = [node for node in graph.outputs if node.name != action.name]
     if spec.states is None:
@@ -117,7 +120,7 @@ def _pairs(
             problems.add(
                 'inputs',
                 f'{", ".join(node.name for node in inputs)} beside {observation.name}',
-                'the spec to say which outputs they take in the next step: states: {pair: '
+                'states in the spec, the outputs that feed them in the next step: states: {pair: '
                 f'{BY_NAME}}} would give {_guess(inputs, outputs)}, or name them: '
                 f'{{pair: {{input: output}}}} (outputs: {_names(outputs)})',
             )
@@ -129,10 +132,9 @@ def _pairs(
     missing = [node.name for node in inputs if wanted.get(node.name) not in by_output]
     if missing or unknown or len(set(wanted.values())) != len(wanted):
         problems.add(
-            f'states (pair: {show(rule)})',
-            f'pairs {show(wanted)}',
-            f'an output of its own for each of the inputs {_names(inputs)}, from '
-            f'{_names(outputs)}',
+            f'states (pair: {format_value(rule)})',
+            f'pairs {format_value(wanted)}',
+            f'a different output for each of the inputs {_names(inputs)}, from {_names(outputs)}',
         )
         return []
     return [(node, by_output[wanted[node.name]]) for node in inputs]
@@ -146,7 +148,7 @@ def _rule_pairs(rule: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[
 
 
 def _stem(name: str) -> str:
-    """What is left of a name without the words for its role: h of h_in, h_out, next_h, h0, hn."""
+    """Remove the words for a role from a name: h for h_in, h_out, next_h, h0, hn."""
     words = [word for word in re.split(r'[^a-z0-9]+', name.lower()) if word]
     kept = [word for word in words if word not in _ROLE_WORDS]
     return '_'.join(re.sub(r'^([a-z])[0n]$', r'\1', word) for word in kept)
@@ -161,8 +163,8 @@ def _names(nodes: list[Tensor]) -> str:
     return ', '.join(node.name for node in nodes) or 'none'
 
 
-def _fixed(shape: tuple[int | str | None, ...]) -> tuple[int, ...]:
-    """A shape with 1 for every size that is left open: one robot, one step."""
+def _fixed_shape(shape: tuple[int | str | None, ...]) -> tuple[int, ...]:
+    """Replace open sizes by 1: one robot, one step."""
     return tuple(size if isinstance(size, int) and size > 0 else 1 for size in shape)
 
 
@@ -172,22 +174,9 @@ def _check_types(nodes: tuple[Tensor, ...], problems: Problems) -> None:
             problems.add(repr(node.name), node.dtype, f'{_FLOAT32} (float32)')
 
 
-def _sizes(spec: PolicySpec) -> str:
+def _format_sizes(spec: PolicySpec) -> str:
     parts = [f'{term.source} {term.size}x{spec.frames(term)}' for term in spec.terms]
     return ' + '.join(part.removesuffix('x1') for part in parts) or 'no terms'
-
-
-def _try_out(
-    graph: Graph,
-    observation: tuple[str, tuple[int, ...]],
-    inputs: list[Tensor],
-    shapes: list[tuple[int, ...]],
-) -> dict[str, Any]:
-    """Outputs of one run on zeros, by name."""
-    feed = {observation[0]: np.zeros(observation[1], np.float32)}
-    for node, shape in zip(inputs, shapes, strict=True):
-        feed[node.name] = np.zeros(shape, np.float32)
-    return graph.try_out(feed)
 
 
 def _check_outputs(
@@ -211,11 +200,11 @@ def _check_outputs(
             problems.add(
                 f'state {state.input} -> {state.output}',
                 f'shapes {list(state.shape)} and {list(given)}',
-                'the same shape of both; are they paired rightly?',
+                'the same shape for both; are they paired correctly?',
             )
 
 
-def _initial(states: tuple[State, ...], spec: PolicySpec, problems: Problems) -> Float32:
+def _initial_states(states: tuple[State, ...], spec: PolicySpec, problems: Problems) -> Float32:
     given = spec.states.initial if spec.states else {}
     unknown = [name for name in given if name not in {state.input for state in states}]
     if unknown:
@@ -234,10 +223,10 @@ def _initial(states: tuple[State, ...], spec: PolicySpec, problems: Problems) ->
     return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
-def check_kind(is_bare: bool, where: str) -> None:
-    """:raises ModelError: the file is an archive, which has a contract of its own."""
+def check_bare_onnx(is_bare: bool, where: str) -> None:
+    """:raises ModelError: the file is an archive, which has its own contract."""
     if not is_bare:
         raise ModelError(
-            f'{where}: is a kinfer archive, which says itself what it takes; expected a bare '
-            '.onnx file for a policy spec. Load it without one'
+            f'{where}: is a kinfer archive, which has its own contract; expected a bare '
+            '.onnx file for a policy spec. Load it without a spec'
         )

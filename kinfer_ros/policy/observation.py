@@ -1,8 +1,8 @@
-"""Builds the flat observation of a policy spec from named arrays: index arrays, made at load.
+"""Builds the flat observation of a policy spec from named arrays.
 
-A tick gathers the numbers of all terms with one index array, scales them as one vector, and lays
-the frames of history out with another; so a policy of 29 joints and five frames costs a few
-microseconds. Without this module a user would write the observation by hand, once for each robot.
+Index arrays are made at load. A tick gathers the numbers of all terms with one index array, scales
+them as one vector, and arranges the history frames with another: a few microseconds for 29 joints
+and five frames.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kinfer_ros.arrays import Float32
-from kinfer_ros.policy.memory import Clock
+from kinfer_ros.policy.memory import GaitClock
 from kinfer_ros.policy.memory import Memory
 from kinfer_ros.policy.memory import read_angles
 from kinfer_ros.policy.memory import write_angles
@@ -32,7 +32,7 @@ from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.rotations import euler_angles
 
 GRAVITY = 9.81
-"""m/s^2: what kinfer's `projected_gravity` is scaled by."""
+"""m/s^2: length of kinfer's `projected_gravity`."""
 
 INPUT_OF = {
     'joint_positions': 'joint_angles',
@@ -46,23 +46,23 @@ INPUT_OF = {
     COMMAND: COMMAND,
     TIME: TIME,
 }
-"""Named input that a source reads; with `_imu` behind it where the term's frame is the IMU's."""
+"""Named input of a source; the suffix `_imu` is added where the term's frame is the IMU."""
 IMU_SUFFIX = '_imu'
 ENCODINGS = ('sin', 'cos', 'phase')
 
 
 def input_sizes(spec: PolicySpec) -> dict[str, int]:
-    """Names and lengths of the arrays that the spec's observation and action are made of."""
+    """Names and lengths of the input arrays that a spec's observation and action need."""
     sizes = {'joint_angles': len(spec.joints), 'joint_angular_velocities': len(spec.joints)}
     sizes |= {QUATERNION: 4, QUATERNION + IMU_SUFFIX: 4, COMMAND: len(spec.commands), TIME: 1}
-    asked = {_input_name(term) for term in spec.terms if term.source in INPUT_OF}
+    names = {_input_name(term) for term in spec.terms if term.source in INPUT_OF}
     if spec.action.relative_to == 'joint_positions':
-        asked.add('joint_angles')
+        names.add('joint_angles')
     if spec.commands:
-        asked.add(COMMAND)
+        names.add(COMMAND)
     bases = dict.fromkeys(INPUT_OF.values())
     order = [name for base in bases for name in (base, base + IMU_SUFFIX)]
-    return {name: sizes.get(name, 3) for name in order if name in asked}
+    return {name: sizes.get(name, 3) for name in order if name in names}
 
 
 def _input_name(term: Term) -> str:
@@ -71,26 +71,26 @@ def _input_name(term: Term) -> str:
 
 class FlatObservation:
     """
-    Named arrays in, the flat vector out, and what of it has to be remembered.
+    Builds the flat vector from named arrays, and the memory after a step.
 
     :ivar inputs: the arrays to fill, by name: views of one buffer.
     :ivar buffer: that buffer.
     """
 
     def __init__(self, spec: PolicySpec, memory: Memory, flat: Float32) -> None:
-        """:param flat: where the vector is written, [observation_size]; the network's input."""
+        """:param flat: buffer for the vector, [observation_size]; the network's input."""
         self._spec = spec
         self._memory = memory
         self._flat = flat
         self._lay_out_values()
         self._lay_out_frame()
         self._lay_out_history()
-        self._clock = self._make_clock()
+        self._gait_clock = self._make_gait_clock()
 
     # At load -----------------------------------------------------------------------------
 
     def _lay_out_values(self) -> None:
-        """One vector of all that terms can point at: the inputs, then what is derived."""
+        """Lay out one vector of everything a term can read: the inputs, then derived values."""
         spec, parts = self._spec, self._memory.parts
         sizes = input_sizes(spec)
         constants = [v for t in spec.terms for v in t.entries if not isinstance(v, str)]
@@ -118,16 +118,16 @@ class FlatObservation:
         self.inputs: Mapping[str, Float32] = {name: views[name] for name in sizes}
         self._command = views.get(COMMAND, np.zeros(0, np.float32))
         self._encodings = views['encodings'] if feet else None
-        self._angles = [
+        self._euler_views = [
             (views[QUATERNION + suffix], views['euler' + suffix])
             for suffix in ('', IMU_SUFFIX)
             if derived['euler' + suffix]
         ]
-        # What is kept as it is needed: parts of the memory, and where their copies go.
-        self._recalled = [(parts[n], views[n]) for n in ('actions', 'targets') if derived[n]]
+        # Parts of the memory, and the views they are copied to.
+        self._copied_parts = [(parts[n], views[n]) for n in ('actions', 'targets') if derived[n]]
 
     def _lay_out_frame(self) -> None:
-        """Index, gain, bounds and scale of every number of a frame."""
+        """Make index, gain, bounds and scale of every number of a frame."""
         spec = self._spec
         index: list[int] = []
         gain: list[float] = []
@@ -140,18 +140,18 @@ class FlatObservation:
         scale = np.array([v for t in spec.terms for v in t.scale], np.float32)
         self._index = np.array(index, np.intp)
         self._steps: list[tuple[np.ufunc, Float32]] = []
-        self._add(np.multiply, np.array(gain, np.float32), 1.0)
-        self._add(np.add, offset, 0.0)
-        self._add_clip('clip')
-        self._add(np.multiply, scale, 1.0)
-        self._add_clip('clip_scaled')
+        self._add_step(np.multiply, np.array(gain, np.float32), 1.0)
+        self._add_step(np.add, offset, 0.0)
+        self._add_clip_steps('clip')
+        self._add_step(np.multiply, scale, 1.0)
+        self._add_clip_steps('clip_scaled')
 
-    def _add(self, operation: np.ufunc, operand: Float32, neutral: float) -> None:
-        """Note a step of the tick, unless it would change nothing."""
+    def _add_step(self, operation: np.ufunc, operand: Float32, neutral: float) -> None:
+        """Add an operation to the tick, unless it has no effect."""
         if (operand != neutral).any():
             self._steps.append((operation, operand))
 
-    def _add_clip(self, key: str) -> None:
+    def _add_clip_steps(self, key: str) -> None:
         bounds = _bounds(self._spec.terms, key)
         if bounds is not None:
             self._steps += [(np.maximum, bounds[0]), (np.minimum, bounds[1])]
@@ -163,7 +163,7 @@ class FlatObservation:
         return [more - pose[name] for name, more in zip(term.names, term.offset, strict=True)]
 
     def _places(self, term: Term) -> tuple[list[int], list[float]]:
-        """Where each number of a term stands among the values, and what converts its unit."""
+        """Index of each number of a term among the values, and its unit conversion factor."""
         one = [1.0] * term.size
         if term.source == ACTION:
             return self._action_places(term)
@@ -206,7 +206,7 @@ class FlatObservation:
         return self._starts['constants'] + self._constant - 1
 
     def _lay_out_history(self) -> None:
-        """Place in the window of frames (oldest first) of every number of the flat vector."""
+        """Make the index of every number of the flat vector in the frames, oldest first."""
         spec, depth, size = self._spec, self._memory.depth, self._memory.frame_size
         self._window = self._flat if depth == 1 else np.zeros(depth * size, np.float32)
         self._past = self._window[: (depth - 1) * size]
@@ -227,31 +227,31 @@ class FlatObservation:
                 for frame in frames(spec.frames(term))
             ]
         self._order = np.concatenate(order).astype(np.intp) if order else np.zeros(0, np.intp)
-        # Where the newest frame stands in a flat vector that somebody else has built.
+        # Index of the newest frame in a flat vector built by the caller.
         newest = {int(at): where for where, at in enumerate(self._order)}
         first = (depth - 1) * size
         self._newest = np.array([newest[first + at] for at in range(size)], np.intp)
 
-    def _make_clock(self) -> Clock | None:
+    def _make_gait_clock(self) -> GaitClock | None:
         spec = self._spec
         if spec.phase is None:
             return None
         frequency = spec.phase.frequency
         slot = list(spec.commands).index(frequency) if isinstance(frequency, str) else None
-        return Clock(spec.phase, 1.0 / spec.control_rate_hz, slot)
+        return GaitClock(spec.phase, 1.0 / spec.control_rate_hz, slot)
 
     # In the tick -------------------------------------------------------------------------
 
     def build(self, memory: Float32) -> None:
-        """Write the flat vector for the inputs as they stand and the memory before the step."""
-        for part, view in self._recalled:
+        """Write the flat vector from the current inputs and the memory before the step."""
+        for part, view in self._copied_parts:
             view[:] = memory[part]
-        for quaternion, euler in self._angles:
+        for quaternion, euler in self._euler_views:
             euler[:] = euler_angles(*quaternion.tolist())
-        if self._clock is not None and self._encodings is not None:
+        if self._gait_clock is not None and self._encodings is not None:
             angles = read_angles(memory, self._memory.parts)
-            self._encodings[:] = self._clock.encodings(angles, self._command)
-        # mode='clip' is numpy's fast one; every index is within.
+            self._encodings[:] = self._gait_clock.encode(angles, self._command)
+        # mode='clip' is numpy's fastest; every index is in range.
         self._values.take(self._index, out=self._frame, mode='clip')
         for operation, operand in self._steps:
             operation(self._frame, operand, out=self._frame)
@@ -262,7 +262,7 @@ class FlatObservation:
             np.clip(self._flat, *self._spec.clip, out=self._flat)
 
     def _recall_frames(self, memory: Float32) -> None:
-        """Put the past frames in front of the newest; at the start the newest stands for them."""
+        """Copy the past frames before the newest; at the start, repeat the newest."""
         parts = self._memory.parts
         filled = memory[parts['filled']]
         if filled.size and not filled[0]:
@@ -270,14 +270,14 @@ class FlatObservation:
         else:
             self._past[:] = memory[parts['frames']]
 
-    def adopt(self, flat: Float32, memory: Float32) -> None:
-        """Take a flat vector as it is; its newest frame is the one that will be remembered."""
+    def set_flat(self, flat: Float32, memory: Float32) -> None:
+        """Use a flat vector as it is; its newest frame enters the history."""
         self._flat[:] = flat
         if self._memory.depth > 1:
             flat.take(self._newest, out=self._frame, mode='clip')
             self._recall_frames(memory)
 
-    def remember(
+    def update_memory(
         self, memory: Float32, following: Float32, action: Float32, target: Float32
     ) -> None:
         """
@@ -294,13 +294,13 @@ class FlatObservation:
             if part.stop > part.start:
                 following[part.start : part.start + size] = newest
                 following[part.start + size : part.stop] = memory[part.start : part.stop - size]
-        if self._clock is not None:
-            angles = self._clock.advanced(read_angles(memory, parts), self._command)
+        if self._gait_clock is not None:
+            angles = self._gait_clock.advance(read_angles(memory, parts), self._command)
             write_angles(following, parts, angles)
 
 
 def _bounds(terms: tuple[Term, ...], key: str) -> tuple[Float32, Float32] | None:
-    """Bounds of a whole frame; None where no term has any."""
+    """Return the bounds of a whole frame; None where no term has any."""
     if all(getattr(term, key) is None for term in terms):
         return None
     low: list[float] = []

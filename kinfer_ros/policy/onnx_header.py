@@ -1,8 +1,8 @@
-"""Reads the opset of an ONNX file from its bytes; onnxruntime does not tell it.
+"""Reads the opset of an ONNX file from its bytes, which onnxruntime does not give.
 
-The `onnx` package would do it in one line, but it is not needed for anything else at run time. The
-format is protocol buffers: ModelProto has field 8, opset_import, a message with field 1, domain,
-and field 2, version (onnx.proto3; the wire format: protobuf.dev/programming-guides/encoding).
+The `onnx` package could do it, but is not needed for anything else at run time. The format is
+protocol buffers: ModelProto has field 8, opset_import, a message with field 1, domain, and field
+2, version (onnx.proto3; wire format: protobuf.dev/programming-guides/encoding).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _OPSET_IMPORT, _DOMAIN, _VERSION = 8, 1, 2
 
 
-def opset_of(model: bytes) -> int | None:
-    """Opset version of the default domain; None where the bytes do not tell."""
+def read_opset(model: bytes) -> int | None:
+    """Return the opset version of the default domain; None where it cannot be found."""
     try:
         for field, value in _fields(memoryview(model)):
             if field == _OPSET_IMPORT and isinstance(value, memoryview):

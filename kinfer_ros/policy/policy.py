@@ -1,9 +1,8 @@
-"""The policy: a file, turned into step().
+"""Loads a policy file and runs it.
 
-`step` is the whole contract in one call: it takes named arrays, refuses whatever is not what the
-model was trained on, runs the model, refuses what is not finite, and only then lets the carry
-advance. The lower half (inputs, infer, accept) is what a controller's tick uses: the same model
-on the same buffers, without a mapping and without allocating.
+`step` checks named arrays, runs the model, refuses non-finite numbers, and only then advances the
+carry. A controller's tick uses the lower-level calls (inputs, infer, accept): the same model on
+the same buffers, without a mapping and without allocations.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
     from kinfer_ros.policy.spec_session import SpecSession
 
 
-_REAL = 'fiu'  # numpy's kinds of numbers that a float32 can stand for; no bool, no complex
-# A robot that stands still, for the inputs where zeros are no possible measurement.
+_REAL = 'fiu'  # numpy's dtype kinds that convert to float32; no bool, no complex
+# A robot at rest, for the inputs where zeros are not a possible measurement.
 _AT_REST = {
     'projected_gravity': (0.0, 0.0, -9.81),
     'accelerometer': (0.0, 0.0, 9.81),
@@ -55,12 +54,12 @@ def load_model(
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 
-    The model has been checked and run once when this returns.
+    The model is checked and run once before this returns.
 
     :param spec: a policy spec (YAML, docs/policies.md) for an ONNX file that takes one flat
-        vector; it is never looked for, only taken where it is named.
+        vector; it is used only where it is named, never searched for.
     :param threads: of onnxruntime. More than one is faster for a large network on idle cores, and
-        late by milliseconds when another program takes one of them; the numbers are the same.
+        late by milliseconds when another program takes one of them; the results are equal.
     :raises ModelError: naming the file, what was found and what was expected.
     """
     archive = read_archive(path)
@@ -74,7 +73,7 @@ def load_model(
 
 def policy_from_archive(archive: Archive, threads: int = 1) -> Policy:
     """
-    Make a policy of an archive that is in memory.
+    Make a policy from an archive in memory.
 
     :raises ModelError: naming the file, what was found and what was expected.
     """
@@ -101,7 +100,7 @@ def policy_from_archive(archive: Archive, threads: int = 1) -> Policy:
 
 
 def _initial_carry(init: Graph) -> Float32:
-    """What init_fn gives. Run once: every reset starts from the same carry."""
+    """Run init_fn once: every reset starts from the same carry."""
     found = f'{len(init.inputs)} inputs and {len(init.outputs)} outputs'
     if init.inputs or len(init.outputs) != 1:
         raise ModelError(f'{init.where}: found {found}; expected no inputs, one output: the carry')
@@ -110,14 +109,14 @@ def _initial_carry(init: Graph) -> Float32:
             f'{init.where}: output {init.outputs[0].name!r}: found {init.outputs[0].dtype};'
             ' expected tensor(float) (float32)'
         )
-    carry: Float32 = init.evaluate()[0]
+    carry: Float32 = init.run_once({})[init.outputs[0].name]
     if not np.isfinite(carry).all():
-        raise ModelError(f'{init.where}: the initial carry is not finite: {_first_bad(carry)}')
+        raise ModelError(f'{init.where}: the initial carry is not finite: {_format_first(carry)}')
     return carry
 
 
 class Policy:
-    """A policy that can be stepped; for one thread at a time. Made by load_model."""
+    """A loaded policy, made by load_model; for one thread at a time."""
 
     def __init__(
         self, contract: Contract, session: BoundSession | SpecSession, carry: Float32 | None
@@ -127,18 +126,18 @@ class Policy:
         self._initial_carry = np.zeros(0, np.float32) if carry is None else carry
         self.inputs: Mapping[str, Float32] = MappingProxyType(session.inputs)
         self._slots = tuple((name, array, array.shape) for name, array in session.inputs.items())
-        # Once, so that the first step is as fast as the others and surely works.
-        self.at_rest(contract.joint_biases)
+        # Once, so that the first step is as fast as the others and known to work.
+        self.target_at_rest(contract.joint_biases)
 
-    def at_rest(self, pose: npt.ArrayLike | None = None) -> Float32:
+    def target_at_rest(self, pose: npt.ArrayLike | None = None) -> Float32:
         """
-        What the policy would do first with a robot that stands still, upright, without a command.
+        Return the first targets for a robot at rest, upright, with a zero command.
 
-        Not while it runs: the carry starts anew, and `inputs` are NaN afterwards.
+        Not while it runs: the carry is reset, and `inputs` are NaN afterwards.
 
-        :param pose: joint positions, rad, in joint_names order; zeros if left out.
+        :param pose: joint positions, rad, in joint_names order; default zeros.
         :return: the targets, rad, a new array.
-        :raises ModelError: when onnxruntime fails, or gives what is not finite.
+        :raises ModelError: onnxruntime fails, or an output is not finite.
         """
         for name, array in self.inputs.items():
             array[:] = _AT_REST.get(name.removesuffix('_imu'), 0.0)
@@ -151,27 +150,27 @@ class Policy:
                 f'{self.contract.path}: for a robot that stands still: {self.non_finite()};'
                 ' expected finite numbers'
             )
-        # An input that is never filled must not pass for a robot that stands still.
+        # An input that is never filled must not pass for a robot at rest.
         for array in self.inputs.values():
             array[:] = np.nan
         self.reset()
         return target
 
     def reset(self) -> None:
-        """Start anew, from the carry that init_fn gave when the model was loaded."""
+        """Reset the carry to that of init_fn, as it was when the model was loaded."""
         self._session.set_carry(self._initial_carry)
 
     def step(self, obs: Any) -> Float32:
         """
-        One step of the policy: checked inputs in, checked action out, the carry advanced.
+        Run one step: check the inputs, run the model, check the action, advance the carry.
 
-        Whatever is refused leaves the carry as it was.
+        A refused step leaves the carry unchanged.
 
-        :param obs: a mapping with every input of `contract.inputs` by name, nothing else; shapes
-            and units as there. A policy with a spec takes its flat observation as well, scaled and
-            stacked by the caller: nothing is built then, the network gets it as it is. Its newest
-            frame enters the history, and states, last action and gait clock move on, so that both
-            ways can be mixed; a gait clock that a command governs sees the last named command.
+        :param obs: a mapping with exactly the inputs of `contract.inputs`, with their shapes and
+            units. A policy with a spec also takes its flat observation, scaled and stacked by the
+            caller, and passes it to the network unchanged. Its newest frame enters the history,
+            and states, last action and gait clock advance, so that both ways can be mixed; a gait
+            clock whose frequency is commanded uses the last named command.
         :return: absolute joint position targets, rad, in `contract.joint_names` order: a new
             array of shape (N,).
         :raises ContractError: for a missing, extra or wrongly shaped input.
@@ -189,45 +188,47 @@ class Policy:
                 or value.shape != shape
                 or value.dtype.kind not in _REAL
             ):
-                value = self._converted(obs, name)
+                value = self._convert_input(obs, name)
             array[:] = value
         if len(obs) != len(self._slots):
-            raise self._misfit(obs)
+            raise self._inputs_error(obs)
         session = self._session
         try:
             action = session.run()
         except ModelError:
-            self._refuse(_non_finite(self.inputs, 'input '))
+            self._raise_non_finite(_format_non_finite(self.inputs, 'input '))
             raise
-        # One look at inputs and outputs together, afterwards: a second one would cost more than
-        # the model of a small policy does to compute something that is then thrown away.
+        # One check of inputs and outputs together, after the run: a second check would cost more
+        # than running a small model in vain.
         if not session.finite():
-            self._refuse(self.non_finite())
+            self._raise_non_finite(self.non_finite())
         session.advance()
         return action.copy()
 
     def _step_flat(self, obs: Any) -> Float32:
-        """`step` on a flat vector, where the model takes one."""
+        """Run `step` on a flat vector, where the model takes one."""
         session = self._session
         if isinstance(session, BoundSession):
-            raise self._no_mapping(obs)
+            raise self._not_a_mapping_error(obs)
         action = session.run_flat(session.check_flat(obs, str(self.contract.path)))
         if not session.flat_finite():
-            self._refuse(_non_finite({'observation': session.flat}, '') or self._bad_output())
+            self._raise_non_finite(
+                _format_non_finite({'observation': session.flat}, '') or self._format_bad_output()
+            )
         session.advance()
         return action.copy()
 
     @property
     def carry(self) -> Float32:
-        """The carry that the next infer() reads: a read-only view, empty where there is none."""
+        """The carry for the next infer(): a read-only view, empty where there is none."""
         return self._session.carry
 
     def set_carry(self, carry: npt.ArrayLike) -> None:
         """
-        Continue from another carry, as a replay does.
+        Set the carry, as a replay does.
 
-        :raises ContractError: when its shape is not the policy's.
-        :raises NonFiniteError: when it is not finite.
+        :raises ContractError: its shape is not the policy's.
+        :raises NonFiniteError: it is not finite.
         """
         array = np.asarray(carry, np.float32)
         if array.shape != self._session.carry.shape:
@@ -236,12 +237,12 @@ class Policy:
                 f' expected {self._session.carry.shape}'
             )
         if not np.isfinite(array).all():
-            raise NonFiniteError(f'{self.contract.path}: carry: found {_first_bad(array)}')
+            raise NonFiniteError(f'{self.contract.path}: carry: found {_format_first(array)}')
         self._session.set_carry(array)
 
     def infer(self) -> Float32:
         """
-        Run the model on `inputs` and the current carry, unchecked; the carry does not advance.
+        Run the model on `inputs` and the current carry, without checks; the carry stays.
 
         `inputs` are NaN until they are first filled.
 
@@ -251,29 +252,29 @@ class Policy:
         return self._session.run()
 
     def inputs_finite(self) -> bool:
-        """Whether every number in `inputs` is finite; takes a microsecond."""
+        """Whether every number in `inputs` is finite (about 1 us)."""
         return self._session.inputs_finite()
 
     def outputs_finite(self) -> bool:
-        """Whether the action and the next carry of the last infer() are finite; as cheap."""
+        """Whether the action and the next carry of the last infer() are finite."""
         return self._session.outputs_finite()
 
     def non_finite(self) -> str:
-        """What is not finite: in `inputs`, or else in the action and carry of the last infer()."""
-        return _non_finite(self.inputs, 'input ') or self._bad_output()
+        """Format what is not finite in `inputs`, else in the last action and next carry."""
+        return _format_non_finite(self.inputs, 'input ') or self._format_bad_output()
 
-    def _bad_output(self) -> str:
+    def _format_bad_output(self) -> str:
         outputs = {'action': self._session.action, 'next carry': self._session.next_carry()}
-        return _non_finite(outputs, 'model output ')
+        return _format_non_finite(outputs, 'model output ')
 
     def accept(self) -> None:
-        """Let the carry of the last infer() be the current one; once an infer()."""
+        """Make the next carry of the last infer() the current one; once for each infer()."""
         self._session.advance()
 
-    def _converted(self, obs: Mapping[str, npt.ArrayLike], name: str) -> npt.NDArray[Any]:
-        """An input that is no array of the right shape yet, or the reason why it cannot be."""
+    def _convert_input(self, obs: Mapping[str, npt.ArrayLike], name: str) -> npt.NDArray[Any]:
+        """Convert an input to an array of the right shape."""
         if name not in obs:
-            raise self._misfit(obs)
+            raise self._inputs_error(obs)
         try:
             array = np.asarray(obs[name])
         except ValueError as error:
@@ -286,13 +287,13 @@ class Policy:
             )
         return array
 
-    def _no_mapping(self, obs: object) -> ContractError:
+    def _not_a_mapping_error(self, obs: object) -> ContractError:
         return ContractError(
             f'{self.contract.path}: inputs: found a {type(obs).__name__}; expected a mapping with'
             f' the arrays {", ".join(self.inputs)}'
         )
 
-    def _misfit(self, obs: Mapping[str, npt.ArrayLike]) -> ContractError:
+    def _inputs_error(self, obs: Mapping[str, npt.ArrayLike]) -> ContractError:
         missing = [name for name in self.inputs if name not in obs]
         extra = [str(name) for name in obs if name not in self.inputs]
         hint = '; the policy keeps its carry itself' if 'carry' in extra else ''
@@ -302,23 +303,24 @@ class Policy:
             f' expected {", ".join(self.inputs) or "none"}{hint}'
         )
 
-    def _refuse(self, non_finite: str) -> None:
+    def _raise_non_finite(self, non_finite: str) -> None:
+        """Discard the run and raise, unless the text is empty."""
         if non_finite:
             self._session.discard()
             raise NonFiniteError(
                 f'{self.contract.path}: {non_finite}; expected finite numbers; the step is refused'
-                ' and the carry stays as it was'
+                ' and the carry unchanged'
             )
 
 
-def _non_finite(arrays: Mapping[str, Float32], prefix: str) -> str:
-    """What is not finite in named arrays; empty when all is well."""
+def _format_non_finite(arrays: Mapping[str, Float32], prefix: str) -> str:
+    """Format what is not finite in named arrays; empty where all is."""
     bad = [(name, array) for name, array in arrays.items() if not np.isfinite(array).all()]
-    return ', '.join(f'{prefix}{name}: found {_first_bad(array)}' for name, array in bad)
+    return ', '.join(f'{prefix}{name}: found {_format_first(array)}' for name, array in bad)
 
 
-def _first_bad(array: Float32) -> str:
-    """The first number of an array that is not finite, and how many there are."""
+def _format_first(array: Float32) -> str:
+    """Format the first non-finite number of an array, and their count."""
     where = np.argwhere(~np.isfinite(array))
     index = tuple(int(at) for at in where[0])
     return f'{array[index]} at {list(index)} ({len(where)} of {array.size} not finite)'

@@ -1,9 +1,8 @@
 """Runs one ONNX graph on buffers that are bound once.
 
-onnxruntime's ordinary `run` allocates and copies every input and output at every call. Here the
-graph reads and writes arrays that stay where they are: inputs lie side by side in one buffer, the
-carry is read from one place and written to another, and the two change roles at each step, so
-that no carry is ever copied and a refused step leaves the current carry untouched.
+onnxruntime's `run` allocates and copies every input and output at each call. Here the graph reads
+and writes fixed arrays. The inputs share one buffer; the carry has two buffers that swap roles at
+each step, so that it is never copied and a refused step leaves the current carry untouched.
 """
 
 from __future__ import annotations
@@ -23,35 +22,35 @@ import onnxruntime as ort
 from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
 
-_SILENT = 4  # onnxruntime's severity "fatal": its errors reach us as exceptions instead
+_SILENT = 4  # onnxruntime's severity "fatal": errors are exceptions anyway
 _ALIGNMENT = 16  # floats: one cache line
 _DOT_CHUNK = 8192  # OpenBLAS starts threads for longer dot products
 _MAX_VALUE = float(np.finfo(np.float32).max)
-# No file can exist below this: what onnxruntime looks for here it does not find.
+# No file can exist below this path, so onnxruntime finds no external data.
 _NOWHERE = os.path.join(os.devnull, 'no_external_data')  # noqa: PTH118
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of a graph as the graph declares it."""
+    """An input or output of a graph, as declared."""
 
     name: str
     shape: tuple[int | str | None, ...]
-    """A string or None stands for a size that is not fixed."""
+    """A string or None for a size that is not fixed."""
     dtype: str
     """As onnxruntime spells it; float32 is 'tensor(float)'."""
 
 
 class Graph:
-    """An ONNX graph that onnxruntime has accepted."""
+    """An ONNX graph loaded by onnxruntime."""
 
     def __init__(self, model: bytes, where: str, threads: int = 1) -> None:
         """
         Load a graph from memory, without external data.
 
         :param where: the file and entry, for errors.
-        :param threads: for one operation: one does not wait for others, more spin.
-        :raises ModelError: when onnxruntime refuses it; the text is short, stderr stays silent.
+        :param threads: for one operation; with more than one, threads spin while they wait.
+        :raises ModelError: onnxruntime refuses it; nothing is printed.
         """
         self.where = where
         try:
@@ -59,46 +58,34 @@ class Graph:
                 model,
                 _session_options(threads),
                 providers=['CPUExecutionProvider'],
-                enable_fallback=0,  # it would print, and try the same once more
+                enable_fallback=0,  # it would print, and try the same again
             )
             self.inputs = tuple(_tensor(node) for node in self.session.get_inputs())
             self.outputs = tuple(_tensor(node) for node in self.session.get_outputs())
             self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
-        # onnxruntime has a dozen exceptions of its own; Exception is all they have in common.
+        # onnxruntime has a dozen exception classes, without a common base below Exception.
         except Exception as error:
             raise ModelError(f'{where}: {_load_failure(error)}') from None
 
-    def evaluate(self) -> list[Any]:
+    def run_once(self, inputs: Mapping[str, Float32]) -> dict[str, Any]:
         """
-        Run a graph that takes no inputs.
-
-        :raises ModelError: when onnxruntime fails.
-        """
-        try:
-            return list(self.session.run(None, {}, _run_options()))
-        except Exception as error:
-            raise ModelError(f'{self.where}: cannot be run: {_short(error)}') from None
-
-    def try_out(self, feed: Mapping[str, Float32]) -> dict[str, Any]:
-        """
-        Run the graph once on arrays that onnxruntime copies.
+        Run the graph on arrays that onnxruntime copies.
 
         :return: every output, by name.
         :raises ModelError: when onnxruntime fails.
         """
         try:
-            found = self.session.run(None, dict(feed), _run_options())
+            outputs = self.session.run(None, dict(inputs), _run_options())
         except Exception as error:
-            raise ModelError(f'{self.where}: cannot be run: {_short(error)}') from None
-        return dict(zip((node.name for node in self.outputs), found, strict=True))
+            raise ModelError(f'{self.where}: cannot be run: {_short_message(error)}') from None
+        return dict(zip((node.name for node in self.outputs), outputs, strict=True))
 
 
 class FiniteCheck:
     """
-    Tells whether a float32 vector is finite, in a microsecond and without allocating.
+    Checks that a float32 vector is finite, in about a microsecond and without allocating.
 
-    x·x is finite only if x is; where it is not, x may still be finite but huge, and is looked at
-    number by number.
+    x·x is finite only if x is; where it overflows, every number is checked.
     """
 
     def __init__(self, vector: Float32) -> None:
@@ -111,19 +98,19 @@ class FiniteCheck:
         try:
             for dot, chunk in self._dots:
                 if not dot(chunk) < _MAX_VALUE:
-                    return self._look()
+                    return self._check_elements()
         except (FloatingPointError, RuntimeWarning):
-            # An overflow, in a process that has made errors of numpy's warnings.
-            return self._look()
+            # An overflow, in a process that turns numpy's warnings into errors.
+            return self._check_elements()
         return True
 
-    def _look(self) -> bool:
+    def _check_elements(self) -> bool:
         return bool(np.isfinite(self._vector).all())
 
 
 @dataclass(frozen=True)
 class State:
-    """One recurrent state of a graph: what an output gives, an input takes in the next run."""
+    """A recurrent state of a graph: an output that is an input of the next run."""
 
     input: str
     output: str
@@ -131,7 +118,7 @@ class State:
 
 
 class BoundSession:
-    """A step graph with its buffers; not for more than one thread at a time."""
+    """A step graph with its buffers; for one thread at a time."""
 
     def __init__(
         self,
@@ -144,20 +131,20 @@ class BoundSession:
         extra: int = 0,
     ) -> None:
         """
-        Allocate and bind; nothing is run.
+        Allocate and bind the buffers, without running the graph.
 
-        :param inputs: name and shape of every input but the states, as the graph has them.
+        :param inputs: name and shape of every input except the states.
         :param action: name and shape of the output that is the action.
-        :param states: the graph's states; they lie in the carry in this order.
-        :param carry_shape: of the whole carry; flat where it is left out.
-        :param extra: numbers of the carry, behind the states, that the graph does not know: the
-            caller reads them in `extra` and writes those of the next step into `next_extra`.
+        :param states: the graph's states, in their order in the carry.
+        :param carry_shape: of the whole carry; default flat.
+        :param extra: numbers of the carry after the states, not used by the graph: the caller
+            reads them in `extra` and writes those of the next step into `next_extra`.
         """
         self.graph = graph
         size = sum(math.prod(state.shape) for state in states) + extra
-        # inputs | carry | action | carry: whichever carry is written, it and the action are
-        # neighbours, and one check covers both.
-        views, flat, starts = _side_by_side([*(s for _, s in inputs), (size,), action[1], (size,)])
+        # inputs | carry | action | carry: the action is next to either carry, so one check covers
+        # the action and the carry that is written.
+        views, flat, starts = _allocate([*(s for _, s in inputs), (size,), action[1], (size,)])
         self.inputs = {name: view for (name, _), view in zip(inputs, views[:-3], strict=True)}
         first, self._action, second = views[-3:]
         shape = (size,) if carry_shape is None else carry_shape
@@ -169,7 +156,7 @@ class BoundSession:
             FiniteCheck(flat[starts[-2] :]),
             FiniteCheck(without_second[starts[-3] :]),
         )
-        # In one go with the inputs. The first of these looks at the current carry as well.
+        # Together with the inputs. The first of these also checks the current carry.
         self._all = (FiniteCheck(flat), FiniteCheck(without_second))
         self.action = _read_only(self._action)
         self._carry_views = tuple(_read_only(carry) for carry in self._carries)
@@ -192,7 +179,7 @@ class BoundSession:
                 targets[state.output] = carries[1 - current][start:end].reshape(state.shape)
                 start = end
             bindings.append(_binding(self.graph.session, sources, targets))
-            # An output that is an input by name is handed through by onnxruntime, not written.
+            # onnxruntime passes an output that is also an input through, without writing it.
             copies.append(
                 tuple((target, sources[n]) for n, target in targets.items() if n in sources)
             )
@@ -203,12 +190,12 @@ class BoundSession:
 
     @property
     def carry(self) -> Float32:
-        """The carry that the next run reads: a read-only view."""
+        """The carry for the next run: a read-only view."""
         return self._carry_views[self._current]
 
     @property
     def extra(self) -> Float32:
-        """The part of the current carry that the graph does not know."""
+        """The part of the current carry that the graph does not use."""
         return self._extras[self._current]
 
     @property
@@ -217,7 +204,7 @@ class BoundSession:
         return self._extras[1 - self._current]
 
     def set_carry(self, carry: Float32) -> None:
-        """Overwrite the current carry, and forget a run that was not accepted."""
+        """Overwrite the current carry, and discard the last run."""
         self._carries[self._current][...] = carry
         self._has_run = False
 
@@ -233,7 +220,9 @@ class BoundSession:
             self._run(self._raw_bindings[current], self._options)
         except Exception as error:
             self._has_run = False
-            raise ModelError(f'{self.graph.where}: cannot be run: {_short(error)}') from None
+            raise ModelError(
+                f'{self.graph.where}: cannot be run: {_short_message(error)}'
+            ) from None
         for target, source in self._copies[current]:
             target[...] = source
         self._has_run = True
@@ -252,11 +241,11 @@ class BoundSession:
         return self._carry_views[1 - self._current]
 
     def discard(self) -> None:
-        """Forget the last run: its carry can no longer become the current one."""
+        """Discard the last run: its carry can no longer become the current one."""
         self._has_run = False
 
     def advance(self) -> None:
-        """Make the carry of the last run the current one; once a run."""
+        """Make the carry of the last run the current one; once for each run."""
         if not self._has_run:
             raise RuntimeError('accept() without an infer() before it')
         self._has_run = False
@@ -284,7 +273,7 @@ def _run_options() -> Any:
 
 
 def _binding(session: Any, sources: Mapping[str, Float32], targets: Mapping[str, Float32]) -> Any:
-    """A binding over our arrays; it keeps them alive, and onnxruntime copies none of them."""
+    """Bind our arrays; the binding keeps them alive, and onnxruntime copies none of them."""
     binding = session.io_binding()
     for name, array in sources.items():
         binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
@@ -295,10 +284,10 @@ def _binding(session: Any, sources: Mapping[str, Float32], targets: Mapping[str,
 
 def _direct_call(session: Any, bindings: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """
-    The call behind `session.run_with_iobinding`, and the bindings as it takes them.
+    Return the call behind `session.run_with_iobinding`, and its bindings.
 
-    The public wrapper makes new RunOptions and asks about WebGPU at every call: 3 of the 15
-    microseconds of a small policy. An onnxruntime without these private names gets the wrapper.
+    The public wrapper makes new RunOptions and checks for WebGPU at each call: 3 of the 15
+    microseconds of a small policy. It is used where these private names are missing.
     """
     try:
         return session._sess.run_with_iobinding, tuple(each._iobinding for each in bindings)
@@ -306,13 +295,13 @@ def _direct_call(session: Any, bindings: tuple[Any, ...]) -> tuple[Any, tuple[An
         return session.run_with_iobinding, bindings
 
 
-def _side_by_side(
+def _allocate(
     shapes: Sequence[tuple[int, ...]],
 ) -> tuple[list[Float32], Float32, list[int]]:
     """
-    Zeroed arrays in one buffer, each on a cache line of its own; the gaps stay zero.
+    Allocate zeroed arrays in one buffer, each at the start of a cache line; the gaps stay zero.
 
-    :return: the arrays, the buffer, and where in it each array starts.
+    :return: the arrays, the buffer, and the start of each array in it.
     """
     sizes = [math.prod(shape) for shape in shapes]
     starts = [0, *accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)]
@@ -338,14 +327,14 @@ def _load_failure(error: Exception) -> str:
     text = str(error)
     if re.search('external ?data', text, re.IGNORECASE):
         return (
-            'its weights lie in external files, which are never read; expected a graph saved'
+            'its weights are in external files, which are never read; expected a graph saved'
             ' with its weights inside'
         )
-    return f'onnxruntime cannot load it: {_short(error)}'
+    return f'onnxruntime cannot load it: {_short_message(error)}'
 
 
-def _short(error: Exception) -> str:
-    """The telling part of an onnxruntime error: no status code, no source position, one line."""
+def _short_message(error: Exception) -> str:
+    """Return an onnxruntime error in one line, without status code and source position."""
     text = re.sub(r'^\[ONNXRuntimeError\] : \d+ : \w+ : ', '', str(error))
     text = re.sub(r'^(Exception during initialization: )?/\S+:\d+ [^)]*\) ?', '', text)
     text = ' '.join(text.split()) or type(error).__name__

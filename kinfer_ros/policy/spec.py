@@ -1,9 +1,8 @@
-"""Reads a policy spec: the contract of an ONNX file that takes one flat vector, as one YAML.
+"""Reads a policy spec (YAML): the contract of an ONNX file that takes one flat vector.
 
-Isaac Lab, mjlab, MuJoCo Playground and legged_gym export a network and nothing else: which number
-stands where, in which unit and scale, is known to the training code alone. A spec writes it down
-once, and is read strictly: what is misspelt, missing or of the wrong length is an error with its
-line, all of them at once. Format: docs/policies.md.
+Isaac Lab, mjlab, MuJoCo Playground and legged_gym export only the network; order, units and scales
+of its numbers are known to the training code alone. A spec states them, and is read strictly: all
+problems are reported at once, with their lines. Format: docs/policies.md.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from typing import Any
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
-from kinfer_ros.policy.spec_terms import Known
 from kinfer_ros.policy.spec_terms import Term
+from kinfer_ros.policy.spec_terms import TermNames
 from kinfer_ros.policy.spec_terms import read_term
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
-from kinfer_ros.yaml_vectors import fits
+from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import is_float32
 from kinfer_ros.yaml_vectors import read_bounds
 from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
-from kinfer_ros.yaml_vectors import shown
 
 WRAPS = ('pi', 'two_pi', 'none')
 STILL = ('run', 'zero', 'hold', 'reset', 'set')
@@ -43,13 +42,13 @@ class Phase:
     frequency: float | str
     """Hz, or the command entry that gives it."""
     start: Vector
-    """rad, a foot: what the first step sees."""
+    """rad for each foot, at the first step."""
     wrap: str
     """pi: to [-pi, pi); two_pi: to [0, 2 pi); none."""
     below: float
     """The command is zero when the norm of all its entries is at most this."""
     still: str
-    """What happens then: run, zero (encodings are 0), hold, reset (to start) or set."""
+    """What the clock does then: run, zero (encodings are 0), hold, reset (to start) or set."""
     value: float
     """rad, for `set`."""
 
@@ -60,10 +59,10 @@ class History:
 
     length: int = 1
     per_frame: bool = False
-    """True: whole frames one after the other; False: each term's frames together."""
+    """True: whole frames in sequence; False: each term's frames together."""
     newest_first: bool = False
     zero_fill: bool = False
-    """True: missing frames are zeros; False: the first frame is repeated."""
+    """True: missing frames are zero; False: the first frame is repeated."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,17 @@ class ActionSpec:
 
 @dataclass(frozen=True)
 class States:
-    """Which input of the network takes which of its outputs in the next step."""
+    """Which output of the network feeds which input in the next step."""
 
     pair: str | dict[str, str]
     """by_name, by_position, or {input: output}."""
     initial: dict[str, Any]
-    """A number or a flat list, by input; zeros for the others."""
+    """A number or a flat list, by input; zero for the others."""
 
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """The contract of a flat policy; vectors are in `joints` order unless said otherwise."""
+    """The contract of a flat policy; vectors are in `joints` order unless stated otherwise."""
 
     path: Path
     sha256: str
@@ -103,15 +102,15 @@ class PolicySpec:
     default_pose: Vector
     """rad"""
     start_pose: Vector
-    """rad; the default pose where the file says nothing."""
+    """rad; defaults to the default pose."""
     kp: Vector | None
     kd: Vector | None
     torque_limit: Vector | None
     commands: dict[str, tuple[float, float] | None]
-    """In the order of the command vector; the range each was trained with, where known."""
+    """Entries of the command vector, in order; each with its range in the training, if known."""
     phase: Phase | None
     input: str | None
-    """The network's input; where it has one only, it need not be named."""
+    """Name of the network's input; optional where there is only one."""
     history: History
     clip: tuple[float, float] | None
     """Of the whole vector."""
@@ -120,7 +119,7 @@ class PolicySpec:
     states: States | None
 
     def frames(self, term: Term) -> int:
-        """How many frames of a term are in the vector."""
+        """Number of frames of a term in the vector."""
         return self.history.length if term.history is None else term.history
 
     @property
@@ -149,7 +148,7 @@ def _read(file: YamlFile) -> PolicySpec:
     phase = _read_phase(root, tuple(commands))
     action = _read_action(root, joints)
     kp, kd, torque = _read_gains(root, joints)
-    known = Known(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
+    known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
     observation = root.section('observation')
     return PolicySpec(
         path=file.path,
@@ -166,7 +165,7 @@ def _read(file: YamlFile) -> PolicySpec:
         phase=phase,
         input=_optional_text(observation, 'input'),
         history=_read_history(observation),
-        clip=_read_clip(observation),
+        clip=None if observation is None else _read_range(observation, 'clip', '1'),
         terms=_read_terms(observation, known),
         action=action,
         states=_read_states(root),
@@ -174,11 +173,11 @@ def _read(file: YamlFile) -> PolicySpec:
 
 
 def _required(section: Section, key: str, names: tuple[str, ...], unit: str) -> Vector:
-    found = read_vector(section, key, names, unit)
-    if found is None:
+    vector = read_vector(section, key, names, unit)
+    if vector is None:
         section.problem(f"missing key '{key}'")
         return (0.0,) * len(names)
-    return found
+    return vector
 
 
 def _optional_text(section: Section | None, key: str) -> str | None:
@@ -188,9 +187,7 @@ def _optional_text(section: Section | None, key: str) -> str | None:
 def _read_gains(
     root: Section, joints: tuple[str, ...]
 ) -> tuple[Vector | None, Vector | None, Vector | None]:
-    if not root.has('gains'):
-        return None, None, None
-    section = root.section('gains')
+    section = root.section('gains') if root.has('gains') else None
     if section is None:
         return None, None, None
     return (
@@ -201,17 +198,16 @@ def _read_gains(
 
 
 def _read_commands(root: Section) -> dict[str, tuple[float, float] | None]:
-    if not root.has('commands'):
-        return {}
-    section = root.section('commands')
-    found: dict[str, tuple[float, float] | None] = {}
+    section = root.section('commands') if root.has('commands') else None
     if section is None:
-        return found
+        return {}
     names = section.keys()
-    for name in names:
-        bounds = read_bounds(section, name, (name,), "in the entry's unit")
-        found[name] = None if bounds is None else (bounds[0][0], bounds[1][0])
-    return found
+    return {name: _read_range(section, name, "in the entry's unit") for name in names}
+
+
+def _read_range(section: Section, key: str, unit: str) -> tuple[float, float] | None:
+    bounds = read_bounds(section, key, (key,), unit)
+    return None if bounds is None else (bounds[0][0], bounds[1][0])
 
 
 def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
@@ -221,17 +217,15 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     frequency = section.plain('frequency')
     if isinstance(frequency, dict) and list(frequency) == ['command']:
         frequency = frequency['command']
-    if frequency not in commands and not fits(frequency):
-        section.problem(
-            f'found {shown(frequency)}, expected a number (Hz) or {{command: NAME}} with one of '
-            f'the commands: {", ".join(commands) or "none"}',
-            'frequency',
-        )
+    if frequency not in commands and not is_float32(frequency):
+        expected = 'a number (Hz) or {command: NAME} with one of the commands: '
+        expected += ', '.join(commands) or 'none'
+        section.problem(f'found {format_value(frequency)}, expected {expected}', 'frequency')
         frequency = 1.0
     start = section.plain('start')
-    if not isinstance(start, list) or not start or not all(map(fits, start)):
-        wanted = 'a list of numbers (rad), one a foot'
-        section.problem(f'found {shown(start)}, expected {wanted}', 'start')
+    if not isinstance(start, list) or not start or not all(map(is_float32, start)):
+        expected = 'a list of numbers (rad), one for each foot'
+        section.problem(f'found {format_value(start)}, expected {expected}', 'start')
         start = [0.0]
     still, below, value = _read_when_still(section, commands)
     return Phase(
@@ -249,16 +243,16 @@ def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, fl
     if section is None:
         return 'run', 0.0, 0.0
     if not commands:
-        section.problem('found a rule for a command of zero, expected commands in the spec')
+        section.problem('found a rule for a zero command, expected commands in the spec')
     still = section.choice('do', STILL)
     value = section.number('value', 'rad') if still == 'set' else 0.0
     return still, section.number('below', 'norm of the command', 0.0), value
 
 
 def _read_history(observation: Section | None) -> History:
-    if observation is None or not observation.has('history'):
-        return History()
-    section = observation.section('history')
+    section = (
+        observation.section('history') if observation and observation.has('history') else None
+    )
     if section is None:
         return History()
     return History(
@@ -269,14 +263,7 @@ def _read_history(observation: Section | None) -> History:
     )
 
 
-def _read_clip(observation: Section | None) -> tuple[float, float] | None:
-    if observation is None:
-        return None
-    bounds = read_bounds(observation, 'clip', ('observation',), '1')
-    return None if bounds is None else (bounds[0][0], bounds[1][0])
-
-
-def _read_terms(observation: Section | None, known: Known) -> tuple[Term, ...]:
+def _read_terms(observation: Section | None, known: TermNames) -> tuple[Term, ...]:
     if observation is None:
         return ()
     per_frame = observation.plain('history') or {}
@@ -288,14 +275,14 @@ def _read_terms(observation: Section | None, known: Known) -> tuple[Term, ...]:
             continue
         if per_frame and term.history is not None:
             section.problem(
-                'found a length of its own, expected none: with the layout per_frame all terms '
-                'have as many frames',
+                'found a length for one term, expected none: with the layout per_frame all terms '
+                'have the same number of frames',
                 'history',
             )
         if not observation.has('history') and (term.history or 1) > 1:
             section.problem(
                 'found frames to stack, expected observation.history (length, layout, order, '
-                'first) to say how',
+                'first) as well',
                 'history',
             )
         terms.append(term)
@@ -314,7 +301,7 @@ def _read_action(root: Section, joints: tuple[str, ...]) -> ActionSpec:
         offset=read_vector(section, 'offset', names, 'rad', default=0.0) or (),
         clip=read_bounds(section, 'clip', names, 'network output'),
         target_clip=read_bounds(section, 'target_clip', names, 'rad'),
-        # Not optional: whether the default pose is added is what is most often forgotten.
+        # Required: whether the default pose is added is forgotten most often.
         relative_to=section.choice('relative_to', REFERENCES),
     )
 
@@ -328,22 +315,18 @@ def _read_states(root: Section) -> States | None:
         isinstance(word, str) for item in pair.items() for word in item
     )
     if not named and pair not in (BY_NAME, BY_POSITION):
-        section.problem(
-            f'found {shown(pair)}, expected {BY_NAME}, {BY_POSITION} or {{input: output, ...}}',
-            'pair',
-        )
+        expected = f'{BY_NAME}, {BY_POSITION} or {{input: output, ...}}'
+        section.problem(f'found {format_value(pair)}, expected {expected}', 'pair')
         pair = BY_NAME
     initial = section.plain('initial') or {}
-    if not isinstance(initial, dict) or not all(map(_is_start, initial.values())):
-        section.problem(
-            f'found {shown(initial)}, expected {{input: number, or a flat list of numbers}}',
-            'initial',
-        )
+    if not isinstance(initial, dict) or not all(map(_is_initial, initial.values())):
+        expected = '{input: number, or a flat list of numbers}'
+        section.problem(f'found {format_value(initial)}, expected {expected}', 'initial')
         initial = {}
     return States(pair, initial)
 
 
-def _is_start(value: Any) -> bool:
+def _is_initial(value: Any) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(map(fits, value))
-    return fits(value)
+        return bool(value) and all(map(is_float32, value))
+    return is_float32(value)

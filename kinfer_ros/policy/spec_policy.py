@@ -1,7 +1,6 @@
-"""Makes a Policy of an ONNX file with a flat input and the policy spec that tells its contract.
+"""Makes a Policy from an ONNX file with a flat input and its policy spec.
 
-The result has the face of a kinfer policy: named arrays in, absolute joint targets out, one carry.
-Without this module such files could not be run at all.
+It has the interface of a kinfer policy: named arrays in, absolute joint targets out, one carry.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from kinfer_ros.policy.contract import SPEC_INPUTS
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import Input
 from kinfer_ros.policy.network import Network
-from kinfer_ros.policy.network import check_kind
+from kinfer_ros.policy.network import check_bare_onnx
 from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.observation import IMU_SUFFIX
 from kinfer_ros.policy.observation import input_sizes
@@ -32,16 +31,16 @@ def policy_with_spec(
     archive: Archive, spec: str | os.PathLike[str] | PolicySpec, threads: int = 1
 ) -> Policy:
     """
-    Make a policy of a bare ONNX file and its spec.
+    Make a policy from a bare ONNX file and its spec.
 
     :raises ModelError: naming what does not fit, in the file, the spec, or between them.
     """
-    check_kind(archive.init_fn is None, str(archive.path))
-    read = spec if isinstance(spec, PolicySpec) else load_spec(spec)
+    check_bare_onnx(archive.init_fn is None, str(archive.path))
+    policy_spec = spec if isinstance(spec, PolicySpec) else load_spec(spec)
     graph = Graph(archive.step_fn, str(archive.path), threads)
-    network = read_network(graph, read)
-    session = SpecSession(graph, read, network)
-    contract = _contract(archive, graph, read, network, session)
+    network = read_network(graph, policy_spec)
+    session = SpecSession(graph, policy_spec, network)
+    contract = _contract(archive, graph, policy_spec, network, session)
     return Policy(contract, session, session.initial_carry)
 
 
@@ -82,36 +81,36 @@ def _input(name: str, count: int) -> Input:
 
 
 def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
-    """What a spec says and no check can know: to be read by somebody who knows the training."""
-    said = list(chain.from_iterable((_joint_lines(spec), _history_lines(spec))))
+    """List what no check can verify, for a person who knows the training."""
+    lines = list(chain.from_iterable((_joint_lines(spec), _history_lines(spec))))
     for term in spec.terms:
         if term.source == 'gravity':
             length = 'a unit vector' if term.unit == UNIT else '9.81 m/s^2 long'
-            turned = 'upside down: (0, 0, +) upright' if term.scale[0] < 0 else '(0, 0, -) upright'
-            said.append(f'gravity: {length}, {turned}, in the {term.frame} frame')
+            sign = 'upside down: (0, 0, +) upright' if term.scale[0] < 0 else '(0, 0, -) upright'
+            lines.append(f'gravity: {length}, {sign}, in the {term.frame} frame')
         elif term.source == 'joint_positions':
-            said.append(
+            lines.append(
                 f'joint positions: {"minus the default pose" if term.relative else "absolute"}'
             )
         elif term.source == 'quaternion':
-            said.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
+            lines.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
         elif term.source == ACTION:
-            said.append(f'last action: {term.which}, {term.ago} tick(s) back')
+            lines.append(f'last action: {term.which}, {term.ago} tick(s) back')
         elif term.source == 'linear_velocity':
-            said.append(
+            lines.append(
                 f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
             )
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
-        said.append(
+        lines.append(
             f'gait clock: {spec.phase.frequency} Hz, from ({starts}) rad, command zero: '
             f'{spec.phase.still}'
         )
     for state in network.states:
-        said.append(f'state: input {state.input} takes output {state.output}')
+        lines.append(f'state: input {state.input} takes output {state.output}')
     for name in network.unused:
-        said.append(f'unused output: {name}')
-    return tuple(said)
+        lines.append(f'unused output: {name}')
+    return tuple(lines)
 
 
 def _joint_lines(spec: PolicySpec) -> list[str]:

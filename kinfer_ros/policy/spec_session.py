@@ -1,8 +1,7 @@
-"""Runs a flat network behind the face of a kinfer policy: named arrays in, joint targets out.
+"""Runs a flat network with the interface of BoundSession: named arrays in, joint targets out.
 
-It stands where BoundSession stands under a Policy: it builds the observation, runs the network,
-turns its output into targets, and keeps everything that outlives a tick in one carry. Without it
-the controller, the step log and a replay would need a second path for such policies.
+It builds the observation, runs the network, converts its output into targets, and keeps all state
+in one carry, so that the controller, the step log and replay treat all policies alike.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from kinfer_ros.policy.spec import PolicySpec
 
 class SpecSession:
     """
-    A network with its spec; the same calls as BoundSession, and `run_flat`.
+    A network with its spec; the calls of BoundSession, and `run_flat`.
 
     The carry is the network's states, flat and in the order of its inputs, then the parts of
     `Memory`.
@@ -31,7 +30,7 @@ class SpecSession:
     """
 
     def __init__(self, graph: Graph, spec: PolicySpec, network: Network) -> None:
-        """Allocate and bind; nothing is run."""
+        """Allocate and bind the buffers, without running the network."""
         self.graph = graph
         self.memory = Memory(spec)
         self._session = BoundSession(
@@ -47,7 +46,7 @@ class SpecSession:
         self.inputs = self._observation.inputs
         self.inputs_finite = FiniteCheck(self._observation.buffer)
         self._output = self._session.action.reshape(-1)
-        self._targets = Targets(spec, self._observation.inputs)
+        self._targets = JointTargets(spec, self._observation.inputs)
         self._targets_finite = FiniteCheck(self._targets.all_joints)
         self.action = self._targets.all_joints.view()
         self.action.flags.writeable = False
@@ -55,16 +54,16 @@ class SpecSession:
 
     @property
     def carry(self) -> Float32:
-        """The carry that the next run reads: a read-only view."""
+        """The carry for the next run: a read-only view."""
         return self._session.carry
 
     def set_carry(self, carry: Float32) -> None:
-        """Overwrite the current carry, and forget a run that was not accepted."""
+        """Overwrite the current carry, and discard the last run."""
         self._session.set_carry(carry)
 
     def run(self) -> Float32:
         """
-        Build the observation of `inputs` and the current carry, run the network, make targets.
+        Build the observation from `inputs` and the carry, run the network, compute targets.
 
         :return: the targets, rad: a read-only view that the next run overwrites.
         :raises ModelError: when onnxruntime fails.
@@ -74,19 +73,21 @@ class SpecSession:
 
     def run_flat(self, flat: Float32) -> Float32:
         """
-        Run the network on a flat vector that somebody else has built.
+        Run the network on a flat vector built by the caller.
 
-        Its newest frame enters the history; states, last action and gait clock move on as ever.
+        Its newest frame enters the history; states, last action and gait clock advance as usual.
 
         :raises ModelError: when onnxruntime fails.
         """
-        self._observation.adopt(flat, self._session.extra)
+        self._observation.set_flat(flat, self._session.extra)
         return self._infer()
 
     def _infer(self) -> Float32:
         self._session.run()
-        action, target = self._targets.make(self._output, self._session.extra, self.memory)
-        self._observation.remember(self._session.extra, self._session.next_extra, action, target)
+        action, target = self._targets.compute(self._output, self._session.extra, self.memory)
+        self._observation.update_memory(
+            self._session.extra, self._session.next_extra, action, target
+        )
         return self.action
 
     def outputs_finite(self) -> bool:
@@ -94,11 +95,11 @@ class SpecSession:
         return self._session.outputs_finite() and self._targets_finite()
 
     def finite(self) -> bool:
-        """The same, and the inputs and the flat observation as well."""
+        """The same, including the inputs and the flat observation."""
         return self._session.finite() and self._targets_finite() and self.inputs_finite()
 
     def flat_finite(self) -> bool:
-        """As `finite`, where the named inputs were not asked."""
+        """As `finite`, without the named inputs."""
         return self._session.finite() and self._targets_finite()
 
     def next_carry(self) -> Float32:
@@ -106,18 +107,18 @@ class SpecSession:
         return self._session.next_carry()
 
     def discard(self) -> None:
-        """Forget the last run: its carry can no longer become the current one."""
+        """Discard the last run: its carry can no longer become the current one."""
         self._session.discard()
 
     def advance(self) -> None:
-        """Make the carry of the last run the current one; once a run."""
+        """Make the carry of the last run the current one; once for each run."""
         self._session.advance()
 
     def check_flat(self, flat: object, where: str) -> Float32:
         """
-        Take what should be a flat observation.
+        Convert and check a flat observation.
 
-        :raises ContractError: it is none, or the targets need the measured joint angles as well.
+        :raises ContractError: its shape is wrong, or the targets also need the joint positions.
         """
         if self.needs_joint_angles:
             raise ContractError(
@@ -136,8 +137,8 @@ class SpecSession:
         return array.reshape(-1)
 
 
-class Targets:
-    """Turns a network's output into absolute joint targets."""
+class JointTargets:
+    """Converts a network's output into absolute joint targets."""
 
     def __init__(self, spec: PolicySpec, inputs: dict[str, Float32] | object) -> None:
         action = spec.action
@@ -159,8 +160,8 @@ class Targets:
         self._action = np.zeros(len(action.joints), np.float32)
         self._target = np.zeros(len(action.joints), np.float32)
 
-    def make(self, output: Float32, memory: Float32, layout: Memory) -> tuple[Float32, Float32]:
-        """:return: the action as the policy remembers it (clipped), and the targets, rad."""
+    def compute(self, output: Float32, memory: Float32, layout: Memory) -> tuple[Float32, Float32]:
+        """:return: the clipped action for the memory, and the targets, rad."""
         action, target = self._action, self._target
         action[:] = output
         if self._clip is not None:

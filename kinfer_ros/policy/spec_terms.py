@@ -1,8 +1,6 @@
-"""The terms of an observation: where each number of a policy's flat vector comes from.
+"""Reads the terms of an observation: one entry of `observation.terms` of a policy spec.
 
-Reads one entry of `observation.terms` of a policy spec (docs/policies.md). A term that is read
-wrongly feeds the policy something that it was not trained on, and it falls; so each source takes
-only the keys that mean something for it.
+Each source accepts only the keys that have a meaning for it. Format: docs/policies.md.
 """
 
 from __future__ import annotations
@@ -15,11 +13,11 @@ from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_vectors import MAX_COUNT
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
-from kinfer_ros.yaml_vectors import fits
+from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import is_float32
 from kinfer_ros.yaml_vectors import read_bounds
 from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
-from kinfer_ros.yaml_vectors import shown
 
 JOINT_SOURCES = {'joint_positions': 'rad', 'joint_velocities': 'rad/s'}
 VECTOR_SOURCES = {
@@ -48,7 +46,7 @@ class Term:
 
     source: str
     names: tuple[str, ...]
-    """What each number is: a joint, an axis, a command entry, a foot's encoding."""
+    """Name of each number: a joint, an axis, a command entry, a foot's encoding."""
     unit: str
     """Of the source, before offset, clip and scale."""
     offset: Vector
@@ -56,7 +54,7 @@ class Term:
     clip: Bounds | None
     clip_scaled: Bounds | None
     history: int | None
-    """Frames of this term; None: as the observation says."""
+    """Frames of this term; None: the observation's."""
     frame: str = 'base'
     """Of a vector or an orientation: base or imu."""
     relative: bool = False
@@ -66,23 +64,23 @@ class Term:
     which: str = 'raw'
     """Of the last action: raw, scaled or target."""
     ago: int = 1
-    """Of the last action: how many ticks back."""
+    """Of the last action: ticks back."""
     encoding: tuple[str, ...] = ()
     """Of the phase: sin, cos, phase."""
     layout: str = 'grouped'
     """Of the phase: by encoding (grouped) or by foot (interleaved)."""
     entries: tuple[str | float, ...] = ()
-    """Of the command or a constant: entries by name; a number stands for itself."""
+    """Of the command or a constant: names of entries, or numbers as constants."""
 
     @property
     def size(self) -> int:
-        """How many numbers it has in one frame."""
+        """Numbers in one frame."""
         return len(self.names)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a term can refer to, read before the terms."""
+class TermNames:
+    """Names that a term can refer to, read before the terms."""
 
     joints: tuple[str, ...]
     action_joints: tuple[str, ...]
@@ -90,13 +88,13 @@ class Known:
     feet: int
 
 
-def read_term(section: Section, known: Known) -> Term | None:
+def read_term(section: Section, known: TermNames) -> Term | None:
     """Read one term; None, with the problem noted, where its source is unknown."""
     source = section.string('source')
     if source not in SOURCES:
         hint = did_you_mean(source, SOURCES)
         section.problem(f'found {source!r}{hint}, expected one of {", ".join(SOURCES)}', 'source')
-        section.accept_all()
+        section.allow_all_keys()
         return None
     if source in JOINT_SOURCES:
         return _joint_term(section, source, known)
@@ -114,7 +112,7 @@ def read_term(section: Section, known: Known) -> Term | None:
     return readers[source](section, known)
 
 
-def _common(
+def _make_term(
     section: Section, source: str, names: Sequence[str], unit: str, **more: object
 ) -> Term:
     labels = tuple(names)
@@ -134,74 +132,74 @@ def _common(
     )
 
 
-def _joint_term(section: Section, source: str, known: Known) -> Term:
+def _joint_term(section: Section, source: str, known: TermNames) -> Term:
     names = read_names(section, 'joints', known.joints)
     relative = False
     if source == 'joint_positions':
-        # Not optional: half of all policies want the one, half the other.
+        # Required: half of all policies take the one, half the other.
         relative = section.boolean('relative')
-    return _common(section, source, names, JOINT_SOURCES[source], relative=relative)
+    return _make_term(section, source, names, JOINT_SOURCES[source], relative=relative)
 
 
 def _vector_term(section: Section, source: str) -> Term:
     unit = VECTOR_SOURCES[source]
     if source == 'gravity':
-        # Not optional: a factor of 9.81 is what this mistake costs.
+        # Required: a mistake here is a factor of 9.81.
         unit = section.choice('unit', (UNIT, METRIC))
     names = read_names(section, 'axes', XYZ)
-    return _common(section, source, names, unit, frame=_frame(section))
+    return _make_term(section, source, names, unit, frame=_frame(section))
 
 
 def _frame(section: Section) -> str:
     return section.choice('frame', FRAMES, 'base')
 
 
-def _quaternion_term(section: Section, known: Known) -> Term:
+def _quaternion_term(section: Section, known: TermNames) -> Term:
     order = section.choice('order', ('wxyz', 'xyzw'))
-    return _common(section, QUATERNION, order, '1', frame=_frame(section), order=order)
+    return _make_term(section, QUATERNION, order, '1', frame=_frame(section), order=order)
 
 
-def _euler_term(section: Section, known: Known) -> Term:
+def _euler_term(section: Section, known: TermNames) -> Term:
     names = read_names(section, 'angles', RPY)
-    return _common(section, EULER, names, 'rad', frame=_frame(section))
+    return _make_term(section, EULER, names, 'rad', frame=_frame(section))
 
 
-def _command_term(section: Section, known: Known) -> Term:
+def _command_term(section: Section, known: TermNames) -> Term:
     entries = section.plain('entries')
     if entries is None:
         entries = list(known.commands)
     good = isinstance(entries, list) and all(
-        entry in known.commands or fits(entry) for entry in entries
+        entry in known.commands or is_float32(entry) for entry in entries
     )
     if not good or not entries:
         listed = ', '.join(known.commands) or 'none: the spec has no commands'
         section.problem(
-            f'found {shown(entries)}, expected names of commands ({listed}), or numbers that '
-            'stand for themselves',
+            f'found {format_value(entries)}, expected names of commands ({listed}), or numbers '
+            '(constants)',
             'entries',
         )
         entries = []
     names = [str(entry) for entry in entries]
-    return _common(section, COMMAND, names, 'of each entry', entries=tuple(entries))
+    return _make_term(section, COMMAND, names, 'of each entry', entries=tuple(entries))
 
 
-def _action_term(section: Section, known: Known) -> Term:
+def _action_term(section: Section, known: TermNames) -> Term:
     names = read_names(section, 'joints', known.action_joints)
     which = section.choice('which', ('raw', 'scaled', 'target'))
     ago = section.integer('ago', 1, MAX_LENGTH, default=1)
     unit = 'network output' if which == 'raw' else 'rad'
-    return _common(section, ACTION, names, unit, which=which, ago=ago)
+    return _make_term(section, ACTION, names, unit, which=which, ago=ago)
 
 
-def _phase_term(section: Section, known: Known) -> Term:
+def _phase_term(section: Section, known: TermNames) -> Term:
     encodings = ('sin', 'cos', 'phase')
     encoding = read_names(section, 'encoding')
     if any(each not in encodings for each in encoding):
         section.problem(f'found {list(encoding)}, expected of {", ".join(encodings)}', 'encoding')
         encoding = ('sin',)
     # With one foot, or one encoding, both layouts are the same.
-    asked = known.feet > 1 and len(encoding) > 1
-    layout = section.choice('layout', ('grouped', 'interleaved'), None if asked else 'grouped')
+    required = known.feet > 1 and len(encoding) > 1
+    layout = section.choice('layout', ('grouped', 'interleaved'), None if required else 'grouped')
     if not known.feet:
         section.problem('found a phase, expected a section phase at the top of the file', 'source')
     feet = range(known.feet)
@@ -209,18 +207,18 @@ def _phase_term(section: Section, known: Known) -> Term:
         names = [f'{each}({foot})' for each in encoding for foot in feet]
     else:
         names = [f'{each}({foot})' for foot in feet for each in encoding]
-    return _common(section, PHASE, names, '1', encoding=encoding, layout=layout)
+    return _make_term(section, PHASE, names, '1', encoding=encoding, layout=layout)
 
 
-def _time_term(section: Section, known: Known) -> Term:
-    return _common(section, TIME, ('time',), 's')
+def _time_term(section: Section, known: TermNames) -> Term:
+    return _make_term(section, TIME, ('time',), 's')
 
 
-def _constant_term(section: Section, known: Known) -> Term:
+def _constant_term(section: Section, known: TermNames) -> Term:
     values = section.plain('values')
-    if fits(values):
+    if is_float32(values):
         values = [values] * section.integer('count', 1, MAX_COUNT, default=1)
-    if not isinstance(values, list) or not values or not all(map(fits, values)):
-        section.problem(f'found {shown(values)}, expected a list of numbers', 'values')
+    if not isinstance(values, list) or not values or not all(map(is_float32, values)):
+        section.problem(f'found {format_value(values)}, expected a list of numbers', 'values')
         values = [0.0]
-    return _common(section, CONSTANT, [f'{v:g}' for v in values], '1', entries=tuple(values))
+    return _make_term(section, CONSTANT, [f'{v:g}' for v in values], '1', entries=tuple(values))

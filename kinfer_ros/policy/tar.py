@@ -1,9 +1,8 @@
-"""Reads a plain tar from memory, and nothing but its regular files.
+"""Reads the regular files of a plain tar in memory.
 
 A policy archive is untrusted. The standard library's tarfile follows links and sparse maps, and
-has had headers that make it loop for ever; a policy archive needs none of what it can do. Here
-every entry is a name, a kind and a slice of the bytes that were given: no path, no link, no
-owner and no size field can make this code touch a file or allocate more than it was given.
+has had headers that made it loop forever. Here every entry is a name, a kind and a slice of the
+given bytes: no header can make this code open a file or allocate more memory.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _PAX_OVERRIDES = (b'path', b'size', b'linkpath')
 
 
 class TarError(Exception):
-    """The bytes are not a tar, or one with tricks; the text says what is wrong and where."""
+    """The bytes are not a tar, or not a plain one; the text says what is wrong and where."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,13 @@ class TarEntry:
 
     name: str
     kind: str
-    """'file', or what it is instead of a regular file."""
+    """'file' for a regular file, else its type in words."""
     body: bytes
 
 
-def tar_entries(data: bytes) -> Iterator[TarEntry]:
+def read_tar(data: bytes) -> Iterator[TarEntry]:
     """
-    Entries of a tar, in its order; stops at the end-of-archive mark or at the end of the data.
+    Yield the entries of a tar, up to the end-of-archive mark or the end of the data.
 
     :raises TarError: on a damaged header, a body that runs past the end, data after the end mark,
         or a pax header that overrides a name or a size.
@@ -88,7 +87,7 @@ def _name(header: bytes) -> str:
 
 
 def _number(field: bytes, what: str, position: int) -> int:
-    """An octal number; the base-256 form is for sizes far above what is allowed here."""
+    """Parse an octal number; the base-256 form is only for sizes far above the limit here."""
     text = field.strip(b' \0') or b'0'
     if not all(0x30 <= digit <= 0x37 for digit in text):
         raise TarError(f'not a tar: the {what} of the header at byte {position} is {field!r}')
@@ -106,7 +105,7 @@ def _check_sum(header: bytes, position: int) -> None:
 
 
 def _check_pax(body: bytes, position: int) -> None:
-    """Times and owners in a pax header do no harm; names and sizes would change what is read."""
+    """Refuse pax headers that change names or sizes; times and owners are harmless."""
     if len(body) > MAX_PAX:
         raise TarError(f'the pax header at byte {position} has {len(body)} bytes')
     start = 0

@@ -1,9 +1,9 @@
-"""Writes a rosbag2 directory (version 9, MCAP) from serialised messages, as they came.
+"""Writes a rosbag2 directory (version 9, MCAP) from serialised messages.
 
-`ros2 bag`, Foxglove, PlotJuggler, rosbags and mcap read the result. Messages are gathered in
-chunks; flush() ends a chunk and hands it to the operating system, so that a killed process loses
-only what came after the last flush. Without metadata.yaml, which close() writes, readers refuse
-the directory, although the chunks are there.
+`ros2 bag`, Foxglove, PlotJuggler, rosbags and mcap read the result. Messages are collected in
+chunks; flush() ends a chunk and passes it to the operating system, so that a killed process loses
+only what came after the last flush. close() writes metadata.yaml, without which readers refuse the
+directory.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from rosbags.rosbag2 import Writer
 from kinfer_ros.errors import RunError
 from kinfer_ros.recording.bag_types import MessageTypes
 
-# RMW_DURATION_INFINITE: what a publisher that sets no deadline offers.
+# RMW_DURATION_INFINITE: the QoS of a publisher without a deadline.
 _INFINITE = QosTime(9223372036, 854775807)
 
 
 class BagWriter:
     """
-    One open bag: `path` (the directory), `counts` (messages by topic), `refused` (topic: why).
+    An open bag: `path` (directory), `counts` (messages by topic), `refused` (reason by topic).
 
-    A disk error ends it: the call that met it raises, everything later is ignored.
+    A disk error ends it: the failing call raises, later calls are ignored.
     """
 
     def __init__(self, path: Path, types: MessageTypes) -> None:
         """
-        Make the directory and open the file.
+        Create the directory and open the file.
 
-        :param path: must not exist; its parents are made.
-        :raises RunError: it exists, or cannot be made.
+        :param path: must not exist; its parents are created.
+        :raises RunError: it exists, or cannot be created.
         """
         self.path = path
         self.counts: dict[str, int] = {}
@@ -52,9 +52,9 @@ class BagWriter:
         try:
             self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
             self._writer.open()
-        except Exception as error:  # OSError, or rosbags' own error family
+        except Exception as error:  # OSError, or rosbags' own exceptions
             raise RunError(
-                f'{path}: no bag can be made here ({error}); '
+                f'{path}: no bag can be created here ({error}); '
                 'choose a directory that does not exist yet and can be written'
             ) from error
 
@@ -62,9 +62,9 @@ class BagWriter:
         self, topic: str, msgtype: str, *, reliable: bool = True, latched: bool = False
     ) -> bool:
         """
-        Announce a topic, with what its publishers offer, so that a player can offer the same.
+        Add a topic with the QoS of its publishers, for playback with the same QoS.
 
-        :return: False when the type's definition is not known: the topic is refused for good.
+        :return: False when the type's definition is not known: the topic is refused.
         """
         key = (topic, msgtype)
         if self._ended or topic in self.refused:
@@ -76,7 +76,7 @@ class BagWriter:
         except RunError as error:
             self.refused[topic] = str(error)
             return False
-        self._connections[key] = self._guarded(
+        self._connections[key] = self._run_or_end(
             lambda: self._writer.add_connection(
                 topic,
                 msgtype,
@@ -92,10 +92,10 @@ class BagWriter:
         """
         Write one message.
 
-        :param stamp_ns: when it was received, ns since the Unix epoch.
+        :param stamp_ns: time of reception, ns since the Unix epoch.
         :param data: CDR with its four byte header, written unchanged.
         :return: False when it was not written, because its topic is refused or the bag has ended.
-        :raises RunError: the disk is full or gone; the bag has ended.
+        :raises RunError: the disk is full or has failed; the bag has ended.
         """
         connection = self._connections.get((topic, msgtype))
         if connection is None:
@@ -104,47 +104,47 @@ class BagWriter:
             connection = self._connections[topic, msgtype]
         if self._ended:
             return False
-        self._guarded(lambda: self._writer.write(connection, stamp_ns, data))
+        self._run_or_end(lambda: self._writer.write(connection, stamp_ns, data))
         self.counts[topic] += 1
         return True
 
     def flush(self) -> None:
         """
-        Make what was written so far survive this process.
+        Pass everything written so far to the operating system.
 
-        :raises RunError: the disk is full or gone; the bag has ended.
+        :raises RunError: the disk is full or has failed; the bag has ended.
         """
         if not self._ended:
-            self._guarded(self._end_chunk)
+            self._run_or_end(self._end_chunk)
 
     def close(self, notes: Mapping[str, str] | None = None) -> dict[str, int]:
         """
         Write index and metadata.yaml; safe to call again.
 
-        :param notes: what else readers of metadata.yaml should know (its custom_data).
+        :param notes: entries for custom_data in metadata.yaml.
         :return: number of messages by topic.
-        :raises RunError: the disk is full or gone.
+        :raises RunError: the disk is full or has failed.
         """
         if not self._ended:
             for key, text in (notes or {}).items():
                 self._writer.set_custom_data(key, text)
-            self._guarded(self._writer.close)
+            self._run_or_end(self._writer.close)
             self._ended = True
         return dict(self.counts)
 
     def _end_chunk(self) -> None:
-        # rosbags ends a chunk only when it has grown to 1 MiB, which takes many seconds here. Its
-        # storage has the means to do it earlier; an empty chunk must not be ended.
+        # rosbags ends a chunk only at 1 MiB, which takes many seconds here. Its storage can do it
+        # earlier; an empty chunk must not be ended.
         storage: Any = self._writer.storage
         if storage.chunk.msgs:
             storage.close_chunk()
         storage.bio.flush()
 
-    def _guarded(self, action: Callable[[], Any]) -> Any:
-        """Run an action on the file; what goes wrong ends the bag with one error."""
+    def _run_or_end(self, action: Callable[[], Any]) -> Any:
+        """Run an action on the file; any failure ends the bag with one error."""
         try:
             return action()
-        except Exception as error:  # OSError, or rosbags' own error family
+        except Exception as error:  # OSError, or rosbags' own exceptions
             self._ended = True
             self._abandon()
             raise RunError(f'{self.path}: writing failed ({error}); the bag ends here') from error
@@ -152,7 +152,7 @@ class BagWriter:
     def _abandon(self) -> None:
         try:
             self._writer.abort()
-        except Exception:  # the disk that failed fails again at closing
+        except Exception:  # the failed disk fails again
             return
 
 

@@ -1,8 +1,8 @@
-"""Where recorded messages go: into the open bag, or held back until there is one.
+"""Writes recorded messages into the open bag, or holds them until a bag is opened.
 
 The recorder starts before the run directory is known, and the latched messages that describe the
-robot come first. Without holding them a bag would lack exactly those. A failing bag never raises
-here: recording is off, with one error, until the next bag is opened.
+robot come first. A failing bag never raises here: recording is off, with one error, until the next
+bag is opened.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from kinfer_ros.errors import RunError
 from kinfer_ros.recording.bag import BagWriter
 from kinfer_ros.recording.bag_types import MessageTypes
 
-HOLD_BYTES = 16 * 2**20
-"""Bound of what is held while no bag is open: the oldest messages go first, and are counted."""
+MAX_HELD_BYTES = 16 * 2**20
+"""Limit of held messages while no bag is open: the oldest are discarded, and counted."""
 
-# Ending a chunk costs 1.5 us a message with the interpreter's lock held. Where there are many
-# messages a chunk ends without flush(), so that no tick waits for half a millisecond.
+# Ending a chunk costs 1.5 us per message with the interpreter's lock held. At high rates chunks
+# end without flush(), so that no tick waits for half a millisecond.
 _FLUSH_MESSAGES = 256
 
 _Message = tuple[str, str, int, bytes]
@@ -28,13 +28,13 @@ _Message = tuple[str, str, int, bytes]
 
 class BagSink:
     """
-    The one place that opens, fills and closes bags.
+    Opens, fills and closes bags.
 
     `path` is the open bag's directory or None, `error` why recording is off or None, `discarded`
-    the number of messages that were held and had to go.
+    the number of held messages that were discarded.
     """
 
-    def __init__(self, types: MessageTypes, hold_bytes: int = HOLD_BYTES) -> None:
+    def __init__(self, types: MessageTypes, hold_bytes: int = MAX_HELD_BYTES) -> None:
         self.path: Path | None = None
         self.error: str | None = None
         self.discarded = 0
@@ -49,10 +49,10 @@ class BagSink:
 
     def offer(self, topic: str, msgtype: str, *, reliable: bool, latched: int) -> None:
         """
-        Say what a topic's publishers offer, before its first message and when that changes.
+        Set the QoS that a topic's publishers offer, before its first message and on each change.
 
-        :param latched: number of publishers whose last message a late subscriber gets, 0 for an
-            ordinary topic. So many last messages are repeated at the start of each later bag.
+        :param latched: number of publishers with transient local durability. That many last
+            messages are repeated at the start of each later bag.
         """
         self._offered[topic, msgtype] = (reliable, latched)
         if latched:
@@ -65,7 +65,7 @@ class BagSink:
         """
         Write a message, or hold it while there is no bag and no error.
 
-        :param stamp_ns: when it was received, ns since the Unix epoch.
+        :param stamp_ns: time of reception, ns since the Unix epoch.
         :return: False when it is lost: its type is not known, or recording is off.
         """
         message = (topic, msgtype, stamp_ns, data)
@@ -87,11 +87,11 @@ class BagSink:
 
     def open(self, path: Path, now_ns: int | None = None) -> bool:
         """
-        Close the bag that is open, open another, and write what was held into it.
+        Close the open bag, open another, and write the held messages into it.
 
         :param path: directory of the new bag.
         :param now_ns: ns since the Unix epoch, stamp of the repeated latched messages.
-        :return: False when it cannot be made or written; `error` says why.
+        :return: False when it cannot be created or written; `error` has the reason.
         """
         self.close()
         self.error = None
@@ -111,7 +111,7 @@ class BagSink:
         return self.error is None
 
     def flush(self) -> None:
-        """Make what was written so far survive this process."""
+        """Pass everything written so far to the operating system."""
         if self._bag is not None:
             try:
                 self._unflushed = 0
@@ -124,7 +124,7 @@ class BagSink:
         Close the bag.
 
         :param notes: as BagWriter.close.
-        :return: its number of messages by topic, or None when none is open.
+        :return: number of messages by topic, or None when no bag is open.
         """
         bag, self._bag, self.path = self._bag, None, None
         if bag is None:
@@ -136,7 +136,7 @@ class BagSink:
             return dict(bag.counts)
 
     def refused(self) -> dict[str, str]:
-        """Return the topics that the open bag refuses, and why."""
+        """Return the topics that the open bag refuses, with the reason."""
         return {} if self._bag is None else dict(self._bag.refused)
 
     def _hold(self, message: _Message) -> bool:
@@ -170,5 +170,5 @@ class BagSink:
 
 
 def _size(message: _Message) -> int:
-    """Memory that a held message takes: its bytes, and the objects around them."""
+    """Memory of a held message: its bytes, and an estimate for the objects."""
     return len(message[3]) + 256

@@ -1,7 +1,6 @@
 """Message definitions for a bag: from the ROS distribution's known types, else from .msg files.
 
-A bag carries the definition of every type in it, so that it can be read years later on a machine
-that has none of the packages. Without this only standard messages could be recorded.
+A bag contains the definition of every type in it, so that any machine can read it.
 """
 
 from __future__ import annotations
@@ -22,54 +21,54 @@ _TYPE = re.compile(r'([A-Za-z][A-Za-z0-9_]*)/msg/([A-Za-z][A-Za-z0-9_]*)')
 
 
 class MessageTypes:
-    """Definitions and hashes of message types, of one ROS distribution and what is installed."""
+    """Definitions and hashes of message types, of a ROS distribution and installed packages."""
 
     def __init__(self, distro: str | None) -> None:
         """
         Load the distribution's types.
 
-        :param distro: e.g. 'jazzy'; None or one that rosbags does not know means its latest.
+        :param distro: e.g. 'jazzy'; None or an unknown one means rosbags' latest.
         """
         name = f'ROS2_{(distro or "").upper()}'
         self._store = get_typestore(Stores.__members__.get(name, Stores.LATEST))
 
     def definition(self, msgtype: str) -> tuple[str, str]:
         """
-        Return the full .msg text of a type, with the types inside it, and its RIHS01 hash.
+        Return the full .msg text of a type, including nested types, and its RIHS01 hash.
 
         :param msgtype: 'package/msg/Name'.
-        :raises RunError: the type, or one inside it, is known nowhere or cannot be parsed.
+        :raises RunError: the type, or a nested one, is not found or cannot be parsed.
         """
-        self._learn(msgtype)
+        self._register(msgtype)
         try:
             text, _ = self._store.generate_msgdef(msgtype, ros_version=2)
             return text, self._store.hash_rihs01(msgtype)
         except Exception as error:
             raise RunError(f'{msgtype}: its definition cannot be used ({error})') from error
 
-    def _learn(self, msgtype: str) -> None:
-        """Register a type that the store lacks, and all that it is made of."""
-        found: dict[str, Any] = {}
+    def _register(self, msgtype: str) -> None:
+        """Register a type and its nested types, where the store lacks them."""
+        definitions: dict[str, Any] = {}
         todo = [msgtype]
         while todo:
             name = todo.pop()
-            if name in self._store.fielddefs or name in found:
+            if name in self._store.fielddefs or name in definitions:
                 continue
             path = _find(name)
             try:
-                found.update(get_types_from_msg(path.read_text(encoding='utf-8'), name))
-            except Exception as error:  # rosbags' parser has no one base for what it raises
+                definitions.update(get_types_from_msg(path.read_text(encoding='utf-8'), name))
+            except Exception as error:  # rosbags' parser has no common exception class
                 raise RunError(f'{path}: cannot be used as {name} ({error})') from error
-            todo.extend(_inside(found[name]))
-        if found:
+            todo.extend(_nested_types(definitions[name]))
+        if definitions:
             try:
-                self._store.register(found)
+                self._store.register(definitions)
             except Exception as error:
                 raise RunError(f'{msgtype}: its definition cannot be used ({error})') from error
 
 
-def _inside(definition: Any) -> list[str]:
-    """List the message types that a parsed definition names."""
+def _nested_types(definition: Any) -> list[str]:
+    """List the message types in a parsed definition."""
     _, fields = definition
     names: list[str] = []
     for _, (_, description) in fields:
@@ -82,7 +81,7 @@ def _inside(definition: Any) -> list[str]:
 
 
 def _find(msgtype: str) -> Path:
-    """Find the .msg file of a type below AMENT_PREFIX_PATH, or beside the Python of the wheels."""
+    """Find the .msg file of a type below AMENT_PREFIX_PATH, or in the Python environment."""
     match = _TYPE.fullmatch(msgtype)
     if match is None:
         raise RunError(f'{msgtype!r} is not a message type; expected package/msg/Name')

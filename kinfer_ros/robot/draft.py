@@ -1,4 +1,4 @@
-"""Drafts a robot file of what a foreign contract and an MJCF say, and says what it assumed."""
+"""Drafts a robot file from an imported contract and an MJCF, and lists what it assumed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 from kinfer_ros.policy.importers.contract import ImportedContract
 
-SPEED = 20.0
-"""rad/s, where nothing tells the speed limit of a joint."""
-HEADROOM = 2.0
-"""kp_max and kd_max, by the gains of the policy."""
+DEFAULT_VELOCITY_LIMIT = 20.0
+"""rad/s, for a joint of unknown velocity limit."""
+GAIN_HEADROOM = 2.0
+"""kp_max and kd_max, as a multiple of the policy's gains."""
 ERROR_AT_LIMIT = 0.5
-"""rad of error at which a joint of unknown torque limit reaches the one that is assumed."""
+"""rad of position error at which kp gives the torque limit that is assumed."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of one joint; None where it is not."""
+class JointLimits:
+    """Limits of one joint, rad and Nm; None where unknown."""
 
     lower: float | None = None
     upper: float | None = None
@@ -27,68 +27,75 @@ class Known:
 
 
 def draft_robot(
-    found: ImportedContract,
-    known: dict[str, Known],
+    contract: ImportedContract,
+    limits: dict[str, JointLimits],
     *,
     base: str,
     imu: dict[str, Any],
     mjcf: str | None,
 ) -> dict[str, Any]:
     """
-    Make a robot file's content, in the robot's own joint order; what is assumed goes to `found`.
+    Make a robot file's content, in the robot's joint order; notes assumptions in `contract`.
 
-    :param known: limits by joint name.
+    :param limits: by joint name.
     """
-    home = dict(zip(found.joints, found.default_pose, strict=True))
-    kp = _by_name(found, found.kp, 40.0, 'kp')
-    kd = _by_name(found, found.kd, 1.0, 'kd')
+    home = dict(zip(contract.joints, contract.default_pose, strict=True))
+    kp = _by_name(contract, contract.kp, 40.0, 'kp')
+    kd = _by_name(contract, contract.kd, 1.0, 'kd')
     joints: dict[str, Any] = {}
-    for name in found.robot_joints:
+    for name in contract.robot_joints:
         joints[name] = _joint(
-            known.get(name, Known()), home.get(name, 0.0), kp.get(name, 40.0), kd.get(name, 1.0)
+            limits.get(name, JointLimits()),
+            home.get(name, 0.0),
+            kp.get(name, 40.0),
+            kd.get(name, 1.0),
         )
-    _say(found, known)
-    content: dict[str, Any] = {'name': found.name}
+    _note_assumptions(contract, limits)
+    content: dict[str, Any] = {'name': contract.name}
     if mjcf is not None:
         content['mjcf'] = mjcf
     return content | {'base_frame': base, 'imu': imu, 'joints': joints}
 
 
 def _by_name(
-    found: ImportedContract, values: Sequence[float] | None, usual: float, what: str
+    contract: ImportedContract, values: Sequence[float] | None, default: float, what: str
 ) -> dict[str, float]:
     if values is None:
-        found.assume(f'robot file, {what}: {usual:g} for every joint (the file has none)')
+        contract.assume(f'robot file, {what}: {default:g} for every joint (the file has none)')
         return {}
-    return dict(zip(found.joints, values, strict=True))
+    return dict(zip(contract.joints, values, strict=True))
 
 
-def _joint(known: Known, home: float, kp: float, kd: float) -> dict[str, float]:
-    lower = -math.pi if known.lower is None else known.lower
-    upper = math.pi if known.upper is None else known.upper
-    torque = kp * ERROR_AT_LIMIT if known.torque_limit is None else known.torque_limit
+def _joint(limits: JointLimits, home: float, kp: float, kd: float) -> dict[str, float]:
+    lower = -math.pi if limits.lower is None else limits.lower
+    upper = math.pi if limits.upper is None else limits.upper
+    torque = kp * ERROR_AT_LIMIT if limits.torque_limit is None else limits.torque_limit
     return {
         'lower': round(min(lower, home), 6),
         'upper': round(max(upper, home), 6),
         'home': home,
         'kp': kp,
         'kd': kd,
-        'kp_max': HEADROOM * kp,
-        'kd_max': HEADROOM * kd,
+        'kp_max': GAIN_HEADROOM * kp,
+        'kd_max': GAIN_HEADROOM * kd,
         'torque_limit': round(max(torque, 0.1), 6),
-        'velocity_limit': SPEED,
+        'velocity_limit': DEFAULT_VELOCITY_LIMIT,
     }
 
 
-def _say(found: ImportedContract, known: dict[str, Known]) -> None:
-    names = found.robot_joints
-    unlimited = [n for n in names if known.get(n, Known()).lower is None]
-    weak = [n for n in names if known.get(n, Known()).torque_limit is None]
+def _note_assumptions(contract: ImportedContract, limits: dict[str, JointLimits]) -> None:
+    names = contract.robot_joints
+    unlimited = [n for n in names if limits.get(n, JointLimits()).lower is None]
+    weak = [n for n in names if limits.get(n, JointLimits()).torque_limit is None]
     if unlimited:
-        found.assume(f'robot file, limits: -3.14 to 3.14 rad for {", ".join(unlimited)}')
+        contract.assume(f'robot file, limits: -3.14 to 3.14 rad for {", ".join(unlimited)}')
     if weak:
-        found.assume(
+        contract.assume(
             f'robot file, torque limits: kp x {ERROR_AT_LIMIT:g} rad for {", ".join(weak)}'
         )
-    found.assume(f'robot file, velocity limits: {SPEED:g} rad/s for every joint')
-    found.assume(f'robot file, kp_max and kd_max: {HEADROOM:g} times the gains of the policy')
+    contract.assume(
+        f'robot file, velocity limits: {DEFAULT_VELOCITY_LIMIT:g} rad/s for every joint'
+    )
+    contract.assume(
+        f'robot file, kp_max and kd_max: {GAIN_HEADROOM:g} times the gains of the policy'
+    )

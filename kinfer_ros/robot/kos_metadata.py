@@ -1,7 +1,6 @@
-"""Makes a robot file of K-Scale's metadata.json: joints, ids, gains, limits.
+"""Makes a robot file from K-Scale's metadata.json (kscale-assets, `joint_name_to_metadata`).
 
-K-Scale keeps these facts of each robot in its own file (kscale-assets, `joint_name_to_metadata`),
-in degrees and with numbers as text. Without this module they would be copied by hand.
+That file has joints, ids, gains and limits, in degrees and with numbers as text.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from typing import Any
 
 from kinfer_ros.errors import RobotError
 
-HEADROOM = 2.0
-"""kp_max and kd_max, by the gains of the file."""
-SPEED = 10.0
-"""rad/s, where the file has no max_velocity for the type of an actuator."""
+GAIN_HEADROOM = 2.0
+"""kp_max and kd_max, as a multiple of the gains in the file."""
+DEFAULT_VELOCITY_LIMIT = 10.0
+"""rad/s, where the file has no max_velocity for an actuator type."""
 MAX_BYTES = 4 << 20
 
 
 class KosMetadata:
     """
-    A metadata.json, read.
+    A parsed metadata.json.
 
-    :raises RobotError: it cannot be read, or is not what K-Scale writes.
+    :raises RobotError: it cannot be read, or is not K-Scale's format.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,14 +37,14 @@ class KosMetadata:
                 'of K-Scale'
             )
         self.assumptions: list[str] = []
-        """What the file does not say, a line each."""
+        """One line for each value that is not in the file."""
         self._types = types
         self.joints = {str(name): self._joint(str(name), entry) for name, entry in joints.items()}
-        """Entries of the robot file, by joint."""
+        """Entries of the robot file, by joint name."""
 
     def robot(self, name: str) -> dict[str, Any]:
         """Return the content of a robot file."""
-        self._assume(f'kp_max and kd_max: {HEADROOM:g} times kp and kd')
+        self._assume(f'kp_max and kd_max: {GAIN_HEADROOM:g} times kp and kd')
         self._assume('home: 0 for each joint, or the limit nearest to it')
         self._assume('imu: mounted as the base, its gyro in rad/s')
         return {
@@ -75,10 +74,10 @@ class KosMetadata:
             'home': round(min(max(0.0, lower), upper), 6),
             'kp': kp,
             'kd': kd,
-            'kp_max': HEADROOM * kp,
-            'kd_max': round(HEADROOM * kd, 6),
+            'kp_max': GAIN_HEADROOM * kp,
+            'kd_max': round(GAIN_HEADROOM * kd, 6),
             'torque_limit': self._number(name, entry, 'soft_torque_limit'),
-            'velocity_limit': self._speed(name, entry),
+            'velocity_limit': self._velocity_limit(name, entry),
         }
         if entry.get('offset') is not None and self._number(name, entry, 'offset'):
             self._assume('offset: in degrees, as all other angles of the file')
@@ -87,15 +86,16 @@ class KosMetadata:
             joint['sign'] = -1
         return joint
 
-    def _speed(self, name: str, entry: dict[str, Any]) -> float:
-        kind = self._types.get(entry.get('actuator_type'))
-        if isinstance(kind, dict) and kind.get('max_velocity') is not None:
-            return self._number(name, kind, 'max_velocity')
-        self._assume(f'velocity_limit: {SPEED:g} rad/s where the actuator has no max_velocity')
-        return SPEED
+    def _velocity_limit(self, name: str, entry: dict[str, Any]) -> float:
+        actuator = self._types.get(entry.get('actuator_type'))
+        if isinstance(actuator, dict) and actuator.get('max_velocity') is not None:
+            return self._number(name, actuator, 'max_velocity')
+        limit = DEFAULT_VELOCITY_LIMIT
+        self._assume(f'velocity_limit: {limit:g} rad/s where the actuator has no max_velocity')
+        return limit
 
     def _number(self, name: str, entry: dict[str, Any], key: str) -> float:
-        """Read a number, which may be a text."""
+        """Parse a number, which may be written as text."""
         value = entry.get(key)
         try:
             number = float(value)  # type: ignore[arg-type]

@@ -1,8 +1,4 @@
-"""What an MJCF says of its joints: names, limits, torques; to draft a robot file from.
-
-A contract that comes without names, limits or torques is completed from here; without it a user
-would copy thirty joints by hand.
-"""
+"""Reads joints, limits, torques and IMU from an MJCF, to draft a robot file."""
 
 from __future__ import annotations
 
@@ -30,21 +26,21 @@ class MjcfJoint:
 
 @dataclass(frozen=True)
 class MjcfFacts:
-    """The joints in the order of the actuators, and where base and IMU are."""
+    """The joints in actuator order, the base and the IMU."""
 
     path: Path
     joints: tuple[MjcfJoint, ...]
     base: str
     imu_site: str | None
     imu_mounting: tuple[float, ...]
-    """Quaternion w x y z of the site in the base, all joints at zero."""
+    """Quaternion w x y z of the site in the base frame, all joints at zero."""
 
 
 def read_mjcf(path: Path) -> MjcfFacts:
     """
     Read an MJCF.
 
-    :raises RobotError: it cannot be read, or has no actuated hinge.
+    :raises RobotError: it cannot be read or has no actuated hinge.
     """
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
@@ -89,9 +85,9 @@ def _joint(model: Any, actuator: int, joint: int) -> MjcfJoint:
 def _mounting(model: Any, site: str, base: int) -> tuple[float, ...]:
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
-    turned = data.xmat[base].reshape(3, 3).T @ data.site(site).xmat.reshape(3, 3)
+    rotation = data.xmat[base].reshape(3, 3).T @ data.site(site).xmat.reshape(3, 3)
     quat = np.empty(4)
-    mujoco.mju_mat2Quat(quat, turned.ravel())
+    mujoco.mju_mat2Quat(quat, rotation.ravel())
     return tuple(round(value, 9) + 0.0 for value in quat.tolist())
 
 

@@ -1,7 +1,7 @@
-"""The robot as data: its joints, limits, gains, home pose and IMU, from one YAML.
+"""Reads the robot file (YAML): joints, limits, gains, home pose and IMU.
 
-Everything that moves a joint looks here for what the joint can take. A wrong or forgotten number
-would show itself as a broken robot, so the file is read strictly and refused as a whole.
+A wrong or missing number can break the robot, so the file is read strictly: any problem rejects it
+as a whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kinfer_ros.yaml_file import did_you_mean
 
 @dataclass(frozen=True)
 class Joint:
-    """What one joint is and can take; angles in rad, torques in Nm."""
+    """One joint; angles in rad, torques in Nm."""
 
     name: str
     lower: float
@@ -35,17 +35,28 @@ class Joint:
     kd: float
     """Default damping, Nms/rad."""
     kp_max: float
-    """What no contract may exceed."""
+    """Upper limit for every contract and parameter."""
     kd_max: float
     torque_limit: float
     velocity_limit: float
-    """rad/s; for ramps and guards."""
+    """rad/s; used by ramps and guards."""
     id: int | None = None
-    """Number of the actuator on the hardware's bus."""
+    """Id of the actuator on the hardware's bus."""
     offset: float = 0.0
-    """Added to a target on its way to the hardware, rad; applied in the bridge only."""
+    """rad, added to targets sent to the hardware; applied in the bridge only."""
     sign: int = 1
     """-1 where the hardware turns the other way; applied in the bridge only."""
+
+
+def _column(field: str) -> cached_property[Float64]:
+    """Make a property with this field of all joints, as a read-only array [joints]."""
+
+    def read(robot: Robot) -> Float64:
+        column = np.array([getattr(joint, field) for joint in robot.joints], np.float64)
+        column.setflags(write=False)
+        return column
+
+    return cached_property(read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +65,7 @@ class Robot:
 
     name: str
     path: Path
-    """The YAML it came from."""
+    """The YAML file."""
     mjcf: Path | None
     """The MuJoCo model; None where the robot has none."""
     base_frame: str
@@ -63,66 +74,26 @@ class Robot:
     """Unit quaternion w x y z: orientation of the IMU frame in the base frame."""
     joints: tuple[Joint, ...]
     imu_site: str | None = None
-    """Site of the MJCF that stands for the IMU, where its name is not an obvious one."""
+    """Site of the IMU in the MJCF, where it has an unusual name."""
     urdf: Path | None = None
-    """What viewers are told of the robot, where it is not to be made from the MJCF."""
+    """URDF for viewers, where it should not be made from the MJCF."""
     gyro_unit: str = 'rad'
-    """rad or deg: what the hardware's gyro gives a second; converted in the bridge only."""
+    """rad or deg (per second) of the hardware's gyro; converted in the bridge only."""
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
-        """Names of all joints, in the order of the file."""
+        """Names of all joints, in file order."""
         return tuple(joint.name for joint in self.joints)
 
-    @cached_property
-    def lower(self) -> Float64:
-        """Lower position limits, rad."""
-        return self._column('lower')
-
-    @cached_property
-    def upper(self) -> Float64:
-        """Upper position limits, rad."""
-        return self._column('upper')
-
-    @cached_property
-    def home(self) -> Float64:
-        """The home pose, rad."""
-        return self._column('home')
-
-    @cached_property
-    def kp(self) -> Float64:
-        """Default stiffness, Nm/rad."""
-        return self._column('kp')
-
-    @cached_property
-    def kd(self) -> Float64:
-        """Default damping, Nms/rad."""
-        return self._column('kd')
-
-    @cached_property
-    def kp_max(self) -> Float64:
-        """Hard limits of the stiffness, Nm/rad."""
-        return self._column('kp_max')
-
-    @cached_property
-    def kd_max(self) -> Float64:
-        """Hard limits of the damping, Nms/rad."""
-        return self._column('kd_max')
-
-    @cached_property
-    def torque_limit(self) -> Float64:
-        """Torque limits, Nm."""
-        return self._column('torque_limit')
-
-    @cached_property
-    def velocity_limit(self) -> Float64:
-        """Speed limits, rad/s."""
-        return self._column('velocity_limit')
-
-    def _column(self, field: str) -> Float64:
-        column = np.array([getattr(joint, field) for joint in self.joints], np.float64)
-        column.setflags(write=False)
-        return column
+    lower = _column('lower')
+    upper = _column('upper')
+    home = _column('home')
+    kp = _column('kp')
+    kd = _column('kd')
+    kp_max = _column('kp_max')
+    kd_max = _column('kd_max')
+    torque_limit = _column('torque_limit')
+    velocity_limit = _column('velocity_limit')
 
 
 def load_robot(name_or_path: str | Path) -> Robot:
@@ -131,7 +102,7 @@ def load_robot(name_or_path: str | Path) -> Robot:
 
     :param name_or_path: the name of a robot in config/robots, or the path of a YAML file
         (anything with a folder or a YAML suffix).
-    :raises RobotError: when there is no such file, or with all its problems.
+    :raises RobotError: no such file, or with all problems of the file.
     """
     path = _find(str(name_or_path))
     file = YamlFile(path, 'robot file', RobotError)
@@ -199,7 +170,7 @@ def _read_joints(root: Section) -> tuple[Joint, ...]:
     owners: dict[int, str] = {}
     for joint in joints:
         if joint.id is not None and owners.setdefault(joint.id, joint.name) != joint.name:
-            section.problem(f'id {joint.id} is that of {owners[joint.id]} as well', joint.name)
+            section.problem(f'id {joint.id} is also the id of {owners[joint.id]}', joint.name)
     return joints
 
 
@@ -231,7 +202,7 @@ def _read_sign(section: Section) -> int:
 
 
 def _check_joint(joint: Joint, section: Section) -> None:
-    """Check what holds between keys; a NaN stands for a problem that is noted already."""
+    """Check conditions between keys; a NaN marks a problem that is noted already."""
     if joint.lower >= joint.upper:
         section.problem(
             f'found {joint.lower:g}, expected less than upper {joint.upper:g}', 'lower'

@@ -23,12 +23,12 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
-from kinfer_ros.contract.live_sensors import live_rows
+from kinfer_ros.contract.live_sensors import check_live_sensors
 from kinfer_ros.contract.report import Row
-from kinfer_ros.contract.sensor_capture import MAX_COUNT
-from kinfer_ros.contract.sensor_capture import ImuSample
-from kinfer_ros.contract.sensor_capture import JointSample
-from kinfer_ros.contract.sensor_capture import OdomSample
+from kinfer_ros.contract.sensor_capture import MAX_SAMPLES
+from kinfer_ros.contract.sensor_capture import CapturedImu
+from kinfer_ros.contract.sensor_capture import CapturedJointState
+from kinfer_ros.contract.sensor_capture import CapturedOdometry
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.policy.policy import Policy
@@ -81,13 +81,13 @@ def check_live(
         wanted = ('joints', 'imu', 'odom') if needs_odometry(policy) else ('joints', 'imu')
         first = SensorCapture()
         listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted))
-        heard = SensorCapture()
-        listen(sources, heard, seconds)
+        capture = SensorCapture()
+        listen(sources, capture, seconds)
         node.destroy_node()
     finally:
         context.try_shutdown()
     rate = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
-    return live_rows(heard, robot, rate, needs_odometry=needs_odometry(policy))
+    return check_live_sensors(capture, robot, rate, needs_odometry=needs_odometry(policy))
 
 
 def check_from_inside(
@@ -101,12 +101,12 @@ def check_from_inside(
     """
     odometry = needs_odometry(policy)
     wanted = ('joints', 'imu', 'odom') if odometry else ('joints', 'imu')
-    heard = SensorCapture(clocked=not sim, running=not lockstep)
-    listen(sources, heard, TIMEOUT_S, lambda: _all_there(heard, wanted))
+    capture = SensorCapture(has_clock=not sim, time_runs=not lockstep)
+    listen(sources, capture, TIMEOUT_S, lambda: _all_there(capture, wanted))
     if not lockstep:
-        heard = SensorCapture(clocked=not sim)
-        listen(sources, heard, INSIDE_S)
-    return live_rows(heard, robot, rate_hz, needs_odometry=odometry)
+        capture = SensorCapture(has_clock=not sim)
+        listen(sources, capture, INSIDE_S)
+    return check_live_sensors(capture, robot, rate_hz, needs_odometry=odometry)
 
 
 def _subscribe(node: Node, use_sim_time: bool) -> Sources:
@@ -123,13 +123,13 @@ def _subscribe(node: Node, use_sim_time: bool) -> Sources:
     )
 
 
-def _all_there(heard: SensorCapture, wanted: tuple[str, ...]) -> bool:
-    return all(getattr(heard, name) for name in wanted)
+def _all_there(capture: SensorCapture, wanted: tuple[str, ...]) -> bool:
+    return all(getattr(capture, name) for name in wanted)
 
 
 def listen(
     sources: Sources,
-    heard: SensorCapture,
+    capture: SensorCapture,
     seconds: float,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -141,17 +141,17 @@ def listen(
             for message in take_all(sources.clock):
                 sim_now = message.clock.sec * 1_000_000_000 + message.clock.nanosec
         now = time.time_ns() if sources.clock is None else sim_now
-        _take(sources, heard, now)
+        _take(sources, capture, now)
         time.sleep(POLL_S)
-    heard.seconds += time.monotonic() - begin
+    capture.seconds += time.monotonic() - begin
 
 
-def _take(sources: Sources, heard: SensorCapture, now: int) -> None:
+def _take(sources: Sources, capture: SensorCapture, now: int) -> None:
     for message in take_all(sources.joints):
-        if len(heard.joints) < MAX_COUNT:
+        if len(capture.joints) < MAX_SAMPLES:
             stamp = stamp_ns(message.header)
-            heard.joints.append(
-                JointSample(
+            capture.joints.append(
+                CapturedJointState(
                     stamp,
                     now - stamp,
                     tuple(message.name),
@@ -160,21 +160,23 @@ def _take(sources: Sources, heard: SensorCapture, now: int) -> None:
                 )
             )
     for message in take_all(sources.imu):
-        if len(heard.imu) < MAX_COUNT:
-            heard.imu.append(_imu_sample(message, now))
+        if len(capture.imu) < MAX_SAMPLES:
+            capture.imu.append(_imu_sample(message, now))
     for message in take_all(sources.odom):
-        if len(heard.odom) < MAX_COUNT:
+        if len(capture.odom) < MAX_SAMPLES:
             v = message.twist.twist.linear
             stamp = stamp_ns(message.header)
-            heard.odom.append(
-                OdomSample(stamp, now - stamp, message.child_frame_id, np.array([v.x, v.y, v.z]))
+            capture.odom.append(
+                CapturedOdometry(
+                    stamp, now - stamp, message.child_frame_id, np.array([v.x, v.y, v.z])
+                )
             )
 
 
-def _imu_sample(message: Imu, now: int) -> ImuSample:
+def _imu_sample(message: Imu, now: int) -> CapturedImu:
     q, g, a = message.orientation, message.angular_velocity, message.linear_acceleration
     stamp = stamp_ns(message.header)
-    return ImuSample(
+    return CapturedImu(
         stamp,
         now - stamp,
         message.header.frame_id,

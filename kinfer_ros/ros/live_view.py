@@ -77,7 +77,7 @@ class LiveView:
         state = self.state
         joints = take_newest(self._joints)
         if joints is not None:
-            state.take_joints(
+            state.update_joints(
                 joints.name,
                 position=joints.position,
                 velocity=joints.velocity,
@@ -85,12 +85,12 @@ class LiveView:
             )
         command = take_newest(self._commands)
         if command is not None:
-            state.no_target()
-            state.take_joints(command.name, target=command.position)
+            state.clear_targets()
+            state.update_joints(command.name, target=command.position)
         self._take_base()
         gains = take_newest(self._gains)
         if gains is not None:
-            state.take_joints(gains.name, torque_limit=gains.effort)
+            state.update_joints(gains.name, torque_limit=gains.effort)
         for name, subscription in (('bridge', self._bridge), ('mode', self._mode)):
             message = take_newest(subscription)
             if message is not None:
@@ -99,7 +99,7 @@ class LiveView:
             for status in array.status:
                 if status.name == self._status:
                     values = {each.key: each.value for each in status.values}
-                    state.take_diagnostics(
+                    state.update_diagnostics(
                         int.from_bytes(status.level, 'little'), status.message, values
                     )
         return state
@@ -108,8 +108,8 @@ class LiveView:
         imu = take_newest(self._imu) if self._imu else None
         if imu is not None:
             g, a = imu.angular_velocity, imu.linear_acceleration
-            self.state.take_base(gyro=(g.x, g.y, g.z), accel=(a.x, a.y, a.z))
+            self.state.update_base(gyro=(g.x, g.y, g.z), accel=(a.x, a.y, a.z))
         odom = take_newest(self._odom) if self._odom else None
         if odom is not None:
             twist = odom.twist.twist
-            self.state.take_base(velocity=(twist.linear.x, twist.linear.y, twist.angular.z))
+            self.state.update_base(velocity=(twist.linear.x, twist.linear.y, twist.angular.z))

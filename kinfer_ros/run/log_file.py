@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.analysis.log_parts import ZST
-from kinfer_ros.analysis.log_parts import need_zstd
 from kinfer_ros.analysis.log_parts import part_path
+from kinfer_ros.analysis.log_parts import require_zstd
 from kinfer_ros.errors import RunError
 
 PIECE = 2**20
@@ -46,7 +46,7 @@ class LogFile:
         self.path = path
         self.problem: str | None = None
         self._rotate_bytes = rotate_bytes
-        self._zstd: Any = need_zstd('log_zstd') if compress else None
+        self._zstd: Any = require_zstd('log_zstd') if compress else None
         self._part = 0
         self._packing: list[_Packing] = []
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.report import check_contract
-from kinfer_ros.contract.report import refuse
+from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Controller
@@ -87,7 +87,7 @@ def load_setup(parameters: Parameters) -> PolicySetup:
     )
     tunables = live_settings_from(parameters)
     report = check_contract(policy, robot, settings.command_entries)
-    refuse(report, policy.contract, robot)
+    raise_if_failed(report, policy.contract, robot)
     asked = gains(policy.contract, robot)
     problem = gain_problem(asked, robot, tunables)
     if problem:

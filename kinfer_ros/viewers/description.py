@@ -1,7 +1,4 @@
-"""The URDF of a robot: the file that its YAML names, or what its MJCF says.
-
-One place that chooses: the command and the node would else describe two robots.
-"""
+"""The URDF of a robot: the file named in its YAML, or one made from its MJCF."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ from kinfer_ros.robot.robot import Robot
 from kinfer_ros.viewers.urdf import MAX_BYTES
 
 
-def describe(robot: Robot) -> tuple[str, tuple[str, ...]]:
+def robot_urdf(robot: Robot) -> tuple[str, tuple[str, ...]]:
     """
-    Give the URDF of a robot.
+    Return the URDF of a robot.
 
-    :return: the text, and what of the MJCF it cannot say exactly, a line each.
+    :return: the text, and one line for each part of the MJCF that it cannot represent exactly.
     :raises RobotError: the robot has neither a URDF nor an MJCF, or it cannot be used.
     """
     if robot.urdf is not None:
@@ -24,10 +21,10 @@ def describe(robot: Robot) -> tuple[str, tuple[str, ...]]:
             f"robot '{robot.name}' has no description: found neither 'urdf' nor 'mjcf' in "
             f'{robot.path}, expected the path of one'
         )
-    from kinfer_ros.viewers.mjcf_urdf import urdf_of_mjcf  # MuJoCo, which a URDF does not need
+    from kinfer_ros.viewers.mjcf_urdf import mjcf_to_urdf  # MuJoCo, which a URDF does not need
 
-    made = urdf_of_mjcf(robot)
-    return made.text, made.notes
+    urdf = mjcf_to_urdf(robot)
+    return urdf.text, urdf.notes
 
 
 def _read(robot: Robot) -> str:

@@ -1,7 +1,4 @@
-"""What a live view shows of a running robot, from messages that were turned into plain numbers.
-
-Without this module what `top` says could be tested only by looking at a terminal.
-"""
+"""The state of a running robot as plain numbers, for the live views `top` and `watch`."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ from kinfer_ros.analysis.series import BASE
 from kinfer_ros.analysis.series import JOINTS
 from kinfer_ros.analysis.series import TIMING
 
-KEPT = 60
-"""Values of a figure that are kept for its sparkline: a minute, at one a second."""
+MAX_VALUES = 60
+"""Values kept for a sparkline: one minute at 1 Hz."""
 
 MAX_JOINTS = 1024
-"""Of one message: more are no robot's."""
+"""Joints of one message; larger messages are ignored."""
 
 Triple = tuple[float, float, float]
 VELOCITIES = [title for title, _ in AXES.values()]
@@ -32,8 +29,8 @@ BARS = '▁▂▃▄▅▆▇█'
 
 
 @dataclass
-class Joint:
-    """One joint: rad, rad/s, Nm; None where nobody says it."""
+class LiveJoint:
+    """One joint: rad, rad/s, Nm; None where unknown."""
 
     position: float | None = None
     velocity: float | None = None
@@ -43,14 +40,14 @@ class Joint:
 
     @property
     def error(self) -> float | None:
-        """Measured position less target, rad."""
+        """Measured position minus target, rad."""
         if self.position is None or self.target is None:
             return None
         return self.position - self.target
 
     @property
     def load(self) -> float | None:
-        """Share of the torque limit that is used, from 0."""
+        """Torque relative to the torque limit."""
         if self.effort is None or not self.torque_limit:
             return None
         return abs(self.effort) / self.torque_limit
@@ -59,13 +56,13 @@ class Joint:
 @dataclass
 class LiveState:
     """
-    The newest of everything.
+    The newest values of all topics.
 
-    :ivar mode: mode and reason, as ~/mode says them; '' before the first.
+    :ivar mode: mode and reason from ~/mode; '' before the first message.
     :ivar values: the policy node's values on /diagnostics; `level` and `message` of its status.
     :ivar base: `gyro` (rad/s), `accel` (m/s^2) of the IMU, `velocity` (m/s, m/s, rad/s), where
-        they are followed.
-    :ivar figures: the last KEPT values of each of FIGURES.
+        subscribed.
+    :ivar figures: the last MAX_VALUES values of each of FIGURES.
     """
 
     mode: str = ''
@@ -73,31 +70,31 @@ class LiveState:
     level: int = 0
     message: str = ''
     values: dict[str, str] = field(default_factory=dict)
-    joints: dict[str, Joint] = field(default_factory=dict)
+    joints: dict[str, LiveJoint] = field(default_factory=dict)
     base: dict[str, Triple] = field(default_factory=dict)
     figures: dict[str, deque[float]] = field(
-        default_factory=lambda: {name: deque(maxlen=KEPT) for name in FIGURES}
+        default_factory=lambda: {name: deque(maxlen=MAX_VALUES) for name in FIGURES}
     )
 
-    def take_joints(self, names: Sequence[str], **arrays: Sequence[float]) -> None:
-        """Take named numbers, such as position=[...]; one that is not finite is none."""
+    def update_joints(self, names: Sequence[str], **arrays: Sequence[float]) -> None:
+        """Store arrays by joint name, such as position=[...]; non-finite numbers as None."""
         for key, numbers in arrays.items():
             if len(numbers) == len(names) <= MAX_JOINTS:
                 for name, number in zip(names, numbers, strict=True):
-                    known = float(number) if math.isfinite(number) else None
-                    setattr(self.joints.setdefault(name, Joint()), key, known)
+                    value = float(number) if math.isfinite(number) else None
+                    setattr(self.joints.setdefault(name, LiveJoint()), key, value)
 
-    def take_base(self, **vectors: Triple) -> None:
-        """Take vectors of the base, such as gyro=(x, y, z)."""
+    def update_base(self, **vectors: Triple) -> None:
+        """Store vectors of the base, such as gyro=(x, y, z)."""
         self.base |= vectors
 
-    def no_target(self) -> None:
-        """The policy node asks for damping: there is no target."""
+    def clear_targets(self) -> None:
+        """Remove all targets: the policy node requests damping."""
         for joint in self.joints.values():
             joint.target = None
 
-    def take_diagnostics(self, level: int, message: str, values: Mapping[str, str]) -> None:
-        """Take the status of the policy node."""
+    def update_diagnostics(self, level: int, message: str, values: Mapping[str, str]) -> None:
+        """Store the status of the policy node."""
         self.level, self.message, self.values = level, message, dict(values)
         for name, kept in self.figures.items():
             try:
@@ -106,7 +103,7 @@ class LiveState:
                 continue
 
     def guards(self) -> dict[str, str]:
-        """Guards that have spoken, with their counts in words."""
+        """Return the guards that have triggered, with their counts as text."""
         return {
             key.removeprefix('guard_'): text
             for key, text in self.values.items()
@@ -114,24 +111,24 @@ class LiveState:
         }
 
     def numbers(self) -> dict[tuple[str, str, str], float]:
-        """Every number by group, panel and label, named as those of a step log."""
-        found: dict[tuple[str, str, str], float | None] = {}
+        """Return every finite number by group, panel and label, as in analysis/series.py."""
+        numbers: dict[tuple[str, str, str], float | None] = {}
         for key, vector in self.base.items():
-            for place, (part, number) in enumerate(zip('xyz', vector, strict=True)):
-                panel = f'velocity {VELOCITIES[place]}' if key == 'velocity' else key
-                found[BASE, panel, key if key == 'velocity' else part] = number
+            for index, (part, number) in enumerate(zip('xyz', vector, strict=True)):
+                panel = f'velocity {VELOCITIES[index]}' if key == 'velocity' else key
+                numbers[BASE, panel, key if key == 'velocity' else part] = number
         for name, joint in self.joints.items():
-            found[JOINTS, name, 'joint_angles'] = joint.position
-            found[JOINTS, name, 'target'] = joint.target
-            found[JOINTS, 'joint velocities', name] = joint.velocity
-            found[JOINTS, 'torques', name] = joint.effort
-            found[JOINTS, 'tracking error', name] = joint.error
+            numbers[JOINTS, name, 'joint_angles'] = joint.position
+            numbers[JOINTS, name, 'target'] = joint.target
+            numbers[JOINTS, 'joint velocities', name] = joint.velocity
+            numbers[JOINTS, 'torques', name] = joint.effort
+            numbers[JOINTS, 'tracking error', name] = joint.error
         for name, kept in self.figures.items():
-            found[TIMING, name, name] = kept[-1] if kept else None
-        return {key: n for key, n in found.items() if n is not None and math.isfinite(n)}
+            numbers[TIMING, name, name] = kept[-1] if kept else None
+        return {key: n for key, n in numbers.items() if n is not None and math.isfinite(n)}
 
     def as_json(self) -> dict[str, Any]:
-        """Say it as plain data."""
+        """Return the state as plain data."""
         return {
             'mode': self.mode,
             'bridge': self.bridge,
@@ -153,8 +150,8 @@ class LiveState:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw numbers as a line of bars, the largest one full."""
-    most = max(values, default=0.0)
-    if most <= 0.0:
+    """Draw numbers as a line of bars, scaled to the largest."""
+    largest = max(values, default=0.0)
+    if largest <= 0.0:
         return BARS[0] * len(values)
-    return ''.join(BARS[min(int(max(v, 0.0) / most * 8), 7)] for v in values)
+    return ''.join(BARS[min(int(max(v, 0.0) / largest * 8), 7)] for v in values)

@@ -1,7 +1,7 @@
-"""Writes the URDF of a robot that is described by an MJCF: `robot_description` for RViz, Foxglove.
+"""Converts a robot's MJCF into a URDF: `robot_description` for RViz and Foxglove.
 
-The viewers of ROS read nothing else. Links carry the names of the MJCF's bodies, the root that of
-the robot YAML's base frame; every link frame is the body's, so that poses agree to the last digit.
+Links have the names of the MJCF's bodies, the root that of the base frame in the robot YAML; every
+link frame is the body frame, so that poses agree exactly.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ Pose = tuple[Float64, Float64]
 """Position [3] m and unit quaternion w x y z [4]."""
 
 VISIBLE_GROUPS = 3
-"""Geoms of the groups 0, 1 and 2 are what MuJoCo's own viewer shows."""
+"""MuJoCo's viewer shows the geom groups 0, 1 and 2."""
 SPHERE = share_dir() / 'robots' / 'shapes' / 'sphere.stl'
-"""Of radius 1 m: URDF has no ellipsoid, but it scales meshes."""
+"""Mesh of radius 1 m, scaled to ellipsoids, which URDF does not have."""
 IDENTITY: Pose = (np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]))
 
 
 @dataclass(frozen=True)
 class UrdfText:
-    """A URDF, and what of the MJCF it cannot say exactly, a line each."""
+    """A URDF, and one note for each part of the MJCF that it cannot represent exactly."""
 
     text: str
     notes: tuple[str, ...]
 
 
-def urdf_of_mjcf(robot: Robot) -> UrdfText:
+def mjcf_to_urdf(robot: Robot) -> UrdfText:
     """
-    Turn the MJCF of a robot into a URDF; meshes stay where they are, as file:// addresses.
+    Convert the MJCF of a robot into a URDF; meshes are referenced as file:// addresses.
 
     :raises RobotError: the MJCF cannot be used, does not fit the YAML, or has a ball joint.
     """
@@ -51,7 +51,7 @@ def urdf_of_mjcf(robot: Robot) -> UrdfText:
 
 
 class _Writer:
-    """One robot on its way into XML."""
+    """Writes one robot as XML."""
 
     def __init__(self, robot: Robot) -> None:
         fitted = fit_model(robot)
@@ -67,17 +67,17 @@ class _Writer:
 
     def write(self) -> UrdfText:
         model = self._model
-        mine = [b for b in range(model.nbody) if model.body_rootid[b] == self._base]
-        taken = {self._robot.base_frame}
-        for body in mine[1:]:
+        bodies = [b for b in range(model.nbody) if model.body_rootid[b] == self._base]
+        used = {self._robot.base_frame}
+        for body in bodies[1:]:
             name = model.body(body).name or f'body_{body}'
-            self._links[body] = name if name not in taken else f'{name}_{body}'
-            taken.add(self._links[body])
-        for body in mine:
+            self._links[body] = name if name not in used else f'{name}_{body}'
+            used.add(self._links[body])
+        for body in bodies:
             if body != self._base:
                 self._joints(body)
             self._link(body)
-        self._imu(taken)
+        self._imu(used)
         ElementTree.indent(self._root)
         text = ElementTree.tostring(self._root, encoding='unicode', xml_declaration=True)
         return UrdfText(text + '\n', tuple(dict.fromkeys(self._notes)))
@@ -95,8 +95,8 @@ class _Writer:
             SubElement(inertial, 'inertia', ixx=ixx, iyy=iyy, izz=izz, ixy='0', ixz='0', iyz='0')
         geoms = np.flatnonzero(model.geom_bodyid == body)
         visible = model.geom_group[geoms] < VISIBLE_GROUPS
-        for geom, seen in zip(geoms, visible, strict=True):
-            if seen or not visible.any():  # what collides is better than nothing
+        for geom, visible_geom in zip(geoms, visible, strict=True):
+            if visible_geom or not visible.any():  # without visuals, show the collision shapes
                 self._shapes(link, 'visual', int(geom))
             if model.geom_contype[geom] or model.geom_conaffinity[geom]:
                 self._shapes(link, 'collision', int(geom))
@@ -119,7 +119,7 @@ class _Writer:
         return np.asarray(self._model.geom_rgba[geom], np.float64)
 
     def _primitives(self, geom: int) -> Iterator[tuple[Pose, str, dict[str, str]]]:
-        """Give the URDF shapes of a geom: pose in the link, tag, attributes."""
+        """Yield the URDF shapes of a geom: pose in the link, tag, attributes."""
         model, kinds = self._model, mujoco.mjtGeom
         pose = (model.geom_pos[geom], model.geom_quat[geom])
         kind, size = model.geom_type[geom], model.geom_size[geom]
@@ -140,15 +140,15 @@ class _Writer:
             yield from self._mesh(geom, pose)
         else:
             name = kinds(int(kind)).name.removeprefix('mjGEOM_').lower()
-            self._notes.append(f'a geom of the kind {name} is left out: URDF has none')
+            self._notes.append(f'a geom of type {name} is left out: URDF has none')
 
     def _mesh(self, geom: int, pose: Pose) -> Iterator[tuple[Pose, str, dict[str, str]]]:
-        """Point to a mesh's file; MuJoCo has moved its vertices into a frame of their own."""
+        """Reference a mesh file, undoing the transform that MuJoCo applied to its vertices."""
         model = self._model
         mesh = model.geom_dataid[geom]
         address = int(model.mesh_pathadr[mesh])
         if address < 0:
-            self._notes.append(f'mesh {model.mesh(mesh).name} has no file of its own: left out')
+            self._notes.append(f'mesh {model.mesh(mesh).name} has no file: left out')
             return
         file = bytes(model.paths)[address:].split(b'\0')[0].decode()
         path = (self._folder / file).resolve()
@@ -159,7 +159,7 @@ class _Writer:
     # Joints ------------------------------------------------------------------------------
 
     def _joints(self, body: int) -> None:
-        """Join a body to its parent; several joints, or one off its origin, need links between."""
+        """Write a body's joints; several, or one off its origin, need links in between."""
         model = self._model
         pose: Pose = (model.body_pos[body], model.body_quat[body])
         parent = self._links[int(model.body_parentid[body])]
@@ -177,7 +177,7 @@ class _Writer:
         self._fixed(parent, self._links[body], pose)
 
     def _rest(self, joint: int) -> Pose:
-        """Where a joint stands when its angle is zero: MuJoCo counts from `ref`."""
+        """Return a joint's pose at angle zero: MuJoCo counts from `ref`."""
         model = self._model
         axis = model.jnt_axis[joint]
         zero = -float(model.qpos0[model.jnt_qposadr[joint]])
@@ -195,26 +195,28 @@ class _Writer:
                 f'MJCF {self._robot.mjcf}: joint {name} is a ball, which URDF does not have; '
                 'expected hinges and slides'
             )
-        known = self._limits.get(name)
-        limits = self._range(joint, known)
-        slides = model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE
-        turning = 'continuous' if limits is None else 'revolute'
-        entry = SubElement(self._root, 'joint', name=name, type='prismatic' if slides else turning)
+        yaml_joint = self._limits.get(name)
+        limits = self._range(joint, yaml_joint)
+        is_slide = model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE
+        rotary = 'continuous' if limits is None else 'revolute'
+        entry = SubElement(
+            self._root, 'joint', name=name, type='prismatic' if is_slide else rotary
+        )
         SubElement(entry, 'parent', link=parent)
         SubElement(entry, 'child', link=child)
         _origin(entry, pose)
         SubElement(entry, 'axis', xyz=_numbers(model.jnt_axis[joint]))
         lower, upper = limits or (-math.pi, math.pi)
-        effort = known.torque_limit if known else 0.0
-        speed = known.velocity_limit if known else 0.0
-        bounds = {'lower': _number(lower), 'upper': _number(upper)} if limits or slides else {}
+        effort = yaml_joint.torque_limit if yaml_joint else 0.0
+        speed = yaml_joint.velocity_limit if yaml_joint else 0.0
+        bounds = {'lower': _number(lower), 'upper': _number(upper)} if limits or is_slide else {}
         SubElement(
             entry, 'limit', {**bounds, 'effort': _number(effort), 'velocity': _number(speed)}
         )
 
-    def _range(self, joint: int, known: Joint | None) -> tuple[float, float] | None:
-        if known is not None:
-            return known.lower, known.upper
+    def _range(self, joint: int, yaml_joint: Joint | None) -> tuple[float, float] | None:
+        if yaml_joint is not None:
+            return yaml_joint.lower, yaml_joint.upper
         if not self._model.jnt_limited[joint]:
             return None
         low, high = self._model.jnt_range[joint]
@@ -226,10 +228,10 @@ class _Writer:
         SubElement(entry, 'child', link=child)
         _origin(entry, pose)
 
-    def _imu(self, taken: set[str]) -> None:
-        """Add the frame that imu/data names, where no body has it."""
+    def _imu(self, used: set[str]) -> None:
+        """Add the IMU frame, where no body has its name."""
         frame = self._robot.imu_frame
-        if not frame or frame in taken:
+        if not frame or frame in used:
             return
         site = self._model.sensor_objid[self._model.sensor('kinfer_ros_imu_gyro').id]
         body = int(self._model.site_bodyid[site])
@@ -267,7 +269,7 @@ def _rpy(quat: Float64) -> Float64:
     pitch = math.atan2(-r[2, 0], math.hypot(r[0, 0], r[1, 0]))
     if math.hypot(r[0, 0], r[1, 0]) > 1e-9:
         return np.array([math.atan2(r[2, 1], r[2, 2]), pitch, math.atan2(r[1, 0], r[0, 0])])
-    # Straight up or down: only roll less or plus yaw counts.
+    # Pitch of +-90 degrees: only the difference or sum of roll and yaw is defined.
     return np.array([math.atan2(-r[1, 2], r[1, 1]), pitch, 0.0])
 
 

@@ -1,8 +1,4 @@
-"""Shows numbers over time in Rerun's viewer: a recorded run, or a robot that runs now.
-
-Apart, because rerun-sdk is an extra. Without this module `export --to rerun` and `watch` would
-each lay out the viewer in their own way.
-"""
+"""Shows a recorded run or a running robot in Rerun's viewer; rerun-sdk is an extra."""
 
 from __future__ import annotations
 
@@ -24,20 +20,20 @@ CLOCK = 'time'
 EVENTS = 'events'
 MODE = 'mode'
 
-FLUSH = 20.0
-"""s that a viewer has to take what was sent."""
+FLUSH_TIMEOUT = 20.0
+"""s, for the viewer to receive all data."""
 
 
 def entity(group: str, panel: str, label: str) -> str:
-    """Path of a number; a panel shows all that are below its own path."""
+    """Return the path of a series; a panel shows everything below its own path."""
     return str(rr.new_entity_path([group, panel, label]))
 
 
 def layout(panels: Sequence[tuple[str, str]]) -> Any:
     """
-    Lay out the viewer: a tab a group, in it a plot a panel; events below.
+    Lay out the viewer: a tab for each group, in it a plot for each panel; events below.
 
-    :param panels: (group, panel), in the order in which they are shown.
+    :param panels: (group, panel), in display order.
     """
     tabs = []
     for group in dict.fromkeys(group for group, _ in panels):
@@ -47,8 +43,8 @@ def layout(panels: Sequence[tuple[str, str]]) -> Any:
             if each == group
         ]
         tabs.append(rrb.Grid(*views, name=group))
-    words = rrb.TextLogView(origin='/', contents=[f'/{MODE}', f'/{EVENTS}'], name='events')
-    return rrb.Blueprint(rrb.Vertical(rrb.Tabs(*tabs), words, row_shares=[4, 1]))
+    events = rrb.TextLogView(origin='/', contents=[f'/{MODE}', f'/{EVENTS}'], name='events')
+    return rrb.Blueprint(rrb.Vertical(rrb.Tabs(*tabs), events, row_shares=[4, 1]))
 
 
 def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | None) -> Any:
@@ -65,7 +61,7 @@ def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | No
         return recording
     try:
         with save.open('wb'):
-            pass  # rerun itself says nothing where it cannot write
+            pass  # rerun does not report a file that cannot be written
         recording.save(save, default_blueprint=layout(panels))
     except OSError as error:
         raise RunError(f'{save}: cannot be written ({error.strerror})') from error
@@ -73,44 +69,44 @@ def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | No
 
 
 def finish(recording: Any) -> None:
-    """Wait until what was sent is written, or with the viewer."""
+    """Wait until all data is written or received."""
     try:
-        recording.flush(timeout_sec=FLUSH)
+        recording.flush(timeout_sec=FLUSH_TIMEOUT)
     except (RuntimeError, ValueError) as error:
-        raise RunError(f"Rerun's viewer did not take it all ({error})") from error
+        raise RunError(f"Rerun's viewer did not receive all data ({error})") from error
 
 
 def send_run(recording: Any, columns: Columns, series: Sequence[Series]) -> None:
     """Send a whole run: every number, mode and event."""
     for each in series:
-        known = np.isfinite(each.values)
+        finite = np.isfinite(each.values)
         recording.send_columns(
             entity(each.group, each.panel, each.label),
-            indexes=[rr.TimeColumn(CLOCK, duration=columns.time[known])],
-            columns=rr.Scalars.columns(scalars=each.values[known]),
+            indexes=[rr.TimeColumn(CLOCK, duration=columns.time[finite])],
+            columns=rr.Scalars.columns(scalars=each.values[finite]),
         )
     modes = columns.modes
     for index, mode in enumerate(modes):
         if not index or modes[index - 1] != mode:
-            say(recording, MODE, columns.time[index], f'mode {mode}')
+            log_text(recording, MODE, columns.time[index], f'mode {mode}')
     for index, text in columns.events:
-        say(recording, EVENTS, columns.time[index], text)
+        log_text(recording, EVENTS, columns.time[index], text)
 
 
 class Batch:
-    """Numbers of a robot that runs now, sent a few times a second: one by one they cost more."""
+    """Collects the numbers of a running robot and sends them a few times a second."""
 
     def __init__(self, recording: Any) -> None:
         self._recording = recording
         self._held: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
 
     def add(self, seconds: float, numbers: Mapping[tuple[str, str, str], float]) -> None:
-        """Take numbers by group, panel and label."""
+        """Add numbers by group, panel and label."""
         for key, number in numbers.items():
             self._held.setdefault(key, []).append((seconds, number))
 
     def send(self) -> None:
-        """Send what was taken since the last call."""
+        """Send what was added since the last call."""
         for key, pairs in self._held.items():
             times, numbers = zip(*pairs, strict=True)
             self._recording.send_columns(
@@ -121,13 +117,13 @@ class Batch:
         self._held.clear()
 
 
-def say(recording: Any, where: str, seconds: float, text: str) -> None:
-    """Send a line of text; faults and guards stand out."""
+def log_text(recording: Any, where: str, seconds: float, text: str) -> None:
+    """Send a line of text; faults as errors."""
     recording.set_time(CLOCK, duration=float(seconds))
     level = rr.TextLogLevel.ERROR if 'fault' in text else rr.TextLogLevel.INFO
     recording.log(where, rr.TextLog(text, level=level))
 
 
 def panels_of(series: Sequence[Series]) -> list[tuple[str, str]]:
-    """Panels of these series, each once."""
+    """Return the panels of these series, each once."""
     return list(dict.fromkeys((each.group, each.panel) for each in series))

@@ -1,7 +1,7 @@
-"""Starts Rerun's viewer on this machine alone, and waits until it listens.
+"""Starts Rerun's viewer on localhost and waits until it listens.
 
-The SDK's own way listens on every network, looks for the viewer on PATH alone, and waits for ever
-for one that has no display.
+The SDK's own function listens on every network, searches for the viewer only on PATH, and waits
+forever where there is no display.
 """
 
 from __future__ import annotations
@@ -19,38 +19,40 @@ from kinfer_ros.errors import RunError
 
 HOST, PORT = '127.0.0.1', 9876
 URL = f'rerun+http://{HOST}:{PORT}/proxy'
-TIMEOUT = 20.0
-"""s that the viewer has to start."""
+START_TIMEOUT = 20.0
+"""s"""
 
 
 def open_viewer() -> str:
     """
-    Return the address of a viewer: of the one that is open, else of a new one, which stays.
+    Return the address of the running viewer, else of a new one, which stays open.
 
-    :raises RunError: there is none, or it does not start.
+    :raises RunError: there is no viewer, or it does not start.
     """
     if _listens():
         return URL
-    beside = Path(sys.executable).parent
-    viewer = shutil.which('rerun', path=f'{beside}{os.pathsep}{os.environ.get("PATH", "")}')
+    folder = Path(sys.executable).parent
+    viewer = shutil.which('rerun', path=f'{folder}{os.pathsep}{os.environ.get("PATH", "")}')
     if viewer is None:
-        raise RunError(f'no program rerun in {beside} or on PATH; --save FILE.rrd needs none')
-    words = [viewer, '--bind', HOST, '--port', str(PORT), '--expect-data-soon']
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(  # noqa: S603 no shell, and no word of it is a user's
-            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        raise RunError(f'no program rerun in {folder} or on PATH; --save FILE.rrd needs none')
+    command = [viewer, '--bind', HOST, '--port', str(PORT), '--expect-data-soon']
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(  # noqa: S603 no shell, and no input of a user
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
-            # One without a display listens for a moment before it finds that out.
+            # Without a display it listens for a moment before it fails.
             if process.poll() is not None:
-                said.seek(0)
-                raise RunError(f"Rerun's viewer ended at once: {_reason(said.read())}")
-            if _listens() and time.monotonic() > deadline - TIMEOUT + 1.0:
+                output.seek(0)
+                raise RunError(f"Rerun's viewer ended at once: {_reason(output.read())}")
+            if _listens() and time.monotonic() > deadline - START_TIMEOUT + 1.0:
                 return URL
             time.sleep(0.1)
     process.kill()
-    raise RunError(f"Rerun's viewer did not start within {TIMEOUT:g} s; --save writes a file")
+    raise RunError(
+        f"Rerun's viewer did not start within {START_TIMEOUT:g} s; --save writes a file"
+    )
 
 
 def _listens() -> bool:
@@ -59,10 +61,10 @@ def _listens() -> bool:
         return probe.connect_ex((HOST, PORT)) == 0
 
 
-def _reason(said: bytes) -> str:
-    """Take what a program said last that looks like a reason."""
-    lines = said.decode(errors='replace').strip().splitlines()
+def _reason(output: bytes) -> str:
+    """Return the last line of a program's output that looks like an error."""
+    lines = output.decode(errors='replace').strip().splitlines()
     last = next((line for line in reversed(lines) if 'rror' in line), ' '.join(lines[-1:]))
     if 'DISPLAY' in last:
         return 'there is no display here; --save FILE.rrd writes what it would show'
-    return last[:300] or 'without a word'
+    return last[:300] or 'without any output'

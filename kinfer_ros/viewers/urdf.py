@@ -1,7 +1,6 @@
-"""Reads a URDF's joints, and says how each link lies in its parent at given joint angles.
+"""Reads a URDF's joints and computes the pose of each link in its parent, for TF.
 
-That is what TF wants to know. Only what poses need is read: shapes, limits and masses are for the
-viewers.
+Shapes, limits and masses are not read.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RobotError
 
 MAX_BYTES = 10_000_000
-TURNS = ('revolute', 'continuous')
-KNOWN = (*TURNS, 'prismatic', 'fixed')
+ROTARY = ('revolute', 'continuous')
+JOINT_TYPES = (*ROTARY, 'prismatic', 'fixed')
 
 
 @dataclass(frozen=True)
 class UrdfJoint:
-    """`child` lies in `parent` at `position` (m) and `quat` (w x y z), then turned or slid."""
+    """Pose of `child` in `parent` at zero: `position` (m), `quat` (w x y z), and its axis."""
 
     name: str
     kind: str
@@ -33,7 +32,7 @@ class UrdfJoint:
     quat: Float64
     axis: Float64
     source: str
-    """The joint whose angle counts: itself, or the one it mimics."""
+    """The joint whose angle is used: itself, or the one it mimics."""
     factor: float = 1.0
     offset: float = 0.0
 
@@ -42,7 +41,7 @@ class UrdfTree:
     """
     The joints of a URDF.
 
-    :ivar root: the link that no joint has as its child.
+    :ivar root: the link without a parent.
     :ivar children: names of the child links, in the order of all arrays.
     :ivar parents: names of their parents.
     """
@@ -52,8 +51,7 @@ class UrdfTree:
         Read a URDF.
 
         :param where: the file's name, for errors.
-        :raises RobotError: it is no URDF, or not a tree, or has joints that are neither turning
-            nor sliding nor fixed.
+        :raises RobotError: it is not a URDF or not a tree, or has joints of other types.
         """
         self._joints = _read(text, where)
         self.parents = tuple(joint.parent for joint in self._joints)
@@ -62,10 +60,10 @@ class UrdfTree:
         self.names = tuple(joint.source for joint in self._joints)
         self._index = {name: self._rows(name) for name in dict.fromkeys(self.names)}
         self._angles = np.zeros(len(self._joints))
-        turns = np.array([joint.kind in TURNS for joint in self._joints], bool)
+        rotary = np.array([joint.kind in ROTARY for joint in self._joints], bool)
         slides = np.array([joint.kind == 'prismatic' for joint in self._joints], bool)
         axes = np.array([joint.axis for joint in self._joints]).reshape(-1, 3)
-        self._turning = axes * turns[:, None]
+        self._turning = axes * rotary[:, None]
         self._positions = np.array([joint.position for joint in self._joints]).reshape(-1, 3)
         self._quats = np.array([joint.quat for joint in self._joints]).reshape(-1, 4)
         self._sliding = _rotate(self._quats, axes) * slides[:, None]
@@ -75,28 +73,28 @@ class UrdfTree:
 
     def transforms(self, angles: Mapping[str, float]) -> tuple[Float64, Float64]:
         """
-        Give the pose of every child link in its parent.
+        Return the pose of every child link in its parent.
 
-        :param angles: joint name to rad or m; joints that are not in it stay where they were,
-            zero at first, and names that the URDF does not have are passed over.
+        :param angles: rad or m by joint name; other joints keep their last value, initially zero;
+            unknown names are ignored.
         :return: positions [J, 3] in m and unit quaternions w x y z [J, 4].
         """
         for name, angle in angles.items():
             for row, factor, offset in self._index.get(name, ()):
                 self._angles[row] = factor * angle + offset
         half = 0.5 * self._angles[:, None]
-        turned = np.hstack([np.cos(half), np.sin(half) * self._turning])
-        still = ~self._turning.any(axis=1)
-        turned[still] = (1.0, 0.0, 0.0, 0.0)
+        rotation = np.hstack([np.cos(half), np.sin(half) * self._turning])
+        not_rotary = ~self._turning.any(axis=1)
+        rotation[not_rotary] = (1.0, 0.0, 0.0, 0.0)
         return (
             self._positions + self._sliding * self._angles[:, None],
-            _multiply(self._quats, turned),
+            _multiply(self._quats, rotation),
         )
 
 
 def _read(text: str, where: str) -> tuple[UrdfJoint, ...]:
     if len(text) > MAX_BYTES:
-        raise RobotError(f'URDF {where}: over {MAX_BYTES // 1_000_000} MB, expected a description')
+        raise RobotError(f'URDF {where}: over {MAX_BYTES // 1_000_000} MB, expected less')
     try:
         root = ElementTree.fromstring(text)  # noqa: S314  bounded; expat has its own limits
     except ElementTree.ParseError as error:
@@ -108,10 +106,9 @@ def _read(text: str, where: str) -> tuple[UrdfJoint, ...]:
 
 def _joint(entry: Element, where: str) -> UrdfJoint:
     name, kind = entry.get('name', ''), entry.get('type', '')
-    if kind not in KNOWN:
-        raise RobotError(
-            f'URDF {where}: joint {name!r} is of the type {kind!r}, expected {", ".join(KNOWN)}'
-        )
+    if kind not in JOINT_TYPES:
+        expected = ', '.join(JOINT_TYPES)
+        raise RobotError(f'URDF {where}: joint {name!r} is of type {kind!r}, expected {expected}')
     links = [found.get('link', '') for tag in ('parent', 'child') for found in entry.findall(tag)]
     if len(links) != 2 or not all(links):
         raise RobotError(f'URDF {where}: joint {name!r} lacks its parent or its child link')
@@ -164,7 +161,7 @@ def _scalar(entry: Element, key: str, default: float, name: str, where: str) -> 
 
 
 def _root(text: str, where: str, parents: tuple[str, ...], children: tuple[str, ...]) -> str:
-    """Find the one link that hangs on nothing; :raises RobotError: there is not one."""
+    """Return the link without a parent; :raises RobotError: there is not exactly one."""
     entries = ElementTree.fromstring(text).findall('link')  # noqa: S314  read once already
     links = [entry.get('name', '') for entry in entries]
     unknown = sorted({*parents, *children} - {*links})
@@ -198,8 +195,8 @@ def _multiply(a: Float64, b: Float64) -> Float64:
 
 
 def _rotate(quats: Float64, vectors: Float64) -> Float64:
-    """Turn each vector by its quaternion."""
+    """Rotate each vector by its quaternion."""
     w, v = quats[:, :1], quats[:, 1:]
     t = 2.0 * np.cross(v, vectors)
-    turned: Float64 = vectors + w * t + np.cross(v, t)
-    return turned
+    rotated: Float64 = vectors + w * t + np.cross(v, t)
+    return rotated

@@ -1,4 +1,4 @@
-"""A log in parts, compressed or not, is one log to every reader, whatever happened to it."""
+"""A log in parts, compressed or not, reads as one log, also after damage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ A_PART = 18
 
 
 def write(path: Path, lines: list[bytes] = LINES, rotate: int = 500, pack: bool = True) -> LogFile:
-    """Write lines one by one, as a slow run does; what is due is compressed in between."""
+    """Write lines one by one, as a slow run does; closed parts are compressed in between."""
     file = LogFile(path, rotate, compress=pack)
     for line in lines:
         file.write(line)
@@ -53,7 +53,7 @@ def steps(path: Path) -> list[int]:
 
 @pytest.mark.parametrize('pack', [False, True])
 def test_parts_are_read_as_one_log(tmp_path, pack):
-    """In the order in which they were written; the file that is written to keeps its name."""
+    """In the order of writing; the open file keeps its name."""
     write(tmp_path / 'steps.ndjson', pack=pack)
     found = names(tmp_path)
     assert len(found) == 6
@@ -65,7 +65,7 @@ def test_parts_are_read_as_one_log(tmp_path, pack):
 
 
 def test_a_tail_reads_on_in_the_file_of_the_same_name(tmp_path):
-    """A tail and kinfer's tools look at steps.ndjson: it is plain, and there, at any time."""
+    """steps.ndjson always exists and is never compressed, for `tail` and kinfer's tools."""
     file = LogFile(tmp_path / 'steps.ndjson', 500, compress=True)
     for line in LINES:
         file.write(line)
@@ -74,7 +74,7 @@ def test_a_tail_reads_on_in_the_file_of_the_same_name(tmp_path):
 
 
 def test_killed_while_it_compresses(tmp_path, monkeypatch):
-    """A part is there plain until its compressed form is whole and on the disk."""
+    """A part stays uncompressed until its compressed file is complete on disk."""
     monkeypatch.setattr(log_file, 'PIECE', 100)
     file = LogFile(tmp_path / 'steps.ndjson', 500, compress=True)
     for count, line in enumerate(LINES, start=1):
@@ -89,7 +89,7 @@ def test_killed_while_it_compresses(tmp_path, monkeypatch):
 
 
 def test_what_is_not_compressed_in_time_stays_plain(tmp_path, monkeypatch):
-    """A shutdown does not wait for it, and nothing half done is left."""
+    """A shutdown does not wait for compression and leaves no partial file."""
     monkeypatch.setattr(log_file, 'CLOSING', 0.0)
     file = LogFile(tmp_path / 'steps.ndjson', 500, compress=True)
     for line in LINES:
@@ -102,7 +102,7 @@ def test_what_is_not_compressed_in_time_stays_plain(tmp_path, monkeypatch):
 @settings(max_examples=30, deadline=None)
 @given(cut=st.floats(0, 1), flip=st.tuples(st.floats(0, 1), st.integers(1, 255)))
 def test_a_damaged_part_costs_only_itself(tmp_path_factory, cut, flip):
-    """Cut anywhere, any bit changed: the parts after it are read, and it is said."""
+    """Cut anywhere or any bit changed: the other parts are read, and a warning is given."""
     folder = tmp_path_factory.mktemp('log')
     write(folder / 'steps.ndjson')
     part = folder / 'steps.0002.ndjson.zst'
@@ -118,7 +118,7 @@ def test_a_damaged_part_costs_only_itself(tmp_path_factory, cut, flip):
 
 
 def test_it_is_not_rotated_where_it_cannot_be(tmp_path, monkeypatch):
-    """It grows on, which is said; a record is worth more than a file's size."""
+    """The file grows on, with a warning: no record is lost."""
 
     def refuse(*_):
         raise OSError(1, 'Operation not permitted')
@@ -135,7 +135,7 @@ def test_it_is_not_rotated_where_it_cannot_be(tmp_path, monkeypatch):
 
 
 def test_parts_beside_kinfers_log(tmp_path):
-    """KINFER_LOG_PATH: the parts lie there, and the run directory has links to its own."""
+    """KINFER_LOG_PATH: the parts are there, and the run directory links to its own."""
     run, log = tmp_path / 'run', tmp_path / 'logs' / 'abc.ndjson'
     run.mkdir()
     log.parent.mkdir()
@@ -149,7 +149,7 @@ def test_parts_beside_kinfers_log(tmp_path):
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys):
-    """A machine that only reads plain logs needs no compression."""
+    """Plain logs need no compression module."""
     write(tmp_path / 'steps.ndjson')
     monkeypatch.setattr(log_parts, 'zstd', None)
     with pytest.raises(RunError, match='pip install backports'):
@@ -159,7 +159,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys
 
 
 def test_every_command_reads_a_run_in_parts(tmp_path, capsys):
-    """Replay to the bit, report, export, verdict, repair: as if it were one file."""
+    """Replay, report, export, verdict and repair read it as one file."""
     run = record_run(tmp_path, 2.0, log_rotate_mb=0.03, log_zstd=True)
     assert 'steps.0001.ndjson.zst' in names(run)
     whole = tmp_path / 'whole'

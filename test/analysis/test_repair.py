@@ -1,4 +1,4 @@
-"""A killed recorder's bag is whole again after repair, for every reader; nothing is lost twice."""
+"""A killed recorder's bag is complete again after repair, for every reader."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHUNK, DATA_END = 0x06, 0x0F
 
 
 def make_bag(path: Path) -> list[tuple[str, int, bytes]]:
-    """Write a bag of some seconds, a chunk each; :return: what was sent."""
+    """Write a bag of some seconds, one chunk each; :return: the messages."""
     bag = BagWriter(path, MessageTypes('kilted'))
     bag.add_topic('/mode', STRING, latched=True)
     sent = []
@@ -49,7 +49,7 @@ def make_bag(path: Path) -> list[tuple[str, int, bytes]]:
 
 
 def kill(path: Path, keep: float = 1.0) -> None:
-    """Leave what a kill leaves: no metadata.yaml, a file that stops somewhere; some time ago."""
+    """Make the files of a killed recorder: no metadata.yaml, a truncated file, an old time."""
     (path / 'metadata.yaml').unlink()
     file = path / f'{path.name}.mcap'
     data = file.read_bytes()
@@ -65,7 +65,7 @@ def read(path: Path) -> list[tuple[str, int, bytes]]:
 
 @pytest.mark.parametrize('keep', [0.999, 0.8, 0.5, 0.31])
 def test_a_cut_bag_reads_again(tmp_path, keep):
-    """All that was flushed, byte for byte, by both readers; the damaged one stays."""
+    """Both readers read all flushed messages, byte for byte; the damaged bag is kept."""
     path = tmp_path / 'bag'
     sent = make_bag(path)
     kill(path, keep)
@@ -83,7 +83,7 @@ def test_a_cut_bag_reads_again(tmp_path, keep):
 
 
 def test_a_whole_bag_is_left_alone(tmp_path):
-    """Repair can be run on anything, twice as well."""
+    """Repair changes nothing in a complete bag."""
     path = tmp_path / 'bag'
     sent = make_bag(path)
     assert repair_bag(path).kept is None
@@ -94,7 +94,7 @@ def test_a_whole_bag_is_left_alone(tmp_path):
 
 
 def test_a_changed_byte_costs_its_chunk_not_the_rest(tmp_path):
-    """A bad sector in the second second: what comes before and after it is there."""
+    """A bad sector in the second second: messages before and after it are kept."""
     path = tmp_path / 'bag'
     sent = make_bag(path)
     kill(path)
@@ -156,7 +156,7 @@ _BAG: bytes | None = None
 
 
 def test_a_bag_that_is_still_written_is_refused(tmp_path):
-    """Two writers on one file would ruin both."""
+    """Two writers on one file would damage it."""
     path = tmp_path / 'bag'
     make_bag(path)
     (path / 'metadata.yaml').unlink()
@@ -165,7 +165,7 @@ def test_a_bag_that_is_still_written_is_refused(tmp_path):
 
 
 def test_the_command_repairs_a_killed_run(tmp_path, capsys):
-    """What a user types after a power cut; the gap in the log is placed."""
+    """The command after a power cut; gaps of the log are listed."""
     make_bag(tmp_path / 'bag')
     kill(tmp_path / 'bag', 0.7)
     (tmp_path / 'run.json').write_text(json.dumps({'ended': None, 'reason': None}))
@@ -186,6 +186,6 @@ def test_the_command_repairs_a_killed_run(tmp_path, capsys):
 
 
 def test_nothing_there_is_exit_code_2(tmp_path, capsys):
-    """A wrong path names itself."""
+    """The error names the path."""
     assert main(['repair', str(tmp_path / 'none')]) == 2
     assert 'no such directory' in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A log repeats its run to the bit, whatever happened in it, and shows the smallest change."""
+"""A log replays its run to the bit, and every change is found."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def replay(path: Path, model: Path = MODEL, spec: Path | None = None, **options)
 
 
 def edit(path: Path, change) -> None:
-    """Write the step log again, each record through `change`; None drops it."""
+    """Rewrite the step log with `change` applied to each record; None drops it."""
     log = path / 'steps.ndjson'
     lines = [change(json.loads(line)) for line in log.read_bytes().splitlines()]
     log.write_bytes(b''.join(orjson.dumps(line) + b'\n' for line in lines if line is not None))
 
 
 def tuned(step: int, simulation) -> None:
-    """Everything that stands between the policy and the robot changes under way."""
+    """A run with changes of every live setting between the policy and the robot."""
     settings = simulation.controller.live.copy()
     for at, change in (
         (40, {'action_scale': 0.7}),
@@ -72,7 +72,7 @@ def copy(walk: Path, tmp_path: Path) -> Path:
 
 
 def test_a_run_with_changes_replays_to_the_bit(walk):
-    """The claim of the whole package; with limits at work, or it would say nothing of targets."""
+    """With active limits, or it would prove nothing about targets."""
     outcome = replay(walk)
     assert outcome.identical
     assert outcome.replayed == outcome.run_records == SECONDS * 50
@@ -86,7 +86,7 @@ def test_a_run_with_changes_replays_to_the_bit(walk):
 
 @pytest.mark.parametrize('flat', [f for f in FLAT if f.path], ids=lambda flat: flat.name)
 def test_flat_policies_replay_to_the_bit(flat, tmp_path):
-    """History, last action and gait clock are in the carry; some take no joint velocities."""
+    """History, last action and gait clock are in the carry; some have no joint velocities."""
     robot = flat.robot_yaml(tmp_path)
     path = record_run(
         tmp_path, 2.0, robot=str(robot), model=str(flat.path), spec=str(flat.spec),
@@ -99,7 +99,7 @@ def test_flat_policies_replay_to_the_bit(flat, tmp_path):
 
 @pytest.mark.parametrize('tensor', ['output', 'target', 'carry'])
 def test_one_bit_is_found(copy, tensor):
-    """The smallest lie: first step, tensor and index are named."""
+    """The difference names the first step, tensor and index."""
     records = RecordedRun.open(copy).records()
     held = [r['step_id'] for r in records if r[tensor] is not None and r['mode'] == 'run']
     step = held[len(held) // 2]
@@ -121,7 +121,7 @@ def test_one_bit_is_found(copy, tensor):
 
 
 def test_after_a_gap_it_goes_on_at_the_next_carry(copy):
-    """Dropped records cost at most a second of the proof, not all that follows."""
+    """After dropped records, replay continues within a second."""
     edit(copy, lambda record: None if 70 <= record['step_id'] < 95 else record)
     outcome = replay(copy)
     assert outcome.missing == [(70, 94)]
@@ -131,7 +131,7 @@ def test_after_a_gap_it_goes_on_at_the_next_carry(copy):
 
 
 def test_a_log_that_is_cut_replays_up_to_there(copy):
-    """A killed run."""
+    """The log of a killed run."""
     log = copy / 'steps.ndjson'
     log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
     outcome = replay(copy)
@@ -140,7 +140,7 @@ def test_a_log_that_is_cut_replays_up_to_there(copy):
 
 
 def test_a_swap_replays_to_the_bit(tmp_path):
-    """Both policies run while one takes over; the mixture is what was sent."""
+    """Both policies run during the blend; their mixture was sent."""
     incoming = load_model(other_model(tmp_path))
 
     def swap(step: int, simulation) -> None:
@@ -165,7 +165,7 @@ def test_a_swap_replays_to_the_bit(tmp_path):
 
 
 def test_another_model_is_compared_not_judged(walk, tmp_path):
-    """How would this policy have acted? Its own carry, the recorded inputs."""
+    """Another policy runs on the recorded inputs with its own carry."""
     outcome = replay(walk, other_model(tmp_path), other=True)
     assert outcome.replayed == SECONDS * 50
     assert outcome.tensors['output'].compared == SECONDS * 50
@@ -173,7 +173,7 @@ def test_another_model_is_compared_not_judged(walk, tmp_path):
 
 
 def test_a_model_of_another_robot_is_refused(walk):
-    """Both lists of joints stand in the message."""
+    """The error lists the joints of both."""
     flat = FLAT[0]
     if flat.path is None:
         pytest.skip('the shared flat policies are not here')
@@ -184,14 +184,14 @@ def test_a_model_of_another_robot_is_refused(walk):
 @pytest.mark.parametrize(
     ('name', 'content', 'words'),
     [
-        ('run.json', '{', 'is no JSON'),
+        ('run.json', '{', 'is not JSON'),
         ('run.json', '[]', 'expected an object'),
         ('run.json', '{}', 'joint_order'),
         ('steps.ndjson', '{"step_id": 1}\n', 'record 1'),
     ],
 )
 def test_what_is_no_run_is_one_clear_error(copy, name, content, words):
-    """A wrong or damaged file names itself."""
+    """The error names the wrong or damaged file."""
     (copy / name).write_text(content)
     with pytest.raises(RunError, match=words):
         replay(copy)
@@ -207,7 +207,7 @@ ANY_JSON = st.recursive(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_record_breaks_a_reader(walk, tmp_path_factory, data):
-    """Any value under any key: replay and columns go on, or say what is wrong, in words."""
+    """For any value under any key, replay and columns continue or raise a clear error."""
     lines = (walk / 'steps.ndjson').read_bytes().splitlines()[:60]
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(lines) - 1))

@@ -1,4 +1,4 @@
-"""A run that version 0.1.0 recorded, before the package was laid out anew, replays to the bit."""
+"""A run recorded by version 0.1.0, before the package was restructured, replays to the bit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN = Path(__file__).resolve().parents[1] / 'data' / 'runs' / 'tuned_swap'
 
 
 def test_a_run_of_an_earlier_version_replays_to_the_bit(tmp_path):
-    """Replay parses event texts, so a changed word would leave old logs unreadable."""
+    """Replay parses event texts: a changed text would break old logs."""
     run = RecordedRun.open(RUN)
     # The policy that took over was the shipped one under another hash.
     incoming = load_model(other_model(tmp_path))
@@ -30,7 +30,7 @@ def test_a_run_of_an_earlier_version_replays_to_the_bit(tmp_path):
 
 
 def test_the_run_has_what_a_replay_must_follow():
-    """With no swap, no live setting and no limit in it the test above would say little."""
+    """The recorded run has a swap, live settings and active limits."""
     lines = (RUN / 'steps.ndjson').read_bytes().splitlines()
     events = [event for line in lines for event in json.loads(line)['events']]
     for text in ('set target_slew', 'slew limit', 'torque limit', 'begins to take over'):

@@ -1,4 +1,4 @@
-"""The report is true to the log, opens offline, and works in a browser."""
+"""The report shows what is in the log, opens offline, and works in a browser."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from kinfer_ros.__main__ import main
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report import statistics
-from kinfer_ros.analysis.report_plots import PIECES
-from kinfer_ros.analysis.report_plots import Thinned
+from kinfer_ros.analysis.report_plots import MAX_INTERVALS
+from kinfer_ros.analysis.report_plots import CurveReducer
 
 
 def stop(step: int, simulation) -> None:
@@ -45,7 +45,7 @@ def copy(walk: Path, tmp_path: Path) -> Path:
 
 
 def content(page: Path) -> dict:
-    """The data of a page, as its script reads it."""
+    """The page's data, as its script reads it."""
     found = re.search(r' id="data">(.*?)</script>', page.read_text())
     assert found
     return json.loads(found[1])
@@ -56,7 +56,7 @@ def plots(data: dict) -> dict[str, dict]:
 
 
 def test_it_shows_what_the_log_holds(copy, capsys):
-    """Facts, problems, curves and events of the run, not of another one."""
+    """Facts, problems, curves and events of the run."""
     assert main(['report', str(copy)]) == 0
     assert 'a cable' in capsys.readouterr().out
     data = content(copy / 'report.html')
@@ -77,7 +77,7 @@ def test_it_shows_what_the_log_holds(copy, capsys):
 
 
 def test_velocity_stands_against_its_command(other):
-    """It was told 0.1 m/s and 0.2 rad/s; how far it got is the simulation's own account."""
+    """Commands of 0.1 m/s and 0.2 rad/s; the distance is from the simulation."""
     assert main(['report', str(other)]) == 0
     shown = plots(content(other / 'report.html'))
     for title, told in (('velocity forward', 0.1), ('velocity turning', 0.2)):
@@ -90,7 +90,7 @@ def test_velocity_stands_against_its_command(other):
 
 
 def test_nothing_of_it_comes_from_a_network(copy):
-    """It has to open on a ship; a policy forbids the browser to try."""
+    """A content security policy forbids any request."""
     assert main(['report', str(copy)]) == 0
     page = (copy / 'report.html').read_text()
     assert "default-src 'none'" in page
@@ -99,7 +99,7 @@ def test_nothing_of_it_comes_from_a_network(copy):
 
 
 def test_two_runs_are_laid_side_by_side(copy, other):
-    """Sim against real: every plot has both, and the table says how far apart the targets are."""
+    """Every plot shows both runs, and the table the difference of their targets."""
     assert main(['report', str(copy), str(other), '--out', str(copy / 'both.html')]) == 0
     data = content(copy / 'both.html')
     assert {series['run'] for series in plots(data)['tilt']['series']} == {0, 1}
@@ -110,7 +110,7 @@ def test_two_runs_are_laid_side_by_side(copy, other):
 
 
 def test_the_main_plots_as_a_picture(copy, other, capsys):
-    """For a merge request; without matplotlib the message says how to get it."""
+    """Without matplotlib the error says how to install it."""
     picture = copy / 'plots.png'
     code = main(['report', str(copy), str(other), '--png', str(picture)])
     if importlib.util.find_spec('matplotlib') is None:
@@ -122,14 +122,14 @@ def test_the_main_plots_as_a_picture(copy, other, capsys):
 
 
 def test_thinning_keeps_every_peak():
-    """One tick of torque limit in ten minutes is what one looks for."""
+    """One tick at the torque limit in ten minutes stays visible."""
     time_axis = np.arange(30_000) / 50
     values = np.sin(time_axis)
     values[12_345], values[777] = 40.0, -40.0
     values[5000:5100] = np.nan
-    thin = Thinned(time_axis)
+    thin = CurveReducer(time_axis)
     drawn = thin.values(values)
-    assert len(drawn) == len(thin.time) <= 2 * (PIECES + 1)
+    assert len(drawn) == len(thin.time) <= 2 * (MAX_INTERVALS + 1)
     assert max(v for v in drawn if v is not None) == 40.0
     assert min(v for v in drawn if v is not None) == -40.0
     assert None in drawn
@@ -137,7 +137,7 @@ def test_thinning_keeps_every_peak():
 
 
 def test_statistics_are_of_every_record():
-    """Not of what is drawn; and NaN is no number."""
+    """Of all records, not of the drawn points; NaN is ignored."""
     values = np.append(np.arange(100_001), np.nan)
     assert statistics(values) == {
         'count': 100_001, 'mean': 50000, 'p50': 50000, 'p99': 99000, 'p99_9': 99900, 'max': 1e5
@@ -146,7 +146,7 @@ def test_statistics_are_of_every_record():
 
 
 def test_a_damaged_log_is_reported_with_what_is_left(copy, capsys):
-    """Cut, two writers, a clock that went back, a gap: said, and the rest is shown."""
+    """Cut, two writers, a clock that went back, a gap: warnings, and the rest is shown."""
     log = copy / 'steps.ndjson'
     lines = log.read_bytes().splitlines(keepends=True)
     back = json.loads(lines[30])
@@ -160,7 +160,7 @@ def test_a_damaged_log_is_reported_with_what_is_left(copy, capsys):
 
 
 def test_a_log_of_kinfers_own_is_shown(tmp_path, capsys):
-    """Its users come with logs: kinfer's keys alone, null where a policy has no such input."""
+    """Kinfer's keys only, null for missing inputs."""
     log = tmp_path / 'log.ndjson'
     absent = dict.fromkeys(('projected_g', 'accel', 'gyro', 'command'))
     with log.open('w') as file:
@@ -181,14 +181,14 @@ def test_a_log_of_kinfers_own_is_shown(tmp_path, capsys):
 
 
 def test_a_log_without_records_is_one_clear_error(copy, capsys):
-    """Not an empty page."""
+    """An error, not an empty page."""
     (copy / 'steps.ndjson').write_bytes(b'\x00\xff\n{}\n[]\n3\n')
     assert main(['report', str(copy)]) == 2
     assert 'holds no record' in capsys.readouterr().err
 
 
 def test_ten_minutes_in_under_5_s_and_10_mb(copy, capsys):
-    """30000 records of the walk."""
+    """30000 records of a walk."""
     lines = (copy / 'steps.ndjson').read_bytes().splitlines()
     with (copy / 'steps.ndjson').open('wb') as file:
         for step in range(30_000):
@@ -202,7 +202,7 @@ def test_ten_minutes_in_under_5_s_and_10_mb(copy, capsys):
 
 @pytest.mark.skipif(BROWSER is None, reason='no chromium on PATH to open the page in')
 def test_it_works_in_a_browser(copy, other, tmp_path):
-    """Draws; keys, hovering, dragging and toggling act on all plots; asks for nothing."""
+    """Keys, hovering, dragging and toggling act on all plots; no requests."""
     address = copy / 'both.html'
     assert main(['report', str(copy), str(other), '--out', str(address)]) == 0
     with Page(address, tmp_path) as page:
@@ -237,7 +237,7 @@ def test_it_works_in_a_browser(copy, other, tmp_path):
 
 @pytest.mark.skipif(BROWSER is None, reason='no chromium on PATH to open the page in')
 def test_it_fits_a_phone(copy, tmp_path):
-    """Nothing makes the page itself scroll sideways."""
+    """The page does not scroll sideways."""
     assert main(['report', str(copy)]) == 0
     with Page(copy / 'report.html', tmp_path, 390, 800) as page:
         page.send(

@@ -1,4 +1,4 @@
-"""What a log holds, by name, and what follows from it."""
+"""Logged and derived series of a step log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinfer_ros.analysis.series import all_series
 
 
 def drive(folder: Path, way, keep=lambda step: True) -> np.ndarray:
-    """Velocity that is found in a log of 200 ticks of a base whose pose at t s is way(t)."""
+    """Velocity computed from a log of 200 ticks of a base whose pose at t s is way(t)."""
     with (folder / 'steps.ndjson').open('w') as file:
         for step in range(200):
             record = {'step_id': step, 't_us': 10**15 + 20_000 * step, 'mode': 'run'}
@@ -29,13 +29,13 @@ def drive(folder: Path, way, keep=lambda step: True) -> np.ndarray:
 
 
 def test_velocity_is_that_of_the_base_in_its_own_frame(tmp_path):
-    """A robot that walks north at 0.3 m/s walks forward; the log says x = 0."""
+    """A robot that walks north at 0.3 m/s moves forward, although x of odom stays 0."""
     found = drive(tmp_path, lambda t: (1.0, 0.3 * t, np.pi / 2))
     np.testing.assert_allclose(found, np.tile([0.3, 0.0, 0.0], (200, 1)), atol=1e-6)
 
 
 def test_velocity_on_a_circle(tmp_path):
-    """Turning through pi: the yaw that the log holds jumps, the robot does not."""
+    """The logged yaw jumps at pi, the velocity does not."""
     rate, speed = 1.0, 0.4
 
     def way(t: float) -> tuple[float, float, float]:
@@ -51,14 +51,14 @@ def test_velocity_on_a_circle(tmp_path):
 
 
 def test_velocity_is_not_made_up_where_nobody_looked(tmp_path):
-    """A gap of 2 s in the odometry is a gap, not a straight line."""
+    """A gap of 2 s in the odometry stays a gap."""
     found = drive(tmp_path, lambda t: (t, 0.0, 0.0), lambda step: not 50 <= step < 150)
     assert np.isnan(found[60:140]).all()
     assert np.isfinite(found[:45]).all()
 
 
 def test_a_walk_is_as_fast_as_it_was(tmp_path):
-    """Held against how far the robot got, by the simulation's own account."""
+    """Compared with the distance from the simulation."""
     run = record_run(tmp_path, 4.0)
     facts = json.loads((run / 'run.json').read_text())
     columns = read_columns(RecordedRun.open(run))
@@ -71,7 +71,7 @@ def test_a_walk_is_as_fast_as_it_was(tmp_path):
 
 
 def test_every_name_is_there_once_and_has_a_place(tmp_path):
-    """A name that two numbers share would hide one of them; a panel has one unit."""
+    """Names are unique, and a panel has one unit."""
     run = RecordedRun.open(record_run(tmp_path, 0.5))
     series = all_series(run, read_columns(run))
     names = [each.name for each in series]

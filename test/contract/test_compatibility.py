@@ -25,7 +25,7 @@ def contract(tmp_path: Path) -> Contract:
 
 
 def refusal(folder: Path, incoming: Contract, running: Contract) -> str:
-    """Why one cannot take over; it says so, and what to do instead."""
+    """The error text for an incompatible policy."""
     with pytest.raises(ContractError) as caught:
         check_compatibility(incoming, running, small_robot(folder), RATE)
     text = str(caught.value)
@@ -47,7 +47,7 @@ def refusal(folder: Path, incoming: Contract, running: Contract) -> str:
 def test_another_training_of_the_same_contract_fits(
     tmp_path: Path, contract: Contract, changes: Mapping[str, Any]
 ) -> None:
-    """What an exchange is for; a rate that no file names is the rate that runs."""
+    """A rate that no file gives is the running rate."""
     check_compatibility(replace(contract, **changes), contract, small_robot(tmp_path), RATE)
 
 
@@ -69,18 +69,18 @@ def test_another_training_of_the_same_contract_fits(
 def test_what_would_move_the_robot_or_break_the_log_is_refused(
     tmp_path: Path, contract: Contract, changes: Mapping[str, Any], expected: str
 ) -> None:
-    """Gains travel apart from the commands, and the log of a run has one layout."""
+    """Gains are sent apart from commands, and a step log has one layout."""
     assert expected in refusal(tmp_path, replace(contract, **changes), contract)
 
 
 def test_other_inputs_are_refused(tmp_path: Path, contract: Contract) -> None:
-    """The record of a step holds the inputs of one policy."""
+    """A step record holds the inputs of one policy."""
     other = level_policy(tmp_path, 0.0).contract
     assert 'inputs: found' in refusal(tmp_path, other, contract)
 
 
 def test_everything_that_does_not_fit_is_said_at_once(tmp_path: Path, contract: Contract) -> None:
-    """One training run is mended once."""
+    """One error lists all differences."""
     other = replace(contract, control_rate_hz=100.0, carry_shape=(4,))
     text = refusal(tmp_path, other, contract)
     assert 'control rate' in text
@@ -88,6 +88,6 @@ def test_everything_that_does_not_fit_is_said_at_once(tmp_path: Path, contract: 
 
 
 def test_an_absolute_heading_cannot_be_exchanged(tmp_path: Path, contract: Contract) -> None:
-    """It counts from the start of a run: the new policy would turn the robot by it."""
+    """It counts from the start of a run, so the new policy would turn the robot by it."""
     turning = replace(contract, command_names=('xvel', 'yvel', 'yaw'))
     assert 'absolute heading' in refusal(tmp_path, turning, turning)

@@ -1,4 +1,4 @@
-"""The report: what fits, what does not, and that each of the usual mistakes is seen in it."""
+"""The contract report: common mistakes are detected, good contracts pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers.robots import small_robot
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import failed
-from kinfer_ros.contract.report import refuse
+from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
@@ -35,7 +35,7 @@ GOOD = flat_models.spec(
 
 
 def robot(folder):
-    """Three joints that stand as the policy does; limits leave room for some mistakes."""
+    """Three joints whose home is the policy's default pose, with wide limits."""
     joints = '\n'.join(
         f'  {name}: {{lower: -2.5, upper: 2.5, home: {home}, kp: 20.0, kd: 1.0, kp_max: 40.0,'
         ' kd_max: 4.0, torque_limit: 20.0, velocity_limit: 8.0}'
@@ -56,7 +56,7 @@ def report(folder, **changes):
 
 
 def test_a_good_contract_has_nothing_to_say_but_what_it_assumes(tmp_path):
-    """A report that always warns is a report that nobody reads."""
+    """No warning without a reason."""
     rows = report(tmp_path)
     free = rows.pop('command ranges')
     assert (free.verdict, 'yvel' in free.found) == ('warn', True)
@@ -72,7 +72,7 @@ def test_a_good_contract_has_nothing_to_say_but_what_it_assumes(tmp_path):
 
 
 def test_mistake_joint_order(tmp_path):
-    """The default pose then lies on the wrong joints, which the robot's home tells."""
+    """The default pose is then on the wrong joints and far from the robot's home."""
     rows = report(tmp_path, joints=['knee', 'hip', 'ankle'])
     assert rows['start pose'].verdict == 'warn'
     assert 'joint order' in rows['start pose'].remedy
@@ -80,7 +80,7 @@ def test_mistake_joint_order(tmp_path):
 
 
 def test_mistake_joint_order_that_no_check_can_know(tmp_path):
-    """With equal poses nothing tells the joints apart: the order is printed."""
+    """With equal poses the order cannot be checked, so it is printed."""
     rows = report(tmp_path, joints=['knee', 'hip', 'ankle'], default_pose=[0.9, 0.1, -1.8])
     assert (rows['joint order'].verdict, rows['joint order'].found) == (
         'assumed', 'knee, hip, ankle',
@@ -88,14 +88,14 @@ def test_mistake_joint_order_that_no_check_can_know(tmp_path):
 
 
 def test_mistake_action_scale(tmp_path):
-    """Ten times too much asks for ten times the torque that a motor has."""
+    """Ten times the scale requests ten times the torque limit."""
     rows = report(tmp_path, action={'relative_to': 'default_pose', 'scale': 5.0})
     assert rows['action scale'].verdict == 'warn'
     assert rows['targets'].found == 'default_pose + 5 x action'
 
 
 def test_mistake_gravity_sign(tmp_path):
-    """In the spec no check can know: it is printed. In the messages: test_live_rows."""
+    """The spec cannot be checked, so it is printed; messages: test_live_sensors."""
     terms = [TERMS[0], TERMS[1] | {'scale': -1.0}, *TERMS[2:]]
     rows = report(tmp_path, observation={'terms': terms, 'history': HISTORY})
     assert rows['gravity'].verdict == 'assumed'
@@ -103,7 +103,7 @@ def test_mistake_gravity_sign(tmp_path):
 
 
 def test_mistake_default_offset(tmp_path):
-    """A policy that stands would send all joints to zero."""
+    """A standing policy would send all joints to zero."""
     rows = report(tmp_path, action={'relative_to': 'zero', 'scale': 0.5})
     assert rows['standing still'].verdict == 'warn'
     assert 'relative_to' in rows['standing still'].remedy
@@ -111,14 +111,14 @@ def test_mistake_default_offset(tmp_path):
 
 
 def test_mistake_default_offset_in_degrees_or_forgotten(tmp_path):
-    """A pose that the robot cannot take is a failure; one that is not home is worth a look."""
+    """A pose outside the limits is a failure; one far from home is a warning."""
     rows = report(tmp_path, default_pose=np.degrees(POSE).tolist())
     assert rows['limits'].verdict == 'fail'
     assert report(tmp_path, default_pose=[0.0, 0.0, 0.0])['start pose'].verdict == 'warn'
 
 
 def test_mistake_history_order(tmp_path):
-    """No check can know it: a robot at rest gives equal frames."""
+    """No check can detect it: a robot at rest gives equal frames."""
     rows = report(
         tmp_path, observation={'terms': TERMS, 'history': HISTORY | {'order': 'newest_first'}}
     )
@@ -127,7 +127,7 @@ def test_mistake_history_order(tmp_path):
 
 
 def test_mistake_quaternion_order(tmp_path):
-    """In the spec it is printed; in the messages it is a failure: test_live_rows."""
+    """Printed for the spec; detected in the messages: test_live_sensors."""
     terms = [*TERMS[:3], TERMS[3] | {'order': 'xyzw'}, TERMS[4]]
     rows = report(tmp_path, observation={'terms': terms, 'history': HISTORY})
     assert rows['quaternion'].verdict == 'assumed'
@@ -138,7 +138,7 @@ def test_mistake_quaternion_order(tmp_path):
 
 
 def test_missing_joints_fail_with_both_lists(tmp_path):
-    """And with the name that was probably meant."""
+    """The error also suggests the nearest name."""
     rows = report(tmp_path, joints=['hip', 'nee', 'ankle'])
     row = rows['joints']
     assert row.verdict == 'fail'
@@ -148,7 +148,7 @@ def test_missing_joints_fail_with_both_lists(tmp_path):
 
 
 def test_too_strong_gains_fail(tmp_path):
-    """The robot YAML has the last word."""
+    """The robot file's limits hold for every policy."""
     rows = report(tmp_path, gains={'kp': 50.0})
     assert rows['limits'].verdict == 'fail'
     assert 'kp of hip: the policy was trained with 50' in rows['limits'].found
@@ -157,19 +157,19 @@ def test_too_strong_gains_fail(tmp_path):
 
 
 def test_refuse_carries_the_report(tmp_path):
-    """What the node says at configure is what the command prints."""
+    """The node's error at configure contains the table that `check` prints."""
     policy = flat_models.load(tmp_path, flat_models.linear(32)[0], GOOD | {'gains': {'kp': 50.0}})
     three = robot(tmp_path)
     rows = check_contract(policy, three)
     assert failed(rows)
     with pytest.raises(ContractError, match='does not fit the robot three') as caught:
-        refuse(rows, policy.contract, three)
+        raise_if_failed(rows, policy.contract, three)
     assert 'fail     limits' in str(caught.value)
     assert '-> ' in str(caught.value)
 
 
 def test_commands_without_a_source_are_named(tmp_path):
-    """Until the user promises to send them."""
+    """Until the user names them in policy_command_entries."""
     content = GOOD | {'commands': {'xvel': [-1.0, 1.0], 'mood': [0.0, 1.0]}}
     policy = flat_models.load(tmp_path, flat_models.linear(32)[0], content)
     three = robot(tmp_path)
@@ -181,7 +181,7 @@ def test_commands_without_a_source_are_named(tmp_path):
 
 
 def test_a_kinfer_policy_is_held_against_the_robot_as_well(tmp_path):
-    """Not only specs: gains, pose, rate and joints are in every contract."""
+    """Gains, pose, rate and joints are in every contract, not only in specs."""
     rows = check_contract(leaky_policy(tmp_path), small_robot(tmp_path))
     said = {row.what: row.verdict for row in rows}
     assert said['joints'] == 'ok'
@@ -192,7 +192,7 @@ def test_a_kinfer_policy_is_held_against_the_robot_as_well(tmp_path):
 @pytest.mark.skipif(FLAT[0].path is None, reason='the shared flat policies are not here')
 @pytest.mark.parametrize('flat', FLAT, ids=lambda flat: flat.name)
 def test_trained_policies_pass_without_a_warning_but_odometry(tmp_path, flat):
-    """Thresholds are judged on what others have trained; two of them need a velocity."""
+    """Thresholds fit policies trained by others; two of them need a velocity."""
     policy = load_model(flat.path, spec=flat.spec)
     rows = check_contract(policy, load_robot(flat.robot_yaml(tmp_path)))
     warned = [row.what for row in rows if row.verdict not in ('ok', 'assumed')]

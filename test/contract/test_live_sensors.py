@@ -1,4 +1,4 @@
-"""Live messages, right and wrong: each of a driver's usual mistakes leaves its mark."""
+"""Common driver mistakes are detected in captured sensor messages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
-from kinfer_ros.contract.live_sensors import live_rows
-from kinfer_ros.contract.report import refuse
-from kinfer_ros.contract.sensor_capture import ImuSample
-from kinfer_ros.contract.sensor_capture import JointSample
-from kinfer_ros.contract.sensor_capture import OdomSample
+from kinfer_ros.contract.live_sensors import check_live_sensors
+from kinfer_ros.contract.report import raise_if_failed
+from kinfer_ros.contract.sensor_capture import CapturedImu
+from kinfer_ros.contract.sensor_capture import CapturedJointState
+from kinfer_ros.contract.sensor_capture import CapturedOdometry
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
@@ -29,13 +29,13 @@ LEANING = np.array([math.sin(0.15), 0.0, 0.0, math.cos(0.15)])  # x y z w: 0.3 r
 
 
 def up(xyzw):
-    """What a real accelerometer reads at rest with this orientation."""
+    """Specific force of an accelerometer at rest in this orientation."""
     x, y, z, w = xyzw
     return 9.81 * rotation_matrix(np.array([w, x, y, z]))[2]
 
 
 def heard(*, imu=None, joints=None, odom=None, count=100, step=STEP, age=2_000_000, **more):
-    """A second of a good driver at 100 Hz, but for what is given."""
+    """One second of a good driver at 100 Hz, with the given changes."""
     imu = {'frame_id': 'imu_link', 'xyzw': LEANING, 'gyro': np.zeros(3)} | (imu or {})
     imu.setdefault('accel', up(imu['xyzw']))
     joints = {
@@ -45,9 +45,9 @@ def heard(*, imu=None, joints=None, odom=None, count=100, step=STEP, age=2_000_0
     stamps = [SECOND + index * step for index in range(count)]
     return SensorCapture(
         seconds=1.0,
-        joints=[JointSample(stamp, age, **joints) for stamp in stamps],
-        imu=[ImuSample(stamp, age, **imu) for stamp in stamps],
-        odom=[OdomSample(stamp, age, **odom) for stamp in stamps],
+        joints=[CapturedJointState(stamp, age, **joints) for stamp in stamps],
+        imu=[CapturedImu(stamp, age, **imu) for stamp in stamps],
+        odom=[CapturedOdometry(stamp, age, **odom) for stamp in stamps],
         **more,
     )
 
@@ -55,11 +55,11 @@ def heard(*, imu=None, joints=None, odom=None, count=100, step=STEP, age=2_000_0
 def rows(tmp_path, what, **options):
     robot = options.pop('robot', None) or small_robot(tmp_path)
     options = {'needs_odometry': True} | options
-    return {row.what: row for row in live_rows(what, robot, 50.0, **options)}
+    return {row.what: row for row in check_live_sensors(what, robot, 50.0, **options)}
 
 
 def test_a_good_driver(tmp_path):
-    """Another order, a joint more and a robot that leans a little are no mistakes."""
+    """Another joint order, an extra joint and a small lean are accepted."""
     found = rows(tmp_path, heard())
     assert {row.verdict for row in found.values()} == {'ok'}, found
     assert 'ignored: gripper' in found['joint names'].found
@@ -67,7 +67,7 @@ def test_a_good_driver(tmp_path):
 
 
 def test_silence(tmp_path):
-    """Each topic is named."""
+    """Each missing topic is named."""
     found = rows(tmp_path, SensorCapture(seconds=1.0))
     assert {name for name, row in found.items() if row.verdict == 'fail'} == {
         'joint_states', 'imu/data', 'odometry',
@@ -95,21 +95,21 @@ def test_silence(tmp_path):
     ],
 )
 def test_mistakes_of_an_imu(tmp_path, imu, what, words):
-    """Gravity sign and quaternion order are among the six usual mistakes; here they fail."""
+    """Gravity sign and quaternion order fail."""
     found = rows(tmp_path, heard(imu=imu))
     assert found[what].verdict == 'fail', found[what]
     assert words in found[what].found
 
 
 def test_an_upright_robot_with_the_quaternion_in_another_order(tmp_path):
-    """(0, 0, 0, 1) read as w x y z is a robot on its head: the likeliest case of all."""
+    """The most likely case: (0, 0, 0, 1) read as w x y z is upside down."""
     upright = np.array([0.0, 0.0, 0.0, 1.0])
     found = rows(tmp_path, heard(imu={'xyzw': np.roll(upright, 1), 'accel': up(upright)}))
     assert found['gravity sign'].verdict == 'fail'
 
 
 def test_what_cannot_be_compared_is_a_warning(tmp_path):
-    """A robot that moves, or an accelerometer that is not filled in, proves nothing."""
+    """A moving robot or an empty accelerometer proves nothing."""
     moving = rows(tmp_path, heard(imu={'gyro': np.array([1.0, 0.0, 0.0])}))
     assert moving['gravity sign'].verdict == 'warn'
     assert 'not at rest' in moving['gravity sign'].found
@@ -118,7 +118,7 @@ def test_what_cannot_be_compared_is_a_warning(tmp_path):
 
 
 def test_a_wrong_mounting_shows_as_a_robot_that_lies(tmp_path):
-    """A K-Bot's IMU is not mounted as its base is."""
+    """K-Bot's IMU is mounted rotated against its base."""
     robot = dataclasses.replace(
         small_robot(tmp_path), imu_mounting=np.array([math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0])
     )
@@ -146,7 +146,7 @@ def test_mistakes_of_joint_states(tmp_path, joints, what, words):
 
 
 def test_velocities_in_degrees_or_a_driver_without_a_robot(tmp_path):
-    """Neither is sure, so both are warnings."""
+    """Neither is certain, so both are warnings."""
     fast = rows(tmp_path, heard(joints={'velocity': np.array([0.0, 0.0, 50.0])}))
     assert fast['joint units'].verdict == 'warn'
     dead = rows(tmp_path, heard(joints={'position': np.zeros(3)}))
@@ -163,28 +163,28 @@ def test_velocities_in_degrees_or_a_driver_without_a_robot(tmp_path):
     ],
 )
 def test_rates_and_clocks(tmp_path, given_, what, words):
-    """A sample that is seen twice, or is of another clock, makes a policy stumble."""
+    """Repeated samples and another clock fail."""
     found = rows(tmp_path, heard(**given_))
     assert found[what].verdict == 'fail', found
     assert words in found[what].found
 
 
 def test_what_a_busy_machine_does_may_pass(tmp_path):
-    """Late or few messages are waited out at configure; a wrong quaternion is refused at once."""
+    """Late or few messages raise NotReady; a wrong quaternion is refused at once."""
     contract, robot = leaky_policy(tmp_path).contract, small_robot(tmp_path)
     for late in (heard(step=0), heard(age=SECOND), SensorCapture(seconds=1.0)):
         with pytest.raises(NotReady, match='fail'):
-            refuse(list(rows(tmp_path, late).values()), contract, robot)
+            raise_if_failed(list(rows(tmp_path, late).values()), contract, robot)
     wrong = heard(step=0, imu={'accel': -up(LEANING)})
     with pytest.raises(ContractError, match='gravity sign'):
-        refuse(list(rows(tmp_path, wrong).values()), contract, robot)
+        raise_if_failed(list(rows(tmp_path, wrong).values()), contract, robot)
 
 
 def test_a_simulation_that_waits_has_no_rate(tmp_path):
     """In lockstep time stands still until the first command."""
-    found = rows(tmp_path, heard(step=0, running=False))
+    found = rows(tmp_path, heard(step=0, time_runs=False))
     assert not [name for name in found if name.endswith(('rate', 'clock'))]
-    found = rows(tmp_path, heard(age=SECOND, clocked=False))
+    found = rows(tmp_path, heard(age=SECOND, has_clock=False))
     assert [name for name in found if name.endswith('rate')]
     assert not [name for name in found if name.endswith('clock')]
 
@@ -201,7 +201,7 @@ ANY = st.floats(allow_nan=True, allow_infinity=True, width=32)
 
 @given(st.lists(ANY, min_size=10, max_size=10))
 def test_no_message_breaks_it(tmp_path_factory, values):
-    """Whatever a driver sends gives a report, never a traceback."""
+    """Any message content gives a report, never a traceback."""
     numbers = np.array(values)
     imu = {'xyzw': numbers[:4], 'gyro': numbers[4:7], 'accel': numbers[7:]}
     what = heard(imu=imu, joints={'position': numbers[:3], 'velocity': numbers[3:6]}, count=3)

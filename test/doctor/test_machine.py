@@ -1,4 +1,4 @@
-"""What doctor says of machines other than this one: trees as the kernel shows them."""
+"""The machine checks, on fake /proc, /sys and /dev trees."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kinfer_ros.contract.report import Row
-from kinfer_ros.doctor.machine import _memory
-from kinfer_ros.doctor.machine import _priority
+from kinfer_ros.doctor.machine import _check_memory
+from kinfer_ros.doctor.machine import _check_priority
 from kinfer_ros.doctor.machine import check_machine
 
 GOOD = {
@@ -24,7 +24,7 @@ GOOD = {
 
 @pytest.fixture
 def rows(tmp_path: Path):
-    """Look at a machine whose files are GOOD, less what is changed."""
+    """Check a machine with the files of GOOD, with the given changes."""
 
     def look(**changes: str) -> dict[str, Row]:
         (tmp_path / 'dev/shm').mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def rows(tmp_path: Path):
 
 
 def test_a_good_machine_has_nothing_to_mend(rows):
-    """Else nobody reads the warnings; this machine's own limits and clock are left aside."""
+    """No warnings, apart from this machine's own limits and clock."""
     found = rows()
     mine = ('real-time priority', 'locked memory', 'clock is kept', 'disk')
     assert {row.what for row in found.values() if row.verdict != 'ok'} <= set(mine)
@@ -61,29 +61,33 @@ def test_a_good_machine_has_nothing_to_mend(rows):
     ],
 )  # fmt: skip
 def test_what_costs_time_is_a_warning_with_a_remedy(rows, name, text, what):
-    """It runs all the same."""
+    """Not a failure."""
     row = rows(**{name: text})[what]
     assert row.verdict == 'warn'
     assert row.remedy
 
 
 def test_limits_that_nobody_raised_are_told_with_the_parameter():
-    """A robot that asks for a priority and does not get it is late when it matters."""
-    assert [_priority(limit).verdict for limit in (0, 98, -1)] == ['warn', 'ok', 'ok']
-    assert [_memory(limit).verdict for limit in (8 << 20, 1 << 30, -1)] == ['warn', 'ok', 'ok']
-    assert 'thread_priority' in _priority(0).found
-    assert 'lock_memory' in _memory(0).found
+    """The warning names the parameter that is not granted."""
+    assert [_check_priority(limit).verdict for limit in (0, 98, -1)] == ['warn', 'ok', 'ok']
+    assert [_check_memory(limit).verdict for limit in (8 << 20, 1 << 30, -1)] == [
+        'warn',
+        'ok',
+        'ok',
+    ]
+    assert 'thread_priority' in _check_priority(0).found
+    assert 'lock_memory' in _check_memory(0).found
 
 
 def test_a_container_that_shows_nothing_is_no_fault(tmp_path):
-    """Without /proc and /sys each line still says something; without /dev/shm DDS is slow."""
+    """Without /proc and /sys each line is ok; without /dev/shm DDS is slow."""
     found = {row.what: row for row in check_machine(tmp_path, tmp_path)}
     assert [row.what for row in found.values() if row.verdict == 'fail'] == ['/dev/shm']
     assert all(row.found for row in found.values())
 
 
 def test_only_segments_that_nobody_holds_are_stale(rows, tmp_path):
-    """A running robot's memory is not to be removed."""
+    """A running robot's segments are not stale."""
     folder = tmp_path / 'dev/shm'
     folder.mkdir(parents=True)
     for number in range(40):
@@ -92,25 +96,25 @@ def test_only_segments_that_nobody_holds_are_stale(rows, tmp_path):
     (folder / 'fastrtps_without_lock_file').touch()
     (folder / 'somebody_elses').touch()
     assert rows()['stale memory'].verdict == 'warn'
-    assert rows()['stale memory'].found.startswith('40 segments')
+    assert rows()['stale memory'].found.startswith('40 unused segments')
     held = [(folder / f'fastdds_{number:02}_el').stat().st_ino for number in range(30)]
     locks = '\n'.join(
         f'{n}: FLOCK  ADVISORY  WRITE 42 00:1b:{inode} 0 EOF' for n, inode in enumerate(held)
     )
     row = rows(**{'proc/locks': locks})['stale memory']
     assert row.verdict == 'ok'
-    assert row.found.startswith('10 segments')
+    assert row.found.startswith('10 unused segments')
 
 
 def test_a_run_directory_that_cannot_be_written_fails(tmp_path):
-    """Found before the robot stands, and not by its recorder; /proc takes no files of anybody."""
+    """/proc is never writable."""
     found = {row.what: row for row in check_machine(Path('/proc/runs'), tmp_path)}
     assert found['run directory'].verdict == 'fail'
     assert found['run directory'].remedy
 
 
 def test_a_run_directory_that_is_no_directory_goes_to_its_parent(tmp_path):
-    """Runs make it."""
+    """Runs create it."""
     found = {row.what: row for row in check_machine(tmp_path / 'a' / 'b', tmp_path)}
     assert str(tmp_path) in found['run directory'].found
     assert not (tmp_path / 'a').exists()

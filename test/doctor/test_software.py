@@ -1,12 +1,12 @@
-"""What doctor says of versions and of the variables by which nodes find each other."""
+"""The checks of versions, and of the variables for discovery."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from kinfer_ros.doctor.software import NEEDED
-from kinfer_ros.doctor.software import WANTED
+from kinfer_ros.doctor.software import OPTIONAL
+from kinfer_ros.doctor.software import REQUIRED
 from kinfer_ros.doctor.software import check_packages
 from kinfer_ros.doctor.software import check_ros
 from kinfer_ros.doctor.software import read_pins
@@ -36,21 +36,21 @@ def ros(**environment: str) -> dict[str, str]:
     ],
 )
 def test_variables(name, value, what, verdict):
-    """Each of them has kept somebody's robot from being found."""
+    """Each wrong value is reported."""
     assert ros(**{name: value})[what] == verdict
 
 
 def test_the_environment_of_the_tests_is_as_pinned():
-    """The pins that doctor reads are those that were installed here."""
+    """The pins that doctor reads are installed here."""
     rows = {row.what: row for row in check_packages(share_dir())}
     assert rows['numpy'].found.startswith(np.__version__)
-    assert {rows[name].verdict for name in NEEDED} == {'ok'}
+    assert {rows[name].verdict for name in REQUIRED} == {'ok'}
     pins = read_pins(share_dir() / 'requirements')
-    assert {name.lower() for name in (*NEEDED, *WANTED)} <= set(pins)
+    assert {name.lower() for name in (*REQUIRED, *OPTIONAL)} <= set(pins)
 
 
 def test_another_version_is_said_and_a_missing_one_is_mended(tmp_path):
-    """A patch is fine, another major version is worth a look."""
+    """A patch version is ok, another major version is a warning."""
     (tmp_path / 'requirements').mkdir()
     (tmp_path / 'requirements/base.txt').write_text('numpy==1.0.0  # old\norjson==3.0.0\n')
     rows = {row.what: row for row in check_packages(tmp_path)}

@@ -10,14 +10,14 @@ from nav_msgs.msg import Odometry
 from kinfer_ros.nodes.robot_state import link_transforms
 from kinfer_ros.nodes.robot_state import odometry_transform
 from kinfer_ros.robot.robot import load_robot
-from kinfer_ros.viewers.description import describe
+from kinfer_ros.viewers.description import robot_urdf
 from kinfer_ros.viewers.urdf import UrdfTree
 
 
 def test_every_link_hangs_on_its_parent() -> None:
     """TF is a tree from odom to the last link; a frame with two parents makes RViz blink."""
     robot = load_robot('biped')
-    tree = UrdfTree(describe(robot)[0], 'biped')
+    tree = UrdfTree(robot_urdf(robot)[0], 'biped')
     stamp = Time(sec=3, nanosec=7)
     found = link_transforms(tree, {'left_knee': 1.0}, stamp, 'left/')
     odometry = Odometry(child_frame_id='base_link')

@@ -1,4 +1,4 @@
-"""Policies that several tests of policy/ step."""
+"""Policies for several tests of policy/."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Recorded(ModelProviderABC):
         """Nothing to fetch ahead."""
 
     def get_inputs(self, input_types, metadata):
-        """:return: this step's row of what the model asks for."""
+        """:return: this step's row of the requested inputs."""
         row = len(self.actions)
         return {name: self.inputs[name][row] for name in input_types if name != 'carry'}
 

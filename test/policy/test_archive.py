@@ -1,4 +1,4 @@
-"""Archives that are good: what is read, and what is written."""
+"""Good archives: reading and writing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kinfer_ros.policy.archive import write_archive
 
 
 def test_reads_what_it_writes(tmp_path):
-    """The round trip keeps every byte and every metadata value, also those nothing here knows."""
+    """The round trip keeps every byte and every metadata value, including unknown keys."""
     path = tmp_path / 'policy.kinfer'
     write_archive(path, INIT, STEP, META | {'extra': {'ä': [1, None]}})
     archive = read_archive(path)
@@ -31,7 +31,7 @@ def test_reads_what_it_writes(tmp_path):
 
 
 def test_writes_the_same_bytes_for_the_same_parts(tmp_path):
-    """A file's hash stands in every run's record: it must tell about contents, not about time."""
+    """The file's hash is recorded in every run and must depend on contents only."""
     assert archive_bytes(INIT, STEP, META) == GOOD
     assert GOOD[4:8] == b'\0\0\0\0'
     write_archive(tmp_path / 'a.kinfer', INIT, STEP, META)
@@ -41,7 +41,7 @@ def test_writes_the_same_bytes_for_the_same_parts(tmp_path):
 
 
 def test_write_replaces_at_once_and_leaves_nothing_else(tmp_path):
-    """A half-written archive must never bear the final name, nor litter the folder."""
+    """No incomplete file under the final name, no temporary file left."""
     path = tmp_path / 'policy.kinfer'
     path.write_bytes(b'old')
     write_archive(path, INIT, STEP, META)
@@ -50,21 +50,21 @@ def test_write_replaces_at_once_and_leaves_nothing_else(tmp_path):
 
 
 def test_write_into_missing_folder_is_refused(tmp_path):
-    """A folder that is not there is the user's mistake, not a traceback."""
+    """A missing folder is a ModelError, not a traceback."""
     with pytest.raises(ModelError, match='cannot be written: No such file'):
         write_archive(tmp_path / 'none' / 'policy.kinfer', INIT, STEP, META)
 
 
 @pytest.mark.parametrize('value', [float('nan'), object(), '\ud800'])
 def test_write_refuses_metadata_that_is_no_json(tmp_path, value):
-    """What cannot be read back must not be written."""
+    """Metadata that cannot be read back is not written."""
     with pytest.raises(ModelError, match='cannot be written as JSON'):
         write_archive(tmp_path / 'policy.kinfer', INIT, STEP, META | {'x': value})
     assert not list(tmp_path.iterdir())
 
 
 def test_reads_tars_of_other_writers(tmp_path):
-    """Repacking with tar or Python adds times, owners and pax headers; none of them matter."""
+    """Repacking with tar or Python adds times, owners and pax headers, which are ignored."""
     for name, body in ENTRIES:
         (tmp_path / name).write_bytes(body)
     for number, options in enumerate((['--format=gnu'], ['--format=pax'], ['--format=v7'])):
@@ -81,7 +81,7 @@ def test_reads_tars_of_other_writers(tmp_path):
 
 
 def test_bare_onnx_is_read_as_it_is(tmp_path):
-    """A bare ONNX file is a policy file too; its metadata lies in the graph."""
+    """A bare ONNX file is a policy file; its metadata is in the graph."""
     path = tmp_path / 'policy.onnx'
     path.write_bytes(STEP)
     archive = read_archive(path)
@@ -89,13 +89,13 @@ def test_bare_onnx_is_read_as_it_is(tmp_path):
 
 
 def test_archive_is_an_archive_by_its_content(tmp_path):
-    """A renamed archive still loads: the first bytes decide, not the name."""
+    """The first bytes decide, not the name."""
     (tmp_path / 'policy.onnx').write_bytes(GOOD)
     assert read_archive(tmp_path / 'policy.onnx').init_fn == INIT
 
 
 def test_package_needs_no_onnx():
-    """The onnx package is for tests and training; a robot has onnxruntime and numpy only."""
+    """The onnx package is for tests and training only."""
     code = (
         'import sys; sys.modules["onnx"] = None; import kinfer_ros, kinfer_ros.cli.policy.pack;'
         'print(sorted(m for m in sys.modules if m.split(".")[0] in ("rclpy", "mujoco", "grpc")))'

@@ -1,4 +1,4 @@
-"""Each kind of damaged, wrong or hostile policy file, and the words it is refused with."""
+"""Damaged, wrong or hostile policy files, and their error texts."""
 
 from __future__ import annotations
 
@@ -17,63 +17,63 @@ from kinfer_ros.policy import archive as archive_module
 
 
 def test_missing_file(tmp_path):
-    """The most usual mistake."""
+    """The error names the file."""
     assert 'no such file; expected a .kinfer or .onnx file' in refusal(tmp_path / 'no.kinfer')
 
 
 def test_directory(tmp_path):
-    """A folder in place of the file in it."""
+    """A folder in place of a file."""
     assert 'is a directory; expected a .kinfer or .onnx file' in refusal(tmp_path)
 
 
 def test_fifo_does_not_block(tmp_path):
-    """Opening a FIFO would hang until somebody writes to it."""
+    """Opening a FIFO would block."""
     os.mkfifo(tmp_path / 'pipe.kinfer')
     assert 'is not a regular file' in refusal(tmp_path / 'pipe.kinfer')
 
 
 def test_name_that_no_file_can_have():
-    """A NUL in a path is a ValueError of the standard library."""
+    """A NUL in a path is a ValueError in the standard library."""
     assert 'cannot be read' in refusal('bad\0name.kinfer')
 
 
 def test_empty(tmp_path):
-    """A download that never began."""
+    """An empty download."""
     assert 'is empty' in refusal_of_bytes(tmp_path, b'')
 
 
 @pytest.mark.parametrize('keep', [3, 12, 60, len(GOOD) // 2, len(GOOD) - 1])
 def test_truncated(tmp_path, keep):
-    """A download that stopped, anywhere."""
+    """A truncated download."""
     assert 'truncated: the gzip data end too early' in refusal_of_bytes(tmp_path, GOOD[:keep])
 
 
 def test_not_gzip(tmp_path):
-    """Something else altogether; the text says what it starts with."""
+    """The error shows the first bytes."""
     text = refusal_of_bytes(tmp_path, b'PK\x03\x04 a zip file')
     assert 'not a gzip file (it starts with 50 4b 03 04)' in text
     assert 'a gzip tar of init_fn.onnx, step_fn.onnx, metadata.json' in text
 
 
 def test_damaged_gzip(tmp_path):
-    """A flipped bit is found by the checksum, or before."""
+    """A flipped bit is found by the checksum or earlier."""
     data = bytearray(GOOD)
     data[len(data) // 2] ^= 0x10
     assert 'damaged' in refusal_of_bytes(tmp_path, bytes(data))
 
 
 def test_garbage_behind_the_gzip(tmp_path):
-    """What follows the archive is not part of it and should not be there."""
+    """Bytes after the archive are refused."""
     assert 'damaged gzip data' in refusal_of_bytes(tmp_path, GOOD + b'garbage')
 
 
 def test_gzip_of_something_else(tmp_path):
-    """A compressed ONNX file, say."""
+    """For example a compressed ONNX file."""
     assert 'damaged archive: not a tar' in refusal_of_bytes(tmp_path, gzip.compress(STEP))
 
 
 def test_unexpected_entry(tmp_path):
-    """The loader of kinfer refuses any other entry."""
+    """Kinfer's loader refuses any other entry."""
     text = refusal_of_bytes(tmp_path, models.raw_archive([*ENTRIES, ('README.md', b'hello')]))
     assert "unexpected entry 'README.md'; expected exactly init_fn.onnx, step_fn.onnx," in text
 
@@ -82,40 +82,40 @@ def test_unexpected_entry(tmp_path):
     'name', ['./step_fn.onnx', '/step_fn.onnx', '../step_fn.onnx', 'a/b', '\x1b[31m', 'x' * 99]
 )
 def test_paths_are_refused_by_name(tmp_path, name):
-    """A path in an archive is never used, and never printed raw."""
+    """A path in an archive is never used, and never printed unescaped."""
     text = refusal_of_bytes(tmp_path, models.raw_archive([(name, STEP)]))
     assert f'unexpected entry {name!r}' in text
 
 
 def test_duplicate_entry(tmp_path):
-    """Which of two would have been meant?"""
+    """A duplicate is ambiguous."""
     text = refusal_of_bytes(tmp_path, models.raw_archive([*ENTRIES, ENTRIES[1]]))
     assert "duplicate entry 'step_fn.onnx'" in text
 
 
 @pytest.mark.parametrize('missing', [0, 1, 2])
 def test_missing_entry(tmp_path, missing):
-    """All three are required, init_fn also of a policy without state, as kinfer requires them."""
+    """All three are required, as by kinfer, init_fn also for a policy without state."""
     rest = [entry for index, entry in enumerate(ENTRIES) if index != missing]
     text = refusal_of_bytes(tmp_path, models.raw_archive(rest))
     assert f'missing {ENTRIES[missing][0]} (found {rest[0][0]}, {rest[1][0]})' in text
 
 
 def test_empty_entry(tmp_path):
-    """An entry without content would reach onnxruntime as "no graph"."""
+    """Found before onnxruntime sees it."""
     entries = [('init_fn.onnx', b''), *ENTRIES[1:]]
     assert 'init_fn.onnx is empty' in refusal_of_bytes(tmp_path, models.raw_archive(entries))
 
 
 def test_too_large_file(tmp_path, monkeypatch):
-    """What is read has a bound before it is read."""
+    """Reading is bounded."""
     monkeypatch.setattr(archive_module, 'MAX_FILE_BYTES', len(GOOD) - 1)
     text = refusal_of_bytes(tmp_path, GOOD)
     assert f'too large: at most {len(GOOD) - 1} bytes are read' in text
 
 
 def test_gzip_bomb(tmp_path, monkeypatch):
-    """A small file that unpacks to a large one stops at the bound."""
+    """Unpacking is bounded."""
     monkeypatch.setattr(archive_module, 'MAX_UNPACKED_BYTES', 100_000)
     data = gzip.compress(b'\0' * 10_000_000)
     assert len(data) < 100_000
@@ -128,7 +128,7 @@ def with_metadata(data: bytes) -> bytes:
 
 
 def test_too_large_metadata(tmp_path):
-    """JSON takes many times its size in memory."""
+    """Parsed JSON takes many times its size in memory."""
     text = refusal_of_bytes(tmp_path, with_metadata(b' ' * 2_000_000))
     assert 'metadata.json: too large: 2000000 bytes' in text
 
@@ -147,5 +147,5 @@ def test_too_large_metadata(tmp_path):
     ],
 )
 def test_metadata_that_is_no_json_object(tmp_path, data, words):
-    """Every way in which the JSON itself can be wrong is told apart."""
+    """Each kind of wrong JSON has its own text."""
     assert words in refusal_of_bytes(tmp_path, with_metadata(data))

@@ -1,4 +1,4 @@
-"""Archives with any bytes changed: a ModelError or an archive, never anything else."""
+"""Archives with changed bytes give a ModelError or an archive, no other exception."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def only_model_errors(data: bytes, path) -> None:
 @given(st.data())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_fuzzed_files_give_model_errors_only(tmp_path_factory, data):
-    """Whatever bytes a file holds, it is a ModelError or an archive; never another exception."""
+    """Any bytes in the file."""
     path = tmp_path_factory.getbasetemp() / 'fuzz.kinfer'
     only_model_errors(mutated(GOOD, data), path)
 
@@ -45,7 +45,7 @@ def test_fuzzed_files_give_model_errors_only(tmp_path_factory, data):
 @given(st.data())
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_fuzzed_tars_give_model_errors_only(tmp_path_factory, data):
-    """The same behind an intact gzip, where the checksum does not stop the damage first."""
+    """Any bytes inside an intact gzip, whose checksum does not catch the damage."""
     path = tmp_path_factory.getbasetemp() / 'fuzz.kinfer'
     only_model_errors(gzip.compress(mutated(TAR, data), 1), path)
 
@@ -73,7 +73,7 @@ def mutated(original: bytes, data) -> bytes:
 @settings(max_examples=200, deadline=None, derandomize=True)
 @pytest.mark.filterwarnings('ignore:overflow encountered in dot')
 def test_fuzzed_graphs_give_model_errors_only(tmp_path_factory, data):
-    """Names that are no text, types that do not exist: onnxruntime's errors are of many kinds."""
+    """Invalid names and types, for which onnxruntime raises many kinds of errors."""
     path = tmp_path_factory.getbasetemp() / 'fuzz.kinfer'
     init, step = INIT, STEP
     if data.draw(st.booleans()):

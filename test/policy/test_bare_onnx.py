@@ -1,4 +1,4 @@
-"""Bare ONNX files: with names in their custom metadata, and without."""
+"""Bare ONNX files, with and without names in their custom metadata."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bare(tmp_path, custom: dict[str, str], step: bytes | None = None):
     ],
 )
 def test_bare_onnx_with_names(tmp_path, custom):
-    """A bare file works where its custom metadata name the joints; its carry starts at zero."""
+    """It loads where its custom metadata has joint names; its carry starts at zero."""
     policy = bare(tmp_path, custom)
     assert policy.contract.kind == 'onnx'
     assert policy.contract.joint_names == ('joint_0', 'joint_1')
@@ -66,7 +66,7 @@ def test_bare_onnx_without_carry(tmp_path):
     ],
 )
 def test_bare_onnx_that_does_not_say_enough(tmp_path, custom, words):
-    """Without joint names nothing can be matched by name, and nothing is guessed."""
+    """Without joint names it is refused; nothing is guessed."""
     with pytest.raises(ModelError) as caught:
         bare(tmp_path, custom)
     assert str(tmp_path / 'policy.onnx') in str(caught.value)
@@ -84,7 +84,7 @@ def test_bare_onnx_that_does_not_say_enough(tmp_path, custom, words):
     ],
 )
 def test_bare_onnx_with_wrong_graph(tmp_path, inputs, outputs, words):
-    """Without init_fn the carry's shape comes from the graph, and has to be fixed and modest."""
+    """Without init_fn the carry's shape comes from the graph, and must be fixed and bounded."""
     step = step_with(inputs, outputs, custom={'joint_names': 'a,b'})
     with pytest.raises(ModelError) as caught:
         bare(tmp_path, {}, step)

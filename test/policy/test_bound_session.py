@@ -1,4 +1,4 @@
-"""The bound session under a policy: odd graphs, failures, its short cut, its checks."""
+"""The bound session: unusual graphs, failures, the direct call, finite checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kinfer_ros.policy.session import FiniteCheck
 
 @pytest.mark.parametrize('shape', [(), (0,), (1,), (2, 3), (2, 1, 4)])
 def test_carry_of_any_rank(tmp_path, shape):
-    """Only the carry has free rank."""
+    """Only the carry can have any rank."""
     graph = models.Builder()
     following = graph.op('Add', 'carry', graph.const(1.0))
     action = graph.op('Identity', 'joint_angles')
@@ -39,7 +39,7 @@ def test_carry_of_any_rank(tmp_path, shape):
 
 
 def test_output_that_is_an_input(tmp_path):
-    """An input is handed through as an output by onnxruntime, and the bound buffer not written."""
+    """Onnxruntime passes such an output through and does not write the bound buffer."""
     graph = models.Builder()
     step = graph.build(
         {'joint_angles': (2,), 'carry': (3,)}, {'joint_angles': (2,), 'carry': (3,)}
@@ -51,7 +51,7 @@ def test_output_that_is_an_input(tmp_path):
 
 
 def test_output_that_is_a_constant(tmp_path):
-    """A constant action is folded away by onnxruntime and has to arrive nevertheless."""
+    """Onnxruntime folds a constant action, which must still arrive."""
     graph = models.Builder()
     action = graph.op('Identity', graph.const([1.0, 2.0]))
     following = graph.op('Identity', graph.const([3.0]))
@@ -63,7 +63,7 @@ def test_output_that_is_a_constant(tmp_path):
 
 
 def failing_step() -> bytes:
-    """A step_fn that onnxruntime cannot finish when command[0] is not an index of a joint."""
+    """A step_fn that fails when command[0] is not the index of a joint."""
     graph = models.Builder()
     index = graph.op('Cast', graph.take('command', 0, 1), to=7)
     picked = graph.op('Gather', 'joint_angles', index, axis=0)
@@ -74,7 +74,7 @@ def failing_step() -> bytes:
 
 
 def test_failure_inside_the_model(tmp_path, capfd):
-    """What onnxruntime raises in the middle of a run is a ModelError, short and silent."""
+    """An onnxruntime error during a run is a short ModelError; nothing is printed."""
     policy = load_model(write(tmp_path, models.init_fn([0.0]), failing_step()))
     obs = {'joint_angles': [1.0, 2.0], 'command': [7.0, 0.0, 0.0]}
     with pytest.raises(ModelError, match=r'step_fn\.onnx: cannot be run: .*out of'):
@@ -87,14 +87,14 @@ def test_failure_inside_the_model(tmp_path, capfd):
 
 
 def test_failure_because_of_a_broken_sensor(tmp_path):
-    """Where a NaN makes onnxruntime fail, the NaN is what to tell about."""
+    """Where a NaN makes onnxruntime fail, the error names the NaN."""
     policy = load_model(write(tmp_path, models.init_fn([0.0]), failing_step()))
     with pytest.raises(NonFiniteError, match='input command: found nan'):
         policy.step({'joint_angles': [1.0, 2.0], 'command': [np.nan, 0.0, 0.0]})
 
 
 def test_public_api_is_enough(tmp_path, monkeypatch):
-    """An onnxruntime without the private names behind the short cut is merely slower."""
+    """Without onnxruntime's private names the public wrapper is used."""
     calls = []
 
     def no_short_cut(session, bindings):
@@ -113,12 +113,12 @@ def test_public_api_is_enough(tmp_path, monkeypatch):
 
 
 def test_short_cut_is_taken(leaky):
-    """The budget of a step counts on it; a changed onnxruntime shall be noticed here."""
+    """A change in onnxruntime's private names must be noticed here."""
     assert leaky._session._run.__self__ is leaky._session.graph.session._sess
 
 
 def test_two_policies_do_not_share(tmp_path):
-    """Buffers belong to a policy, not to a file."""
+    """Each policy has its own buffers."""
     path = write(tmp_path, models.init_fn([4.0, -4.0]), models.leaky_step())
     one, other = load_model(path), load_model(path)
     one.step(OBS)
@@ -126,7 +126,7 @@ def test_two_policies_do_not_share(tmp_path):
 
 
 def test_step_does_not_grow(tmp_path):
-    """A day of steps must not end in an allocation failure: nothing is kept from one step."""
+    """A step keeps no memory."""
     meta = models.metadata(12, models.COMMANDS_3)
     policy = load_model(write(tmp_path, *models.mlp_policy(), meta))
     obs = {each.name: np.zeros(each.shape, np.float32) for each in policy.contract.inputs}
@@ -163,14 +163,14 @@ def test_step_does_not_grow(tmp_path):
 @settings(max_examples=300, deadline=None)
 @pytest.mark.parametrize('action', ['ignore', 'error'])
 def test_quick_check_agrees_with_isfinite(action, vector):
-    """The quick check says exactly what np.isfinite says, overflow, warnings as errors and all."""
+    """Also on overflow, and with warnings as errors."""
     with warnings.catch_warnings(action=action):
         assert FiniteCheck(vector)() == np.isfinite(vector).all()
 
 
 @pytest.mark.filterwarnings('ignore:overflow encountered in dot')
 def test_quick_check_of_a_long_vector():
-    """Long carries are checked in pieces, to the last number."""
+    """Long vectors are checked in chunks, including the last element."""
     vector = np.ones(30_001, np.float32)
     check = FiniteCheck(vector)
     assert check()

@@ -1,4 +1,4 @@
-"""Contracts: what a good model says about itself, and how wrong metadata is refused."""
+"""Contracts of good models, and errors for wrong metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kinfer_ros.policy.policy import load_model
 
 
 def test_contract_of_a_full_file(tmp_path):
-    """Everything the metadata can say comes back typed, by name and in the file's joint order."""
+    """All metadata is typed, by name and in the file's joint order."""
     meta = META | {
         'carry_size': [2],
         'joint_biases': [0.1, -0.1],
@@ -55,7 +55,7 @@ def test_contract_of_a_full_file(tmp_path):
 
 
 def test_optional_keys_may_be_absent(tmp_path):
-    """A file as kinfer writes it has none of our keys."""
+    """Files written by kinfer have none of our keys."""
     contract = load(tmp_path).contract
     assert contract.joint_biases is None
     assert contract.joint_kp is None
@@ -65,7 +65,7 @@ def test_optional_keys_may_be_absent(tmp_path):
 
 
 def test_every_input_of_every_version(tmp_path):
-    """All inputs of kinfer 0.4 to 0.6 are known, with unit and meaning."""
+    """All inputs of kinfer 0.4 to 0.6 have a unit and a meaning."""
     step = models.concat_step()
     total = 2 * 2 + 3 * 4 + 1 + 4 + 1
     contract = load(tmp_path, models.init_fn(np.zeros(total)), step).contract
@@ -96,7 +96,7 @@ UNIFIED = (
 )
 @pytest.mark.parametrize('keys', ['num_commands', 'null', 'absent'])
 def test_command_names_of_older_files(tmp_path, count, names, keys):
-    """Before 0.6 a file has a number of commands, or null; the names follow from the length."""
+    """Before 0.6 a file has a number of commands, or null; names follow from the length."""
     step = step_with({'command': (count,), 'carry': (2,)})
     meta = {'joint_names': models.joint_names(2)}
     if keys == 'num_commands':
@@ -107,13 +107,13 @@ def test_command_names_of_older_files(tmp_path, count, names, keys):
 
 
 def test_no_command_input_means_no_commands(tmp_path):
-    """Names of commands that the graph does not take would need sources in vain."""
+    """Command names are ignored where the graph has no command input."""
     policy = load(tmp_path, step=step_with({'joint_angles': (2,), 'carry': (2,)}))
     assert policy.contract.command_names == ()
 
 
 def test_no_carry_input_means_no_state(tmp_path):
-    """Kinfer allows a step without carry; its second output is then of no consequence."""
+    """Kinfer allows a step without carry input; its second output is ignored."""
     policy = load(tmp_path, step=step_with({'joint_angles': (2,)}))
     assert policy.contract.carry_shape is None
     assert policy.carry.shape == (0,)
@@ -154,7 +154,7 @@ def test_no_carry_input_means_no_state(tmp_path):
     ],
 )
 def test_wrong_metadata(tmp_path, change, words):
-    """Each wrong value is named with what was found and what was expected."""
+    """Each error says what was found and what was expected."""
     assert words in refusal_of(tmp_path, meta=META | change)
 
 
@@ -169,7 +169,7 @@ def test_infinite_number_in_json(tmp_path):
 
 
 def test_all_problems_at_once(tmp_path):
-    """One run to find them all, not one run each."""
+    """One error lists all problems."""
     text = refusal_of(tmp_path, meta=META | {'joint_kp': [1], 'control_rate_hz': -1})
     assert '2 problems:' in text
     assert 'joint_kp' in text

@@ -1,4 +1,4 @@
-"""The lower half of a policy, as a controller uses it: inputs, infer, accept, set_carry."""
+"""The lower-level calls of a policy: inputs, infer, accept, set_carry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fill(policy, obs):
 
 
 def test_lower_half_is_the_same_policy(leaky):
-    """A controller's tick fills, infers and accepts; infer alone changes nothing."""
+    """Infer and accept equal step; infer alone changes nothing."""
     buffers = dict(leaky.inputs)
     fill(leaky, OBS)
     for _ in range(3):
@@ -36,7 +36,7 @@ def test_lower_half_is_the_same_policy(leaky):
 
 
 def test_inputs_are_not_finite_until_they_are_filled(leaky):
-    """A forgotten input must not pass for a robot that stands still."""
+    """A forgotten input must not pass for a robot at rest."""
     assert not leaky.inputs_finite()
     leaky.infer()
     assert not leaky.outputs_finite()
@@ -50,7 +50,7 @@ def test_inputs_are_not_finite_until_they_are_filled(leaky):
 
 
 def test_outputs_finite_is_about_outputs(tmp_path):
-    """An input that the graph ignores does not make its outputs wrong, in either direction."""
+    """It does not depend on the inputs."""
     step = models.concat_step(order=('joint_angles', 'gyroscope'))
     policy = load_model(write(tmp_path, models.init_fn(np.zeros(5)), step))
     for _ in range(2):
@@ -69,7 +69,7 @@ def test_outputs_finite_is_about_outputs(tmp_path):
 
 @pytest.mark.parametrize('before', ['nothing', 'accept', 'reset', 'set_carry'])
 def test_accept_needs_an_infer(leaky, before):
-    """A second accept would bring an old carry back: our own bug, and loud."""
+    """A second accept would restore an old carry, so it raises."""
     fill(leaky, OBS)
     if before != 'nothing':
         leaky.infer()
@@ -84,7 +84,7 @@ def test_accept_needs_an_infer(leaky, before):
 
 
 def test_views_cannot_be_written_through(leaky):
-    """What the policy gave is what is logged: nobody writes into its buffers by accident."""
+    """Views of the policy's buffers are read-only."""
     fill(leaky, OBS)
     with pytest.raises(ValueError, match='read-only'):
         leaky.infer()[0] = 1.0
@@ -95,7 +95,7 @@ def test_views_cannot_be_written_through(leaky):
 
 
 def test_set_carry_replays_from_anywhere(leaky):
-    """A replay sets the recorded carry and gets the recorded action, to the last bit."""
+    """A recorded carry gives the recorded action, to the bit."""
     for _ in range(3):
         leaky.step(OBS)
     carry = leaky.carry.copy()
@@ -115,7 +115,7 @@ def test_set_carry_replays_from_anywhere(leaky):
     ],
 )
 def test_set_carry_refuses(leaky, carry, error, words):
-    """A carry that does not fit would be broadcast, or poison every step after it."""
+    """A wrong shape would be broadcast; a NaN would stay."""
     with pytest.raises(error, match=words):
         leaky.set_carry(carry)
     assert leaky.carry.tolist() == [4.0, -4.0]

@@ -91,7 +91,7 @@ def pack_files(folder: Path, init: bytes, step: bytes, meta: dict) -> Path:
     ids=['leaky', 'mlp', 'gru'],
 )
 def test_packed_archive_runs_there_as_here(tmp_path, parts):
-    """What `pack` writes is a kinfer file by kinfer's own judgement, carry and all."""
+    """Both give the same actions, with a carry."""
     init, step, joints, commands = parts
     meta = models.metadata(joints, [f'command_{index}' for index in range(commands)])
     path = pack_files(tmp_path, init, step, meta | {'joint_kp': [30.0] * joints})
@@ -109,7 +109,7 @@ def test_packed_archive_runs_there_as_here(tmp_path, parts):
 @pytest.mark.skipif(not kinfer_archives(), reason='the shared real archives are not here')
 @pytest.mark.parametrize('path', kinfer_archives(), ids=lambda path: path.stem)
 def test_real_archive_repacked_runs_there_as_here(tmp_path, path):
-    """A file of kinfer 0.5, which 0.6.1 refuses, becomes one that it runs to the same actions."""
+    """A file of kinfer 0.5, which 0.6.1 refuses, runs after repacking."""
     archive = read_archive(path)
     policy = load_model(path)
     inputs = recorded_inputs(policy, REAL_STEPS)
@@ -125,7 +125,7 @@ def test_real_archive_repacked_runs_there_as_here(tmp_path, path):
 
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
 def test_shipped_policy_runs_there_as_here(tmp_path, path):
-    """The policy that comes with this package is a good kinfer file too."""
+    """The policy that ships with this package runs in kinfer."""
     policy = load_model(path)
     inputs = recorded_inputs(policy)
     theirs = peer_actions(path, inputs, tmp_path)

@@ -1,4 +1,4 @@
-"""Graphs that do not fit their metadata, or are no graphs at all: refused at load."""
+"""Graphs that do not match their metadata, or are not graphs, are refused at load."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ from kinfer_ros.policy.policy import load_model
     ],
 )
 def test_wrong_graph(tmp_path, inputs, outputs, words):
-    """Each misfit of the step graph names file, input, what was found and what was expected."""
+    """Each error names the file, the input, what was found and what was expected."""
     text = refusal_of(tmp_path, step=step_with(inputs, outputs))
     assert words in text
     assert 'step_fn.onnx' in text
@@ -85,7 +85,7 @@ def test_wrong_graph(tmp_path, inputs, outputs, words):
 
 @pytest.mark.parametrize('name', ['joint_angles', 'carry', 'action', 'next'])
 def test_wrong_dtype(tmp_path, name):
-    """Float64 graphs would have to be fed other buffers."""
+    """Only float32 is supported."""
     step = step_with(INPUTS, dtypes={name: TensorProto.DOUBLE})
     assert 'found tensor(double); expected tensor(float) (float32)' in refusal_of(
         tmp_path, step=step
@@ -93,13 +93,13 @@ def test_wrong_dtype(tmp_path, name):
 
 
 def test_swapped_graphs(tmp_path):
-    """The two ONNX files in each other's place."""
+    """The two ONNX files are swapped."""
     text = refusal_of(tmp_path, init=STEP, step=INIT)
     assert 'init_fn.onnx: found 3 inputs and 2 outputs; expected no inputs, one output' in text
 
 
 def test_init_fn_of_the_wrong_type(tmp_path):
-    """The carry is float32, from the start."""
+    """The carry must be float32."""
     graph = models.Builder()
     out = graph.op('Identity', graph.const([1], 'int64'))
     init = graph.build({}, {out: (1,)}, dtypes={out: TensorProto.INT64})
@@ -107,13 +107,13 @@ def test_init_fn_of_the_wrong_type(tmp_path):
 
 
 def test_init_fn_that_is_not_finite(tmp_path):
-    """A NaN in the carry would never leave it again."""
+    """A NaN in the carry would stay."""
     text = refusal_of(tmp_path, init=models.init_fn([0.0, np.nan]))
     assert 'init_fn.onnx: the initial carry is not finite: nan at [1] (1 of 2 not finite)' in text
 
 
 def test_step_fn_that_is_not_finite_at_rest(tmp_path):
-    """A model that gives NaN for a robot that stands still is broken: found before motors."""
+    """A model that gives NaN for a robot at rest is refused at load."""
     graph = models.Builder()
     zero = graph.op('Mul', 'joint_angles', graph.const(0.0))
     action = graph.op('Div', zero, zero)
@@ -124,7 +124,7 @@ def test_step_fn_that_is_not_finite_at_rest(tmp_path):
 
 
 def test_gravity_may_be_divided_by_at_load(tmp_path):
-    """A model that normalises gravity is good: the first run must not be one with zeros."""
+    """A model may normalise gravity: the first run does not use zeros."""
     graph = models.Builder()
     norm = graph.op('ReduceL2', 'projected_gravity', axes=[0])
     unit = graph.op('Div', 'projected_gravity', norm)
@@ -139,7 +139,7 @@ def test_gravity_may_be_divided_by_at_load(tmp_path):
 @pytest.mark.parametrize('which', ['init', 'step'])
 @pytest.mark.parametrize('data', [b'nonsense', b'\0' * 99, b'ORTMORTM' + b'\0' * 90])
 def test_entry_that_is_no_onnx(tmp_path, capfd, which, data):
-    """What onnxruntime says becomes one short line; nothing of its own goes to stderr."""
+    """Onnxruntime's error becomes one short line; nothing is printed."""
     text = refusal_of(tmp_path, **{which: data})
     assert f'{which}_fn.onnx: onnxruntime cannot load it: ' in text
     assert '\n' not in text
@@ -149,7 +149,7 @@ def test_entry_that_is_no_onnx(tmp_path, capfd, which, data):
 
 
 def test_unknown_operator(tmp_path, capfd):
-    """A custom operator is named, and onnxruntime's own log stays silent."""
+    """A custom operator is named, and onnxruntime prints nothing."""
     graph = models.Builder()
     action = graph.op('NoSuchOperator', 'joint_angles')
     following = graph.op('Identity', 'carry')
@@ -161,7 +161,7 @@ def test_unknown_operator(tmp_path, capfd):
 
 
 def test_name_that_is_no_text(tmp_path, capfd):
-    """Names come from an untrusted file: onnxruntime's wrapper would print, and try again."""
+    """Onnxruntime's wrapper would print and retry."""
     step = STEP.replace(b'joint_angles', b'joint_angle\xff')
     text = refusal_of(tmp_path, step=step)
     assert 'step_fn.onnx: onnxruntime cannot load it: ' in text
@@ -169,7 +169,7 @@ def test_name_that_is_no_text(tmp_path, capfd):
 
 
 def external(location: str) -> bytes:
-    """A step_fn whose constant lies in a file."""
+    """A step_fn whose constant is in an external file."""
     tensor = TensorProto(name='w', data_type=TensorProto.FLOAT, dims=[2])
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key='location', value=location)
@@ -183,7 +183,7 @@ def external(location: str) -> bytes:
 @pytest.mark.parametrize('kind', ['beside', 'absolute', 'upwards', 'memory'])
 @pytest.mark.parametrize('suffix', ['kinfer', 'onnx'])
 def test_external_weights_are_never_read(tmp_path, monkeypatch, kind, suffix):
-    """A model file must not be able to read other files, wherever the process happens to run."""
+    """A model file must not read other files, in any working directory."""
     np.ones(2, np.float32).tofile(tmp_path / 'w.bin')
     monkeypatch.chdir(tmp_path)
     location = {
@@ -197,6 +197,6 @@ def test_external_weights_are_never_read(tmp_path, monkeypatch, kind, suffix):
         path.write_bytes(external(location))
     else:
         models.write_kinfer(path, INIT, external(location), META)
-    with pytest.raises(ModelError, match='its weights lie in external files') as caught:
+    with pytest.raises(ModelError, match='its weights are in external files') as caught:
         load_model(path)
     assert 'expected a graph saved with its weights inside' in str(caught.value)

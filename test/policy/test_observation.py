@@ -1,4 +1,4 @@
-"""The flat observation against a plain one, written with lists: every layout, order and fill."""
+"""The flat observation against a simple implementation with lists, for every layout."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def plain_flat(frames, length, per_frame, newest_first, zero_fill):
     seed=st.integers(0, 1000),
 )
 def test_it_equals_a_plain_one(length, per_frame, newest_first, zero_fill, seed):
-    """Sixteen ways to stack frames, all in use somewhere; each is another vector."""
+    """Sixteen ways to stack frames."""
     history = {
         'length': length,
         'layout': 'per_frame' if per_frame else 'per_term',
@@ -91,7 +91,7 @@ def test_it_equals_a_plain_one(length, per_frame, newest_first, zero_fill, seed)
 
 
 def test_lengths_of_their_own(tmp_path):
-    """Three last actions and one of everything else is what Open Duck Mini takes."""
+    """Three last actions and one frame of the rest, as in Open Duck Mini."""
     terms = [{'source': 'gyroscope', 'history': 1}, {'source': 'last_action', 'which': 'raw'}]
     history = {'length': 3, 'layout': 'per_term', 'order': 'newest_first', 'first': 'zero'}
     content = flat_models.spec(terms, observation={'history': history}, commands={})
@@ -126,7 +126,7 @@ def test_lengths_of_their_own(tmp_path):
     ],
 )  # fmt: skip
 def test_sources(tmp_path, terms, obs, expected):
-    """Each source is what docs/policies.md says, in its unit and order."""
+    """Each source has the unit and order of docs/policies.md."""
     content = flat_models.spec(terms, commands={})
     policy = flat_models.load(tmp_path, flat_models.linear(len(expected))[0], content)
     assert {each.name for each in policy.contract.inputs} == set(obs)
@@ -152,7 +152,7 @@ def phases(policy, commands):
 
 @pytest.mark.parametrize('layout', ['grouped', 'interleaved'])
 def test_phase_advances_after_each_step(tmp_path, layout):
-    """The first step sees the start; 2 Hz at 50 Hz is 0.08 pi a step, without a drift."""
+    """The first step sees the start; 2 Hz at 50 Hz is 0.08 pi per step, without drift."""
     seen = phases(phase_policy(tmp_path, layout), [1.0] * 2000)
     angles = np.arange(2000)[:, None] * 0.08 * math.pi + [0.0, math.pi]
     parts = np.stack([np.cos(angles), np.sin(angles)], axis=1 if layout == 'grouped' else 2)
@@ -170,7 +170,7 @@ def test_phase_advances_after_each_step(tmp_path, layout):
     ],
 )
 def test_phase_while_the_command_is_zero(tmp_path, rule, expected):
-    """Trainings differ in this more than in anything else, and a robot that stands shows it."""
+    """Trainings differ most in this rule."""
     policy = phase_policy(tmp_path, when_still={'below': 0.05} | rule)
     seen = phases(policy, [1.0, 1.0, 1.0, 0.01, 0.0, 0.0])[3:]
     if expected is None:
@@ -195,7 +195,7 @@ def test_frequency_from_the_command(tmp_path):
 
 
 def test_whole_vector_clip(tmp_path):
-    """legged_gym clips all of it, after scaling."""
+    """legged_gym clips the whole vector after scaling."""
     content = flat_models.spec(
         [{'source': 'gyroscope', 'scale': 10.0}], observation={'clip': [-5.0, 5.0]}
     )

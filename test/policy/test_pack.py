@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros pack`: what it makes, what it says, and what it refuses."""
+"""`python -m kinfer_ros pack`: its file, its output and its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ META = {'joint_names': models.joint_names(2), 'joint_kp': [3.0, 4.0], 'author': 
 
 @pytest.fixture
 def sources(tmp_path):
-    """Good sources, as files; the arguments that name them."""
+    """Good source files, and the arguments for them."""
     (tmp_path / 'init.onnx').write_bytes(models.init_fn([4.0, -4.0]))
     (tmp_path / 'step.onnx').write_bytes(models.leaky_step())
     (tmp_path / 'meta.json').write_text(json.dumps(META))
@@ -41,7 +41,7 @@ def refusal(arguments, capsys) -> str:
 
 
 def test_pack(tmp_path, sources, capsys):
-    """The file loads, has what kinfer requires and what was given, and the summary says so."""
+    """The file loads and has the required and the given keys; the summary shows them."""
     assert pack.main(sources) == 0
     path = tmp_path / 'out.kinfer'
     archive = read_archive(path)
@@ -70,7 +70,7 @@ def test_pack(tmp_path, sources, capsys):
 
 
 def test_given_command_names_are_kept(tmp_path, sources):
-    """Names in the metadata are the user's own."""
+    """Names in the metadata are not replaced."""
     meta = META | {'command_names': ['a', 'b', 'c'], 'carry_size': [2]}
     (tmp_path / 'meta.json').write_text(json.dumps(meta))
     assert pack.main(sources) == 0
@@ -78,7 +78,7 @@ def test_given_command_names_are_kept(tmp_path, sources):
 
 
 def test_same_sources_same_file(tmp_path, sources):
-    """A rebuilt policy that did not change has the hash it had."""
+    """Equal sources give an equal hash."""
     assert pack.main(sources) == 0
     first = (tmp_path / 'out.kinfer').read_bytes()
     assert pack.main([*sources, '--force']) == 0
@@ -86,7 +86,7 @@ def test_same_sources_same_file(tmp_path, sources):
 
 
 def test_does_not_overwrite_unasked(tmp_path, sources, capsys):
-    """A trained policy is not lost to a repeated command."""
+    """An existing file needs --force."""
     (tmp_path / 'out.kinfer').write_bytes(b'precious')
     text = refusal(sources, capsys)
     assert 'out.kinfer: exists already; expected a free name (--force overwrites it)' in text
@@ -108,7 +108,7 @@ def test_does_not_overwrite_unasked(tmp_path, sources, capsys):
     ],
 )
 def test_bad_sources(tmp_path, sources, capsys, name, data, words):
-    """What would not load is not written: no file under the name, and none beside it."""
+    """A file that would not load is not written, nor any temporary file."""
     if data is None:
         (tmp_path / name).unlink()
     else:
@@ -118,13 +118,13 @@ def test_bad_sources(tmp_path, sources, capsys, name, data, words):
 
 
 def test_missing_folder(tmp_path, sources, capsys):
-    """An output that cannot be written is one line."""
+    """An output that cannot be written is a one-line error."""
     arguments = [*sources[:-1], str(tmp_path / 'none' / 'out.kinfer')]
     assert 'cannot be written: No such file or directory' in refusal(arguments, capsys)
 
 
 def test_inputs_that_kinfer_no_longer_knows(tmp_path, sources, capsys):
-    """The file is good here; that kinfer 0.6 refuses it is said at once."""
+    """The file loads here; the output says that kinfer 0.6 refuses it."""
     (tmp_path / 'step.onnx').write_bytes(models.concat_step(order=('joint_angles', 'quaternion')))
     (tmp_path / 'init.onnx').write_bytes(models.init_fn([0.0] * 6))
     assert pack.main(sources) == 0
@@ -140,7 +140,7 @@ def test_missing_arguments(capsys):
 
 
 def test_run_command(capsys):
-    """The exit codes that all commands share; a bug of ours keeps its traceback."""
+    """The exit codes of all commands; a bug shows its traceback."""
 
     def raising(error):
         def command(_):

@@ -29,7 +29,7 @@ def actions(name: str) -> np.ndarray:
 
 @pytest.mark.parametrize('name', ARCHIVES)
 def test_contract(name):
-    """Files with num_commands get the names of a 6-vector, joints keep the file's order."""
+    """Files with num_commands get the names of a 6-vector; joints keep the file's order."""
     contract = load_model(ARCHIVES[name]).contract
     assert contract.kind == 'kinfer'
     assert len(contract.joint_names) == 20
@@ -60,7 +60,7 @@ def test_sine_motion():
 
 @pytest.mark.parametrize('name', ARCHIVES)
 def test_same_as_onnxruntime_by_hand(name):
-    """Every file against the plain loop: run init_fn, run step_fn, hand the carry on."""
+    """Every file against a plain loop of init_fn and step_fn."""
     archive = read_archive(ARCHIVES[name])
     init, step = (
         ort.InferenceSession(graph, providers=['CPUExecutionProvider'])

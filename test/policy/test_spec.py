@@ -1,4 +1,4 @@
-"""Policy specs are read strictly: whatever is wrong is said with its line, all at once."""
+"""Policy specs are read strictly; all problems are reported with their lines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(tmp_path, text):
 
 
 def test_everything_comes_back_typed(tmp_path):
-    """One number, a list and names are three ways to write the same vector."""
+    """A vector can be one number, a list or a mapping."""
     spec = read(tmp_path, GOOD)
     assert spec.default_pose == (0.1, -0.2)
     assert spec.start_pose == spec.default_pose
@@ -89,7 +89,7 @@ def test_everything_comes_back_typed(tmp_path):
     ],
 )  # fmt: skip
 def test_a_mistake_is_an_error_with_its_line(tmp_path, old, new, line, words):
-    """A misspelt key that passes for an absent one would run with a default nobody wrote."""
+    """A misspelt key is never ignored."""
     assert old in GOOD
     text = GOOD.replace(old, new)
     with pytest.raises(ModelError) as caught:
@@ -101,7 +101,7 @@ def test_a_mistake_is_an_error_with_its_line(tmp_path, old, new, line, words):
 
 
 def test_all_problems_at_once(tmp_path):
-    """Mending a file one error at a time takes as many starts of the robot."""
+    """One error lists all problems."""
     text = GOOD.replace('name:', 'nmae:').replace('control_rate', 'rate').replace('knee:', 'k:')
     with pytest.raises(ModelError, match='problems') as caught:
         read(tmp_path, text)
@@ -111,12 +111,12 @@ def test_all_problems_at_once(tmp_path):
 
 @pytest.mark.parametrize('path', sorted((DATA / 'specs').glob('*.yaml')), ids=lambda p: p.stem)
 def test_the_specs_of_the_tests_are_good(path):
-    """What other tests stand on."""
+    """Specs used by other tests load."""
     assert load_spec(path).observation_size in (48, 52, 480)
 
 
 def test_a_list_where_a_mapping_should_be(tmp_path):
-    """YAML of another shape is no traceback."""
+    """A wrong structure is an error, not a traceback."""
     for text in ('[1, 2]', 'joints: 3\nobservation: [1]\naction: x\n', 'phase: [1]\nstates: 4\n'):
         with pytest.raises(ModelError, match=r'spec\.yaml'):
             read(tmp_path, text)
@@ -148,7 +148,7 @@ RICH['observation']['terms'] += [
 
 
 def places(value, path=()):
-    """Paths of all that is in a plain value."""
+    """Paths of all values in plain data."""
     if not isinstance(value, dict | list):
         return
     for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
@@ -159,7 +159,7 @@ def places(value, path=()):
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(list(places(RICH))), ODD)
 def test_no_spec_breaks_it(tmp_path_factory, place, odd):
-    """Whatever stands where, it is a spec that builds or an error in words: no traceback."""
+    """Any content gives a spec that builds or an error, never a traceback."""
     content = copy.deepcopy(RICH)
     target = content
     for key in place[:-1]:

@@ -1,4 +1,4 @@
-"""Policies with a spec: the recorded targets of real ones, the carry, states, and refusals."""
+"""Policies with a spec: recorded targets of real policies, the carry, states, and errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def observations(policy, count, seed=1):
 @real
 @pytest.mark.parametrize('flat', HERE, ids=lambda flat: flat.name)
 def test_golden_targets(flat):
-    """That a robot walks proves no contract; equal targets for equal sensors do."""
+    """Equal targets for equal sensors."""
     policy = load_model(flat.path, spec=flat.spec)
     golden = flat.golden()
     for tick in range(TICKS):
@@ -55,7 +55,7 @@ def test_golden_targets(flat):
 @real
 @pytest.mark.parametrize('flat', HERE, ids=lambda flat: flat.name)
 def test_golden_targets_from_the_flat_vector(flat):
-    """Who builds the vector can hand it over, and go on with named arrays at any tick."""
+    """Flat and named inputs can be mixed at any tick."""
     policy = load_model(flat.path, spec=flat.spec)
     golden = flat.golden()
     for tick in range(TICKS):
@@ -64,7 +64,7 @@ def test_golden_targets_from_the_flat_vector(flat):
 
 
 def test_the_carry_replays_any_step(tmp_path):
-    """A record holds inputs and carry; from these alone the same bits have to come out."""
+    """Recorded inputs and carry give the same bits."""
     policy = flat_models.load(tmp_path, flat_models.linear(SIZE)[0], SPEC)
     assert policy.contract.carry_parts == {
         'frames': 20, 'filled': 1, 'actions': 3, 'phase': 1, 'phase_low': 1,
@@ -80,7 +80,7 @@ def test_the_carry_replays_any_step(tmp_path):
 
 
 def test_reset_starts_afresh(tmp_path):
-    """The second run of a day is as good as the first."""
+    """A second run equals the first."""
     policy = flat_models.load(tmp_path, flat_models.linear(SIZE)[0], SPEC)
     obs = observations(policy, 5)
     first = [policy.step(each) for each in obs]
@@ -90,7 +90,7 @@ def test_reset_starts_afresh(tmp_path):
 
 
 def test_a_refused_step_leaves_history_action_and_clock(tmp_path):
-    """A NaN must not enter the history, where it would stay for as long as it is."""
+    """A NaN must not enter the history."""
     policy = flat_models.load(tmp_path, flat_models.linear(SIZE)[0], SPEC)
     good, bad, last = observations(policy, 3)
     policy.step(good)
@@ -114,7 +114,7 @@ def test_a_refused_step_leaves_history_action_and_clock(tmp_path):
 
 @pytest.mark.filterwarnings('ignore:overflow')
 def test_a_non_finite_output_is_refused_and_never_clipped(tmp_path):
-    """A clip would turn an infinity into a bound, and nobody would know."""
+    """A clip would turn an infinity into a bound."""
     content = flat_models.spec(
         [{'source': 'gyroscope', 'scale': 3.0e38}],
         action={'relative_to': 'zero', 'scale': 0.1, 'clip': [-1.0, 1.0]},
@@ -142,7 +142,7 @@ def test_a_non_finite_output_is_refused_and_never_clipped(tmp_path):
     ],
 )
 def test_targets(tmp_path, action, expected):
-    """Position or residual, scaled, offset and clipped, in whatever order; action (1, 1, -1)."""
+    """Position or residual, scaled, offset and clipped; action (1, 1, -1)."""
     graph = models.Builder()
     zeros = graph.op('Mul', 'obs', graph.const(np.zeros((1, 3))))
     out = graph.op('Add', zeros, graph.const([[1.0, 1.0, -1.0]]))
@@ -160,7 +160,7 @@ def test_targets(tmp_path, action, expected):
 
 
 def test_joints_without_an_action_stay_at_the_default_pose(tmp_path):
-    """A policy that sees the arms need not move them."""
+    """A policy may observe joints that it does not move."""
     action = {'relative_to': 'default_pose', 'scale': 1.0, 'joints': ['knee']}
     terms = [{'source': 'joint_positions', 'relative': False}]
     content = flat_models.spec(terms, action=action, commands={})
@@ -175,7 +175,7 @@ def test_joints_without_an_action_stay_at_the_default_pose(tmp_path):
     'pair', ['by_name', 'by_position', {'h_in': 'h_out', 'c_in': 'c_out'}], ids=str
 )
 def test_recurrent_states(tmp_path, pair):
-    """An LSTM's two states, against onnxruntime by hand; a start that is not zero as well."""
+    """An LSTM's two states against onnxruntime, also with a non-zero start."""
     start = np.linspace(-1, 1, 8).tolist()
     states = {'pair': pair, 'initial': {'c_in': start, 'h_in': 0.25}}
     content = flat_models.spec(
@@ -199,7 +199,7 @@ def test_recurrent_states(tmp_path, pair):
 
 
 def test_sizes_that_are_left_open(tmp_path):
-    """Torch exports with a batch of any size; one robot is a batch of 1."""
+    """Torch exports an open batch size; here it is 1."""
     graph = models.Builder()
     out = graph.op('Mul', 'obs', graph.const(2.0))
     model = graph.build({'obs': ('batch', 3)}, {out: ('batch', 3)})
@@ -216,7 +216,7 @@ def refusal(tmp_path, model, content):
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
-    """Each with what was found and what to write instead."""
+    """Each error says what was found and what to write instead."""
     gyro = [{'source': 'gyroscope'}]
     said = refusal(tmp_path, flat_models.linear(4)[0], flat_models.spec(gyro))
     assert 'shape [1, 4]; expected 3 numbers' in said
@@ -230,7 +230,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
     said = refusal(tmp_path, flat_models.lstm(3), content)
     assert '{pair: by_name} would give h_in: h_out, c_in: c_out' in said
     content['states'] = {'pair': {'h_in': 'h_out', 'c_in': 'h_out'}}
-    assert 'an output of its own' in refusal(tmp_path, flat_models.lstm(3), content)
+    assert 'a different output' in refusal(tmp_path, flat_models.lstm(3), content)
     content['states'] = {'pair': 'by_name', 'initial': {'h_in': [1.0, 2.0], 'x': 0.0}}
     said = refusal(tmp_path, flat_models.lstm(3), content)
     assert '2 numbers; expected 1 or 8' in said
@@ -238,7 +238,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
 
 
 def test_a_spec_is_never_guessed(tmp_path):
-    """A file of the same name beside the model is not taken unless it is named."""
+    """A spec beside the model is used only where it is named."""
     content = flat_models.spec([{'source': 'gyroscope'}])
     policy = flat_models.load(tmp_path, flat_models.linear(3)[0], content)
     with pytest.raises(ModelError, match='spec='):
@@ -246,7 +246,7 @@ def test_a_spec_is_never_guessed(tmp_path):
 
 
 def test_an_archive_needs_no_spec(tmp_path):
-    """A kinfer file has a contract of its own; two could disagree."""
+    """A kinfer file has its own contract; a second one is refused."""
     path = models.write_kinfer(
         tmp_path / 'a.kinfer', models.init_fn([0, 0]), models.leaky_step(), models.metadata(2)
     )
@@ -258,7 +258,7 @@ def test_an_archive_needs_no_spec(tmp_path):
 
 
 def test_the_contract_says_what_it_takes(tmp_path):
-    """The controller, the log and `inspect` read it as they read a kinfer file's."""
+    """The contract has the same fields as that of a kinfer file."""
     gains = {'kp': 20.0, 'kd': [1.0, 2.0, 3.0]}
     content = SPEC | {'gains': gains, 'start_pose': [0.0, 0.0, 0.0]}
     contract = flat_models.load(tmp_path, flat_models.linear(SIZE)[0], content).contract

@@ -1,4 +1,4 @@
-"""Policy.step: what goes in, what comes out, and what a refusal leaves behind."""
+"""Policy.step: inputs, outputs, and the state after a refusal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kinfer_ros.policy.policy import load_model
 
 
 def test_the_package_says_what_it_is_for(tmp_path):
-    """The three lines of the README are the API."""
+    """The API of the README."""
     path = write(tmp_path, models.init_fn([4.0, -4.0]), models.leaky_step())
     policy = kinfer_ros.load_model(str(path))
     policy.reset()
@@ -28,7 +28,7 @@ def test_the_package_says_what_it_is_for(tmp_path):
 
 
 def test_carry_comes_from_init_fn_and_goes_on(leaky):
-    """The first step reads what init_fn gave, each next one what the last step wrote."""
+    """The first step reads init_fn's carry, each next one that of the step before."""
     assert leaky.carry.tolist() == [4.0, -4.0]
     assert leaky.step(OBS).tolist() == [3.5, 0.5]
     assert leaky.carry.tolist() == [3.5, 0.5]
@@ -37,7 +37,7 @@ def test_carry_comes_from_init_fn_and_goes_on(leaky):
 
 
 def test_reset_starts_from_init_fn_again(leaky):
-    """After an odd and an even number of steps alike: the two carries change roles each step."""
+    """After an odd and an even number of steps: the two carries swap at each step."""
     for steps in (1, 2, 3):
         leaky.reset()
         assert leaky.carry.tolist() == [4.0, -4.0]
@@ -48,7 +48,7 @@ def test_reset_starts_from_init_fn_again(leaky):
 
 
 def test_same_steps_as_an_ordinary_session(tmp_path):
-    """Bound buffers and changing roles give exactly what onnxruntime's plain run gives."""
+    """Bound buffers give exactly the results of onnxruntime's plain run."""
     init, step = models.gru_policy(layers=2, width=16)
     meta = models.metadata(20, [f'c{index}' for index in range(16)])
     policy = load_model(write(tmp_path, init, step, meta))
@@ -66,7 +66,7 @@ def test_same_steps_as_an_ordinary_session(tmp_path):
 
 
 def test_action_is_a_fresh_float32_array(leaky):
-    """A caller may keep and change what step gave it."""
+    """A caller may keep and change the returned array."""
     first = leaky.step(OBS)
     first_values = first.tolist()
     second = leaky.step(OBS)
@@ -82,7 +82,7 @@ def test_action_is_a_fresh_float32_array(leaky):
     'order', list(itertools.permutations(['time', 'gyroscope', 'joint_angles']))
 )
 def test_inputs_are_matched_by_name(tmp_path, order):
-    """Graphs have their inputs in any order, and so has a mapping."""
+    """The order of a mapping does not matter."""
     step = models.concat_step(order=order)
     policy = load_model(write(tmp_path, models.init_fn(np.zeros(6)), step))
     obs = {'gyroscope': [1.0, 2.0, 3.0], 'joint_angles': [4.0, 5.0], 'time': [6.0]}
@@ -129,7 +129,7 @@ def test_takes_what_numpy_takes(leaky, kind):
     ],
 )
 def test_wrong_observation(leaky, obs, words):
-    """Each misfit is named, and the carry stays as it was."""
+    """Each error names the input; the carry is unchanged."""
     with pytest.raises(ContractError) as caught:
         leaky.step(obs)
     assert words in str(caught.value)
@@ -142,7 +142,7 @@ def test_wrong_observation(leaky, obs, words):
 @pytest.mark.parametrize('as_type', [np.float32, np.float64, list])
 @pytest.mark.parametrize('name', ['joint_angles', 'command'])
 def test_non_finite_input(leaky, bad, as_type, name):
-    """A broken sensor is named, with place and value; the carry stays as it was."""
+    """The error names the input, index and value; the carry is unchanged."""
     values = np.array(OBS[name])
     values[1] = bad
     obs = OBS | {name: list(values) if as_type is list else values.astype(as_type)}
@@ -154,7 +154,7 @@ def test_non_finite_input(leaky, bad, as_type, name):
 
 
 def test_input_that_no_float32_can_hold(leaky):
-    """1e300 becomes an infinity on the way in, and is refused as one."""
+    """1e300 becomes an infinity and is refused."""
     obs = OBS | {'joint_angles': np.array([1e300, 0.0])}
     with (
         warnings.catch_warnings(action='ignore'),
@@ -164,7 +164,7 @@ def test_input_that_no_float32_can_hold(leaky):
 
 
 def test_unused_input_is_checked_too(tmp_path):
-    """A NaN that this graph ignores is a broken sensor all the same."""
+    """A NaN that this graph ignores is refused as well."""
     graph = models.Builder()
     action = graph.op('Identity', 'joint_angles')
     following = graph.op('Identity', 'carry')
@@ -184,7 +184,7 @@ def test_unused_input_is_checked_too(tmp_path):
 )
 @pytest.mark.parametrize('steps_before', [0, 1, 2])
 def test_non_finite_output(sqrt, command, words, steps_before):
-    """A refused output is named, and the carry does not advance, whichever buffer it is in."""
+    """The error names the output, and the carry does not advance, whichever buffer it is in."""
     good = {'joint_angles': [1.0, 2.0], 'command': [4.0, 0.0, 0.0]}
     for _ in range(steps_before):
         sqrt.step(good)
@@ -194,7 +194,7 @@ def test_non_finite_output(sqrt, command, words, steps_before):
         with pytest.raises(NonFiniteError) as caught:
             sqrt.step(good | {'command': command})
         assert words in str(caught.value)
-        assert 'the carry stays as it was' in str(caught.value)
+        assert 'the carry unchanged' in str(caught.value)
         assert sqrt.carry.tolist() == before
         with pytest.raises(RuntimeError, match='without an infer'):
             sqrt.accept()
@@ -204,7 +204,7 @@ def test_non_finite_output(sqrt, command, words, steps_before):
 
 @pytest.mark.filterwarnings('ignore:overflow encountered in dot')
 def test_huge_but_finite_output_is_no_fault(tmp_path):
-    """The quick check squares numbers; what overflows there need not be infinite."""
+    """The quick check squares numbers, which may overflow."""
     policy = load_model(write(tmp_path, models.init_fn([0.0]), models.sqrt_step()))
     obs = {'joint_angles': [1e30, -1e30], 'command': [0.0, 1e38, 0.0]}
     assert policy.step(obs).tolist() == [np.float32(1e30), np.float32(-1e30)]

@@ -1,4 +1,4 @@
-"""The tar inside an archive: tricks that other readers fall for."""
+"""The tar inside an archive: tricks that mislead other readers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_tar_truncated_inside_the_gzip(tmp_path):
 
 
 def test_half_a_header(tmp_path):
-    """The end of the data in the middle of a header."""
+    """The data end inside a header."""
     whole = gzip.decompress(GOOD)
     first = 512 + -(-len(INIT) // 512) * 512
     text = refusal_of_bytes(tmp_path, gzip.compress(whole[: first + 100]))
@@ -56,7 +56,7 @@ def test_no_entry_at_all(tmp_path):
     ],
 )
 def test_only_regular_files(tmp_path, kind, words):
-    """A link to /etc/passwd under the name of an entry must not be followed."""
+    """A link to /etc/passwd under the name of an entry is not followed."""
     info = tarfile.TarInfo('init_fn.onnx')
     info.linkname = '/etc/passwd'
     data = bytearray(gzip.decompress(tar_of((info, b''))))
@@ -68,7 +68,7 @@ def test_only_regular_files(tmp_path, kind, words):
 
 @pytest.mark.parametrize('key', ['path', 'size', 'linkpath', 'GNU.sparse.realsize'])
 def test_pax_overrides_are_refused(tmp_path, key):
-    """A pax header could rename an entry or change its size behind the checks."""
+    """A pax header could rename an entry or change its size after the checks."""
     record = f' {key}=1\n'
     record = f'{len(record) + 2}{record}'
     info = tarfile.TarInfo('x')
@@ -79,21 +79,21 @@ def test_pax_overrides_are_refused(tmp_path, key):
 
 @pytest.mark.parametrize('body', [b'nonsense', b'0 a=b\n', b'9999999', b'-5 a=b\n'])
 def test_damaged_pax_header(tmp_path, body):
-    """A record length of nought would never end."""
+    """A record length of 0 would loop forever."""
     info = tarfile.TarInfo('x')
     info.type = tarfile.XHDTYPE
     assert 'damaged pax header at byte 0' in refusal_of_bytes(tmp_path, tar_of((info, body)))
 
 
 def test_data_behind_the_end_mark(tmp_path):
-    """Two archives in one file: other readers would see the other one."""
+    """Other readers could see a second archive."""
     text = refusal_of_bytes(tmp_path, gzip.compress(gzip.decompress(GOOD) * 2))
     assert 'data after the end-of-archive mark' in text
 
 
 @pytest.mark.parametrize('size', [b'-0000000001\0', b'\xff' * 12, b'\x80' + b'\xff' * 11])
 def test_negative_and_enormous_sizes(tmp_path, size):
-    """Sizes below zero have sent tar readers into endless loops."""
+    """Negative sizes have sent tar readers into endless loops."""
     data = bytearray(gzip.decompress(GOOD))
     data[124:136] = size
     fix_checksums(data)

@@ -1,4 +1,4 @@
-"""The bag: what came is what is read, by the readers people use, even after a kill."""
+"""The bag: common readers read back every message, also after a kill."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_mcap(path: Path) -> list[tuple[str, int, bytes]]:
 
 
 def test_both_readers_give_back_every_byte(tmp_path, types):
-    """A recording that changes a message is no evidence of anything."""
+    """Messages are recorded unchanged."""
     path = tmp_path / 'bag'
     bag = BagWriter(path, types)
     sent = [('/joint_states', 1000 + i, joint_state(i)) for i in range(50)]
@@ -85,7 +85,7 @@ def test_metadata_is_what_ros2_bag_wants(tmp_path, types):
 
 
 def test_messages_out_of_order_are_sorted_by_the_reader(tmp_path, types):
-    """Batches come topic by topic; playback must still be in the order of time."""
+    """Batches arrive by topic; playback must be in time order."""
     bag = BagWriter(tmp_path / 'bag', types)
     for stamp in (30, 10, 20):
         bag.add('/mode', STRING, stamp, text(str(stamp)))
@@ -103,7 +103,7 @@ def test_messages_out_of_order_are_sorted_by_the_reader(tmp_path, types):
     )
 )
 def test_any_sequence_of_calls_gives_a_readable_bag(tmp_path_factory, types, calls):
-    """Flushes of nothing, topics without messages, empty bags: readers must take them all."""
+    """Including empty flushes, topics without messages and empty bags."""
     path = tmp_path_factory.mktemp('run') / 'bag'
     bag = BagWriter(path, types)
     sent = []
@@ -122,7 +122,7 @@ def test_any_sequence_of_calls_gives_a_readable_bag(tmp_path_factory, types, cal
 
 
 def test_type_from_a_msg_file(tmp_path, types, monkeypatch):
-    """A user's own messages are recorded as well, with the definition of every part of them."""
+    """User-defined messages are recorded with the definitions of all nested types."""
     folder = tmp_path / 'ws' / 'share' / 'my_msgs' / 'msg'
     folder.mkdir(parents=True)
     (folder / 'Outer.msg').write_text('std_msgs/Header header\nInner[] parts\nInner[2] two\n')
@@ -141,7 +141,7 @@ def test_type_from_a_msg_file(tmp_path, types, monkeypatch):
 def test_unknown_type_is_refused_once_and_the_rest_goes_on(
     tmp_path, types, monkeypatch, content, why
 ):
-    """One exotic topic must not cost the recording of the others."""
+    """Other topics are still recorded."""
     folder = tmp_path / 'share' / 'odd_msgs' / 'msg'
     folder.mkdir(parents=True)
     if content is not None:
@@ -158,20 +158,20 @@ def test_unknown_type_is_refused_once_and_the_rest_goes_on(
 
 @pytest.mark.parametrize('name', ['String', 'std_msgs/String', '../x/msg/Y', 'a/srv/B', ''])
 def test_name_that_is_no_message_type_is_refused(types, name):
-    """A type's name becomes a file name: nothing but package/msg/Name may."""
+    """A type name becomes a file name: only package/msg/Name is allowed."""
     with pytest.raises(RunError, match='expected package/msg/Name'):
         types.definition(name)
 
 
 @pytest.mark.parametrize('distro', ['jazzy', 'kilted'])
 def test_hash_is_the_distributions_own(distro):
-    """The hash is what the graph says for this type (seen on the wire with both)."""
+    """Hashes as seen on the wire with both distributions."""
     _, digest = MessageTypes(distro).definition(JOINT_STATE)
     assert digest == 'RIHS01_a13ee3a330e346c9d87b5aa18d24e11690752bd33a0350f11c5882bc9179260e'
 
 
 def test_unknown_distribution_still_records(tmp_path):
-    """A ROS newer than this package must not stop the recording."""
+    """A newer ROS than this package is accepted."""
     bag = BagWriter(tmp_path / 'bag', MessageTypes('zzz'))
     assert bag.add('/mode', STRING, 1, text('run'))
     bag.close()
@@ -180,22 +180,22 @@ def test_unknown_distribution_still_records(tmp_path):
 def test_directory_in_use_is_one_clear_error(tmp_path, types):
     """A bag never overwrites another."""
     (tmp_path / 'bag').mkdir()
-    with pytest.raises(RunError, match='no bag can be made here') as error:
+    with pytest.raises(RunError, match='no bag can be created here') as error:
         BagWriter(tmp_path / 'bag', types)
     assert str(tmp_path / 'bag') in str(error.value)
 
 
 @pytest.mark.parametrize('below', ['file/bag', '/proc/none/bag'])
 def test_directory_that_cannot_be_made_is_one_clear_error(tmp_path, types, below):
-    """The user must learn which path and why."""
+    """The error names the path and the reason."""
     (tmp_path / 'file').touch()
-    with pytest.raises(RunError, match='no bag can be made here'):
+    with pytest.raises(RunError, match='no bag can be created here'):
         BagWriter(tmp_path / below, types)
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
 def test_full_disk_ends_the_bag_with_one_error(tmp_path, types):
-    """One error, then silence: whoever records goes on without."""
+    """One error; later calls are ignored."""
     bag = BagWriter(tmp_path / 'bag', types)
     bag._writer.storage.bio.close()
     bag._writer.storage.bio = open('/dev/full', 'wb')  # noqa: SIM115, PTH123
@@ -209,7 +209,7 @@ def test_full_disk_ends_the_bag_with_one_error(tmp_path, types):
 
 
 def test_killed_process_keeps_what_was_flushed(tmp_path):
-    """Kill -9: every chunk up to the last flush is whole in the file, for repair to index."""
+    """Kill -9: every chunk up to the last flush is complete, for repair to index."""
     code = (
         'import sys\n'
         'from pathlib import Path\n'
@@ -245,7 +245,7 @@ def test_killed_process_keeps_what_was_flushed(tmp_path):
 
 
 def test_record_of_the_bag_serialises(tmp_path, types):
-    """The counters go into run.json and diagnostics."""
+    """The counters are written to run.json and diagnostics."""
     bag = BagWriter(tmp_path / 'bag', types)
     bag.add('/mode', STRING, 1, text('run'))
     assert json.loads(json.dumps(bag.close())) == {'/mode': 1}

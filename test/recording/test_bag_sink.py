@@ -1,4 +1,4 @@
-"""Messages reach the bag of their run: held until it is known, and never in the robot's way."""
+"""Messages are held until their run's bag opens, and failures never raise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(path: Path) -> list[tuple[str, int, bytes]]:
 
 
 def test_messages_before_the_bag_are_in_it(tmp_path, types):
-    """The latched messages that describe the robot come before the run directory does."""
+    """Latched messages that describe the robot come before the run directory."""
     sink = BagSink(types)
     assert sink.add('/early', STRING, 1, cdr('a'))
     assert sink.open(tmp_path / 'bag')
@@ -43,7 +43,7 @@ def test_messages_before_the_bag_are_in_it(tmp_path, types):
 
 
 def test_held_memory_is_bounded_and_counted(tmp_path, types):
-    """A recorder that waits all night for a run must not eat the robot's memory."""
+    """A recorder may wait for hours without a run."""
     sink = BagSink(types, hold_bytes=10_000)
     for i in range(1000):
         sink.add('/clock', STRING, i, cdr(str(i)))
@@ -55,7 +55,7 @@ def test_held_memory_is_bounded_and_counted(tmp_path, types):
 
 
 def test_next_bag_begins_with_the_latched_state(tmp_path, types):
-    """A second run of the same robot has its gains and bridge state in its own bag as well."""
+    """A second run has gains and bridge state in its bag as well."""
     sink = BagSink(types)
     sink.offer('/gains', STRING, reliable=True, latched=1)
     sink.offer('/tf_static', STRING, reliable=True, latched=2)
@@ -76,11 +76,11 @@ def test_next_bag_begins_with_the_latched_state(tmp_path, types):
 
 
 def test_unusable_directory_turns_recording_off_until_the_next(tmp_path, types):
-    """One error; the node lives on, holds nothing in vain, and records the next run."""
+    """One error; nothing is held, and the next run is recorded."""
     (tmp_path / 'file').touch()
     sink = BagSink(types)
     assert not sink.open(tmp_path / 'file' / 'bag')
-    assert 'no bag can be made here' in sink.error
+    assert 'no bag can be created here' in sink.error
     assert not sink.add('/a', STRING, 1, cdr('lost'))
     assert sink.open(tmp_path / 'bag')
     assert sink.error is None
@@ -109,7 +109,7 @@ def test_failing_disk_is_one_error_and_never_raises(tmp_path, types, monkeypatch
 
 
 def test_many_messages_are_flushed_without_being_asked(tmp_path, types):
-    """Chunks stay small at high rates, so that ending one never holds up a tick."""
+    """Chunks stay small at high rates, so that ending one never delays a tick."""
     sink = BagSink(types)
     sink.open(tmp_path / 'bag')
     size = (tmp_path / 'bag' / 'bag.mcap').stat().st_size
@@ -120,7 +120,7 @@ def test_many_messages_are_flushed_without_being_asked(tmp_path, types):
 
 
 def test_refused_topics_are_told(tmp_path, types):
-    """The user learns which topic is missing in the bag, and why."""
+    """The reason for each refused topic is available."""
     sink = BagSink(types)
     assert sink.refused() == {}
     sink.open(tmp_path / 'bag')

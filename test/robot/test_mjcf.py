@@ -1,4 +1,4 @@
-"""What a robot file is drafted from: joints in actuator order, limits, torques, the IMU."""
+"""What is read from an MJCF: joints in actuator order, limits, torques, the IMU."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MODEL = """
 
 
 def test_joints_and_imu(tmp_path):
-    """Where the MJCF sets no limit nothing is made up; the IMU is seen from the base."""
+    """Missing limits are None; the IMU's pose is relative to the base."""
     path = tmp_path / 'm.xml'
     path.write_text(MODEL)
     facts = read_mjcf(path)
@@ -51,7 +51,7 @@ def test_joints_and_imu(tmp_path):
 
 @pytest.mark.parametrize('text', ['<mujoco/>', 'no xml', '<mujoco><bad/></mujoco>'])
 def test_what_is_no_robot_is_refused(tmp_path, text):
-    """With the file's name."""
+    """The error names the file."""
     path = tmp_path / 'm.xml'
     path.write_text(text)
     with pytest.raises(RobotError, match=r'm\.xml'):

@@ -1,4 +1,4 @@
-"""The robot YAML: a wrong number here would move a real leg wrongly."""
+"""The robot file is read strictly."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_the_robot_that_ships_loads():
 
 
 def test_fields_and_arrays(tmp_path):
-    """Arrays are in the order of the file, and nobody can change them by accident."""
+    """Arrays are in file order and read-only."""
     robot = load_robot(write(tmp_path, ROBOT))
     assert robot.joint_names == ('hip', 'knee')
     assert robot.mjcf is None
@@ -59,14 +59,14 @@ def test_fields_and_arrays(tmp_path):
 
 
 def test_mjcf_is_relative_to_the_file(tmp_path, monkeypatch):
-    """The same YAML must work from every working directory."""
+    """The same file works from every working directory."""
     write(tmp_path, ROBOT + 'mjcf: sub/../robot.xml\n')
     monkeypatch.chdir('/')
     assert load_robot(tmp_path / 'tiny.yaml').mjcf == tmp_path / 'robot.xml'
 
 
 def test_hardware_keys(tmp_path):
-    """Bus number, offset and direction are for the hardware bridges, and optional."""
+    """Id, offset and sign are optional."""
     entry = JOINT.replace('}', ', id: 31, offset: 0.1, sign: -1}')
     joint = load_robot(write(tmp_path, ROBOT + f'  ankle: {entry}\n')).joints[2]
     assert (joint.id, joint.offset, joint.sign) == (31, 0.1, -1)
@@ -90,7 +90,7 @@ def test_hardware_keys(tmp_path):
     ],
 )
 def test_mistakes(tmp_path, old, new, expected):
-    """Each mistake in a hand-written file is found at load, at its line and key."""
+    """Each mistake is reported with its line and key."""
     text = message(tmp_path, ROBOT.replace(old, new, 1))
     assert expected in text
     assert 'tiny.yaml' in text
@@ -100,15 +100,15 @@ def test_two_joints_cannot_share_a_bus_number(tmp_path):
     """Two joints on one motor would fight each other."""
     entry = JOINT.replace('}', ', id: 4}')
     text = message(tmp_path, ROBOT + f'  a: {entry}\n  b: {entry}\n')
-    assert 'id 4 is that of a as well' in text
+    assert 'id 4 is also the id of a' in text
 
 
 def test_no_joints(tmp_path):
-    """A robot without joints passes every per-joint check, and is useless."""
+    """At least one joint is required."""
     assert 'found no joints' in message(tmp_path, ROBOT.split('joints:')[0] + 'joints: {}\n')
 
 
 def test_unknown_name_lists_what_is_there():
-    """`robot:=bipd` is answered with the robots there are."""
+    """The error lists the robots in config/robots."""
     with pytest.raises(RobotError, match=r"no robot 'bipd' \(did you mean 'biped'\?\)"):
         load_robot('bipd')

@@ -1,4 +1,4 @@
-"""Films and windows: an optional part must say what is missing, and never hang."""
+"""Films and windows: missing parts give a clear error, and nothing hangs."""
 
 import sys
 from ctypes.util import find_library
@@ -22,7 +22,7 @@ def robot(tmp_path):
 
 
 def test_without_ffmpeg(robot, tmp_path, monkeypatch):
-    """The extra that is missing has a name."""
+    """The error names the missing extra."""
     monkeypatch.setitem(sys.modules, 'imageio_ffmpeg', None)
     with pytest.raises(ConfigError, match='pip install imageio-ffmpeg'):
         Film(tmp_path / 'film.mp4', robot, waits=True)
@@ -30,13 +30,13 @@ def test_without_ffmpeg(robot, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('name', ['film.avi', 'absent/film.mp4'])
 def test_bad_paths(robot, tmp_path, name):
-    """Found before the walk, not at its end."""
+    """Found before the walk."""
     with pytest.raises(ConfigError, match='video: found'):
         Film(tmp_path / name, robot, waits=True)
 
 
 def test_film_has_a_frame_for_each_thirtieth_of_a_second(robot, tmp_path):
-    """In lockstep the film waits for nothing and lacks nothing, whatever drawing costs."""
+    """In lockstep no frame is left out."""
     ffmpeg = pytest.importorskip('imageio_ffmpeg')
     try:
         film = Film(tmp_path / 'film.mp4', robot, waits=True, size=(320, 240))
@@ -67,7 +67,7 @@ def test_a_picture_needs_no_display(robot, monkeypatch):
 
 
 def test_camera(robot):
-    """Without a camera in the MJCF the film follows the base; with one, that is used."""
+    """Without a camera in the MJCF the film follows the base."""
     assert camera(robot).trackbodyid == robot.fitted.base
     biped = MujocoRobot(load_robot('biped'))
     assert camera(biped).fixedcamid == biped.model.camera('track').id
@@ -75,7 +75,7 @@ def test_camera(robot):
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='displays differ elsewhere')
 def test_no_window_without_a_display(robot, monkeypatch):
-    """On a server the window is the user's mistake, and there is another way."""
+    """The error suggests video:= instead."""
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     with pytest.raises(ConfigError, match=r'video:=FILE\.mp4'):

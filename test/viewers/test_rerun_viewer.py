@@ -1,4 +1,4 @@
-"""A viewer that cannot start is one line, not a command that waits for ever."""
+"""A viewer that cannot start is a one-line error and does not block."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ with socket.create_server(('127.0.0.1', int(sys.argv[-2]))) as server:
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.create_server(('127.0.0.1', 0)) as server:
         monkeypatch.setattr(rerun_viewer, 'PORT', server.getsockname()[1])
 
 
 def program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
-    """Stand in for the viewer."""
+    """A fake viewer program."""
     path = folder / 'rerun'
     path.write_text(f'#!{sys.executable}\n{text}')
     path.chmod(0o755)
@@ -44,12 +44,12 @@ def program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
             'no display',
         ),
         ("import sys; sys.exit('Error: no graphics')", 'ended at once: Error: no graphics'),
-        ('', 'without a word'),
+        ('', 'without any output'),
     ],
 )
 @pytest.mark.usefixtures('free')
 def test_one_that_ends_says_why(monkeypatch, tmp_path, text, said):
-    """Over ssh, or in a container."""
+    """For example over ssh, or in a container."""
     program(monkeypatch, tmp_path, text)
     with pytest.raises(RunError, match=said):
         rerun_viewer.open_viewer()
@@ -65,7 +65,7 @@ def test_none_is_there(monkeypatch):
 
 @pytest.mark.usefixtures('free')
 def test_it_is_started_on_this_machine_alone_and_then_used_again(monkeypatch, tmp_path):
-    """The SDK would have it listen on every network; a second one would have no port."""
+    """It listens on localhost only, and a running viewer is reused."""
     program(monkeypatch, tmp_path, LISTENS)
     assert rerun_viewer.open_viewer() == rerun_viewer.URL
     monkeypatch.setattr(rerun_viewer.shutil, 'which', lambda *_, **__: None)

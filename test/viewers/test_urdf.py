@@ -1,4 +1,4 @@
-"""URDF and MJCF are one robot: link poses, masses and meshes, held against MuJoCo's own."""
+"""URDF and MJCF describe the same robot: poses, masses and meshes against MuJoCo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.viewers.contacts import Contacts
-from kinfer_ros.viewers.description import describe
+from kinfer_ros.viewers.description import robot_urdf
 from kinfer_ros.viewers.urdf import UrdfTree
 
 ODD = """\
@@ -62,7 +62,7 @@ def write_stl(path: Path) -> None:
 
 @pytest.fixture
 def odd(tmp_path: Path) -> Robot:
-    """A robot with all that MJCF allows and URDF does not say in the same way."""
+    """A robot with features that MJCF and URDF express differently."""
     write_stl(tmp_path / 'parts' / 'wedge.stl')
     (tmp_path / 'odd.xml').write_text(ODD)
     joint = (
@@ -79,7 +79,7 @@ def odd(tmp_path: Path) -> Robot:
 
 
 def chained(tree: UrdfTree, angles: dict[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Every link's pose in the root: position and matrix."""
+    """Return every link's pose in the root: position and matrix."""
     found = {tree.root: (np.zeros(3), np.eye(3))}
     positions, quats = tree.transforms(angles)
     waiting = list(zip(tree.parents, tree.children, positions, quats, strict=True))
@@ -96,16 +96,16 @@ def chained(tree: UrdfTree, angles: dict[str, float]) -> dict[str, tuple[np.ndar
 
 
 def random_angles(model: mujoco.MjModel, rng: np.random.Generator) -> dict[str, float]:
-    """Angles for every joint but the free one."""
+    """Random angles for every joint but the free one."""
     moving = [j for j in range(model.njnt) if model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE]
     return {model.joint(j).name: float(rng.uniform(-1.0, 1.0)) for j in moving}
 
 
 def assert_equal_poses(robot: Robot) -> None:
-    """Hold the URDF's links against MuJoCo's bodies, in the base, at random joint angles."""
+    """Compare the URDF's links with MuJoCo's bodies, in the base, at random joint angles."""
     fitted = fit_model(robot)
     model, data = fitted.model, mujoco.MjData(fitted.model)
-    text, _ = describe(robot)
+    text, _ = robot_urdf(robot)
     tree = UrdfTree(text, 'made')
     rng = np.random.default_rng(0)
     for _ in range(3):
@@ -128,27 +128,27 @@ def assert_equal_poses(robot: Robot) -> None:
 
 
 def test_the_biped_is_the_same_robot() -> None:
-    """What RViz shows has to be what MuJoCo simulates."""
+    """RViz must show what MuJoCo simulates."""
     assert_equal_poses(load_robot('biped'))
 
 
 def test_an_odd_robot_is_the_same_robot(odd: Robot) -> None:
-    """Joints off their body's origin, two in a body, a zero that is none, a slide, a nameless."""
+    """Joints off the body origin, two in a body, a shifted zero, a slide, a nameless one."""
     assert_equal_poses(odd)
 
 
 @pytest.mark.parametrize('flat', [f for f in FLAT if f.path is not None], ids=lambda f: f.name)
 def test_robots_of_others_are_the_same_robots(flat, tmp_path: Path) -> None:
-    """Thirty joints, meshes and names that nobody here has chosen."""
+    """Thirty joints, meshes and names of other projects."""
     robot = load_robot(flat.robot_yaml(tmp_path))
     assert_equal_poses(robot)
-    text, _ = describe(robot)
+    text, _ = robot_urdf(robot)
     files = set(re.findall(r'filename="file://([^"]+)"', text))
     assert not [name for name in files if not Path(name).is_file()]
 
 
 def through_mujoco(text: str) -> mujoco.MjModel:
-    """Let MuJoCo's own URDF reader judge; it needs to be told to keep what it would leave out."""
+    """Load the URDF with MuJoCo's own reader, keeping what it would remove."""
     options = (
         '<mujoco><compiler fusestatic="false" discardvisual="false" strippath="false" '
         'boundmass="1e-6" boundinertia="1e-9"/>'
@@ -159,9 +159,9 @@ def through_mujoco(text: str) -> mujoco.MjModel:
 
 @pytest.mark.parametrize('which', ['biped', 'odd'])
 def test_another_reader_sees_the_same(which: str, odd: Robot) -> None:
-    """A mistake in our writer that our reader mends would show itself in RViz alone."""
+    """A mistake that our reader and writer share would otherwise stay hidden."""
     robot = odd if which == 'odd' else load_robot('biped')
-    text, _ = describe(robot)
+    text, _ = robot_urdf(robot)
     model = through_mujoco(text)
     data = mujoco.MjData(model)
     tree = UrdfTree(text, 'made')
@@ -179,8 +179,8 @@ def test_another_reader_sees_the_same(which: str, odd: Robot) -> None:
 
 
 def test_masses_and_limits_are_said(odd: Robot) -> None:
-    """A simulator that reads the URDF has to get the robot's weight, and its YAML's limits."""
-    root = ElementTree.fromstring(describe(odd)[0])
+    """A simulator that reads the URDF needs the robot's masses and its YAML's limits."""
+    root = ElementTree.fromstring(robot_urdf(odd)[0])
     masses = [float(mass.get('value')) for mass in root.iter('mass')]
     model = fit_model(odd).model
     assert sum(masses) == pytest.approx(model.body_mass[1:].sum(), rel=1e-9)
@@ -191,8 +191,8 @@ def test_masses_and_limits_are_said(odd: Robot) -> None:
 
 
 def test_an_ellipsoid_is_a_scaled_sphere(odd: Robot) -> None:
-    """URDF has none; one that is left out looks like a broken viewer."""
-    meshes = list(ElementTree.fromstring(describe(odd)[0]).iter('mesh'))
+    """URDF has no ellipsoid."""
+    meshes = list(ElementTree.fromstring(robot_urdf(odd)[0]).iter('mesh'))
     sphere = next(mesh for mesh in meshes if mesh.get('filename').endswith('shapes/sphere.stl'))
     assert sphere.get('scale') == '0.1 0.2 0.3'
     data = Path(sphere.get('filename').removeprefix('file://')).read_bytes()
@@ -203,33 +203,33 @@ def test_an_ellipsoid_is_a_scaled_sphere(odd: Robot) -> None:
 
 
 def test_a_link_without_visuals_shows_what_collides(odd: Robot) -> None:
-    """Models made for training have no visuals; a viewer of them would stay empty."""
+    """Models for training have no visuals."""
     assert odd.mjcf is not None
     text = odd.mjcf.read_text().replace('<geom size="0.03"/>', '<geom size="0.03" group="3"/>')
     odd.mjcf.write_text(text)
-    tip = ElementTree.fromstring(describe(odd)[0]).find('link[@name="tip"]')
+    tip = ElementTree.fromstring(robot_urdf(odd)[0]).find('link[@name="tip"]')
     assert tip.find('visual/geometry/sphere').get('radius') == '0.03'
 
 
 def test_what_urdf_lacks_is_noted(odd: Robot) -> None:
-    """A part that is left out in silence looks like a broken viewer."""
+    """Every part that is left out has a note."""
     assert odd.mjcf is not None
     text = odd.mjcf.read_text().replace(
         'type="ellipsoid" size="0.1 0.2 0.3"', 'type="mesh" mesh="made"'
     )
     text = text.replace('</asset>', '<mesh name="made" vertex="0 0 0 1 0 0 0 1 0 0 0 1"/></asset>')
     odd.mjcf.write_text(text)
-    assert describe(odd)[1] == ('mesh made has no file of its own: left out',)
+    assert robot_urdf(odd)[1] == ('mesh made has no file: left out',)
 
 
 def test_a_mesh_lies_where_it_did(odd: Robot) -> None:
-    """MuJoCo moves and turns the vertices of a mesh when it compiles; the file knows nothing."""
+    """MuJoCo transforms the vertices of a mesh when it compiles a model."""
     model = fit_model(odd).model
     geom = int(np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_MESH)[0])
     matrix = np.empty(9)
     mujoco.mju_quat2Mat(matrix, model.geom_quat[geom])
     expected = model.mesh_vert @ matrix.reshape(3, 3).T + model.geom_pos[geom]
-    visual = next(v for v in ElementTree.fromstring(describe(odd)[0]).iter('visual')
+    visual = next(v for v in ElementTree.fromstring(robot_urdf(odd)[0]).iter('visual')
                   if v.find('geometry/mesh') is not None)  # fmt: skip
     mesh, origin = visual.find('geometry/mesh'), visual.find('origin')
     scaled = CORNERS * [float(word) for word in mesh.get('scale').split()]
@@ -243,7 +243,7 @@ def test_a_mesh_lies_where_it_did(odd: Robot) -> None:
 
 
 def test_a_given_urdf_is_taken_as_it_is(tmp_path: Path) -> None:
-    """A robot that has a URDF of its own is shown with it, mimic joints and all."""
+    """A robot's own URDF is used unchanged, including mimic joints."""
     text = (
         '<robot name="given"><link name="base_link"/><link name="l"/><link name="m"/>'
         '<joint name="j" type="revolute"><parent link="base_link"/><child link="l"/>'
@@ -259,7 +259,7 @@ def test_a_given_urdf_is_taken_as_it_is(tmp_path: Path) -> None:
         'joints:\n  j: {lower: -1, upper: 1, home: 0, kp: 1, kd: 1, kp_max: 1, kd_max: 1,'
         ' torque_limit: 1, velocity_limit: 1}\n'
     )
-    found, notes = describe(load_robot(yaml))
+    found, notes = robot_urdf(load_robot(yaml))
     assert (found, notes) == (text, ())
     links = chained(UrdfTree(found, 'given.urdf'), {'j': np.pi / 2, 'unheard_of': 1.0})
     np.testing.assert_allclose(links['m'][0], [0.0, np.pi / 4 + 0.1, 1.0], atol=1e-12)
@@ -286,19 +286,19 @@ def test_a_given_urdf_is_taken_as_it_is(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_urdf_is_refused(text: str, said: str) -> None:
-    """With what was found; a viewer would only stay empty."""
+    """The error says what was found."""
     with pytest.raises(RobotError, match=said):
         UrdfTree(text, 'bad.urdf')
 
 
 def test_a_robot_without_a_description_says_what_to_add() -> None:
-    """K-Bot's file names no model, since none ships with the package."""
+    """K-Bot's file has no model, since none ships with the package."""
     with pytest.raises(RobotError, match="neither 'urdf' nor 'mjcf'"):
-        describe(load_robot('kbot'))
+        robot_urdf(load_robot('kbot'))
 
 
 def test_contacts_are_the_simulations(tmp_path: Path) -> None:
-    """Standing on both feet, then lifted: the marker has to tell the two apart."""
+    """Standing on both feet, then lifted."""
     robot = load_robot('biped')
     simulated = MujocoRobot(robot)
     simulated.hold_base(False)

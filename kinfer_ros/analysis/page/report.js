@@ -166,7 +166,7 @@
       const step = (width - LEFT - 24) / bars.length;
       pen.fillStyle = COLORS[run]; pen.globalAlpha = counts.length > 1 ? 0.6 : 1;
       bars.forEach((count, i) => {
-        // The square root shows the few late ones beside the many.
+        // The square root keeps the few late ticks visible.
         const size = Math.sqrt(count / most) * (height - 22);
         pen.fillRect(LEFT + i * step, height - 18 - size, Math.max(step - 1, 1), size);
       });
@@ -175,16 +175,16 @@
   }
 
   // Redraw only what is on the screen.
-  const shown = new Set();
-  let asked = false;
+  const onScreen = new Set();
+  let scheduled = false;
   function redraw() {
-    if (asked) return;
-    asked = true;
+    if (scheduled) return;
+    scheduled = true;
     requestAnimationFrame(() => {
-      asked = false;
+      scheduled = false;
       drawStrip();
-      shown.forEach((each) => each.paint());
-      document.body.dataset.drawn = shown.size;
+      onScreen.forEach((each) => each.paint());
+      document.body.dataset.drawn = onScreen.size;
       document.getElementById('range').textContent =
         view.from.toFixed(2) + ' to ' + view.to.toFixed(2) + ' s' +
         (view.cursor === null ? '' : ', at ' + view.cursor.toFixed(3) + ' s');
@@ -192,7 +192,7 @@
   }
   const watch = new IntersectionObserver((entries) => {
     entries.forEach((entry) => {
-      if (entry.isIntersecting) shown.add(entry.target.owner); else shown.delete(entry.target.owner);
+      if (entry.isIntersecting) onScreen.add(entry.target.owner); else onScreen.delete(entry.target.owner);
     });
     redraw();
   }, { rootMargin: '200px' });

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from kinfer_ros.viewers.live_state import Joint
+from kinfer_ros.viewers.live_state import LiveJoint
 from kinfer_ros.viewers.live_state import LiveState
 from kinfer_ros.viewers.live_state import sparkline
 
@@ -53,7 +53,7 @@ def _figures(state: LiveState) -> Table:
     return table
 
 
-def _joints(joints: dict[str, Joint]) -> Table:
+def _joints(joints: dict[str, LiveJoint]) -> Table:
     table = Table(box=None, padding=(0, 1))
     table.add_column('joint')
     for title in ('rad', 'target', 'error', 'rad/s', 'Nm', 'of limit'):

@@ -156,7 +156,7 @@ class _Show:
         """Send a text if it changed."""
         if text and self._sent_texts.get(what) != text:
             self._sent_texts[what] = text
-            self._log.say(self._recording, where, seconds, f'{what}: {text}')
+            self._log.log_text(self._recording, where, seconds, f'{what}: {text}')
 
     def close(self) -> None:
         """Send the remaining batch."""

@@ -31,7 +31,7 @@ from kinfer_ros.policy.importers.unitree_rl_lab import read_yaml
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import load_spec
-from kinfer_ros.robot.draft import Known
+from kinfer_ros.robot.draft import JointLimits
 from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
 
@@ -165,7 +165,7 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
     if mjcf.imu_site is not None:
         imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu_site}
         found.assume(f'robot file, IMU: the site {mjcf.imu_site} of {mjcf.path.name}')
-    known = {j.name: Known(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
+    known = {j.name: JointLimits(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
     place = mjcf.path.resolve()
     try:
         shown = str(place.relative_to(out.resolve()))

@@ -17,7 +17,7 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.contract import Contract
-from kinfer_ros.policy.onnx_header import opset_of
+from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
@@ -70,7 +70,7 @@ def _file_facts(archive: Archive) -> dict[str, Any]:
         'kind': 'ONNX file' if archive.init_fn is None else 'kinfer archive',
         'size_bytes': archive.path.stat().st_size,
         'sha256': archive.sha256,
-        'opset': opset_of(archive.step_fn),
+        'opset': read_opset(archive.step_fn),
         'network_inputs': _nodes(graph.inputs),
         'network_outputs': _nodes(graph.outputs),
         'metadata': dict(graph.metadata) | archive.metadata,
@@ -121,7 +121,7 @@ def _contract_facts(contract: Contract) -> dict[str, Any]:
 
 def _latency(policy: Policy) -> dict[str, float]:
     """Measure infer and accept for a robot at rest; :return: us."""
-    policy.at_rest(policy.contract.joint_biases)
+    policy.target_at_rest(policy.contract.joint_biases)
     for array in policy.inputs.values():
         array[:] = 0.0
     times = np.empty(ROUNDS)

@@ -82,11 +82,12 @@ def _read(path: Path) -> bytes:
 def _complete(given: dict[str, Any], policy: Policy, init: bytes) -> dict[str, Any]:
     """Return the metadata, with the keys that kinfer 0.6 requires first."""
     commands = given.get('command_names')
+    (carry,) = Graph(init, INIT_FN).run_once({}).values()
     required = {
         'joint_names': list(policy.contract.joint_names),
         'command_names': list(policy.contract.command_names) if commands is None else commands,
         # From init_fn: kinfer requires the shape even if the policy never reads the carry.
-        'carry_size': list(Graph(init, INIT_FN).evaluate()[0].shape),
+        'carry_size': list(carry.shape),
     }
     return required | {key: value for key, value in given.items() if key not in required}
 

@@ -16,7 +16,7 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.policy.archive import write_atomically
 from kinfer_ros.robot.kos_metadata import KosMetadata
 from kinfer_ros.robot.robot import load_robot
-from kinfer_ros.viewers.description import describe
+from kinfer_ros.viewers.description import robot_urdf
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def _robot(argv: Sequence[str] | None) -> int:
 
 
 def _urdf(arguments: argparse.Namespace) -> int:
-    text, notes = describe(load_robot(arguments.robot))
+    text, notes = robot_urdf(load_robot(arguments.robot))
     for note in notes:
         print(f'note: {note}', file=sys.stderr)
     if arguments.out is None:

@@ -23,7 +23,7 @@ from kinfer_ros.errors import RunError
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report import make_report
-from kinfer_ros.analysis.report_plots import Subject
+from kinfer_ros.analysis.report_plots import ReportedRun
 from kinfer_ros.run.directory import replace_file
 
 
@@ -91,22 +91,22 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _subject(path: Path, progress: Callable[[int], None]) -> Subject:
+def _subject(path: Path, progress: Callable[[int], None]) -> ReportedRun:
     run = RecordedRun.open(path)
     columns = read_columns(run, progress)
     if not run.facts:
-        return Subject(run, columns, [], ['a step log without run.json'])
+        return ReportedRun(run, columns, [], ['a step log without run.json'])
     if run.facts.get('ended') is None:
-        return Subject(run, columns, ['this run has not ended, or its process was killed'], [])
+        return ReportedRun(run, columns, ['this run has not ended, or its process was killed'], [])
     if 'counters' not in run.facts:
-        return Subject(run, columns, ['the process of this run was killed'], [])
+        return ReportedRun(run, columns, ['the process of this run was killed'], [])
     try:
-        return Subject(run, columns, *judge(path, run.facts))
+        return ReportedRun(run, columns, *judge(path, run.facts))
     except RunError as error:
-        return Subject(run, columns, [str(error)], [])
+        return ReportedRun(run, columns, [str(error)], [])
 
 
-def _plain(subject: Subject) -> dict[str, object]:
+def _plain(subject: ReportedRun) -> dict[str, object]:
     return {
         'run': str(subject.run.path),
         'records': len(subject.columns.step_id),

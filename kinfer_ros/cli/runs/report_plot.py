@@ -12,10 +12,10 @@ from kinfer_ros.errors import RunError
 from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
-from kinfer_ros.analysis.report_plots import Subject
+from kinfer_ros.analysis.report_plots import ReportedRun
 
 
-def draw(path: Path, subjects: Sequence[Subject]) -> None:
+def draw(path: Path, subjects: Sequence[ReportedRun]) -> None:
     """
     Write a PNG: lateness, tilt, command, velocity, output and tracking error; one column per run.
 
@@ -45,7 +45,7 @@ def draw(path: Path, subjects: Sequence[Subject]) -> None:
         plt.close(figure)
 
 
-def _rows(subject: Subject) -> list[tuple[str, Any]]:
+def _rows(subject: ReportedRun) -> list[tuple[str, Any]]:
     columns = subject.columns
     error = tracking_error(columns)
     return [

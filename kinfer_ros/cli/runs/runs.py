@@ -19,7 +19,7 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.analysis.run_list import OPEN
 from kinfer_ros.analysis.run_list import VERDICTS
-from kinfer_ros.analysis.run_list import Listed
+from kinfer_ros.analysis.run_list import RunSummary
 from kinfer_ros.analysis.run_list import list_runs
 from kinfer_ros.analysis.run_list import remove_runs
 
@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(found: list[Listed], arguments: argparse.Namespace) -> list[Listed]:
+def _chosen(found: list[RunSummary], arguments: argparse.Namespace) -> list[RunSummary]:
     for option in ('last', 'older'):
         number = getattr(arguments, option)
         if number is not None and number < 0:
@@ -78,7 +78,7 @@ def _chosen(found: list[Listed], arguments: argparse.Namespace) -> list[Listed]:
     return found
 
 
-def _table(found: list[Listed]) -> list[str]:
+def _table(found: list[RunSummary]) -> list[str]:
     if not found:
         return ['no runs']
     rows = [('run', 'verdict', 'run s', 'm', 'MB', 'robot', 'how it ended')]
@@ -105,11 +105,11 @@ def _table(found: list[Listed]) -> list[str]:
     return [*lines, f'{len(found)} runs, {sum(run.bytes for run in found) / 1e6:.1f} MB; * latest']
 
 
-def _as_json(found: list[Listed]) -> str:
+def _as_json(found: list[RunSummary]) -> str:
     return json.dumps([asdict(run) | {'path': str(run.path)} for run in found], indent=2)
 
 
-def _remove(found: list[Listed], arguments: argparse.Namespace) -> int:
+def _remove(found: list[RunSummary], arguments: argparse.Namespace) -> int:
     going = [run for run in found if run.verdict != OPEN]
     for run in found:
         if run.verdict == OPEN:

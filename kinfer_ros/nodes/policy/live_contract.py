@@ -7,7 +7,7 @@ from typing import Any
 
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import as_table
-from kinfer_ros.contract.report import refuse
+from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.ros.live_check import Sources
 from kinfer_ros.ros.live_check import check_from_inside
 from kinfer_ros.run.setup import PolicySetup
@@ -27,7 +27,7 @@ def check_live_contract(
         setup.policy, setup.robot, sources, setup.rate_hz, lockstep=lockstep, sim=sim
     )
     report = [*setup.report, *live]
-    refuse(report, setup.policy.contract, setup.robot)
+    raise_if_failed(report, setup.policy.contract, setup.robot)
     for row in report:
         if row.verdict == WARN:
             warn(f'contract: {as_table([row])}')

@@ -1,8 +1,7 @@
-"""A contract that another project wrote, on its way to a policy spec: what it says, what it lacks.
+"""A contract read from another project's files, to be written as a policy spec.
 
-Isaac Lab, mjlab and unitree_rl_lab each leave a part of the contract in their exports. Each reader
-fills one of these; what had to be assumed is written down beside it, because a converter that
-guesses in silence is worse than none.
+Exports of Isaac Lab, mjlab and unitree_rl_lab each contain a part of the contract. Whatever is
+missing is assumed, and listed in `assumptions`.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ TERMS: dict[str, dict[str, Any]] = {
     'gait_phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
     'phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
 }
-"""Terms of Isaac Lab, mjlab, holosoma and unitree_rl_lab by name, as terms of a spec."""
+"""Spec terms, by the names that Isaac Lab, mjlab, holosoma and unitree_rl_lab use."""
 
 
 @dataclass
 class ImportedContract:
-    """What a file of another project says; vectors in `joints` order."""
+    """Contract of another project; vectors in `joints` order."""
 
     name: str
     joints: list[str]
@@ -68,25 +67,28 @@ class ImportedContract:
     action: dict[str, Any] = field(default_factory=dict)
     states: dict[str, Any] | None = None
     robot_joints: list[str] = field(default_factory=list)
-    """The robot's own order; `joints` where nothing tells it."""
+    """Joints in the robot's order; `joints` where it is not known."""
     assumptions: list[str] = field(default_factory=list)
 
     def assume(self, text: str) -> None:
-        """Note what the file does not say."""
+        """Note an assumption for something that is not in the file."""
         self.assumptions.append(text)
 
     def spec(self) -> dict[str, Any]:
-        """The policy spec as plain data."""
+        """Return the policy spec as plain data."""
         content: dict[str, Any] = {
             'name': self.name,
             'control_rate': self.control_rate,
             'joints': self.joints,
             'default_pose': self.default_pose,
         }
-        gains = {'kp': self.kp, 'kd': self.kd}
-        found = {key: simple(values) for key, values in gains.items() if values is not None}
-        if found:
-            content['gains'] = found
+        gains = {
+            key: collapse_equal(values)
+            for key, values in (('kp', self.kp), ('kd', self.kd))
+            if values is not None
+        }
+        if gains:
+            content['gains'] = gains
         if self.commands:
             content['commands'] = self.commands
         if self.phase is not None:
@@ -97,16 +99,16 @@ class ImportedContract:
         return content
 
 
-def simple(values: Sequence[float]) -> float | list[float]:
-    """One number where all are the same."""
+def collapse_equal(values: Sequence[float]) -> float | list[float]:
+    """Return one number where all are equal, else the list."""
     return values[0] if len(set(values)) == 1 else list(values)
 
 
-def term_of(name: str, where: str) -> dict[str, Any]:
+def spec_term(name: str, where: str) -> dict[str, Any]:
     """
-    The spec's term for a term of another project.
+    Return the spec term for a term of another project.
 
-    :raises ModelError: nothing here is known by that name.
+    :raises ModelError: the name is not known.
     """
     if name not in TERMS:
         raise ModelError(
@@ -116,30 +118,30 @@ def term_of(name: str, where: str) -> dict[str, Any]:
     return dict(TERMS[name])
 
 
-def numbers(value: Any, where: str, count: int | None = None) -> list[float]:
+def read_numbers(value: Any, where: str, count: int | None = None) -> list[float]:
     """
-    A list of finite numbers.
+    Read a list of finite numbers.
 
-    :raises ModelError: it is none, or of another length.
+    :raises ModelError: it is something else, or of another length.
     """
     good = isinstance(value, Sequence) and not isinstance(value, str)
     if good:
         try:
-            found = [float(entry) for entry in value]
+            values = [float(entry) for entry in value]
         except (TypeError, ValueError):
             good = False
-    if not good or any(abs(entry) > 1e30 or entry != entry for entry in found):
+    if not good or any(abs(entry) > 1e30 or entry != entry for entry in values):
         raise ModelError(f'{where}: found {str(value)[:80]!r}, expected a list of numbers')
-    if count is not None and len(found) != count:
-        raise ModelError(f'{where}: found {len(found)} numbers, expected {count}')
-    return found
+    if count is not None and len(values) != count:
+        raise ModelError(f'{where}: found {len(values)} numbers, expected {count}')
+    return values
 
 
-def needed(content: Mapping[str, Any], key: str, where: str) -> Any:
+def require_key(content: Mapping[str, Any], key: str, where: str) -> Any:
     """
-    A value that has to be there.
+    Return the value of a required key.
 
-    :raises ModelError: it is not.
+    :raises ModelError: the key is missing.
     """
     if content.get(key) is None:
         listed = ', '.join(str(each) for each in content) or 'nothing'

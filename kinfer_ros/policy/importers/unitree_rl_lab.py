@@ -1,9 +1,9 @@
-"""Reads unitree_rl_lab's deploy.yaml, which names no joint: their names come from elsewhere.
+"""Reads unitree_rl_lab's deploy.yaml, which has no joint names: they come from elsewhere.
 
-What it means was read in unitree_rl_lab's own runtime (deploy/include/isaaclab): `stiffness` and
-`damping` are in the order of the SDK's motors, all else in that of the policy; `joint_ids_map`
-says which motor each of the policy's joints is; `clip` of an action is applied to the target; a
-term's frames stand together, oldest first, unless `use_gym_history` is set.
+Semantics as in unitree_rl_lab's runtime (deploy/include/isaaclab): `stiffness` and `damping` are
+in the motor order of the SDK, all else in policy order; `joint_ids_map` gives the motor of each
+policy joint; the `clip` of an action applies to the target; the frames of a term are together,
+oldest first, unless `use_gym_history` is set.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
-from kinfer_ros.policy.importers.contract import needed
-from kinfer_ros.policy.importers.contract import numbers
-from kinfer_ros.policy.importers.contract import simple
-from kinfer_ros.policy.importers.contract import term_of
-from kinfer_ros.yaml_file import SIZE_LIMIT
+from kinfer_ros.policy.importers.contract import collapse_equal
+from kinfer_ros.policy.importers.contract import read_numbers
+from kinfer_ros.policy.importers.contract import require_key
+from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.yaml_file import MAX_BYTES
 
 SWITCHES = ('use_gym_history', 'scale_first')
 RANGES = {'lin_vel_x': 'xvel', 'lin_vel_y': 'yvel', 'ang_vel_z': 'yawrate'}
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
-    """Takes Python's own tags (`slice(None)`) for plain lists; nothing is called."""
+    """Reads Python's tags (`slice(None)`) as plain lists, without calling anything."""
 
 
 def _python_tag(loader: Any, suffix: str, node: Any) -> Any:
@@ -42,7 +42,7 @@ _Loader.add_multi_constructor('tag:yaml.org,2002:python/', _python_tag)
 
 
 def is_deploy_yaml(content: Any) -> bool:
-    """Tell whether a YAML file is one of these."""
+    """Whether the content is that of a deploy.yaml."""
     return isinstance(content, dict) and {'joint_ids_map', 'observations'} <= content.keys()
 
 
@@ -54,9 +54,9 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         with path.open('rb') as file:
-            data = file.read(SIZE_LIMIT + 1)
-        if len(data) > SIZE_LIMIT:
-            raise ModelError(f'{path}: is larger than {SIZE_LIMIT} bytes')
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ModelError(f'{path}: is larger than {MAX_BYTES} bytes')
         return yaml.load(data, Loader=_Loader)  # noqa: S506  a SafeLoader
     except OSError as error:
         raise ModelError(f'{path}: cannot be read: {error.strerror}') from None
@@ -66,69 +66,73 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_deploy(
-    path: Path, content: dict[str, Any], motors: Sequence[str], told_by: str
+    path: Path, content: dict[str, Any], motors: Sequence[str], source: str
 ) -> ImportedContract:
     """
-    Turn a deploy.yaml into a contract.
+    Read a contract from a deploy.yaml.
 
     :param motors: joint names in the SDK's order.
-    :param told_by: where they come from, for the report.
-    :raises ModelError: a key is missing, or says what is not known here.
+    :param source: where these names come from, for the report.
+    :raises ModelError: a key is missing or has an unknown value.
     """
     where = str(path)
-    order = [int(entry) for entry in numbers(content['joint_ids_map'], f'{where}: joint_ids_map')]
+    order = [
+        int(entry) for entry in read_numbers(content['joint_ids_map'], f'{where}: joint_ids_map')
+    ]
     count = len(order)
     if sorted(order) != sorted(set(order)) or not all(0 <= at < len(motors) for at in order):
         raise ModelError(
             f'{where}: joint_ids_map: found {order}, expected each of 0 to {len(motors) - 1} at '
-            f'most once: {told_by} names {len(motors)} joints: {", ".join(motors)}'
+            f'most once: {source} names {len(motors)} joints: {", ".join(motors)}'
         )
     joints = [motors[at] for at in order]
-    pose = numbers(needed(content, 'default_joint_pos', where), 'default_joint_pos', count)
-    found = ImportedContract(
+    pose = read_numbers(
+        require_key(content, 'default_joint_pos', where), 'default_joint_pos', count
+    )
+    contract = ImportedContract(
         path.parent.name or path.stem, joints, pose, robot_joints=list(motors)
     )
-    found.assume(f'joint names: {told_by}, in the order of the SDK (the file has no names)')
-    found.assume('stiffness and damping are in SDK order, all other lists in policy order')
-    found.kp = _by_motor(content, 'stiffness', order, where)
-    found.kd = _by_motor(content, 'damping', order, where)
+    contract.assume(f'joint names: {source}, in the order of the SDK (the file has no names)')
+    contract.assume('stiffness and damping are in SDK order, all other lists in policy order')
+    contract.kp = _read_by_motor(content, 'stiffness', order, where)
+    contract.kd = _read_by_motor(content, 'damping', order, where)
     if content.get('step_dt') is None:
-        found.assume('control rate: 50 Hz (the file has no step_dt)')
+        contract.assume('control rate: 50 Hz (the file has no step_dt)')
     else:
-        found.control_rate = round(1.0 / float(content['step_dt']), 6)
-    _read_commands(found, content)
-    _read_action(found, content, pose, where)
-    _read_observations(found, content, where)
-    return found
+        contract.control_rate = round(1.0 / float(content['step_dt']), 6)
+    _read_commands(contract, content)
+    _read_action(contract, content, pose, where)
+    _read_observations(contract, content, where)
+    return contract
 
 
-def _by_motor(
+def _read_by_motor(
     content: dict[str, Any], key: str, order: list[int], where: str
 ) -> list[float] | None:
     if content.get(key) is None:
         return None
-    values = numbers(content[key], f'{where}: {key}')
+    values = read_numbers(content[key], f'{where}: {key}')
     if max(order) >= len(values):
         raise ModelError(f'{where}: {key}: found {len(values)} numbers, expected one a motor')
     return [values[at] for at in order]
 
 
-def _read_commands(found: ImportedContract, content: dict[str, Any]) -> None:
+def _read_commands(contract: ImportedContract, content: dict[str, Any]) -> None:
     commands = content.get('commands') or {}
     ranges = (commands.get('base_velocity') or {}).get('ranges') or {}
-    found.commands = dict.fromkeys(TWIST)
+    contract.commands = dict.fromkeys(TWIST)
     for theirs, ours in RANGES.items():
         if ranges.get(theirs) is not None:
-            found.commands[ours] = numbers(ranges[theirs], f'commands: {theirs}', 2)
-    free = [name for name, pair in found.commands.items() if pair is None]
+            contract.commands[ours] = read_numbers(ranges[theirs], f'commands: {theirs}', 2)
+    free = [name for name, pair in contract.commands.items() if pair is None]
     if free:
-        found.assume(f'command ranges: none for {", ".join(free)}; they are not limited')
+        contract.assume(f'command ranges: none for {", ".join(free)}; they are not limited')
 
 
 def _read_action(
-    found: ImportedContract, content: dict[str, Any], pose: list[float], where: str
+    contract: ImportedContract, content: dict[str, Any], pose: list[float], where: str
 ) -> None:
-    actions = needed(content, 'actions', where)
+    actions = require_key(content, 'actions', where)
     if list(actions) != ['JointPositionAction']:
         raise ModelError(
             f'{where}: actions: found {", ".join(actions)}, expected JointPositionAction alone'
@@ -136,55 +140,55 @@ def _read_action(
     action = actions['JointPositionAction']
     ids = action.get('joint_ids')
     whole = ids is None or ids == [None, None, None]  # slice(None)
-    names = found.joints if whole else [found.joints[int(at)] for at in ids]
-    places = [found.joints.index(name) for name in names]
-    scale = numbers(needed(action, 'scale', where), f'{where}: action scale', len(names))
+    names = contract.joints if whole else [contract.joints[int(at)] for at in ids]
+    places = [contract.joints.index(name) for name in names]
+    scale = read_numbers(require_key(action, 'scale', where), f'{where}: action scale', len(names))
     offset = action.get('offset')
-    offset = [0.0] * len(names) if offset is None else numbers(offset, 'offset', len(names))
-    found.action = {'relative_to': 'default_pose'}
+    offset = [0.0] * len(names) if offset is None else read_numbers(offset, 'offset', len(names))
+    contract.action = {'relative_to': 'default_pose'}
     if not whole:
-        found.action['joints'] = names
-    found.action['scale'] = simple(scale)
+        contract.action['joints'] = names
+    contract.action['scale'] = collapse_equal(scale)
     if offset != [pose[at] for at in places]:
-        found.action['relative_to'] = 'zero'
-        found.action['offset'] = simple(offset)
+        contract.action['relative_to'] = 'zero'
+        contract.action['offset'] = collapse_equal(offset)
     if action.get('clip') is not None:
-        found.action['target_clip'] = action['clip']
-        found.assume('clip of the action: applied to the target, in rad, as its runtime does')
+        contract.action['target_clip'] = action['clip']
+        contract.assume('clip of the action: applied to the target, in rad, as its runtime does')
 
 
-def _read_observations(found: ImportedContract, content: dict[str, Any], where: str) -> None:
-    terms = needed(content, 'observations', where)
+def _read_observations(contract: ImportedContract, content: dict[str, Any], where: str) -> None:
+    terms = require_key(content, 'observations', where)
     nested = [name for name, entry in terms.items() if _is_group(entry)]
     if nested:
         if len(nested) != 1:
             raise ModelError(
                 f'{where}: observations: found the groups {", ".join(nested)}, expected one: a '
-                'network with several inputs needs a runtime of its own'
+                'network with several inputs is not supported'
             )
-        found.observation['input'] = nested[0]
+        contract.observation['input'] = nested[0]
         terms = terms[nested[0]]
     per_frame = bool(terms.get('use_gym_history', False))
     scale_first = bool(terms.get('scale_first', False))
     if 'scale_first' not in terms:
-        found.assume('clip of a term: applied before its scale (the file has no scale_first)')
+        contract.assume('clip of a term: applied before its scale (the file has no scale_first)')
     entries = {name: entry or {} for name, entry in terms.items() if name not in SWITCHES}
     lengths = {name: int(entry.get('history_length') or 1) for name, entry in entries.items()}
     longest = max(lengths.values(), default=1)
     if longest > 1:
-        found.observation['history'] = {
+        contract.observation['history'] = {
             'length': longest,
             'layout': 'per_frame' if per_frame else 'per_term',
             'order': 'oldest_first',
             'first': 'repeat',
         }
-        found.assume('history: oldest first, at the start the first frame repeated')
-    found.observation['terms'] = []
+        contract.assume('history: oldest first, at the start the first frame repeated')
+    contract.observation['terms'] = []
     for name, entry in entries.items():
-        term = _term(found, name, entry, scale_first, where)
+        term = _read_term(contract, name, entry, scale_first, where)
         if lengths[name] != longest:
             term['history'] = lengths[name]
-        found.observation['terms'].append(term)
+        contract.observation['terms'].append(term)
 
 
 def _is_group(entry: Any) -> bool:
@@ -193,26 +197,28 @@ def _is_group(entry: Any) -> bool:
     )
 
 
-def _term(
-    found: ImportedContract, name: str, entry: dict[str, Any], scale_first: bool, where: str
+def _read_term(
+    contract: ImportedContract, name: str, entry: dict[str, Any], scale_first: bool, where: str
 ) -> dict[str, Any]:
-    term = term_of(name, where)
+    term = spec_term(name, where)
     parameters = entry.get('params') or {}
     if term['source'] == 'gravity':
-        found.assume('gravity: a unit vector, (0, 0, -1) upright')
+        contract.assume('gravity: a unit vector, (0, 0, -1) upright')
     if term['source'] == 'phase':
-        period = float(needed(parameters, 'period', f'{where}: {name}'))
-        start = math.tau / period / found.control_rate
-        found.phase = {'frequency': 1.0 / period, 'start': [start], 'wrap': 'two_pi'}
-        found.assume('gait clock: moves on before the first step, and while the command is zero')
+        period = float(require_key(parameters, 'period', f'{where}: {name}'))
+        start = math.tau / period / contract.control_rate
+        contract.phase = {'frequency': 1.0 / period, 'start': [start], 'wrap': 'two_pi'}
+        contract.assume(
+            'gait clock: moves on before the first step, and while the command is zero'
+        )
     ids = (parameters.get('asset_cfg') or {}).get('joint_ids')
     if isinstance(ids, list) and ids != [None, None, None]:
-        term['joints'] = [found.joints[int(at)] for at in ids]
+        term['joints'] = [contract.joints[int(at)] for at in ids]
     if entry.get('scale') is not None:
         scale = entry['scale']
-        values = [float(scale)] if isinstance(scale, int | float) else numbers(scale, name)
+        values = [float(scale)] if isinstance(scale, int | float) else read_numbers(scale, name)
         if set(values) != {1.0}:
-            term['scale'] = simple(values)
+            term['scale'] = collapse_equal(values)
     if entry.get('clip') is not None:
         term['clip_scaled' if scale_first else 'clip'] = entry['clip']
     return term

@@ -42,7 +42,7 @@ def test_a_failure_is_exit_code_1(tmp_path, capsys):
     code, out, err = run_check(capsys, MODEL, '--robot', robot.path)
     assert (code, err) == (1, '')
     assert 'fail     joints' in out
-    assert '-> name them alike' in out
+    assert '-> use the same names in' in out
     assert 'does not fit' in out
 
 
@@ -160,7 +160,7 @@ def test_live_against_a_bad_driver(tmp_path, bad_driver):
     done = live(tmp_path, bad_driver)
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'fail     gravity sign' in done.stdout
-    assert 'w x y z lie in the fields x y z w' in done.stdout
+    assert 'the fields x y z w hold w x y z' in done.stdout
 
 
 def test_the_policy_node_refuses_a_bad_driver_with_the_same_report(tmp_path, bad_driver):
@@ -173,6 +173,6 @@ def test_the_policy_node_refuses_a_bad_driver_with_the_same_report(tmp_path, bad
         assert policy.wait(START) == 2, policy.output
     assert 'does not fit the robot biped' in policy.output
     assert 'fail     gravity sign' in policy.output
-    assert 'w x y z lie in the fields x y z w' in policy.output
+    assert 'the fields x y z w hold w x y z' in policy.output
     assert 'Traceback' not in policy.output
     assert not (tmp_path / 'runs').exists()

@@ -13,7 +13,7 @@ from helpers import flat_models
 from helpers import models
 from helpers.processes import REPOSITORY
 from kinfer_ros.__main__ import main
-from kinfer_ros.policy.onnx_header import opset_of
+from kinfer_ros.policy.onnx_header import read_opset
 
 MODEL = REPOSITORY / 'robots' / 'biped' / 'walk.kinfer'
 
@@ -89,7 +89,7 @@ def test_opset(opset):
     model = onnx.load_from_string(flat_models.linear(3)[0])
     model.opset_import[0].version = opset
     model.opset_import.insert(0, onnx.helper.make_opsetid('ai.onnx.ml', 3))
-    assert opset_of(model.SerializeToString()) == opset
+    assert read_opset(model.SerializeToString()) == opset
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
@@ -97,4 +97,4 @@ def test_opset_of_anything(data, cut):
     """A damaged file has no opset, and raises nothing."""
     good = flat_models.linear(3)[0]
     for each in (data, good[:cut], good[:cut] + data):
-        assert opset_of(each) is None or np.isreal(opset_of(each))
+        assert read_opset(each) is None or np.isreal(read_opset(each))
