@@ -13,7 +13,7 @@ from dataclasses import fields
 import numpy as np
 
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
-from kinfer_ros.bridges.mujoco.robot import ImuNoise
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 
 Range = tuple[float, float]
 """Lowest and highest value."""

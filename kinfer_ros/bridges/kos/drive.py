@@ -1,8 +1,8 @@
-"""Brings KOS actuators to the targets, gains and torque that are wanted of them.
+"""Sends targets, gains and torque switches to KOS actuators.
 
-Targets: one call at a time, the newest wins, so that a slow server is never sent a queue of old
-poses. Gains: only the joints that differ are configured, all together. What a joint has in force
-is unknown until it has been told, and again after the link was lost.
+Targets: one call at a time, the newest wins, so that a slow server never gets a queue of old
+poses. Gains: only joints whose gains differ are configured, all of them concurrently. The gains
+in force are unknown before a joint was configured and after the link was lost.
 """
 
 from __future__ import annotations
@@ -11,41 +11,24 @@ import asyncio
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.errors import BridgeError
 
-_NAMED = 6
-"""Joints that a message names; more are counted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gains:
-    """Stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N]."""
-
-    kp: Float64
-    kd: Float64
-    torque_limit: Float64
-
-    def softened(self, share: float) -> Gains:
-        """Return the same with only a share of the stiffness; 0 is damping."""
-        return Gains(self.kp * share, self.kd, self.torque_limit)
-
-    def rows(self) -> Float64:
-        """Return [3, N], to compare."""
-        return np.stack((self.kp, self.kd, self.torque_limit))
+_MAX_NAMED = 6
+"""Joints that a message names; the others are counted."""
 
 
 class KosDrive:
     """
-    The way from the bridge to the actuators; lives on the asyncio loop of its client.
+    The way from the bridge to the actuators, on the asyncio loop of its client.
 
-    :param on_problem: takes one line on whatever could not be sent.
+    :param on_problem: takes one line on each thing that could not be sent.
     """
 
     def __init__(
@@ -60,24 +43,24 @@ class KosDrive:
         self._waiting: Float64 | None = None
         self._sender: asyncio.Task[None] | None = None
         self.changed_ns = 0
-        """Steady clock when an actuator was configured last."""
+        """Steady clock at the last configuration of an actuator."""
         self.sent = 0
-        """Calls that brought a target."""
+        """Calls that sent a target."""
         self.replaced = 0
-        """Targets that were replaced by newer ones before they went out."""
+        """Targets that newer ones replaced before they were sent."""
 
     @property
     def ids(self) -> tuple[int, ...]:
         """The actuators, in the robot's order."""
         return self._units.ids
 
-    def say(self, ids: Sequence[int]) -> str:
-        """Name some actuators by their joints."""
-        more = f' and {len(ids) - _NAMED} more' if len(ids) > _NAMED else ''
-        return ', '.join(self._units.name(each) for each in ids[:_NAMED]) + more
+    def format_joints(self, ids: Sequence[int]) -> str:
+        """Return the joints of some actuators."""
+        more = f' and {len(ids) - _MAX_NAMED} more' if len(ids) > _MAX_NAMED else ''
+        return ', '.join(self._units.name(each) for each in ids[:_MAX_NAMED]) + more
 
     def send(self, target: Float64) -> None:
-        """Send a target [N] rad as soon as the call before has ended; the newest wins."""
+        """Send a target [N] rad when the previous call has ended; the newest wins."""
         if self._waiting is not None:
             self.replaced += 1
         self._waiting = target
@@ -107,19 +90,19 @@ class KosDrive:
             refused = await self._client.command(self._units.to_degrees(target))
         self.sent += 1
         if refused:
-            self._on_problem(f'targets refused by {self._say(dict(refused))}')
+            self._on_problem(f'targets refused by {self._format_reasons(dict(refused))}')
 
     def forget(self) -> None:
-        """Take nothing for granted any more: the robot may have been restarted."""
+        """Forget the gains in force: the robot may have been restarted."""
         self._in_force[:] = np.nan
 
     def has(self, gains: Gains) -> bool:
-        """Tell whether these are in force in every joint."""
+        """Tell whether these gains are in force in every joint."""
         return bool(np.array_equal(self._in_force, gains.rows()))
 
     async def configure(self, gains: Gains, torque: bool | None = None) -> None:
         """
-        Bring gains into force, and switch the torque if that is not None.
+        Bring gains into force, and switch the torque if `torque` is not None.
 
         :raises BridgeError: an actuator refused or did not answer; those that did are set.
         """
@@ -133,10 +116,10 @@ class KosDrive:
         answers = zip(joints, outcome, strict=True)
         failed = {self._units.ids[i]: text for i, text in answers if text}
         if failed:
-            raise BridgeError(f'cannot configure {self._say(failed)}')
+            raise BridgeError(f'cannot configure {self._format_reasons(failed)}')
 
     async def _configure_one(self, index: int, row: Float64, torque: bool | None) -> str:
-        """Configure one actuator; return what went wrong, or ''."""
+        """Configure one actuator; return the error, or ''."""
         self._in_force[:, index] = np.nan
         kp, kd, limit = row.tolist()
         try:
@@ -147,11 +130,11 @@ class KosDrive:
         self.changed_ns = time.monotonic_ns()
         return ''
 
-    def _say(self, reasons: dict[int, str]) -> str:
-        """Name the joints with their reasons; one reason for all is said once."""
+    def _format_reasons(self, reasons: dict[int, str]) -> str:
+        """Return the joints with their reasons; a reason that all share is given once."""
         texts = set(reasons.values())
         if len(texts) == 1:
-            return f'{self.say(list(reasons))}: {texts.pop()}'
+            return f'{self.format_joints(list(reasons))}: {texts.pop()}'
         pairs = [f'{self._units.name(each)}: {text}' for each, text in reasons.items()]
-        more = f'; and {len(pairs) - _NAMED} more' if len(pairs) > _NAMED else ''
-        return '; '.join(pairs[:_NAMED]) + more
+        more = f'; and {len(pairs) - _MAX_NAMED} more' if len(pairs) > _MAX_NAMED else ''
+        return '; '.join(pairs[:_MAX_NAMED]) + more

@@ -1,7 +1,6 @@
 """Robot joints to KOS actuators and back: ids, degrees, offset and sign.
 
-Everything behind the bridge is rad in the robot's joint order; everything before it is degrees by
-actuator id. Without one place for that, one of the two would get lost on some path.
+The bridge uses rad in the robot's joint order, KOS degrees by actuator id.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class JointUnits:
         self._offset = np.array([joint.offset for joint in robot.joints], np.float64)
 
     def name(self, actuator_id: int) -> str:
-        """Return what to call an actuator in a message: its joint and its id."""
+        """Return the name of an actuator in messages: its joint and its id."""
         return f'{self._name_of.get(actuator_id, "no joint of the robot")} (id {actuator_id})'
 
     def to_degrees(self, position: Float64) -> list[float]:

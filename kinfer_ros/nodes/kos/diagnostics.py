@@ -12,8 +12,8 @@ from diagnostic_msgs.msg import KeyValue
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.session import DAMPING
-from kinfer_ros.bridges.session import ENABLED
+from kinfer_ros.bridges.states import DAMPING
+from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.control.timing import Histogram
 
 

@@ -39,6 +39,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
+from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
@@ -46,7 +47,6 @@ from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.sample import ImuSample
 from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.units import JointUnits
-from kinfer_ros.bridges.mujoco.pacer import SECOND
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import KinferRosError
@@ -153,7 +153,7 @@ class KosBridge(Node):
             return
         self._stopped = True
         try:
-            self._loop.ask(self.robot.stop(), STOP_TIMEOUT)
+            self._loop.run_and_wait(self.robot.stop(), STOP_TIMEOUT)
             if self.robot.torque_is_unknown:
                 self.get_logger().error(self.robot.state_text)
         except BridgeError as error:
@@ -204,7 +204,7 @@ class KosBridge(Node):
 
     def _obey(self, command: Any, now_ns: int, age_ns: int) -> None:
         self.robot.command(command, now_ns, age_ns)
-        self.schedule.heard(now_ns)
+        self.schedule.on_command(now_ns)
 
     def _on_gains(self, message: JointState) -> None:
         gains = (values(message.position), values(message.velocity), values(message.effort))
@@ -213,7 +213,7 @@ class KosBridge(Node):
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:
-            done, text = self._loop.ask(self.robot.enable(request.data), ENABLE_TIMEOUT)
+            done, text = self._loop.run_and_wait(self.robot.enable(request.data), ENABLE_TIMEOUT)
         except BridgeError as error:
             done, text = False, str(error)
         response.success, response.message = done, text
@@ -224,7 +224,9 @@ class KosBridge(Node):
     def _apply_parameters(self, parameters: list[Parameter]) -> None:
         for parameter in parameters:
             if parameter.name == 'command_timeout':
-                self._loop.hand_over(self.robot.set_timeout, round(parameter.value * SECOND))
+                self._loop.hand_over(
+                    self.robot.set_command_timeout, round(parameter.value * SECOND)
+                )
 
     def _look(self) -> None:
         """A bridge whose reading has crashed is a bug of ours, and ends."""

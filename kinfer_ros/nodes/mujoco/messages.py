@@ -16,7 +16,7 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
-from kinfer_ros.bridges.mujoco.robot import ImuNoise
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 
 EXACT = 1e-8

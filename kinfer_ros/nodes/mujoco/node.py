@@ -47,13 +47,13 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
+from kinfer_ros.bridges import SECOND
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.mujoco.bridge import RESEND_NS
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
-from kinfer_ros.bridges.mujoco.pacer import SECOND
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
-from kinfer_ros.bridges.session import DAMPING
-from kinfer_ros.bridges.session import ENABLED
-from kinfer_ros.bridges.session import Command
+from kinfer_ros.bridges.states import DAMPING
+from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.nodes.mujoco.messages import SensorMessages
 from kinfer_ros.nodes.mujoco.parameters import read_settings
@@ -213,7 +213,7 @@ class MujocoBridge(Node):
         """Let physics steps fall due when the timer fires: a sample is new when it is sent."""
         if not self._tick_timer.is_canceled() and self._now():  # 0: no /clock has come yet
             until_ns = self._tick_timer.time_until_next_call()
-            self.bridge.wake_from(self._now() + until_ns)
+            self.bridge.align_steps(self._now() + until_ns)
 
     def _stamp(self) -> int:
         """Time of the present state: simulated, or when it was due on the node's clock."""
@@ -304,7 +304,7 @@ class MujocoBridge(Node):
             if parameter.name == 'push':
                 self.bridge.push(list(parameter.value))
             elif parameter.name == 'command_timeout':
-                self.bridge.set_timeout(round(parameter.value * SECOND))
+                self.bridge.set_command_timeout(round(parameter.value * SECOND))
             elif parameter.name == 'paused':
                 if self.bridge.pause(parameter.value, self._now()):
                     self._publish()
