@@ -40,7 +40,7 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 'autostart',
                 default_value='false',
-                description='Configure and activate without being asked.',
+                description='Configure and activate at start.',
             ),
             Node(
                 package='kinfer_ros',

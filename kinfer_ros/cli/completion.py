@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.parsers import subcommands
-from kinfer_ros.launching.graph import ARGUMENTS
+from kinfer_ros.launching.arguments import ARGUMENTS
 from kinfer_ros.share import share_dir
 
 SCRIPT = r"""# Completion of `python -m kinfer_ros`; written by its command `completion bash`.
