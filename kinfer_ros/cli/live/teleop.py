@@ -130,7 +130,7 @@ def _steer(node: SteeringNode, ended: Sequence[int]) -> None:
             steering = _following(steering, node.ranges)
             if steering is not None:
                 node.send(steering)
-            drawn = picture(steering, node.mode, node.seen, node.said)
+            drawn = picture(steering, node.mode, node.seen, node.message)
             if drawn != shown:
                 _write(drawn)
                 shown = drawn
