@@ -24,6 +24,10 @@ class Argument:
     choices: tuple[str, ...] = ()
 
 
+def _switch(name: str, default: str, description: str) -> Argument:
+    return Argument(name, default, description, ('true', 'false'))
+
+
 ARGUMENTS = (
     Argument(
         'model',
@@ -51,11 +55,10 @@ ARGUMENTS = (
         'Kind of the KOS server; auto: kos-zbot for the robot zbot, else kos-kbot.',
         ('auto', 'kos-kbot', 'kos-zbot', 'kos-sim'),
     ),
-    Argument(
+    _switch(
         'auto_enable',
         'false',
         'Switch the torque on without ~/enable (bridge:=kos). For simulated robots.',
-        ('true', 'false'),
     ),
     Argument('namespace', '', 'Namespace of all nodes; topic names are relative to it.'),
     Argument(
@@ -63,32 +66,20 @@ ARGUMENTS = (
         '',
         'YAML with node parameters, see config/policy.yaml. Arguments of the command win over it.',
     ),
-    Argument(
-        'use_sim_time',
-        'false',
-        'Nodes use /clock, which the MuJoCo bridge then publishes.',
-        ('true', 'false'),
-    ),
-    Argument(
+    _switch('use_sim_time', 'false', 'Nodes use /clock, which the MuJoCo bridge then publishes.'),
+    _switch(
         'publish_clock',
         'true',
-        'With use_sim_time: false makes the MuJoCo bridge follow the /clock of another publisher. '
-        'A graph has one clock publisher.',
-        ('true', 'false'),
+        'With use_sim_time: false makes the MuJoCo bridge follow the /clock of another '
+        'publisher. A graph has one clock publisher.',
     ),
-    Argument(
+    _switch(
         'lockstep',
         'false',
         'The simulation waits for each command: bit-equal runs, faster than real time. '
         'Implies use_sim_time.',
-        ('true', 'false'),
     ),
-    Argument(
-        'record',
-        'true',
-        'Write steps.ndjson and a rosbag into the run directory.',
-        ('true', 'false'),
-    ),
+    _switch('record', 'true', 'Write steps.ndjson and a rosbag into the run directory.'),
     Argument(
         'runs_dir',
         'runs',
@@ -106,19 +97,18 @@ ARGUMENTS = (
         'Go from hold to run without ~/start; auto: for the simulated robot only.',
         ('auto', 'true', 'false'),
     ),
-    Argument('dry_run', 'false', 'Do everything except publish commands.', ('true', 'false')),
+    _switch('dry_run', 'false', 'Do everything except publish commands.'),
     Argument('duration', '0.0', 's of walking, then the run fades out; 0: until Ctrl-C.'),
     Argument('vx', '0.0', 'm/s forward, while no cmd_vel is alive.'),
     Argument('vy', '0.0', 'm/s to the left, while no cmd_vel is alive.'),
     Argument('wz', '0.0', 'rad/s to the left, while no cmd_vel is alive.'),
     Argument('seed', '0', 'Seed of the simulation.'),
-    Argument(
+    _switch(
         'robot_state',
         'false',
         'Publish robot_description, /tf and markers, for RViz and Foxglove.',
-        ('true', 'false'),
     ),
-    Argument('viewer', 'false', 'Show the simulated robot in a window.', ('true', 'false')),
+    _switch('viewer', 'false', 'Show the simulated robot in a window.'),
     Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),
 )
 

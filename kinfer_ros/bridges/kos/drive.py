@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from collections.abc import Sequence
 
 import numpy as np
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.client import KosClient
+from kinfer_ros.bridges.kos.units import MAX_NAMED
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.errors import BridgeError
-
-_MAX_NAMED = 6
-"""Joints that a message names; the others are counted."""
 
 
 class KosDrive:
@@ -35,7 +32,7 @@ class KosDrive:
         self, client: KosClient, units: JointUnits, on_problem: Callable[[str], None]
     ) -> None:
         self._client = client
-        self._units = units
+        self.units = units
         self._on_problem = on_problem
         self._in_force = np.full((3, len(units.ids)), np.nan)
         self._lock = asyncio.Lock()
@@ -48,16 +45,6 @@ class KosDrive:
         """Calls that sent a target."""
         self.replaced = 0
         """Targets that newer ones replaced before they were sent."""
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """The actuators, in the robot's order."""
-        return self._units.ids
-
-    def format_joints(self, ids: Sequence[int]) -> str:
-        """Return the joints of some actuators."""
-        more = f' and {len(ids) - _MAX_NAMED} more' if len(ids) > _MAX_NAMED else ''
-        return ', '.join(self._units.name(each) for each in ids[:_MAX_NAMED]) + more
 
     def send(self, target: Float64) -> None:
         """Send a target [N] rad when the previous call has ended; the newest wins."""
@@ -87,7 +74,7 @@ class KosDrive:
         if not np.isfinite(target).all():
             raise BridgeError('a target is not finite: it is not sent')
         async with self._sending:
-            refused = await self._client.command(self._units.to_degrees(target))
+            refused = await self._client.command(self.units.to_degrees(target))
         self.sent += 1
         if refused:
             self._on_problem(f'targets refused by {self._format_reasons(dict(refused))}')
@@ -114,7 +101,7 @@ class KosDrive:
                 *(self._configure_one(i, rows[:, i], torque) for i in joints)
             )
         answers = zip(joints, outcome, strict=True)
-        failed = {self._units.ids[i]: text for i, text in answers if text}
+        failed = {self.units.ids[i]: text for i, text in answers if text}
         if failed:
             raise BridgeError(f'cannot configure {self._format_reasons(failed)}')
 
@@ -123,7 +110,7 @@ class KosDrive:
         self._in_force[:, index] = np.nan
         kp, kd, limit = row.tolist()
         try:
-            await self._client.configure(self._units.ids[index], kp, kd, limit, torque)
+            await self._client.configure(self.units.ids[index], kp, kd, limit, torque)
         except BridgeError as error:
             return str(error)
         self._in_force[:, index] = row
@@ -134,7 +121,7 @@ class KosDrive:
         """Return the joints with their reasons; a reason that all share is given once."""
         texts = set(reasons.values())
         if len(texts) == 1:
-            return f'{self.format_joints(list(reasons))}: {texts.pop()}'
-        pairs = [f'{self._units.name(each)}: {text}' for each, text in reasons.items()]
-        more = f'; and {len(pairs) - _MAX_NAMED} more' if len(pairs) > _MAX_NAMED else ''
-        return '; '.join(pairs[:_MAX_NAMED]) + more
+            return f'{self.units.format_names(list(reasons))}: {texts.pop()}'
+        pairs = [f'{self.units.name(each)}: {text}' for each, text in reasons.items()]
+        more = f'; and {len(pairs) - MAX_NAMED} more' if len(pairs) > MAX_NAMED else ''
+        return '; '.join(pairs[:MAX_NAMED]) + more

@@ -52,7 +52,7 @@ class KosMotion:
         self.in_force: Gains | None = None
         """Gains in force for position commands; None before the first configuration."""
         self.sample: JointSample | None = None
-        """The newest sample of the joints, whole or not."""
+        """The newest sample of the joints, complete or not."""
         self.damped = True
         """No target pushes the joints."""
         self._target = np.zeros(len(robot.joints))

@@ -33,7 +33,7 @@ def find_enable_problem(
 ) -> str:
     """Return why the torque must not be switched on, or ''."""
     if sample is None or age_ns > max_age_ns:
-        return f'the last whole sample of the joints is {age_ns / 1e9:.1f} s old'
+        return f'the last complete sample of the joints is {age_ns / 1e9:.1f} s old'
     outside = np.maximum(robot.lower - sample.position, sample.position - robot.upper)
     far = [
         f'{name} at {at:.2f} rad'
@@ -86,7 +86,7 @@ async def _confirm(client: KosClient, drive: KosDrive, backend: Backend) -> None
     """
     deadline = time.monotonic() + CONFIRM_TIMEOUT
     while True:
-        states = await client.states_of(drive.ids)
+        states = await client.states_of(drive.units.ids)
         off = [
             state.actuator_id
             for state in states
@@ -97,7 +97,7 @@ async def _confirm(client: KosClient, drive: KosDrive, backend: Backend) -> None
             return
         if time.monotonic() > deadline:
             raise BridgeError(
-                f'the torque did not go on in {drive.format_joints(off)}: check motor power, the '
-                'emergency stop and the cable'
+                f'the torque did not go on in {drive.units.format_names(off)}: check motor power, '
+                'the emergency stop and the cable'
             )
         await asyncio.sleep(0.02)

@@ -121,7 +121,7 @@ class SampleReader:
         if not finite.all():
             wrong = [each for each, fine in zip(self._ids, finite, strict=True) if not fine]
             sample.problem = (
-                f'found no finite position and velocity of {self._format_joints(wrong)}'
+                f'found no finite position and velocity of {self._units.format_names(wrong)}'
             )
         return sample
 
@@ -186,10 +186,6 @@ class SampleReader:
                 'is the bus connected?'
             )
         return (
-            f'no feedback from {self._format_joints(silent)}: check its cable, its power and that '
-            'its id is the one in the robot YAML'
+            f'no feedback from {self._units.format_names(silent)}: check its cable, its power and '
+            'that its id is the one in the robot YAML'
         )
-
-    def _format_joints(self, ids: list[int]) -> str:
-        named = ', '.join(self._units.name(each) for each in ids[:6])
-        return named + (f' and {len(ids) - 6} more' if len(ids) > 6 else '')
