@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from kinfer_ros.bridges.command import Command
-from kinfer_ros.errors import BridgeError
-
 
 class CommandTimeout:
     """
@@ -42,17 +39,11 @@ class CommandTimeout:
             return False
         return True
 
-    def is_late(self, command: Command, age_ns: int) -> bool:
-        """
-        Tell whether a target answers a sample that is too old; damping is never late.
-
-        :param age_ns: age of the sensor sample that the command answers.
-        """
-        return command.position is not None and age_ns > self.limit_ns
-
-    def late_error(self, age_ns: int) -> BridgeError:
-        """Return the error with which a late target is refused."""
-        return BridgeError(
+    def format_late(self, age_ns: int) -> str:
+        """Return why a target is late that answers a sample of this age, or ''."""
+        if age_ns <= self.limit_ns:
+            return ''
+        return (
             f'it answers a sample of {age_ns / 1e6:.0f} ms ago, at most '
             f'{self.limit_ns / 1e6:.0f} ms (command_timeout) are accepted'
         )

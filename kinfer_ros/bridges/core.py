@@ -18,7 +18,6 @@ from kinfer_ros.bridges.session import SessionGuard
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
-from kinfer_ros.bridges.states import format_state
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 
@@ -137,12 +136,7 @@ class BridgeCore(ABC):
         :return: False if it was refused: then nothing of it is done.
         """
         try:
-            target = self._merge_target(command)
-            if self._guard.timeout.is_late(command, age_ns):
-                self.counts['late'] += 1
-                raise self._guard.timeout.late_error(age_ns)
-            if target is not None:
-                target = self._check_target(target)
+            target = self._read_target(command, age_ns)
         except BridgeError as error:
             self.refuse(f'joint_commands: {error}')
             return False
@@ -158,29 +152,29 @@ class BridgeCore(ABC):
         self._move(target, command.mode)
         return True
 
-    def _merge_target(self, command: Command) -> Float64 | None:
+    def _read_target(self, command: Command, age_ns: int) -> Float64 | None:
         """
         Merge the named targets into those in force: [N] rad, or None for damping.
 
-        :raises BridgeError: unknown joints, or a target that is not finite.
+        :raises BridgeError: unknown joints, a target that is not finite, or a late one.
         """
         if command.position is None:
             return None
         target = self._current_target()
         self._joints.assign(target, 'target', command.names, command.position)
-        return target
+        if late := self._guard.timeout.format_late(age_ns):
+            self.counts['late'] += 1
+            raise BridgeError(late)
+        return self._check_target(target)
 
     def _check_command_timeout(self, now_ns: int) -> None:
         """Damp if the session fell silent after a target; call it periodically."""
         if self._guard.expired(now_ns) and self.state == ENABLED:
-            self._damp_on_timeout(self._guard.timeout.reason)
+            self._damp_because(self._guard.timeout.reason, 'timeouts')
 
-    def _damp_on_timeout(self, reason: str) -> None:
-        self.counts['timeouts'] += 1
-        self._damp_because(reason)
-
-    def _damp_because(self, reason: str) -> None:
-        """Damp, free the robot for another session, and warn."""
+    def _damp_because(self, reason: str, counter: str) -> None:
+        """Damp, free the robot for another session, count and warn."""
+        self.counts[counter] += 1
         self._damp()
         self._guard.release()
         if self.state != DISABLED:
@@ -188,7 +182,7 @@ class BridgeCore(ABC):
         self._warn(f'damping: {reason}')
 
     def _enter(self, state: str, reason: str = '') -> None:
-        text = format_state(state, reason)
+        text = f'{state} {reason}'.strip()
         if text != self.state_text:
             self.state, self.state_text = state, text
             self._on_change()

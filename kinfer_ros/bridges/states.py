@@ -3,8 +3,3 @@
 ENABLED = 'enabled'
 DISABLED = 'disabled'
 DAMPING = 'damping'
-
-
-def format_state(state: str, reason: str = '') -> str:
-    """Return the text that is published."""
-    return f'{state} {reason}'.strip()

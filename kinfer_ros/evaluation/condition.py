@@ -46,31 +46,17 @@ class Condition:
     @property
     def draws(self) -> bool:
         """Whether runs of different seeds differ."""
-        ranges = (self.friction, self.payload, self.torque, self.command_delay)
-        sizes = (
-            self.gain_error, self.joint_zero_error, self.joint_position_noise,
-            self.joint_velocity_noise, self.imu_orientation_noise, self.imu_gyro_noise,
-            self.imu_accel_noise, self.command_drop, self.push_speed,
-        )  # fmt: skip
+        ranges = [getattr(self, name) for name in RANGES]
+        sizes = [getattr(self, name) for name in NAMES if name not in (*RANGES, 'push_every')]
         return any(low != high for low, high in ranges) or any(sizes)
 
     def disturbance(self, seed: int) -> Disturbance:
         """Draw the disturbance of this seed."""
         rng = np.random.default_rng((seed, ROBOT))
-        friction, payload, torque = (
-            float(rng.uniform(*bounds)) for bounds in (self.friction, self.payload, self.torque)
-        )
-        return Disturbance(
-            friction=friction,
-            payload=payload,
-            torque=torque,
-            gain_error=self.gain_error,
-            joint_zero_error=self.joint_zero_error,
-            joint_position_noise=self.joint_position_noise,
-            joint_velocity_noise=self.joint_velocity_noise,
-            command_delay=self.command_delay,
-            command_drop=self.command_drop,
-        )
+        values = {field.name: getattr(self, field.name) for field in fields(Disturbance)}
+        for name in ('friction', 'payload', 'torque'):
+            values[name] = float(rng.uniform(*values[name]))
+        return Disturbance(**values)
 
     def imu_noise(self) -> ImuNoise:
         """Return the noise of the IMU."""

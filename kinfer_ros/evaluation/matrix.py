@@ -81,14 +81,8 @@ class Matrix:
         command, condition, seed = parts
         _check_known('command', command, self.commands)
         _check_known('condition', condition, self.conditions)
-        return Job(
-            command,
-            self.commands[command],
-            condition,
-            self.conditions[condition],
-            int(seed),
-            self.seconds,
-        )
+        values, entry = self.commands[command], self.conditions[condition]
+        return Job(command, values, condition, entry, int(seed), self.seconds)
 
     def only(self, commands: list[str], conditions: list[str]) -> Matrix:
         """

@@ -83,7 +83,7 @@ ARGUMENTS = (
     Argument(
         'runs_dir',
         'runs',
-        'Directory of the run directories; `latest` is a link to the newest.',
+        'Parent of the run directories; `latest` links to the newest one.',
     ),
     Argument(
         'autostart',
@@ -151,27 +151,18 @@ def changed(arguments: Mapping[str, str]) -> set[str]:
     return {a.name for a in ARGUMENTS if arguments[a.name] != a.default}
 
 
-def read_number(arguments: Mapping[str, str], name: str) -> float:
-    """:raises ConfigError: the argument is no finite number."""
+def read_number(
+    arguments: Mapping[str, str], name: str, kind: type[int] | type[float] = float
+) -> int | float:
+    """:raises ConfigError: the argument is no finite number of this kind."""
     try:
-        number = float(arguments[name])
-        if not math.isfinite(number):
-            raise ValueError
-        return number
+        number = kind(arguments[name])
+        if abs(number) < math.inf:
+            return number
     except ValueError:
-        raise ConfigError(
-            f'argument {name}: found {arguments[name]!r}, expected a number'
-        ) from None
-
-
-def read_integer(arguments: Mapping[str, str], name: str) -> int:
-    """:raises ConfigError: the argument is no whole number."""
-    try:
-        return int(arguments[name])
-    except ValueError:
-        raise ConfigError(
-            f'argument {name}: found {arguments[name]!r}, expected a whole number'
-        ) from None
+        pass
+    expected = 'a whole number' if kind is int else 'a number'
+    raise ConfigError(f'argument {name}: found {arguments[name]!r}, expected {expected}')
 
 
 def check_namespace(namespace: str) -> None:

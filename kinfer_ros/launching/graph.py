@@ -14,7 +14,6 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching.arguments import changed
 from kinfer_ros.launching.arguments import check_namespace
 from kinfer_ros.launching.arguments import check_params_file
-from kinfer_ros.launching.arguments import read_integer
 from kinfer_ros.launching.arguments import read_number
 from kinfer_ros.share import share_dir
 
@@ -82,7 +81,7 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
             'robot': arguments['robot'],
             'lockstep': lockstep,
             'publish_clock': publishes,
-            'seed': read_integer(arguments, 'seed'),
+            'seed': read_number(arguments, 'seed', int),
             'viewer': arguments['viewer'] == 'true',
             'video': arguments['video'],
         },
@@ -97,7 +96,7 @@ def _kos_bridge(arguments: Mapping[str, str], common: Mapping[str, ParameterValu
     if 'kos_host' in differing:
         given['kos_host'] = arguments['kos_host']
     if 'kos_port' in differing:
-        given['kos_port'] = read_integer(arguments, 'kos_port')
+        given['kos_port'] = read_number(arguments, 'kos_port', int)
     if 'kos_backend' in differing:
         given['backend'] = arguments['kos_backend']
     if 'auto_enable' in differing:

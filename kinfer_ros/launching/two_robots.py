@@ -12,19 +12,9 @@ SIDES = ('left', 'right')
 """The namespaces; the first one's bridge publishes /clock."""
 
 _SHARED = (
-    'model',
-    'spec',
-    'robot',
-    'params_file',
-    'record',
-    'runs_dir',
-    'duration',
-    'vx',
-    'vy',
-    'wz',
-    'seed',
-    'robot_state',
-)
+    'model', 'spec', 'robot', 'params_file', 'record', 'runs_dir', 'duration', 'vx', 'vy', 'wz',
+    'seed', 'robot_state',
+)  # fmt: skip
 
 ARGUMENTS = tuple(a for a in walk.ARGUMENTS if a.name in _SHARED)
 """Arguments of both robots; a params_file may differ for /left/... and /right/..."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -41,20 +40,20 @@ class BridgeNode(Node):
             self.destroy_node()
             raise
 
-    @abstractmethod
     def _set_up(self) -> None:
         """Read the parameters, make the robot and its topics, and start."""
+        raise NotImplementedError
 
     def _end_thread(self) -> None:
         """End the thread that uses the robot, if there is one."""
 
-    @abstractmethod
     def _on_command(self, message: JointState) -> None:
         """Obey or refuse a message on joint_commands."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
         """Hand gains of a message on joint_gains to the robot."""
+        raise NotImplementedError
 
     def _make_publishers(self, sensors: QoSProfile = SENSORS) -> None:
         self._joints = self._publisher(JointState, 'joint_states', sensors)

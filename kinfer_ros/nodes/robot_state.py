@@ -190,13 +190,19 @@ def odometry_transform(odometry: Odometry, prefix: str) -> TransformStamped:
     return message
 
 
+def _make_marker(namespace: str, kind: int, frame: str, stamp: Time) -> Marker:
+    marker = Marker(ns=namespace, type=kind, action=Marker.ADD)
+    marker.header.frame_id = frame
+    marker.header.stamp = stamp
+    marker.pose.orientation.w = 1.0
+    return marker
+
+
 def _velocity_marker(odometry: Odometry, prefix: str) -> Marker:
     """Draw the base's velocity as an arrow from the base, 1 m for 1 m/s."""
     linear = odometry.twist.twist.linear
-    marker = Marker(ns='base', type=Marker.ARROW, action=Marker.ADD)
-    marker.header.frame_id = prefix + odometry.child_frame_id
-    marker.header.stamp = odometry.header.stamp
-    marker.pose.orientation.w = 1.0
+    frame = prefix + odometry.child_frame_id
+    marker = _make_marker('base', Marker.ARROW, frame, odometry.header.stamp)
     marker.points = [Point(), Point(x=linear.x, y=linear.y, z=linear.z)]
     marker.scale = Vector3(x=0.02, y=0.04, z=0.06)
     marker.color = ColorRGBA(r=0.13, g=0.36, b=0.6, a=1.0)
@@ -205,10 +211,7 @@ def _velocity_marker(odometry: Odometry, prefix: str) -> Marker:
 
 def _contact_marker(points: Float64, frame: str, stamp: Time) -> Marker:
     """Draw contacts as spheres; without contacts, delete the last ones."""
-    marker = Marker(ns='contacts', type=Marker.SPHERE_LIST, action=Marker.ADD)
-    marker.header.frame_id = frame
-    marker.header.stamp = stamp
-    marker.pose.orientation.w = 1.0
+    marker = _make_marker('contacts', Marker.SPHERE_LIST, frame, stamp)
     marker.points = [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
     marker.scale = Vector3(x=0.03, y=0.03, z=0.03)
     marker.color = ColorRGBA(r=0.95, g=0.45, b=0.13, a=1.0)
@@ -218,11 +221,9 @@ def _contact_marker(points: Float64, frame: str, stamp: Time) -> Marker:
 
 
 def _is_finite(odometry: Odometry) -> bool:
-    position, orientation = odometry.pose.pose.position, odometry.pose.pose.orientation
-    numbers = (
-        position.x, position.y, position.z,
-        orientation.w, orientation.x, orientation.y, orientation.z,
-    )  # fmt: skip
+    pose = odometry.pose.pose
+    numbers = [getattr(pose.position, axis) for axis in 'xyz']
+    numbers += [getattr(pose.orientation, axis) for axis in 'wxyz']
     return bool(np.isfinite(numbers).all())
 
 

@@ -125,15 +125,15 @@ class KosClient:
         values = self._get_values(self._empty, timeout=timeout)
         quaternion = self._get_quaternion(self._empty, timeout=timeout)
         try:
-            reading.states = (await states).states
-        except self._grpc.RpcError as error:
-            reading.states_problem = self._format_failure(error, 'reading the actuators')
+            reading.states = (await self._wait(states, 'reading the actuators')).states
+        except BridgeError as error:
+            reading.states_problem = str(error)
         try:
-            reading.values = await values
-            reading.quaternion = await quaternion
-        except self._grpc.RpcError as error:
+            reading.values = await self._wait(values, 'reading the IMU')
+            reading.quaternion = await self._wait(quaternion, 'reading the IMU')
+        except BridgeError as error:
             quaternion.cancel()
-            reading.imu_problem = self._format_failure(error, 'reading the IMU')
+            reading.imu_problem = str(error)
         else:
             reading.imu_problem = _format_imu_error(reading)
         return reading
@@ -145,11 +145,8 @@ class KosClient:
         :raises BridgeError: the call failed.
         """
         request = self._messages.GetActuatorsStateRequest(actuator_ids=ids)
-        try:
-            answer = await self._get_states(request, timeout=self.connection.timeout)
-        except self._grpc.RpcError as error:
-            raise BridgeError(self._format_failure(error, 'reading the actuators')) from None
-        return answer.states
+        call = self._get_states(request, timeout=self.connection.timeout)
+        return (await self._wait(call, 'reading the actuators')).states
 
     async def command(self, degrees: Sequence[float]) -> list[tuple[int, str]]:
         """
@@ -162,10 +159,7 @@ class KosClient:
         for target, value in zip(self._targets, degrees, strict=True):
             target.position = value
         call = self._actuators.CommandActuators(self._request, timeout=self.connection.timeout)
-        try:
-            answer = await call
-        except self._grpc.RpcError as error:
-            raise BridgeError(self._format_failure(error, 'commanding the actuators')) from None
+        answer = await self._wait(call, 'commanding the actuators')
         return [
             (result.actuator_id, format_error(result.error))
             for result in answer.results
@@ -195,16 +189,18 @@ class KosClient:
             torque_enabled=torque_enabled,
         )
         seconds = self.connection.configure_timeout
-        try:
-            answer = await self._actuators.ConfigureActuator(request, timeout=seconds)
-        except self._grpc.RpcError as error:
-            text = format_rpc_error(error, 'configuring', self.connection.address, seconds)
-            raise BridgeError(text) from None
+        call = self._actuators.ConfigureActuator(request, timeout=seconds)
+        answer = await self._wait(call, 'configuring', seconds)
         if not answer.success:
             raise BridgeError(f'refused: {format_error(answer.error)}')
 
-    def _format_failure(self, error: Any, what: str) -> str:
-        return format_rpc_error(error, what, self.connection.address, self.connection.timeout)
+    async def _wait(self, call: Any, what: str, seconds: float | None = None) -> Any:
+        """Return the answer of a call with this deadline; :raises BridgeError: it failed."""
+        try:
+            return await call
+        except self._grpc.RpcError as error:
+            address, deadline = self.connection.address, seconds or self.connection.timeout
+            raise BridgeError(format_rpc_error(error, what, address, deadline)) from None
 
 
 def _format_imu_error(reading: Reading) -> str:

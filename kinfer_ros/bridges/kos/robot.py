@@ -38,7 +38,6 @@ from kinfer_ros.bridges.kos.watch import KosWatch
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
-from kinfer_ros.bridges.states import format_state
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 
@@ -83,8 +82,7 @@ class KosRobot(BridgeCore):
         self._motion = KosMotion(robot, self.drive, backend, warn)
         self._order = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
-        reason = f'not connected to {client.connection.address} yet'
-        self.state_text = format_state(DISABLED, reason)
+        self.state_text = f'{DISABLED} not connected to {client.connection.address} yet'
         self._torque_on = False
         self._switching = False  # the torque is being switched: nothing else is sent
         self._off_reason = ''  # why the torque should be off, while it could not be switched off
@@ -121,8 +119,7 @@ class KosRobot(BridgeCore):
             if self.state == DISABLED and not self._switching:
                 self._enter(DISABLED, 'not enabled yet (call ~/enable)')
         elif event is Event.INCOMPLETE and self.state == ENABLED:
-            self.counts['lost'] += 1
-            self._damp_because(self.watch.problem)
+            self._damp_because(self.watch.problem, 'lost')
         self._check_command_timeout(now_ns)
         self._do_periodic_work(now_ns)
         return sample, imu

@@ -48,22 +48,18 @@ class ImuSample:
 
 
 class Health:
-    """What the actuators report, by joint index; NaN for what one does not report."""
+    """
+    What the actuators report, [N] each; NaN for what one does not report.
+
+    temperature (deg C), voltage (V), current (A), kp (Nm/rad), kd (Nms/rad), max_torque (Nm), and
+    torque_on (1 or 0).
+    """
 
     def __init__(self, size: int, sent_ns: int) -> None:
         self.sent_ns = sent_ns
         """Steady clock at the request."""
-        self.temperature = np.full(size, np.nan)
-        """deg C."""
-        self.voltage = np.full(size, np.nan)
-        """V."""
-        self.current = np.full(size, np.nan)
-        """A."""
-        self.kp = np.full(size, np.nan)
-        self.kd = np.full(size, np.nan)
-        self.max_torque = np.full(size, np.nan)
-        self.torque_on = np.full(size, np.nan)
-        """1 or 0."""
+        self.temperature, self.voltage, self.current = np.full((3, size), np.nan)
+        self.kp, self.kd, self.max_torque, self.torque_on = np.full((4, size), np.nan)
         self.faults: dict[str, list[str]] = {}
         """By joint; only joints with faults."""
 

@@ -125,7 +125,7 @@ class MujocoBridgeCore(BridgeCore):
             return False
         if self._commanded and now_ns - self._answered_ns >= LOCKSTEP_TIMEOUT_NS:
             seconds = LOCKSTEP_TIMEOUT_NS // SECOND
-            self._damp_on_timeout(f'no command for {seconds} s: lockstep ended')
+            self._damp_because(f'no command for {seconds} s: lockstep ended', 'timeouts')
             self._end_lockstep()
             return False
         if now_ns - self._sent_ns < RESEND_NS * 0.9:

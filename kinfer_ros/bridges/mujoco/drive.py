@@ -39,9 +39,6 @@ class JointDrive:
         self._servos = np.flatnonzero(fitted.servo)
         self.damped = False
         self._target = robot.home.copy()
-        self._kp = np.zeros(len(robot.joints))
-        self._kd = np.zeros(len(robot.joints))
-        self._torque_limit = np.zeros(len(robot.joints))
         self.set_gains(robot.kp, robot.kd, robot.torque_limit)
 
     @property
