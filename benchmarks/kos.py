@@ -98,7 +98,7 @@ async def measure_round_trips(port: int, rounds: int) -> np.ndarray:
     target = KBOT.home.copy()
 
     async def ours() -> None:
-        sample, _ = robot.took(await client.read(), time.monotonic_ns())
+        sample, _ = robot.on_reading(await client.read(), time.monotonic_ns())
         assert sample is not None
         await robot.drive.send_now(target)
 

@@ -1,7 +1,4 @@
-"""A robot, its physics and its controller in one loop, without ROS: the lockstep run, directly.
-
-A lockstep run over ROS equals this loop to the bit; an evaluation runs it, since it is faster.
-"""
+"""Controller and physics in one loop without ROS: equal to a lockstep run over ROS to the bit."""
 
 from __future__ import annotations
 
@@ -26,11 +23,11 @@ class Simulation:
     Steps a controller and a simulated robot in turn, one control period at a time.
 
     As in lockstep over ROS, time starts at one control period (0 means "no time yet"), physics
-    stands still until the first command, and the base is held until the first tick of `run`.
+    waits for the first command, and the base is held until the first tick of `run`.
 
     :ivar now_ns: simulated time, ns.
     :ivar outcome: what the newest tick decided, or None.
-    :ivar odometer: the base's way since `run` began.
+    :ivar odometer: path of the base since `run` began.
     """
 
     def __init__(self, controller: Controller, robot: MujocoRobot, contract: Contract) -> None:
@@ -48,8 +45,8 @@ class Simulation:
         self.now_ns = period_ns
         self._period_ns = period_ns
         self._substeps = period_ns // robot.timestep_ns
-        asked = gains(contract, robot.robot)
-        robot.set_gains(asked.kp, asked.kd, asked.torque_limit)
+        wanted = gains(contract, robot.robot)
+        robot.set_gains(wanted.kp, wanted.kd, wanted.torque_limit)
         self._names = list(robot.robot.joint_names)
         n = len(self._names)
         self._position, self._velocity, self._effort = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -59,26 +56,26 @@ class Simulation:
 
     def run(self, seconds: float, each_tick: Callable[[Simulation], None] | None = None) -> None:
         """
-        Activate if need be, and go on for a simulated time or until the session ends.
+        Activate if inactive, and run for a simulated time or until the session ends.
 
-        :param each_tick: called after every tick, before physics goes on.
+        :param each_tick: called after every tick, before the physics steps.
         """
         if self.controller.mode is Mode.INACTIVE:
-            self._sense()
+            self._read_sensors()
             self.controller.activate(self.now_ns)
         for _ in range(round(seconds * 1e9 / self._period_ns)):
             self.tick()
             if each_tick is not None:
                 each_tick(self)
-            self._apply()
+            self._send_command()
             if self.controller.mode is Mode.INACTIVE:
                 return
             self.robot.step(self._substeps)
             self.now_ns += self._period_ns
 
     def tick(self) -> None:
-        """Read the sensors and run the controller's tick; physics stands still."""
-        self._sense()
+        """Read the sensors and run one tick of the controller, without physics."""
+        self._read_sensors()
         self.outcome = self.controller.tick(self.now_ns, self.now_ns)
         if self.controller.mode is Mode.RUN:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
@@ -86,7 +83,7 @@ class Simulation:
             x0, y0 = float(self._base[0]), float(self._base[1])
             self.odometer.update(x0, y0, yaw_of(w, x, y, z))
 
-    def _sense(self) -> None:
+    def _read_sensors(self) -> None:
         frame = self.controller.inputs.frame
         self.robot.joint_state(self._position, self._velocity, self._effort)
         frame.update_joints(self._names, self._position, self._velocity, self.now_ns)
@@ -100,7 +97,7 @@ class Simulation:
             vx, vy, vz = (float(v) for v in self._linear)
             frame.update_odometry((vx, vy, vz), self.now_ns)
 
-    def _apply(self) -> None:
+    def _send_command(self) -> None:
         send = self.controller.send
         if send is Send.POSITION:
             if self.controller.mode is Mode.RUN:

@@ -8,8 +8,8 @@ from kinfer_ros.launching.actions import declare
 from kinfer_ros.launching.actions import end_with_policies
 from kinfer_ros.launching.actions import given
 from kinfer_ros.launching.actions import node_actions
-from kinfer_ros.launching.graph import ARGUMENTS
-from kinfer_ros.launching.graph import complete
+from kinfer_ros.launching.arguments import ARGUMENTS
+from kinfer_ros.launching.arguments import complete
 from kinfer_ros.launching.graph import nodes
 
 
@@ -19,12 +19,12 @@ def start(context):
         arguments = complete(given(context, ARGUMENTS))
         specs = nodes(arguments)
     except KinferRosError as error:
-        # launch prints a RuntimeError without our stack trace.
+        # launch prints the text of a RuntimeError without a traceback.
         raise RuntimeError(str(error)) from None
     actions = node_actions(specs, arguments['namespace'], arguments['params_file'])
     return [*actions, *end_with_policies(actions)]
 
 
 def generate_launch_description():
-    """Declare the arguments of kinfer_ros.launching.graph and start its nodes."""
+    """Declare the arguments of `walk` and start the nodes of the graph."""
     return LaunchDescription([*declare(ARGUMENTS), OpaqueFunction(function=start)])

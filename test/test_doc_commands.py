@@ -25,6 +25,7 @@ from helpers.walking import MODEL
 from kinfer_ros.__main__ import COMMANDS
 from kinfer_ros.__main__ import main
 from kinfer_ros.__main__ import module_of
+from kinfer_ros.launching import arguments
 from kinfer_ros.launching import graph
 from kinfer_ros.launching import two_robots
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
@@ -79,7 +80,7 @@ def try_command(name: str, words: list[str], monkeypatch: pytest.MonkeyPatch) ->
     """`python -m kinfer_ros NAME ...`."""
     assert name in COMMANDS
     if name == 'walk':
-        graph.nodes(graph.parse(words))
+        graph.nodes(arguments.parse(words))
     elif name == 'verdict':
         assert len(words) == 1
     else:
@@ -121,8 +122,8 @@ def try_launch(words: list[str]) -> None:
     given = dict(word.split(':=') for word in words if ':=' in word and '...' not in word)
     named = {word.split(':=')[0] for word in words if ':=' in word}
     if path.name == 'walk.launch.py':
-        graph.nodes(graph.complete(given))
-        assert named <= {argument.name for argument in graph.ARGUMENTS}
+        graph.nodes(arguments.complete(given))
+        assert named <= {argument.name for argument in arguments.ARGUMENTS}
     elif path.name == 'two_robots.launch.py':
         two_robots.both(given)
         assert named <= {argument.name for argument in two_robots.ARGUMENTS}

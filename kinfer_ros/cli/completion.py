@@ -19,7 +19,7 @@ import shtab
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.parsers import subcommands
-from kinfer_ros.launching.graph import ARGUMENTS
+from kinfer_ros.launching.arguments import ARGUMENTS
 from kinfer_ros.share import share_dir
 
 VALUES = """\

@@ -1,8 +1,4 @@
-"""Under what a policy is evaluated: ranges and probabilities by name, drawn once for each seed.
-
-Without this module two evaluations could not be compared: what a seed stands for would be spread
-over the loop.
-"""
+"""The conditions of an evaluation: ranges and probabilities, drawn once for each seed."""
 
 from __future__ import annotations
 
@@ -13,21 +9,21 @@ from dataclasses import fields
 import numpy as np
 
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
-from kinfer_ros.bridges.mujoco.robot import ImuNoise
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 
 Range = tuple[float, float]
 """Lowest and highest value."""
 
 ROBOT, PUSHES = 11, 12
-"""Kinds of draws, beside those of bridges/mujoco/disturbance.py."""
+"""Kinds of random numbers, besides those of bridges/mujoco/disturbance.py."""
 
 
 @dataclass(frozen=True)
 class Condition:
     """
-    One condition; a range is drawn once for a run, everything else is as the bridge has it.
+    One condition; a value is drawn from each range once per run.
 
-    The names are those of the parameters of the MuJoCo bridge.
+    Names and units are those of the parameters of the MuJoCo bridge.
     """
 
     friction: Range = (1.0, 1.0)
@@ -43,41 +39,27 @@ class Condition:
     command_delay: Range = (0.0, 0.0)
     command_drop: float = 0.0
     push_speed: float = 0.0
-    """m/s that a push adds to the base, in a direction that is drawn."""
+    """m/s that a push adds to the base, in a random direction."""
     push_every: float = 3.0
-    """s between two pushes, drawn from 0.7 to 1.3 of it."""
+    """s between two pushes, times a random factor from 0.7 to 1.3."""
 
     @property
     def draws(self) -> bool:
-        """Whether a seed makes a difference."""
-        ranges = (self.friction, self.payload, self.torque, self.command_delay)
-        chances = (
-            self.gain_error, self.joint_zero_error, self.joint_position_noise,
-            self.joint_velocity_noise, self.imu_orientation_noise, self.imu_gyro_noise,
-            self.imu_accel_noise, self.command_drop, self.push_speed,
-        )  # fmt: skip
-        return any(low != high for low, high in ranges) or any(chances)
+        """Whether runs of different seeds differ."""
+        ranges = [getattr(self, name) for name in RANGES]
+        sizes = [getattr(self, name) for name in NAMES if name not in (*RANGES, 'push_every')]
+        return any(low != high for low, high in ranges) or any(sizes)
 
     def disturbance(self, seed: int) -> Disturbance:
-        """Draw the robot of this seed."""
+        """Draw the disturbance of this seed."""
         rng = np.random.default_rng((seed, ROBOT))
-        friction, payload, torque = (
-            float(rng.uniform(*bounds)) for bounds in (self.friction, self.payload, self.torque)
-        )
-        return Disturbance(
-            friction=friction,
-            payload=payload,
-            torque=torque,
-            gain_error=self.gain_error,
-            joint_zero_error=self.joint_zero_error,
-            joint_position_noise=self.joint_position_noise,
-            joint_velocity_noise=self.joint_velocity_noise,
-            command_delay=self.command_delay,
-            command_drop=self.command_drop,
-        )
+        values = {field.name: getattr(self, field.name) for field in fields(Disturbance)}
+        for name in ('friction', 'payload', 'torque'):
+            values[name] = float(rng.uniform(*values[name]))
+        return Disturbance(**values)
 
     def imu_noise(self) -> ImuNoise:
-        """Noise of the IMU."""
+        """Return the noise of the IMU."""
         return ImuNoise(self.imu_orientation_noise, self.imu_gyro_noise, self.imu_accel_noise)
 
 
@@ -90,26 +72,26 @@ MAX_VALUE = {
     'imu_orientation_noise': 1.0, 'imu_gyro_noise': 10.0, 'imu_accel_noise': 100.0,
     'command_delay': 1.0, 'command_drop': 1.0, 'push_speed': 100.0, 'push_every': 1e6,
 }  # fmt: skip
-"""What a condition may hold; the least is 0."""
+"""Largest value of each entry; the smallest is 0."""
 
 
 class Pushes:
-    """When the robot of a seed is pushed, and how."""
+    """Times and velocities of the pushes of one seed."""
 
     def __init__(self, condition: Condition, seed: int) -> None:
         self._speed = condition.push_speed
         self._every = condition.push_every
         self._rng = np.random.default_rng((seed, PUSHES))
-        self._next_s = self._pause()
+        self._next_s = self._draw_pause()
 
-    def _pause(self) -> float:
+    def _draw_pause(self) -> float:
         return self._every * float(self._rng.uniform(0.7, 1.3)) if self._speed else math.inf
 
     def due(self, run_s: float) -> tuple[float, float, float] | None:
-        """Give the velocity (world, m/s) that a push adds now, or None; asked once a tick."""
+        """Return the velocity (world, m/s) that a push adds now, or None; call once a tick."""
         if run_s < self._next_s:
             return None
-        self._next_s = run_s + self._pause()
+        self._next_s = run_s + self._draw_pause()
         angle = float(self._rng.uniform(-math.pi, math.pi))
         return self._speed * math.cos(angle), self._speed * math.sin(angle), 0.0
 
@@ -136,4 +118,4 @@ CONDITIONS: dict[str, Condition] = {
         command_delay=(0.0, 0.02), command_drop=0.1, push_speed=0.4,
     ),
 }  # fmt: skip
-"""The conditions of an evaluation that names none."""
+"""The default conditions of an evaluation."""

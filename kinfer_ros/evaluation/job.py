@@ -1,7 +1,6 @@
 """Runs one job: a policy on its robot, under one condition, in the loop without ROS.
 
-Everything is loaded anew for each job, so that its numbers depend on nothing that ran before it
-and a job alone repeats what it gave among a thousand.
+Each job loads all files again, so that its result does not depend on the jobs before it.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from kinfer_ros.simulate import Simulation
 
 MAX_RAMP_S = 60.0
 MIN_PATH_M = 0.5
-"""m of way from which energy per metre means something."""
+"""m; path length from which energy per metre is computed."""
 
 EachTick = Callable[[Simulation], None]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, as files; the same on every machine that takes part."""
+    """The files of an evaluation; the same on every machine that takes part."""
 
     model: Path
     robot: str
@@ -51,9 +50,9 @@ class Subject:
 
     def load(self) -> tuple[Policy, Robot]:
         """
-        Load both.
+        Load policy and robot.
 
-        :raises KinferRosError: a file is missing or wrong, or the robot cannot walk here.
+        :raises KinferRosError: a file is missing or wrong, or the robot has no MJCF.
         """
         policy, robot = load_model(self.model, spec=self.spec), load_robot(self.robot)
         if robot.mjcf is None:
@@ -65,9 +64,9 @@ class Subject:
 
 class Trial:
     """
-    One job that is set up to run; `simulation` is there to be watched.
+    One job, ready to run.
 
-    :ivar policy: loaded for this job alone.
+    :ivar policy: loaded for this job only.
     """
 
     def __init__(self, subject: Subject, job: Job) -> None:
@@ -98,10 +97,10 @@ class Trial:
 
     def run(self, each_tick: EachTick | None = None) -> dict[str, Any]:
         """
-        Run to the end of the time, or to a fall or another fault.
+        Run until the time is over, a fall or another fault.
 
-        :param each_tick: called after each tick, before physics goes on.
-        :return: the result, as one line of the results file holds it.
+        :param each_tick: called after each tick, before the physics steps.
+        :return: the result, one line of the results file.
         """
 
         def tick(simulation: Simulation) -> None:
@@ -111,7 +110,7 @@ class Trial:
 
         try:
             self.simulation.run(self.job.seconds + MAX_RAMP_S, tick)
-        except BridgeError as error:  # physics that went out of bounds is a result as well
+        except BridgeError as error:  # unstable physics is a result as well
             self._reason = str(error)
         return self._result()
 
@@ -125,7 +124,7 @@ class Trial:
         if running:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
-            self._meter.look(run_s)
+            self._meter.measure(run_s)
             self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
@@ -166,7 +165,7 @@ class Trial:
 
 
 def _settings(contract: Contract) -> Settings:
-    """Settings that every job has: a matrix can give any entry of the command."""
+    """Return the settings of every job; a matrix can set any entry of the command."""
     rate_hz = contract.control_rate_hz or DEFAULT_RATE_HZ
     return Settings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
 
@@ -183,9 +182,9 @@ def run_job(subject: Subject, job: Job) -> dict[str, Any]:
 
 def check_subject(subject: Subject) -> Policy:
     """
-    Find out before hundreds of jobs whether one can run: files, fit, a base that is free.
+    Check before many jobs whether one can run: files, fit of policy and robot, a free base.
 
-    :raises KinferRosError: with what does not fit.
+    :raises KinferRosError: with the problem.
     """
     policy, robot = subject.load()
     simulated = MujocoRobot(robot)

@@ -1,8 +1,4 @@
-"""What an evaluation runs: every command under every condition with every seed.
-
-Without this module a result file could not say what is still to be run, nor a resumed evaluation
-notice that something else is asked of it.
-"""
+"""The jobs of an evaluation: every command under every condition with every seed."""
 
 from __future__ import annotations
 
@@ -29,16 +25,16 @@ from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_file import did_you_mean
 
 SHARE = 0.6
-"""Of the range that a policy was trained with: what a default command asks for."""
+"""Default commands as a share of the range that the policy was trained with."""
 USUAL = {'xvel': 0.3, 'yvel': 0.1, 'yawrate': 0.3}
-"""m/s and rad/s of a default command where the policy names no range."""
+"""m/s and rad/s of default commands for a policy without ranges."""
 MAX_SEEDS = 10_000
 MAX_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: `values` is the command by entry, `seconds` how long mode `run` lasts."""
+    """One run: `values` is the command by entry, `seconds` the duration of mode `run`."""
 
     command: str
     values: Mapping[str, float]
@@ -63,7 +59,7 @@ class Matrix:
     seconds: float = 10.0
 
     def jobs(self) -> list[Job]:
-        """List all jobs; a condition in which nothing is drawn has one seed."""
+        """Return all jobs; a condition without random numbers has one seed."""
         return [
             Job(command, values, name, condition, seed, self.seconds)
             for name, condition in self.conditions.items()
@@ -71,39 +67,33 @@ class Matrix:
             for seed in range(self.seeds if condition.draws else 1)
         ]
 
-    def job(self, wanted: str) -> Job:
+    def job(self, job_id: str) -> Job:
         """
-        Find a job by its id; any seed will do.
+        Return the job with this id; the seed may be any number.
 
-        :raises ConfigError: there is no such command or condition, or the seed is no number.
+        :raises ConfigError: no such command or condition, or the seed is no number.
         """
-        parts = wanted.split('/')
+        parts = job_id.split('/')
         if len(parts) != 3 or not parts[2].isascii() or not parts[2].isdigit():
             raise ConfigError(
-                f'job {wanted!r}: expected COMMAND/CONDITION/SEED, such as {self.jobs()[0].id}'
+                f'job {job_id!r}: expected COMMAND/CONDITION/SEED, such as {self.jobs()[0].id}'
             )
         command, condition, seed = parts
-        _known('command', command, self.commands)
-        _known('condition', condition, self.conditions)
-        return Job(
-            command,
-            self.commands[command],
-            condition,
-            self.conditions[condition],
-            int(seed),
-            self.seconds,
-        )
+        _check_known('command', command, self.commands)
+        _check_known('condition', condition, self.conditions)
+        values, entry = self.commands[command], self.conditions[condition]
+        return Job(command, values, condition, entry, int(seed), self.seconds)
 
     def only(self, commands: list[str], conditions: list[str]) -> Matrix:
         """
-        Keep the named commands and conditions; all where none is named.
+        Keep the named commands and conditions; an empty list keeps all.
 
-        :raises ConfigError: one is not there.
+        :raises ConfigError: a name is unknown.
         """
         for name in commands:
-            _known('command', name, self.commands)
+            _check_known('command', name, self.commands)
         for name in conditions:
-            _known('condition', name, self.conditions)
+            _check_known('condition', name, self.conditions)
         return replace(
             self,
             commands={name: self.commands[name] for name in commands or self.commands},
@@ -111,7 +101,7 @@ class Matrix:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Say it as plain data."""
+        """Return it as plain data."""
         return {
             'commands': {name: dict(values) for name, values in self.commands.items()},
             'conditions': {name: asdict(each) for name, each in self.conditions.items()},
@@ -120,7 +110,7 @@ class Matrix:
         }
 
 
-def _known(what: str, name: str, names: Mapping[str, object]) -> None:
+def _check_known(what: str, name: str, names: Mapping[str, object]) -> None:
     if name not in names:
         raise ConfigError(
             f'there is no {what} {name!r}{did_you_mean(name, names)}: found {", ".join(names)}'
@@ -128,12 +118,12 @@ def _known(what: str, name: str, names: Mapping[str, object]) -> None:
 
 
 def default_matrix(contract: Contract) -> Matrix:
-    """Commands from the middle of what the policy was trained with, and all conditions."""
+    """Return commands from the trained ranges, under all conditions."""
     return Matrix(_default_commands(contract), CONDITIONS)
 
 
 def quick_matrix(contract: Contract) -> Matrix:
-    """The shortest look: one command, two conditions, a few seconds."""
+    """Return a short matrix: one command, two conditions, a few seconds."""
     commands = _default_commands(contract)
     last = list(commands)[-1]
     conditions = {name: CONDITIONS[name] for name in (CALM, 'rough')}
@@ -142,29 +132,29 @@ def quick_matrix(contract: Contract) -> Matrix:
 
 def _default_commands(contract: Contract) -> dict[str, dict[str, float]]:
     entries = _entries(contract)
-    asked = {}
+    values = {}
     for name, usual in USUAL.items():
         if name in entries:
             _, high = contract.command_ranges.get(name, (0.0, usual / SHARE))
-            asked[name] = round(SHARE * high, 3)
+            values[name] = round(SHARE * high, 3)
     commands: dict[str, dict[str, float]] = {'stand': {}}
-    if 'xvel' in asked:
-        commands['forward'] = {'xvel': asked['xvel']}
-    if 'yvel' in asked:
-        commands['sideways'] = {'yvel': asked['yvel']}
-    if 'yawrate' in asked:
-        commands['turn'] = {name: asked[name] for name in ('xvel', 'yawrate') if name in asked}
+    if 'xvel' in values:
+        commands['forward'] = {'xvel': values['xvel']}
+    if 'yvel' in values:
+        commands['sideways'] = {'yvel': values['yvel']}
+    if 'yawrate' in values:
+        commands['turn'] = {name: values[name] for name in ('xvel', 'yawrate') if name in values}
     return commands
 
 
 def _entries(contract: Contract) -> tuple[str, ...]:
-    """Names that a command may have: a heading is turned by a yaw rate."""
+    """Return the entries that a command may have; a yaw rate turns a heading."""
     names = contract.command_names
     return (*names, 'yawrate') if HEADING in names and 'yawrate' not in names else names
 
 
 def twist_of(values: Mapping[str, float]) -> tuple[float, float, float]:
-    """The part of a command that a Twist gives: linear.x, linear.y, angular.z."""
+    """Return the part of a command that a Twist holds: linear.x, linear.y, angular.z."""
     x, y, yaw_rate = (values.get(name, 0.0) for name in TWIST_ENTRIES)
     return x, y, yaw_rate
 
@@ -174,7 +164,7 @@ def twist_of(values: Mapping[str, float]) -> tuple[float, float, float]:
 
 def load_matrix(path: Path, contract: Contract) -> Matrix:
     """
-    Read a matrix (YAML); what it leaves out is as in the default matrix.
+    Read a matrix (YAML); missing parts are those of the default matrix.
 
     :raises ConfigError: with every problem and its line.
     """
@@ -192,7 +182,7 @@ def load_matrix(path: Path, contract: Contract) -> Matrix:
             name: _condition(name, each, section) for name, each in section.sections().items()
         }
     if not commands or not conditions:
-        root.problem('found no command or no condition, expected one of each at least')
+        root.problem('found no command or no condition, expected at least one of each')
     seeds = root.integer('seeds', 1, MAX_SEEDS, default.seeds)
     seconds = root.number('seconds', 's', 1.0, MAX_S, default.seconds)
     file.finish()
@@ -201,7 +191,7 @@ def load_matrix(path: Path, contract: Contract) -> Matrix:
 
 def _check_name(name: str, section: Section) -> None:
     if '/' in name or not name.isprintable() or len(name) > 60:
-        section.problem(f'found {name!r} as a name, expected a short one without /')
+        section.problem(f'found the name {name!r}, expected 60 printable characters at most, no /')
 
 
 def _command(name: str, entry: Section, parent: Section, contract: Contract) -> dict[str, float]:
@@ -225,16 +215,16 @@ def _condition(name: str, entry: Section, parent: Section) -> Condition:
     for key in NAMES:
         if not entry.has(key):
             continue
-        most = MAX_VALUE[key]
+        largest = MAX_VALUE[key]
         if key not in RANGES:
-            found[key] = entry.number(key, 'see docs/evaluation.md', 0.0, most)
+            found[key] = entry.number(key, 'see docs/evaluation.md', 0.0, largest)
         elif isinstance(entry.plain(key), list):
             low, high = entry.numbers(key, 2, 'lowest and highest')
-            if not math.isnan(low) and not 0.0 <= low <= high <= most:
-                entry.problem(f'found {low:g} to {high:g}, expected 0 to {most:g}', key)
+            if not math.isnan(low) and not 0.0 <= low <= high <= largest:
+                entry.problem(f'found {low:g} to {high:g}, expected 0 to {largest:g}', key)
             found[key] = (low, high)
         else:
-            value = entry.number(key, 'or a list: lowest, highest', 0.0, most)
+            value = entry.number(key, 'or a list: lowest, highest', 0.0, largest)
             found[key] = (value, value)
     if found.get('push_every') == 0.0:
         entry.problem('found 0, expected more', 'push_every')

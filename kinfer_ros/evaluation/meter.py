@@ -1,8 +1,4 @@
-"""Measures a simulated run from the truth: velocity, work of the motors, slip of what touches.
-
-Without this module a policy that shuffles, slides or burns its motors would pass for one that
-walks.
-"""
+"""Measures a simulated run from the ground truth: velocity, work of the joints, contact slip."""
 
 from __future__ import annotations
 
@@ -14,23 +10,23 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 
 AXES = ('vx', 'vy', 'wz')
-"""Of the velocity, in the base's own frame: m/s forward, m/s to the left, rad/s to the left."""
+"""Axes of the velocity in the base frame: m/s forward, m/s to the left, rad/s to the left."""
 SETTLE_S = 1.0
-"""s after which velocities count: a robot has to get going first."""
+"""s after which velocities count: the robot accelerates first."""
 MEAN_OVER_S = 0.5
-"""s over which a velocity is a mean: a body sways in each step, and should."""
+"""s over which a velocity is averaged: a body sways in each step."""
 
 
 class Meter:
     """
-    Takes one look a tick while the robot runs, and adds up the work in every physics step.
+    Measures once a tick while the robot runs, and adds up the work in every physics step.
 
-    :ivar work_j: mechanical work of the joints, the sum of |torque x speed| x time: what a motor
-        gets back when it brakes counts as spent.
+    :ivar work_j: mechanical work of the joints, the sum of |torque x speed| x time: braking counts
+        as spent.
     """
 
     def __init__(self, robot: MujocoRobot, period: float) -> None:
-        """:param period: of the looks, s."""
+        """:param period: of the ticks, s."""
         self.work_j = 0.0
         self.running = False
         self._robot = robot
@@ -48,8 +44,8 @@ class Meter:
             power = data.qfrc_actuator[self._dof] * data.qvel[self._dof]
             self.work_j += float(np.abs(power).sum()) * self._timestep
 
-    def look(self, run_s: float) -> None:
-        """Take the velocity and the slip of this tick, `run_s` into the run."""
+    def measure(self, run_s: float) -> None:
+        """Measure velocity and slip of this tick, at `run_s` of the run."""
         slip = contact_slip(self._robot.model, self._robot.data)
         if slip is not None:
             self._slips.append(slip)
@@ -59,19 +55,19 @@ class Meter:
             self._velocities.append((float(linear[0]), float(linear[1]), float(angular[2])))
 
     def velocity(self) -> dict[str, float | None]:
-        """Mean velocity by axis; None where the run was too short."""
+        """Return the mean velocity by axis; None if the run was too short."""
         smooth = self._smooth()
         return _by_axis(smooth.mean(axis=0) if len(smooth) else None)
 
-    def error(self, asked: tuple[float, float, float]) -> dict[str, float | None]:
-        """Root mean square of the velocity, over MEAN_OVER_S, less what was asked, by axis."""
+    def error(self, command: tuple[float, float, float]) -> dict[str, float | None]:
+        """Return the root mean square of averaged velocity minus command, by axis."""
         smooth = self._smooth()
         if not len(smooth):
             return _by_axis(None)
-        return _by_axis(np.sqrt(np.square(smooth - np.array(asked)).mean(axis=0)))
+        return _by_axis(np.sqrt(np.square(smooth - np.array(command)).mean(axis=0)))
 
     def _smooth(self) -> Float64:
-        """Moving means [n, 3] of the velocity; empty where the run was shorter than one."""
+        """Return moving means [n, 3] of the velocity; empty if the run was shorter than one."""
         if len(self._velocities) < self._window:
             return np.empty((0, 3))
         total = np.cumsum([(0.0, 0.0, 0.0), *self._velocities], axis=0)
@@ -79,7 +75,7 @@ class Meter:
         return means
 
     def slip(self) -> float | None:
-        """Mean of `contact_slip` over the ticks with a contact, m/s; None without one."""
+        """Return the mean of `contact_slip` over the ticks with a contact, m/s, or None."""
         return float(np.mean(self._slips)) if self._slips else None
 
 
@@ -89,9 +85,9 @@ def _by_axis(values: Float64 | None) -> dict[str, float | None]:
 
 def contact_slip(model: Any, data: Any) -> float | None:
     """
-    Return how fast what touches the fixed world slides over it.
+    Return the slip of the contacts with the fixed world.
 
-    :return: mean tangential speed of the touching points, m/s; None where nothing touches.
+    :return: mean tangential speed of the contact points, m/s; None without a contact.
     """
     count = data.ncon
     if not count:

@@ -1,7 +1,6 @@
-"""Runs the jobs of an evaluation on Ray: a cluster, or a Ray that is started on this machine.
+"""Runs the jobs of an evaluation on Ray: a cluster, or a Ray started on this machine.
 
-Apart, because Ray is an extra (`ray`). The files of the policy and the robot, and this package,
-have to be in the same place on every machine.
+Ray is an extra (`ray`). Policy, robot and this package need the same paths on every machine.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from kinfer_ros.evaluation.workers import outcome_of
 def run_jobs_on_ray(
     subject: Subject, jobs: Sequence[Job]
 ) -> Generator[tuple[Job, Outcome] | None, None, None]:
-    """Run jobs, one a core; like `run_jobs`. Where RAY_ADDRESS is set, on that cluster."""
-    begun = not ray.is_initialized()
-    if begun:
+    """Run one job per core, as `run_jobs` does; on the cluster of RAY_ADDRESS if that is set."""
+    started = not ray.is_initialized()
+    if started:
         ray.init(log_to_driver=False, include_dashboard=False)
     remote = ray.remote(num_cpus=1, max_retries=0)(outcome_of)
     waiting: dict[Any, Job] = {remote.remote(subject, job): job for job in jobs}
@@ -38,7 +37,7 @@ def run_jobs_on_ray(
     finally:
         for reference in waiting:
             ray.cancel(reference, force=True)
-        if begun:
+        if started:
             ray.shutdown()
 
 

@@ -1,8 +1,4 @@
-"""The page of an evaluation: one HTML file without a script, that opens offline.
-
-Without this module the worst case of a thousand runs would have to be searched in a terminal.
-Looks are those of a run's report (analysis/page/report.css).
-"""
+"""The report of an evaluation: one HTML file without scripts, styled as a run's report."""
 
 from __future__ import annotations
 
@@ -25,9 +21,9 @@ from kinfer_ros.evaluation.summary import off
 from kinfer_ros.evaluation.summary import summarise
 
 WORST = 10
-"""Runs that are listed with the command that repeats them."""
+"""Worst runs listed with the command that repeats them."""
 MAX_LISTED = 2000
-"""Runs that are listed and drawn one by one: the results file has the rest."""
+"""Runs listed and drawn; results.ndjson has all of them."""
 
 STYLE = """
 td.grid { text-align: center; padding: 4px 10px; min-width: 6.5em; }
@@ -39,22 +35,22 @@ svg text { fill: var(--fg); } svg line { stroke: var(--line); }
 svg circle { fill: #2f7ed8; fill-opacity: .55; } svg path { stroke: var(--bad); stroke-width: 2; }
 """
 
-FOOT = """Velocity errors are root mean squares of the base's velocity in its own frame, as a mean
-over 0.5 s, less what was asked, from 1 s on. W: mean of the sum of |torque x speed| of all joints,
-braking counted as spent; J/m: the same work by the way that the base went. Slip: mean tangential
-speed of what touches the floor. Worst: the run that ended first, else the one furthest from its
-command."""
+FOOT = """Velocity error: root mean square of the base's velocity in its own frame, averaged over
+0.5 s, minus the command, from 1 s on. W: mean of the sum of |torque x speed| of all joints, where
+braking counts as spent. J/m: the same work divided by the path length of the base. Slip: mean
+tangential speed of the contact points with the floor. Worst: the run that ended first, otherwise
+the one with the largest velocity error."""
 
 
 def make_page(
     settings: Mapping[str, Any], records: Sequence[Record], replay: Mapping[str, str], total: int
 ) -> bytes:
     """
-    Return the HTML file.
+    Return the HTML.
 
-    :param records: results, one at least, in the order of the jobs.
-    :param replay: by job id, the command that repeats it.
-    :param total: number of jobs that there are, of which some may not have run.
+    :param records: results, at least one, in the order of the jobs.
+    :param replay: command that repeats a job, by job id.
+    :param total: number of jobs, including those without a result.
     """
     title = f'{settings["model"].rpartition("/")[2]} on {settings["robot"]}'
     whole = summarise('all', records)
@@ -65,13 +61,13 @@ def make_page(
     body = [
         f'<h1>{_text(title)}</h1>',
         f'<p id="verdict" class="{"good" if good else "bad"}">{_text(verdict + missing)}</p>',
-        _section('Conditions', _lines('condition', [*by_condition(records), whole])),
+        _section('Conditions', _line_table('condition', [*by_condition(records), whole])),
         _section('Velocity error of each run', dots(records)),
-        _section('Commands under conditions', _grid(records)),
-        _section('Commands', _lines('command', by_command(records))),
-        _section('Worst runs, and how to repeat them', _worst(records, replay)),
-        _section('What ran', _facts(settings)),
-        f'<details><summary>all runs</summary>{_all(records)}</details>',
+        _section('Commands under conditions', _command_condition_grid(records)),
+        _section('Commands', _line_table('command', by_command(records))),
+        _section('Worst runs', _worst_table(records, replay)),
+        _section('Settings', _settings_table(settings)),
+        f'<details><summary>all runs</summary>{_run_table(records)}</details>',
         f'<footer>{_text(FOOT)}</footer>',
     ]
     policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -100,18 +96,18 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = '') -
     return f'<div class="scroll"><table class="{kind}"><tr>{top}</tr>{body}</table></div>'
 
 
-def _lines(what: str, lines: Sequence[Line]) -> str:
+def _line_table(what: str, lines: Sequence[Line]) -> str:
     rows = []
     for line in lines:
-        shown = [_text(text) for text in cells(line)]
+        texts = [_text(text) for text in cells(line)]
         kind = 'good' if line.survived == line.runs else 'bad'
-        shown[1] = f'<span class="{kind}">{shown[1]}</span>'
-        rows.append([_text(line.name), *shown])
+        texts[1] = f'<span class="{kind}">{texts[1]}</span>'
+        rows.append([_text(line.name), *texts])
     return _table([what, *HEAD], rows)
 
 
-def _grid(records: Sequence[Record]) -> str:
-    """Commands across, conditions down: how many stayed up, and how far off they were."""
+def _command_condition_grid(records: Sequence[Record]) -> str:
+    """Commands as columns, conditions as rows: number that stayed up, mean velocity error."""
     cell: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         command, condition, _ = record['job'].split('/')
@@ -119,8 +115,8 @@ def _grid(records: Sequence[Record]) -> str:
     commands = list(dict.fromkeys(command for _, command in cell))
     rows = []
     for condition in dict.fromkeys(condition for condition, _ in cell):
-        shown = [_grid_cell(cell.get((condition, command), [])) for command in commands]
-        rows.append(f'<tr><td>{_text(condition)}</td>{"".join(shown)}</tr>')
+        row = [_grid_cell(cell.get((condition, command), [])) for command in commands]
+        rows.append(f'<tr><td>{_text(condition)}</td>{"".join(row)}</tr>')
     head = ''.join(f'<th>{_text(text)}</th>' for text in ('', *commands))
     table = f'<table class="grid"><tr>{head}</tr>{"".join(rows)}</table>'
     return f'<div class="scroll">{table}</div><p class="dim">stayed up; velocity error</p>'
@@ -138,41 +134,41 @@ def _grid_cell(records: Sequence[Record]) -> str:
 
 
 def dots(records: Sequence[Record]) -> str:
-    """Draw each run as a dot over its velocity error, a row a condition; a cross: it fell."""
+    """Draw each run at its velocity error, one row per condition; a cross is a fall."""
     rows: dict[str, list[Record]] = {}
-    for record in _thinned(records):
+    for record in _thin_out(records):
         rows.setdefault(record['job'].split('/')[1], []).append(record)
-    most = max((off(record) or 0.0 for record in records), default=0.0) or 1.0
+    largest = max((off(record) or 0.0 for record in records), default=0.0) or 1.0
     left, width, step = 170, 1000, 30
 
     def x(value: float) -> float:
-        return left + value / most * (width - left - 30)
+        return left + value / largest * (width - left - 30)
 
     parts = []
-    for number, (condition, found) in enumerate(rows.items()):
+    for number, (condition, runs) in enumerate(rows.items()):
         y = 20 + step * number
         parts.append(f'<text x="0" y="{y + 4}">{_text(condition[:24])}</text>')
         parts.append(f'<line x1="{left}" y1="{y}" x2="{width}" y2="{y}"/>')
-        for record in found:
-            at = x(off(record) or 0.0)
+        for record in runs:
+            center = x(off(record) or 0.0)
             name = f'<title>{_text(record["job"])}: {_text(describe(record))}</title>'
             if record['survived']:
-                parts.append(f'<circle cx="{at:.1f}" cy="{y}" r="6">{name}</circle>')
+                parts.append(f'<circle cx="{center:.1f}" cy="{y}" r="6">{name}</circle>')
             else:
-                cross = f'M{at - 5:.1f} {y - 5}l10 10m0 -10l-10 10'
+                cross = f'M{center - 5:.1f} {y - 5}l10 10m0 -10l-10 10'
                 parts.append(f'<path d="{cross}">{name}</path>')
     bottom = 20 + step * len(rows)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        place = f'x="{x(share * most):.1f}" y="{bottom + 6}"'
-        parts.append(f'<text text-anchor="middle" {place}>{share * most:.2f}</text>')
+        place = f'x="{x(share * largest):.1f}" y="{bottom + 6}"'
+        parts.append(f'<text text-anchor="middle" {place}>{share * largest:.2f}</text>')
     label = 'velocity error of each run, by condition'
     drawn = f'<svg viewBox="0 0 {width} {bottom + 14}" role="img" aria-label="{label}">'
-    note = 'length of the velocity error, m/s and rad/s together; a cross: it did not stay up'
+    note = 'length of the velocity error, m/s and rad/s together; a cross: the run did not stay up'
     return f'{drawn}{"".join(parts)}</svg><p class="dim">{note}</p>'
 
 
-def _thinned(records: Sequence[Record]) -> list[Record]:
-    """Few enough to be drawn: every n-th, and the worst of all."""
+def _thin_out(records: Sequence[Record]) -> list[Record]:
+    """Return at most MAX_LISTED records: every n-th, and the worst."""
     if len(records) <= MAX_LISTED:
         return list(records)
     every = -(-2 * len(records) // MAX_LISTED)
@@ -181,7 +177,7 @@ def _thinned(records: Sequence[Record]) -> list[Record]:
     return [records[index] for index in sorted(kept)]
 
 
-def _worst(records: Sequence[Record], replay: Mapping[str, str]) -> str:
+def _worst_table(records: Sequence[Record], replay: Mapping[str, str]) -> str:
     ranked = sorted(records, key=badness)
     rows = [
         [
@@ -191,10 +187,10 @@ def _worst(records: Sequence[Record], replay: Mapping[str, str]) -> str:
         ]
         for record in ranked[:WORST]
     ]
-    return _table(['job', 'what came of it', 'again, recorded'], rows, 'words')
+    return _table(['job', 'result', 'command that repeats and records it'], rows, 'words')
 
 
-def _facts(settings: Mapping[str, Any]) -> str:
+def _settings_table(settings: Mapping[str, Any]) -> str:
     rows = [
         ['model', settings['model']],
         ['sha256', settings['model_sha256']],
@@ -208,7 +204,7 @@ def _facts(settings: Mapping[str, Any]) -> str:
         for name, values in settings['commands'].items()
     ]
     rows += [
-        [f'condition {name}', _condition(values)]
+        [f'condition {name}', _format_condition(values)]
         for name, values in settings['conditions'].items()
     ]
     return _table(['', ''], [[_text(a), _text(b)] for a, b in rows], 'facts words')
@@ -217,20 +213,19 @@ def _facts(settings: Mapping[str, Any]) -> str:
 NEUTRAL = {'friction': (1.0, 1.0), 'torque': (1.0, 1.0)}
 
 
-def _condition(values: Mapping[str, Any]) -> str:
-    pushed = values['push_speed']
-    shown = []
-    for name, value in values.items():
-        found = tuple(value) if isinstance(value, list | tuple) else value
-        if name == 'push_every' and not pushed:
+def _format_condition(values: Mapping[str, Any]) -> str:
+    texts = []
+    for name, entry in values.items():
+        value = tuple(entry) if isinstance(entry, list | tuple) else entry
+        if name == 'push_every' and not values['push_speed']:
             continue
-        if found != NEUTRAL.get(name, (0.0, 0.0)) and found != 0.0:
-            text = f'{found[0]:g} to {found[1]:g}' if isinstance(found, tuple) else f'{found:g}'
-            shown.append(f'{name} {text}')
-    return ', '.join(shown) or 'nothing is disturbed'
+        if value != NEUTRAL.get(name, (0.0, 0.0)) and value != 0.0:
+            text = f'{value[0]:g} to {value[1]:g}' if isinstance(value, tuple) else f'{value:g}'
+            texts.append(f'{name} {text}')
+    return ', '.join(texts) or 'no disturbance'
 
 
-def _all(records: Sequence[Record]) -> str:
+def _run_table(records: Sequence[Record]) -> str:
     head = ['job', 'run s', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'm', '']
     rows = []
     for record in records[:MAX_LISTED]:
@@ -242,8 +237,8 @@ def _all(records: Sequence[Record]) -> str:
             (record['slip_mps'], '.3f'),
             (record['distance_m'], '.2f'),
         ]
-        shown = ['' if value is None else format(value, form) for value, form in numbers]
-        rows.append([_text(record['job']), *shown, _text(record['reason'])])
+        texts = ['' if value is None else format(value, form) for value, form in numbers]
+        rows.append([_text(record['job']), *texts, _text(record['reason'])])
     more = len(records) - MAX_LISTED
     left_out = f'<p class="dim">{more} more are in results.ndjson</p>' if more > 0 else ''
     return _table(head, rows) + left_out

@@ -1,4 +1,4 @@
-"""Records one job of an evaluation as the policy node records a run: replay and report read it."""
+"""Records one job of an evaluation as a run directory, for replay and report."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.simulate import Simulation
 
-AHEAD = 100
+MAX_WAITING = 100
 """Records that may wait to be written."""
-TIMEOUT_S = 5.0
+WRITER_TIMEOUT_S = 5.0
 
 
 def record_job(subject: Subject, job: Job, runs_dir: Path) -> tuple[dict[str, Any], Path]:
     """
-    Run a job and log every tick of it.
+    Run a job and log every tick.
 
     :return: the result, and the run directory.
-    :raises KinferRosError: a file is wrong, or nothing can be written there.
+    :raises KinferRosError: a file is wrong, or the run directory cannot be written.
     """
     trial = Trial(subject, job)
     policy, controller = trial.policy, trial.controller
@@ -57,19 +57,19 @@ def record_job(subject: Subject, job: Job, runs_dir: Path) -> tuple[dict[str, An
     def log(simulation: Simulation) -> None:
         assert simulation.outcome is not None
         session.record(simulation.outcome, simulation.now_ns, 0, 0, (0, 0, 0, 0))
-        if session.log.step_id % AHEAD == 0:
-            _wait_for_the_writer(session)
+        if session.log.step_id % MAX_WAITING == 0:
+            _wait_for_writer(session)
 
     record = trial.run(log)
     session.finish(record['reason'] or controller.reason)
     return record, session.path
 
 
-def _wait_for_the_writer(session: RunSession) -> None:
-    """Simulated ticks come faster than a disk may take them: none of them must be dropped."""
-    deadline = time.monotonic() + TIMEOUT_S
+def _wait_for_writer(session: RunSession) -> None:
+    """Wait until the disk has caught up with the simulation: no record may be dropped."""
+    deadline = time.monotonic() + WRITER_TIMEOUT_S
     while time.monotonic() < deadline:
         counters = session.log.counters()
-        if counters['error'] or session.log.step_id - counters['written'] < AHEAD:
+        if counters['error'] or session.log.step_id - counters['written'] < MAX_WAITING:
             return
         time.sleep(0.005)

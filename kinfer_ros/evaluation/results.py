@@ -1,7 +1,7 @@
-"""The directory of an evaluation: its settings, and a line for each job that has ended.
+"""The directory of an evaluation: its settings, and one line for each result.
 
-Without this module an evaluation of a night would be lost at its last minute. Settings carry the
-hashes of all files and the versions that make the numbers, so that a resumed evaluation is one.
+Settings hold the hashes of all files and the versions that determine the results, so that an
+evaluation can be resumed only if they are the same.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from kinfer_ros.run.versions import versions
 
 SETTINGS, RESULTS, PAGE = 'settings.json', 'results.ndjson', 'report.html'
 
-MAX_VALUE = 256 << 20
-"""Bytes of a results file that is read."""
+MAX_RESULTS = 256 << 20
+"""Largest results file that is read, bytes."""
 
 OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
-NUMBERS_FROM = ('kinfer_ros', 'numpy', 'mujoco', 'onnxruntime')
+RESULT_PACKAGES = ('kinfer_ros', 'numpy', 'mujoco', 'onnxruntime')
 
 
 def settings_of(subject: Subject, policy: Policy, matrix: Matrix) -> dict[str, Any]:
-    """Say everything that the numbers depend on."""
+    """Return everything that the results depend on."""
     robot = subject.load()[1]
-    found = versions()
+    installed = versions()
     contract = policy.contract
     return {
         'model': str(contract.path),
@@ -50,13 +50,13 @@ def settings_of(subject: Subject, policy: Policy, matrix: Matrix) -> dict[str, A
         'robot_sha256': hashlib.sha256(robot.path.read_bytes()).hexdigest(),
         'mjcf_sha256': _physics_digest(robot),
         'machine': platform.machine(),
-        'versions': {name: found[name] for name in NUMBERS_FROM},
+        'versions': {name: installed[name] for name in RESULT_PACKAGES},
         **matrix.as_json(),
     }
 
 
 def _physics_digest(robot: Robot) -> str:
-    """Hash the MJCF as it is compiled: meshes and included files are in it."""
+    """Hash the compiled MJCF, with its meshes and included files."""
     model = fit_model(robot).model
     buffer = np.zeros(mujoco.mj_sizeModel(model), np.uint8)
     mujoco.mj_saveModel(model, None, buffer)
@@ -73,13 +73,13 @@ class Results:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         """
-        Open the directory of an evaluation, to go on with it.
+        Open the directory of an evaluation and continue it.
 
-        :raises RunError: it is none, has other settings, or somebody else writes to it.
+        :raises RunError: it is none, has other settings, or another process writes to it.
         """
         self.path = path
         self.records: dict[str, dict[str, Any]] = {}
-        _same_settings(path, settings)
+        _check_settings(path, settings)
         try:
             self._file = (path / RESULTS).open('ab+')
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,7 +93,7 @@ class Results:
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, Any]) -> Results:
         """
-        Make `<folder>/<UTC stamp>_<model>/`, and a link `latest` to it.
+        Make `<folder>/<UTC stamp>_<model>/` and the link `latest` to it.
 
         :raises RunError: it cannot be made.
         """
@@ -102,29 +102,29 @@ class Results:
         return cls(path, settings)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Append a result; it is in the file when this returns."""
+        """Append a result to the file and flush it."""
         self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
         self._file.flush()
-        # As a later reader of the file has it: a number that is not finite is null.
+        # As read back from the file: a number that is not finite is null.
         self.records[str(record['job'])] = orjson.loads(orjson.dumps(record))
 
     def close(self) -> None:
-        """Close the file; the lock goes with it."""
+        """Close the file and release its lock."""
         self._file.close()
 
     def _read(self) -> None:
-        """Take what is there; a line that a kill cut is taken away."""
+        """Read the results; remove a last line that is not complete."""
         self._file.seek(0)
-        data = self._file.read(MAX_VALUE + 1)
-        if len(data) > MAX_VALUE:
+        data = self._file.read(MAX_RESULTS + 1)
+        if len(data) > MAX_RESULTS:
             self._file.close()
-            raise RunError(f'{self.path / RESULTS}: is larger than {MAX_VALUE} bytes')
-        whole = data[: data.rfind(b'\n') + 1]
-        self._file.truncate(len(whole))
-        for number, line in enumerate(whole.splitlines(), 1):
+            raise RunError(f'{self.path / RESULTS}: is larger than {MAX_RESULTS} bytes')
+        complete = data[: data.rfind(b'\n') + 1]
+        self._file.truncate(len(complete))
+        for number, line in enumerate(complete.splitlines(), 1):
             try:
                 record = orjson.loads(line)
-                self.records[record['job']] = checked(record)
+                self.records[record['job']] = check_record(record)
             except (ValueError, TypeError, KeyError) as error:
                 self._file.close()
                 raise RunError(
@@ -132,11 +132,11 @@ class Results:
                 ) from None
 
 
-def checked(record: Any) -> dict[str, Any]:
+def check_record(record: Any) -> dict[str, Any]:
     """
-    Return a record that has what the summary reads.
+    Return a record if it has the entries that the summary reads.
 
-    :raises ValueError: it does not.
+    :raises ValueError: an entry has a wrong type.
     """
     numbers = (
         record['run_s'], record['power_w'], record['energy_j_per_m'], record['slip_mps'],
@@ -145,11 +145,11 @@ def checked(record: Any) -> dict[str, Any]:
     if not all(value is None or isinstance(value, int | float) for value in numbers):
         raise ValueError('a value is no number')
     if not isinstance(record['survived'], bool) or not isinstance(record['reason'], str):
-        raise ValueError('survived is no truth value or reason is no text')
+        raise ValueError('survived is no boolean or reason is no text')
     return dict(record)
 
 
-def _same_settings(path: Path, settings: Mapping[str, Any]) -> None:
+def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     file = path / SETTINGS
     try:
         stored = orjson.loads(file.read_bytes())
@@ -157,12 +157,11 @@ def _same_settings(path: Path, settings: Mapping[str, Any]) -> None:
         raise RunError(f'{file}: cannot be read ({error.strerror}): no evaluation') from error
     except ValueError:
         raise RunError(f'{file}: is not JSON') from None
-    asked = orjson.loads(orjson.dumps(settings, option=OPTIONS))
-    paths = ('model',)  # the hash tells whether it is the same one
+    current = orjson.loads(orjson.dumps(settings, option=OPTIONS))
     differ = [
-        f'{key}: found {_short(stored.get(key))}, now {_short(asked.get(key))}'
-        for key in sorted({*stored, *asked} - {*paths})
-        if stored.get(key) != asked.get(key)
+        f'{key}: found {_shorten(stored.get(key))}, now {_shorten(current.get(key))}'
+        for key in sorted({*stored, *current} - {'model'})  # its hash is compared
+        if stored.get(key) != current.get(key)
     ]
     if differ:
         listed = '\n  '.join(differ)
@@ -171,6 +170,6 @@ def _same_settings(path: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = orjson.dumps(value).decode()
     return text if len(text) <= 120 else f'{text[:117]}...'

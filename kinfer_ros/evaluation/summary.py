@@ -1,7 +1,4 @@
-"""What the results of an evaluation come to: a line a condition, the worst run of each.
-
-Without this module one bad seed would hide behind the mean of a hundred good ones.
-"""
+"""Summaries of an evaluation's results by condition and by command, with the worst run."""
 
 from __future__ import annotations
 
@@ -21,11 +18,11 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True)
 class Line:
     """
-    Several runs together; means are over those that have the number, None where none has.
+    Several runs together; means are over the runs that have the number, None if none has.
 
     :ivar error: root mean square of the velocity error by axis, over the runs.
-    :ivar worst: id of the worst job: the one that ended first, else the one furthest from its
-        command.
+    :ivar worst: id of the worst job: the one that ended first, otherwise the one with the largest
+        velocity error.
     """
 
     name: str
@@ -39,12 +36,12 @@ class Line:
     worst_text: str
 
     def as_json(self) -> dict[str, Any]:
-        """Say it as plain data."""
+        """Return it as plain data."""
         return asdict(self)
 
 
 def summarise(name: str, records: Sequence[Record]) -> Line:
-    """Summarise runs, one at least."""
+    """Summarise at least one run."""
     worst = min(records, key=badness)
     return Line(
         name=name,
@@ -60,7 +57,7 @@ def summarise(name: str, records: Sequence[Record]) -> Line:
 
 
 def by_condition(records: Iterable[Record]) -> list[Line]:
-    """Summarise by condition, in the order in which they come."""
+    """Summarise by condition, in the order of the records."""
     return _grouped(records, 1)
 
 
@@ -77,7 +74,7 @@ def _grouped(records: Iterable[Record], part: int) -> list[Line]:
 
 
 def describe(record: Record) -> str:
-    """Say in words what came of a run."""
+    """Return the result of a run as text."""
     if not record['survived']:
         return f'ended after {record["run_s"]:.2f} s: {record["reason"]}'
     error = off(record)
@@ -85,19 +82,19 @@ def describe(record: Record) -> str:
 
 
 def off(record: Record) -> float | None:
-    """Length of the velocity error, its three axes together (m/s and rad/s), or None."""
+    """Return the length of the velocity error over its axes (m/s and rad/s), or None."""
     errors = [value for value in record['velocity_error'].values() if value is not None]
     return math.hypot(*errors) if errors else None
 
 
 def badness(record: Record) -> tuple[float, float]:
-    """How bad a run was, for sorting: smaller is worse."""
+    """Return the sort key of a run: the smallest is the worst."""
     return (math.inf if record['survived'] else record['run_s'], -(off(record) or 0.0))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    found = [value for value in values if value is not None]
-    return sum(found) / len(found) if found else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None
 
 
 def _rms(values: Iterable[float | None]) -> float | None:
@@ -111,7 +108,7 @@ HEAD = (
 
 
 def cells(line: Line) -> list[str]:
-    """Write a line as the texts below HEAD."""
+    """Format a line as the cells below HEAD."""
     numbers = [
         *((line.error[axis], '.3f') for axis in AXES),
         (line.power_w, '.1f'), (line.energy_j_per_m, '.0f'), (line.slip_mps, '.3f'),
@@ -125,7 +122,7 @@ def cells(line: Line) -> list[str]:
 
 
 def as_table(title: str, lines: Sequence[Line]) -> str:
-    """Write lines for a terminal."""
+    """Format lines as a table for a terminal."""
     rows = [[title, *HEAD], *([line.name, *cells(line)] for line in lines)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     last = len(widths) - 1

@@ -1,7 +1,4 @@
-"""The nodes of launching/graph.py as actions of ROS 2's launch, for the launch files.
-
-Without it each launch file would build its nodes, and end them, in a way of its own.
-"""
+"""The nodes of launching/graph.py as actions of ROS 2's launch."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from kinfer_ros.launching.graph import Argument
+from kinfer_ros.launching.arguments import Argument
 from kinfer_ros.launching.graph import NodeSpec
 
 

@@ -1,12 +1,10 @@
-"""Two simulated robots in one graph, on one clock: what two_robots.launch.py starts.
-
-Two bridges that both published /clock would take time back and forth under every node.
-"""
+"""Two simulated robots in one graph, on the clock of one of them: for two_robots.launch.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kinfer_ros.launching import arguments as walk
 from kinfer_ros.launching import graph
 from kinfer_ros.launching.graph import NodeSpec
 
@@ -14,35 +12,25 @@ SIDES = ('left', 'right')
 """The namespaces; the first one's bridge publishes /clock."""
 
 _SHARED = (
-    'model',
-    'spec',
-    'robot',
-    'params_file',
-    'record',
-    'runs_dir',
-    'duration',
-    'vx',
-    'vy',
-    'wz',
-    'seed',
-    'robot_state',
-)
+    'model', 'spec', 'robot', 'params_file', 'record', 'runs_dir', 'duration', 'vx', 'vy', 'wz',
+    'seed', 'robot_state',
+)  # fmt: skip
 
-ARGUMENTS = tuple(a for a in graph.ARGUMENTS if a.name in _SHARED)
-"""What both robots share; for what they do not, a params_file has /left/... and /right/..."""
+ARGUMENTS = tuple(a for a in walk.ARGUMENTS if a.name in _SHARED)
+"""Arguments of both robots; a params_file may differ for /left/... and /right/..."""
 
 
 def both(arguments: Mapping[str, str]) -> dict[str, list[NodeSpec]]:
     """
-    Nodes of each robot, by namespace; the runs are in `runs_dir`/left and `runs_dir`/right, and
-    the bag of one leaves the other out.
+    Return the nodes of each robot by namespace, with run directories in `runs_dir`/left and
+    `runs_dir`/right; the bag of one robot leaves out the other.
 
     :param arguments: all or some of ARGUMENTS.
     :raises ConfigError: an unknown name, or a value of the wrong type.
     """
     found = {}
     for side in SIDES:
-        one = graph.complete(arguments)
+        one = walk.complete(arguments)
         one['namespace'] = side
         one['runs_dir'] = f'{one["runs_dir"]}/{side}'
         one['use_sim_time'] = 'true'

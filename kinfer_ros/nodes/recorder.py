@@ -3,14 +3,13 @@ The recorder: a rosbag2 bag of every topic, beside the step log in the run direc
 
 | direction | topic | type | what |
 |---|---|---|---|
-| in | every topic of the graph | any message that is installed | taken raw, written as it came |
+| in | every topic of the graph | any installed message type | recorded serialised |
 | in | `policy_node/run` (parameter run_topic), latched | std_msgs/String | the run directory |
 | out | `/diagnostics` | diagnostic_msgs/DiagnosticArray | counters, once a second |
 
-One thread looks at the graph, takes what waits at each subscription 20 times a second and writes
-it. No executor is involved, so that recording works in any composition, before and after a spin,
-and never delays a callback by more than one short slice. Without a recorder a run has its step log
-only: what the policy saw, but not what the robot and the user did.
+One thread discovers topics, takes the waiting messages of each subscription 20 times a second and
+writes them. It needs no executor: recording works in any composition, before and after a spin, and
+delays a callback by at most one short slice.
 """
 
 from __future__ import annotations
@@ -49,39 +48,39 @@ PERIOD = 0.05
 """s between two batches."""
 DISCOVERY_PERIOD = 0.5
 FLUSH_PERIOD = 1.0
-"""s between two flushes and diagnostics: a killed recorder loses no more."""
+"""s between two flushes and diagnostics: the most that a killed recorder loses."""
 
-# Messages taken and written in one go, about 25 us each, in which the interpreter's lock is held:
-# the tick of a policy node in the same process may be waiting for it.
+# Messages taken and written without a pause, about 25 us each with the interpreter's lock held,
+# for which the tick of a policy node in the same process may be waiting.
 _SLICE = 8
 _PAUSE = 0.0003
-# A batch this large is a flood (a simulation much faster than real time): then nothing may be lost
-# first, and a pause comes less often.
+# From this batch size on (a simulation much faster than real time) pauses are rarer, so that no
+# message is lost.
 _FLOOD = 400
 _FLOOD_SLICE = 64
 
-# At the end: how long to wait for publishers to leave or fall silent, and how long after that for
-# what is still on its way. Every node of a robot has to be down within 4 s of a Ctrl-C.
+# At the end: time for publishers to leave or fall silent, then time for messages on their way.
+# Every node has to be down within 4 s of a Ctrl-C.
 _LEAVE_TIMEOUT = 2.5
 _SILENCE = 1.0
 _DRAIN = 1.0
 _QUIET = 0.2
 _CLOSE_TIMEOUT = 2.0
 
-# Topics that every node publishes, the recorder as well: they say nothing about a robot.
-_EVERY_NODE = ('/rosout', '/parameter_events', '/diagnostics')
+# Topics that every node publishes, the recorder included.
+_COMMON_TOPICS = ('/rosout', '/parameter_events', '/diagnostics')
 
 RECORDER_PARAMETERS = (
     Declared(
         'run_topic',
         'policy_node/run',
-        'Latched topic that says the run directory; the bag is made in it.',
+        'Latched topic with the run directory; the bag is made in it.',
         read_only=True,
     ),
     Declared(
         'bag_path',
         '',
-        'Directory of the bag; when set, run_topic is not followed.',
+        'Directory of the bag; if set, run_topic is ignored.',
         read_only=True,
     ),
     Declared(
@@ -98,22 +97,22 @@ class Recorder(Node):
 
     def __init__(self, node_name: str = 'recorder', **kwargs: Any) -> None:
         """
-        Start to record, into memory until a directory is known.
+        Start recording, into memory until a directory is known.
 
-        :raises ConfigError: a parameter has a value that cannot be used.
+        :raises ConfigError: a parameter has an invalid value.
         """
         super().__init__(node_name, **kwargs)
         declare(self, RECORDER_PARAMETERS)
         refuse_misspelt_parameters(self)
         self._capture = TopicRecorder(
-            self, self._excluded(), self._offer, self.get_logger().warning
+            self, self._read_exclude(), self._offer, self.get_logger().warning
         )
         self._sink = BagSink(MessageTypes(ros_distro()))
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._bag: Path | None = None
         self._lost_before: dict[str, int] = {}
-        self._lost_told = 0
-        self._followed = ''
+        self._lost_logged = 0
+        self._run = ''
         self._run_subscription = self.create_subscription(
             String,
             value(self, 'run_topic'),
@@ -130,26 +129,25 @@ class Recorder(Node):
 
     def counters(self) -> dict[str, Any]:
         """
-        Return what became of the messages so far.
+        Return the counters of the messages so far.
 
         :return: 'bag' (path of the last one opened, or None), 'error' (why recording is off, or
-            None), 'discarded' (held messages that had to go before a bag was known), 'topics':
-            {topic: {'messages', 'lost', 'type'}}; 'lost' is what a gap in a publisher's numbering
-            shows.
+            None), 'discarded' (messages dropped from memory before a bag was known), 'topics':
+            {topic: {'messages', 'lost', 'type'}}; 'lost' are gaps in a publisher's numbering.
         """
         return {
             'bag': None if self._bag is None else str(self._bag),
             'error': self._sink.error,
             'discarded': self._sink.discarded,
             'topics': {
-                tap.topic: {'messages': tap.taken, 'lost': tap.lost, 'type': tap.msgtype}
-                for tap in list(self._capture.taps.values())
+                entry.topic: {'messages': entry.taken, 'lost': entry.lost, 'type': entry.msgtype}
+                for entry in list(self._capture.taps.values())
             },
         }
 
     @property
     def failure(self) -> RunError | None:
-        """Why the last bag is not complete; None when it is. For the process's exit code."""
+        """Why the last bag is not complete, or None; sets the exit code of the process."""
         return None if self._sink.error is None else RunError(self._sink.error)
 
     def stop(self) -> None:
@@ -162,7 +160,7 @@ class Recorder(Node):
         self.stop()
         super().destroy_node()
 
-    def _excluded(self) -> list[str]:
+    def _read_exclude(self) -> list[str]:
         patterns = [pattern for pattern in value(self, 'exclude') if pattern]
         for pattern in patterns:
             try:
@@ -180,7 +178,7 @@ class Recorder(Node):
             flood = False
             while not self._stop.wait(0.0 if flood else PERIOD):
                 now = time.monotonic()
-                flood = self._batch() > _FLOOD
+                flood = self._write_batch() > _FLOOD
                 self._follow_run()
                 if now >= discovery:
                     discovery = now + DISCOVERY_PERIOD
@@ -190,32 +188,32 @@ class Recorder(Node):
                     self._sink.flush()
                     self._report()
             self._drain()
-        except Exception as error:  # a context shut down under us, or a bug: never the robot's
+        except Exception as error:  # the context was shut down, or a bug
             if self.context.ok():
                 self.get_logger().error(f'recording stopped: {error!r}')
         finally:
             self._close()
 
-    def _batch(self) -> int:
-        """Take and write all that waits; return how many messages were about the robot."""
-        robots = 0
-        for count, (tap, stamp_ns, data) in enumerate(self._capture.take(), start=1):
-            self._sink.add(tap.topic, tap.msgtype, stamp_ns, data)
-            robots += tap.topic not in _EVERY_NODE
+    def _write_batch(self) -> int:
+        """Take and write all waiting messages; return the number from robot topics."""
+        robot_messages = 0
+        for count, (entry, stamp_ns, data) in enumerate(self._capture.take(), start=1):
+            self._sink.add(entry.topic, entry.msgtype, stamp_ns, data)
+            robot_messages += entry.topic not in _COMMON_TOPICS
             if count % (_SLICE if count < _FLOOD else _FLOOD_SLICE) == 0:
                 time.sleep(_PAUSE)
-        return robots
+        return robot_messages
 
     def _drain(self) -> None:
-        """Go on until the publishers have left, or fallen silent, and nothing comes any more."""
+        """Record until the publishers have left or fallen silent and no message arrives."""
         begin = quiet_since = time.monotonic()
         gone_since = None
         while True:
             now = time.monotonic()
-            if self._batch():
+            if self._write_batch():
                 quiet_since = now
             over = now - begin > _LEAVE_TIMEOUT or now - quiet_since > _SILENCE
-            if gone_since is None and (over or self._alone()):
+            if gone_since is None and (over or self._publishers_left()):
                 gone_since = now
             if gone_since is not None and (
                 now - gone_since > _DRAIN or now - max(gone_since, quiet_since) > _QUIET
@@ -223,28 +221,28 @@ class Recorder(Node):
                 return
             time.sleep(PERIOD)
 
-    def _alone(self) -> bool:
-        """Whether no one publishes on any recorded topic but on those of every node."""
-        # A lifecycle node of this process keeps its transition_event until it is collected.
+    def _publishers_left(self) -> bool:
+        """Tell whether no recorded topic has a publisher, except those of every node."""
+        # A lifecycle node of this process publishes transition_event until it is collected.
         topics = [
             topic
             for topic in self._capture.taps
-            if topic not in _EVERY_NODE and not topic.endswith('/transition_event')
+            if topic not in _COMMON_TOPICS and not topic.endswith('/transition_event')
         ]
         return not any(self.count_publishers(topic) for topic in topics)
 
     def _follow_run(self) -> None:
-        """Open the bag of a run that has just begun."""
+        """Open the bag of a new run."""
         if value(self, 'bag_path'):
             return
         message = take_newest(self._run_subscription)
-        if message is None or not message.data or message.data == self._followed:
+        if message is None or not message.data or message.data == self._run:
             return
-        self._followed = message.data
+        self._run = message.data
         run = Path(message.data)
         try:
-            bag = _free(run / 'bag') if run.is_dir() else None
-        except OSError:  # not ours to look into
+            bag = _unused_path(run / 'bag') if run.is_dir() else None
+        except OSError:  # not readable
             bag = None
         if bag is not None:
             self._open(bag)
@@ -259,51 +257,51 @@ class Recorder(Node):
         if self._sink.open(path):
             self._bag = path
             self.get_logger().info(f'recording into {path}')
-        self._tell_error()
+        self._log_error()
 
     def _close(self) -> None:
-        """Close the bag that is open, if one is; what it lacks stands in its metadata.yaml."""
+        """Close the open bag, if there is one; lost messages are noted in its metadata.yaml."""
         lost = {
-            topic: tap.lost - self._lost_before.get(topic, 0)
-            for topic, tap in self._capture.taps.items()
-            if tap.lost > self._lost_before.get(topic, 0)
+            topic: entry.lost - self._lost_before.get(topic, 0)
+            for topic, entry in self._capture.taps.items()
+            if entry.lost > self._lost_before.get(topic, 0)
         }
         notes = {'lost': json.dumps(lost), 'discarded': str(self._sink.discarded)}
         counts = self._sink.close(notes)
-        self._tell_error()
+        self._log_error()
         if counts is not None and self._sink.error is None:
-            self._lost_before = {topic: tap.lost for topic, tap in self._capture.taps.items()}
+            self._lost_before = {topic: entry.lost for topic, entry in self._capture.taps.items()}
             self.get_logger().info(
                 f'closed {self._bag}: {sum(counts.values())} messages of {len(counts)} topics'
                 + (f', lost {lost}' if lost else '')
             )
 
-    def _offer(self, tap: RecordedTopic) -> None:
-        # The last lines of the log are no state that a new bag would have to begin with.
-        latched = 0 if tap.topic == '/rosout' else tap.latched
-        self._sink.offer(tap.topic, tap.msgtype, reliable=tap.reliable, latched=latched)
+    def _offer(self, entry: RecordedTopic) -> None:
+        # The last lines of the log are no state to begin a new bag with.
+        latched = 0 if entry.topic == '/rosout' else entry.latched
+        self._sink.offer(entry.topic, entry.msgtype, reliable=entry.reliable, latched=latched)
 
-    def _tell_error(self) -> None:
+    def _log_error(self) -> None:
         error = self._sink.error
-        if error is not None and error not in self._told:
-            self._told.add(error)
+        if error is not None and error not in self._logged:
+            self._logged.add(error)
             self.get_logger().error(f'{error}. Recording is off; nothing else is affected')
 
     def _report(self) -> None:
-        """Log what is new, and publish the counters."""
-        self._tell_error()
+        """Log new problems, and publish the counters."""
+        self._log_error()
         for topic, why in self._sink.refused().items():
-            if topic not in self._told:
-                self._told.add(topic)
+            if topic not in self._logged:
+                self._logged.add(topic)
                 self.get_logger().warning(f'{topic} is not recorded: {why}')
         counters = self.counters()
         lost = {t: c['lost'] for t, c in counters['topics'].items() if c['lost']}
-        if sum(lost.values()) > self._lost_told:
-            self._lost_told = sum(lost.values())
+        if sum(lost.values()) > self._lost_logged:
+            self._lost_logged = sum(lost.values())
             self.get_logger().warning(f'messages lost before they could be recorded: {lost}')
-        self._diagnostics.publish(self._array(counters, sum(lost.values())))
+        self._diagnostics.publish(self._make_diagnostics(counters, sum(lost.values())))
 
-    def _array(self, counters: dict[str, Any], lost: int) -> DiagnosticArray:
+    def _make_diagnostics(self, counters: dict[str, Any], lost: int) -> DiagnosticArray:
         status = DiagnosticStatus(level=DiagnosticStatus.OK, message='recording')
         status.name = f'{self.get_fully_qualified_name()}: bag'
         if counters['error'] is not None:
@@ -312,7 +310,7 @@ class Recorder(Node):
             status.level, status.message = DiagnosticStatus.WARN, 'messages lost'
         elif counters['bag'] is None:
             status.message = 'waiting for a run directory'
-        facts = {
+        entries = {
             'bag': counters['bag'] or '',
             'error': counters['error'] or '',
             'topics': len(counters['topics']),
@@ -320,19 +318,19 @@ class Recorder(Node):
             'lost': lost,
             'discarded': counters['discarded'],
         }
-        status.values = [KeyValue(key=key, value=str(fact)) for key, fact in facts.items()]
+        status.values = [KeyValue(key=key, value=str(text)) for key, text in entries.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         return array
 
 
-def _free(path: Path) -> Path:
-    """Return the path, or the first of -2, -3 ... that does not exist: no bag is overwritten."""
-    number, free = 1, path
-    while free.exists():
+def _unused_path(path: Path) -> Path:
+    """Return the path, or with -2, -3 ... the first that does not exist."""
+    number, unused = 1, path
+    while unused.exists():
         number += 1
-        free = path.with_name(f'{path.name}-{number}')
-    return free
+        unused = path.with_name(f'{path.name}-{number}')
+    return unused
 
 
 def main(args: list[str] | None = None) -> int:

@@ -8,9 +8,8 @@
 | /tf | tf2_msgs/TFMessage: odom to the base, each link in its parent | out |
 | markers | visualization_msgs/MarkerArray: contacts with the ground, base velocity | out |
 
-/tf is absolute, as everywhere in ROS; two robots on it need a `frame_prefix`. Without tf2_msgs,
-which is not on PyPI, the rest is published, and robot_state_publisher can do the links. Without
-this node RViz and Foxglove show topics, but no robot.
+/tf is absolute; two robots on it need a `frame_prefix`. Without tf2_msgs, which is not on PyPI,
+the rest is published, and robot_state_publisher can publish the links.
 """
 
 from __future__ import annotations
@@ -63,13 +62,13 @@ ROBOT_STATE_PARAMETERS = (
     Declared(
         'frame_prefix',
         '',
-        'Before the name of each frame, as in `left/`: two robots share /tf.',
+        'Prefix of each frame name, such as `left/`, for robots that share /tf.',
         read_only=True,
     ),
     Declared(
         'publish_odom_tf',
         True,
-        'Publish odom to the base; off where an estimator does.',
+        'Publish odom to the base; false if an estimator does.',
         read_only=True,
     ),
 )
@@ -105,13 +104,13 @@ class RobotState(Node):
         if self._tf_message is not None:
             self._tf = self.create_publisher(self._tf_message, '/tf', 100)
         else:
-            self.get_logger().info('tf2_msgs is not installed: no /tf, all else is published')
+            self.get_logger().info('tf2_msgs is not installed: /tf is not published')
         for note in notes:
             self.get_logger().info(f'robot_description: {note}')
         self.create_timer(1.0 / value(self, 'rate'), self._publish, clock=Clocks(self).steady)
 
     def _find_contacts(self, robot: Robot) -> Contacts | None:
-        """Contacts need an MJCF, in which the ground is; a URDF has none."""
+        """Contacts need an MJCF, which has the ground; a URDF has none."""
         if robot.mjcf is None:
             return None
         return Contacts(robot)
@@ -134,27 +133,27 @@ class RobotState(Node):
             self._markers.publish(self._marker_array(self._odometry, joints.header.stamp))
 
     def _transforms(self, stamp: Time) -> list[TransformStamped]:
-        """Every link in its parent, and the base in odom where there is odometry."""
-        found = link_transforms(self._tree, self._angles, stamp, self._prefix)
+        """Return each link in its parent, and the base in odom if there is odometry."""
+        transforms = link_transforms(self._tree, self._angles, stamp, self._prefix)
         if self._odometry is not None and value(self, 'publish_odom_tf'):
-            found.append(odometry_transform(self._odometry, self._prefix))
-        return found
+            transforms.append(odometry_transform(self._odometry, self._prefix))
+        return transforms
 
     def _marker_array(self, odometry: Odometry, stamp: Time) -> MarkerArray:
-        markers = [_velocity(odometry, self._prefix)]
+        markers = [_velocity_marker(odometry, self._prefix)]
         if self._contacts is not None:
-            at, turned = odometry.pose.pose.position, odometry.pose.pose.orientation
+            position, orientation = odometry.pose.pose.position, odometry.pose.pose.orientation
             points = self._contacts.points(
-                np.array([at.x, at.y, at.z]),
-                np.array([turned.w, turned.x, turned.y, turned.z]),
+                np.array([position.x, position.y, position.z]),
+                np.array([orientation.w, orientation.x, orientation.y, orientation.z]),
                 self._angles,
             )
-            markers.append(_touching(points, self._prefix + odometry.header.frame_id, stamp))
+            markers.append(_contact_marker(points, self._prefix + odometry.header.frame_id, stamp))
         return MarkerArray(markers=markers)
 
 
 def _tf_message() -> Any:
-    """:return: the message type of /tf, or None where it is not installed."""
+    """Return the message type of /tf, or None if it is not installed."""
     if importlib.util.find_spec('tf2_msgs') is None:
         return None
     return importlib.import_module('tf2_msgs.msg').TFMessage
@@ -163,52 +162,56 @@ def _tf_message() -> Any:
 def link_transforms(
     tree: UrdfTree, angles: dict[str, float], stamp: Time, prefix: str
 ) -> list[TransformStamped]:
-    """:return: the pose of each link in its parent, as /tf has it."""
+    """Return the pose of each link in its parent, for /tf."""
     positions, quats = tree.transforms(angles)
-    found = []
-    for parent, child, at, turned in zip(
+    transforms = []
+    for parent, child, position, quaternion in zip(
         tree.parents, tree.children, positions.tolist(), quats.tolist(), strict=True
     ):
         message = TransformStamped(child_frame_id=prefix + child)
         message.header.frame_id = prefix + parent
         message.header.stamp = stamp
-        message.transform.translation = Vector3(x=at[0], y=at[1], z=at[2])
-        message.transform.rotation = Quaternion(w=turned[0], x=turned[1], y=turned[2], z=turned[3])
-        found.append(message)
-    return found
+        message.transform.translation = Vector3(x=position[0], y=position[1], z=position[2])
+        w, x, y, z = quaternion
+        message.transform.rotation = Quaternion(w=w, x=x, y=y, z=z)
+        transforms.append(message)
+    return transforms
 
 
 def odometry_transform(odometry: Odometry, prefix: str) -> TransformStamped:
-    """:return: the base in the frame of its odometry."""
+    """Return the pose of the base in the frame of its odometry."""
     pose = odometry.pose.pose
     message = TransformStamped(child_frame_id=prefix + odometry.child_frame_id)
     message.header.frame_id = prefix + odometry.header.frame_id
     message.header.stamp = odometry.header.stamp
-    at = pose.position
-    message.transform.translation = Vector3(x=at.x, y=at.y, z=at.z)
+    position = pose.position
+    message.transform.translation = Vector3(x=position.x, y=position.y, z=position.z)
     message.transform.rotation = pose.orientation
     return message
 
 
-def _velocity(odometry: Odometry, prefix: str) -> Marker:
-    """Draw the base's velocity as an arrow from the base, a metre for a metre a second."""
-    linear = odometry.twist.twist.linear
-    marker = Marker(ns='base', type=Marker.ARROW, action=Marker.ADD)
-    marker.header.frame_id = prefix + odometry.child_frame_id
-    marker.header.stamp = odometry.header.stamp
+def _make_marker(namespace: str, kind: int, frame: str, stamp: Time) -> Marker:
+    marker = Marker(ns=namespace, type=kind, action=Marker.ADD)
+    marker.header.frame_id = frame
+    marker.header.stamp = stamp
     marker.pose.orientation.w = 1.0
+    return marker
+
+
+def _velocity_marker(odometry: Odometry, prefix: str) -> Marker:
+    """Draw the base's velocity as an arrow from the base, 1 m for 1 m/s."""
+    linear = odometry.twist.twist.linear
+    frame = prefix + odometry.child_frame_id
+    marker = _make_marker('base', Marker.ARROW, frame, odometry.header.stamp)
     marker.points = [Point(), Point(x=linear.x, y=linear.y, z=linear.z)]
     marker.scale = Vector3(x=0.02, y=0.04, z=0.06)
     marker.color = ColorRGBA(r=0.13, g=0.36, b=0.6, a=1.0)
     return marker
 
 
-def _touching(points: Float64, frame: str, stamp: Time) -> Marker:
-    """Draw contacts as spheres; none at all takes the last ones away."""
-    marker = Marker(ns='contacts', type=Marker.SPHERE_LIST, action=Marker.ADD)
-    marker.header.frame_id = frame
-    marker.header.stamp = stamp
-    marker.pose.orientation.w = 1.0
+def _contact_marker(points: Float64, frame: str, stamp: Time) -> Marker:
+    """Draw contacts as spheres; without contacts, delete the last ones."""
+    marker = _make_marker('contacts', Marker.SPHERE_LIST, frame, stamp)
     marker.points = [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
     marker.scale = Vector3(x=0.03, y=0.03, z=0.03)
     marker.color = ColorRGBA(r=0.95, g=0.45, b=0.13, a=1.0)
@@ -218,8 +221,9 @@ def _touching(points: Float64, frame: str, stamp: Time) -> Marker:
 
 
 def _is_finite(odometry: Odometry) -> bool:
-    at, turned = odometry.pose.pose.position, odometry.pose.pose.orientation
-    numbers = (at.x, at.y, at.z, turned.w, turned.x, turned.y, turned.z)
+    pose = odometry.pose.pose
+    numbers = [getattr(pose.position, axis) for axis in 'xyz']
+    numbers += [getattr(pose.orientation, axis) for axis in 'wxyz']
     return bool(np.isfinite(numbers).all())
 
 

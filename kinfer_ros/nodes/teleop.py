@@ -1,4 +1,4 @@
-"""The ROS side of `teleop`: what the policy takes, what is sent, and the services for its modes.
+"""The ROS side of `teleop`: ranges of the command, the command sent, and the mode services.
 
 | topic | type | |
 |---|---|---|
@@ -40,17 +40,17 @@ class SteeringNode:
     """
     A node that steers one policy node.
 
-    :ivar ranges: of the policy's command entries; None before the policy node said them.
-    :ivar seen: the command as the policy saw it last, by name.
-    :ivar mode: mode and reason of the policy node, '' before it said them.
-    :ivar said: the newest answer of a service.
+    :ivar ranges: of the policy's command entries; None before the policy node published them.
+    :ivar seen: the command that the policy saw last, by name.
+    :ivar mode: mode and reason of the policy node, or '' before it published them.
+    :ivar message: the newest answer of a service, or an error.
     """
 
     def __init__(self, context: Context, namespace: str, policy_node: str) -> None:
         self.ranges: Ranges | None = None
         self.seen: dict[str, float] = {}
         self.mode = ''
-        self.said = ''
+        self.message = ''
         self._node = Node(
             'teleop',
             context=context,
@@ -82,18 +82,18 @@ class SteeringNode:
         self._node.destroy_node()
 
     def poll(self) -> None:
-        """Take what has come; does not wait."""
+        """Take new messages and answers, without waiting."""
         for array in take_all(self._diagnostics):
             for status in array.status:
                 if status.name == self._status:
-                    self._take({each.key: each.value for each in status.values})
+                    self._read_command({each.key: each.value for each in status.values})
         mode = take_newest(self._modes)
         if mode is not None:
             self.mode = mode.data
         self._executor.spin_once(timeout_sec=0.0)  # answers of services
 
     def send(self, steering: Steering) -> None:
-        """Publish every entry, where there is one."""
+        """Publish every entry of the command, if there are any."""
         if not steering.entries:
             return
         message = JointState()
@@ -103,16 +103,16 @@ class SteeringNode:
         self._publisher.publish(message)
 
     def wait_until_sent(self, seconds: float) -> None:
-        """Give what was published the time to arrive."""
+        """Wait until subscribers have acknowledged the command."""
         self._publisher.wait_for_all_acked(Duration(seconds=seconds))
 
     def call(self, name: str) -> None:
-        """Call one of SERVICES of the policy node; its answer comes as `said`."""
+        """Call one of SERVICES of the policy node; its answer is then in `message`."""
         client = self._services[name]
         if not client.service_is_ready():
-            self.said = f'{name}: no policy node answers'
+            self.message = f'{name}: no policy node answers'
             return
-        self.said = f'{name}: asked'
+        self.message = f'{name}: requested'
         client.call_async(Trigger.Request()).add_done_callback(
             lambda future: self._on_answer(name, future)
         )
@@ -120,16 +120,16 @@ class SteeringNode:
     def _on_answer(self, name: str, future: Any) -> None:
         response = future.result()
         verdict = 'done' if response.success else 'refused'
-        self.said = f'{name}: {verdict}: {response.message}'
+        self.message = f'{name}: {verdict}: {response.message}'
 
-    def _take(self, values: dict[str, str]) -> None:
+    def _read_command(self, values: dict[str, str]) -> None:
         if 'commands' not in values:
             return
         try:
             self.ranges = parse_ranges(values['commands'])
             numbers = [float(value) for value in json.loads(values['command'])[:MAX_ENTRIES]]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            self.said = f'the policy node says its commands in another way: {error}'
+            self.message = f'cannot read the commands of the policy node: {error}'
             return
         self.seen = {
             name: number

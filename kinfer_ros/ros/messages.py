@@ -19,8 +19,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.bridges.session import Command
-from kinfer_ros.bridges.session import parse_sender
+from kinfer_ros.bridges.command import Command
+from kinfer_ros.bridges.command import parse_sender
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ContractError

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from kinfer_ros.bridges.session import Command
-from kinfer_ros.bridges.session import JointMap
+from kinfer_ros.bridges.command import Command
+from kinfer_ros.bridges.command import JointMap
+from kinfer_ros.bridges.command import check_values
+from kinfer_ros.bridges.command import parse_sender
 from kinfer_ros.bridges.session import SessionGuard
-from kinfer_ros.bridges.session import checked
-from kinfer_ros.bridges.session import parse_sender
 from kinfer_ros.errors import BridgeError
 
 
@@ -58,31 +58,31 @@ def test_remembered_lists_are_bounded():
 def test_values_are_checked_whole():
     """Length and finiteness, with the joint named."""
     with pytest.raises(BridgeError, match='found 1 values of target, expected 2'):
-        checked('target', np.zeros(1), ('a', 'b'))
+        check_values('target', np.zeros(1), ('a', 'b'))
     with pytest.raises(BridgeError, match='not finite for b'):
-        checked('target', np.array([0.0, np.inf]), ('a', 'b'))
+        check_values('target', np.array([0.0, np.inf]), ('a', 'b'))
 
 
 def test_first_come_is_served_until_it_leaves():
     """Two senders would tear at the joints in turn."""
     guard = SessionGuard(100)
     assert guard.admits('a')
-    guard.obeyed(command('a'), 0)
+    guard.note_command(command('a'), 0)
     assert guard.admits('a')
     assert not guard.admits('b')
-    guard.obeyed(command('a', 'inactive', None), 10)
+    guard.note_command(command('a', 'inactive', None), 10)
     assert guard.admits('b')
 
 
 def test_silence_frees_the_robot():
     """A target must not outlive its sender; damping may."""
     guard = SessionGuard(100)
-    guard.obeyed(command('a'), 0)
+    guard.note_command(command('a'), 0)
     assert not guard.expired(99)
     assert not guard.expired(100), 'the first call only raises a suspicion'
     assert guard.expired(101)
     assert guard.admits('b')
-    guard.obeyed(command('b', 'damp', None), 200)
+    guard.note_command(command('b', 'damp', None), 200)
     assert not guard.expired(300)
     assert not guard.expired(301)
     assert guard.holder == ''
@@ -91,8 +91,8 @@ def test_silence_frees_the_robot():
 def test_own_sleep_is_not_the_senders_silence():
     """After a hiccup of the bridge the missed command waits to be read: read it first."""
     guard = SessionGuard(100)
-    guard.obeyed(command('a'), 0)
+    guard.note_command(command('a'), 0)
     assert not guard.expired(500)
-    guard.obeyed(command('a'), 500)
+    guard.note_command(command('a'), 500)
     assert not guard.expired(599)
     assert guard.holder == 'a'

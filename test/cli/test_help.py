@@ -18,7 +18,7 @@ from kinfer_ros.__main__ import main
 from kinfer_ros.__main__ import module_of
 from kinfer_ros.cli.parsers import PROGRAM
 from kinfer_ros.cli.parsers import subcommands
-from kinfer_ros.launching import graph
+from kinfer_ros.launching import arguments
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
@@ -58,7 +58,7 @@ def test_help_has_an_example_that_parses(place, capsys):
         words = shlex.split(line.partition('>')[0].removeprefix(PROGRAM))
         assert words[: len(place)] == list(place)
         if place == ('walk',):
-            graph.parse(words[1:])
+            arguments.parse(words[1:])
         else:
             parser_of(place[0]).parse_args(words[1:])
 

@@ -91,7 +91,7 @@ def test_a_wrong_file_is_refused_with_every_line(contract, tmp_path):
         load_matrix(path, contract)
     text = str(caught.value)
     for words in (
-        'sedes', 'without /', 'from -0.3 to 0.45', 'no such entry', 'expected 0 to 10',
+        'sedes', 'at most, no /', 'from -0.3 to 0.45', 'no such entry', 'expected 0 to 10',
         "did you mean 'friction'", 'a number from 0 to 10',
     ):  # fmt: skip
         assert words in text, words

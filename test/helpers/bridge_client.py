@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
+from rcl_interfaces.srv import DescribeParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -60,7 +63,7 @@ def start_bridge(
 
 
 def refusal(namespace: str, *parameters: str, node: str = 'mujoco_bridge') -> str:
-    """Start a bridge on a user's mistake; :return: the one line in which it told it."""
+    """Start a bridge with a wrong parameter; return its error, which must be one line."""
     process = start_bridge(namespace, *parameters, node=node)
     try:
         _, text = process.communicate(timeout=20.0)
@@ -208,6 +211,42 @@ class Client:
         self.executor.shutdown(timeout_sec=0.0)
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+
+
+@contextmanager
+def running_bridge(
+    namespace: str, *parameters: str, node: str = 'mujoco_bridge', lockstep: bool = False
+) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
+    """Run a bridge and a client that listens to it; both end with the block."""
+    client = Client(namespace)
+    process = start_bridge(namespace, *parameters, node=node)
+    try:
+        client.listen(lockstep=lockstep)
+        yield client, process
+    finally:
+        process.kill()
+        process.communicate()
+        client.close()
+
+
+def interrupt_twice(client: Client, process: subprocess.Popen[str], state: str) -> str:
+    """Interrupt a bridge, and again once it published this state; return its stderr."""
+    process.send_signal(signal.SIGINT)
+    client.spin_until(lambda: client.state.startswith(state), 5.0)
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=5.0)
+    assert process.returncode == 0, text
+    assert 'Traceback' not in text
+    return text
+
+
+def describe_parameters(client: Client, node: str, names: list[str]) -> list:
+    """Return the descriptors of parameters, which must all have a description."""
+    answer = client.call(
+        DescribeParameters, f'{node}/describe_parameters', DescribeParameters.Request(names=names)
+    )
+    assert all(descriptor.description for descriptor in answer.descriptors)
+    return answer.descriptors
 
 
 def stamp(message) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.launching.arguments import parse
 from kinfer_ros.launching.graph import nodes
-from kinfer_ros.launching.graph import parse
 
 
 def specs(*words):
@@ -38,7 +38,7 @@ def test_nothing_moves_by_itself():
     ('word', 'said'),
     [
         ('use_sim_time:=true', '/clock'),
-        ('lockstep:=true', 'a real robot waits for nobody'),
+        ('lockstep:=true', 'a real robot does not wait'),
         ('kos_port:=high', 'expected a whole number'),
         ('kos_backend:=kos-bot', 'kos-zbot'),
         ('kos_hst:=x', 'did you mean kos_host?'),

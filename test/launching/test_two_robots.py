@@ -6,6 +6,7 @@ import pytest
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching import graph
+from kinfer_ros.launching.arguments import complete
 from kinfer_ros.launching.two_robots import ARGUMENTS
 from kinfer_ros.launching.two_robots import both
 
@@ -47,8 +48,8 @@ def test_what_is_asked_for_reaches_both():
 @pytest.mark.parametrize('more', [{}, {'lockstep': 'true', 'use_sim_time': 'true'}])
 def test_a_clock_that_nobody_publishes_is_refused(more):
     """The robot would stand still for ever, and nothing would say why."""
-    with pytest.raises(ConfigError, match='follows a /clock'):
-        graph.nodes(graph.complete({'publish_clock': 'false', **more}))
+    with pytest.raises(ConfigError, match='follows the /clock'):
+        graph.nodes(complete({'publish_clock': 'false', **more}))
 
 
 def test_viewers_can_tell_the_robots_apart():

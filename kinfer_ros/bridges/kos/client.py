@@ -1,8 +1,8 @@
-"""Calls to a KOS server: each has a deadline, and each failure becomes words.
+"""Calls to a KOS server: each has a deadline, and each failure becomes a message.
 
-pykos' own client has no deadlines (a stopped server hangs it for ever), no TLS, and patches the
-asyncio of the whole process; so its stubs are used, and the channel is made here. grpc and pykos
-are imported when a client is made: the package works without them.
+pykos' own client has no deadlines (it waits for ever for a stopped server), no TLS, and patches
+the asyncio of the whole process. So only its stubs are used. grpc and pykos are imported when a
+client is made: the package works without them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 
 CHANNEL_OPTIONS = (
-    # To the named host and nowhere else: neither a proxy from the environment nor DNS records.
+    # Connect to the named host only: ignore proxies of the environment and DNS service records.
     ('grpc.enable_http_proxy', 0),
     ('grpc.service_config_disable_resolution', 1),
     ('grpc.initial_reconnect_backoff_ms', 200),
@@ -32,12 +32,12 @@ CHANNEL_OPTIONS = (
 
 @dataclass
 class Reading:
-    """What one read of actuators and IMU brought; what failed is None, with the reason."""
+    """Result of one read of actuators and IMU; a part that failed is None, with the reason."""
 
     sent_ns: int
-    """Steady clock when the requests went out: no part of the reading is older."""
+    """Steady clock at the requests: no part of the reading is older."""
     states: Any = None
-    """kos.actuator.ActuatorStateResponse of each actuator that was answered for."""
+    """kos.actuator.ActuatorStateResponse of each actuator in the answer."""
     values: Any = None
     """kos.imu.IMUValuesResponse."""
     quaternion: Any = None
@@ -68,10 +68,10 @@ def load_protocol() -> tuple[Any, Any, Any, Any]:
 
 class KosClient:
     """
-    One connection to a KOS server; to be made and used on one asyncio loop.
+    One connection to a KOS server; made and used on one asyncio loop.
 
     :param ids: the actuators that are read and commanded, in the order of all arrays here.
-    :raises ConfigError: the connection is misdescribed, or pykos is not installed.
+    :raises ConfigError: the connection is invalid, or pykos is not installed.
     """
 
     def __init__(self, connection: Connection, ids: Sequence[int]) -> None:
@@ -114,58 +114,52 @@ class KosClient:
         return self._grpc.aio.secure_channel(connection.address, credentials, options=options)
 
     async def close(self) -> None:
-        """End the connection; calls under way are cancelled."""
+        """Close the connection and cancel its calls."""
         await self._channel.close(0)
 
     async def read(self) -> Reading:
-        """Read all actuators and the IMU, with one wait for the three answers."""
+        """Read all actuators and the IMU with three concurrent calls."""
         timeout = self.connection.timeout
         reading = Reading(time.monotonic_ns())
         states = self._get_states(self._all, timeout=timeout)
         values = self._get_values(self._empty, timeout=timeout)
         quaternion = self._get_quaternion(self._empty, timeout=timeout)
         try:
-            reading.states = (await states).states
-        except self._grpc.RpcError as error:
-            reading.states_problem = self._say(error, 'reading the actuators')
+            reading.states = (await self._wait(states, 'reading the actuators')).states
+        except BridgeError as error:
+            reading.states_problem = str(error)
         try:
-            reading.values = await values
-            reading.quaternion = await quaternion
-        except self._grpc.RpcError as error:
+            reading.values = await self._wait(values, 'reading the IMU')
+            reading.quaternion = await self._wait(quaternion, 'reading the IMU')
+        except BridgeError as error:
             quaternion.cancel()
-            reading.imu_problem = self._say(error, 'reading the IMU')
+            reading.imu_problem = str(error)
         else:
-            reading.imu_problem = _imu_error(reading)
+            reading.imu_problem = _format_imu_error(reading)
         return reading
 
     async def states_of(self, ids: Sequence[int]) -> Any:
         """
-        Read some actuators, or with no ids whatever the server takes that for.
+        Read some actuators; without ids, those that the server chooses.
 
         :raises BridgeError: the call failed.
         """
         request = self._messages.GetActuatorsStateRequest(actuator_ids=ids)
-        try:
-            answer = await self._get_states(request, timeout=self.connection.timeout)
-        except self._grpc.RpcError as error:
-            raise BridgeError(self._say(error, 'reading the actuators')) from None
-        return answer.states
+        call = self._get_states(request, timeout=self.connection.timeout)
+        return (await self._wait(call, 'reading the actuators')).states
 
     async def command(self, degrees: Sequence[float]) -> list[tuple[int, str]]:
         """
-        Send a target to every actuator: only one call of this kind at a time.
+        Send a target to every actuator; one such call at a time.
 
-        :param degrees: [N], finite. A position is never left out: KOS takes that for 0.
-        :return: actuators that refused, each with the reason.
+        :param degrees: [N], finite. A position is never left out: KOS would take it as 0.
+        :return: ids of actuators that refused, each with the reason.
         :raises BridgeError: the call failed.
         """
         for target, value in zip(self._targets, degrees, strict=True):
             target.position = value
         call = self._actuators.CommandActuators(self._request, timeout=self.connection.timeout)
-        try:
-            answer = await call
-        except self._grpc.RpcError as error:
-            raise BridgeError(self._say(error, 'commanding the actuators')) from None
+        answer = await self._wait(call, 'commanding the actuators')
         return [
             (result.actuator_id, format_error(result.error))
             for result in answer.results
@@ -181,9 +175,9 @@ class KosClient:
         torque_enabled: bool | None = None,
     ) -> None:
         """
-        Set gains and torque limit of one actuator, and its torque if that is not None.
+        Set gains and torque limit of one actuator, and switch its torque if that is not None.
 
-        kp and kd always go together: kos-kbot sets those that are left out to 0.
+        kp and kd are always sent together: kos-kbot sets those that are left out to 0.
 
         :raises BridgeError: the call failed, or the server refused.
         """
@@ -195,20 +189,22 @@ class KosClient:
             torque_enabled=torque_enabled,
         )
         seconds = self.connection.configure_timeout
-        try:
-            answer = await self._actuators.ConfigureActuator(request, timeout=seconds)
-        except self._grpc.RpcError as error:
-            text = format_rpc_error(error, 'configuring', self.connection.address, seconds)
-            raise BridgeError(text) from None
+        call = self._actuators.ConfigureActuator(request, timeout=seconds)
+        answer = await self._wait(call, 'configuring', seconds)
         if not answer.success:
             raise BridgeError(f'refused: {format_error(answer.error)}')
 
-    def _say(self, error: Any, what: str) -> str:
-        return format_rpc_error(error, what, self.connection.address, self.connection.timeout)
+    async def _wait(self, call: Any, what: str, seconds: float | None = None) -> Any:
+        """Return the answer of a call with this deadline; :raises BridgeError: it failed."""
+        try:
+            return await call
+        except self._grpc.RpcError as error:
+            address, deadline = self.connection.address, seconds or self.connection.timeout
+            raise BridgeError(format_rpc_error(error, what, address, deadline)) from None
 
 
-def _imu_error(reading: Reading) -> str:
-    """Say what the IMU's answers have in their error fields, or ''."""
+def _format_imu_error(reading: Reading) -> str:
+    """Return the error that the IMU's answers report, or ''."""
     for answer in (reading.values, reading.quaternion):
         if answer.HasField('error'):
             return f'the IMU reports: {format_error(answer.error)}'

@@ -1,8 +1,8 @@
-"""Brings KOS actuators to the targets, gains and torque that are wanted of them.
+"""Sends targets, gains and torque switches to KOS actuators.
 
-Targets: one call at a time, the newest wins, so that a slow server is never sent a queue of old
-poses. Gains: only the joints that differ are configured, all together. What a joint has in force
-is unknown until it has been told, and again after the link was lost.
+Targets: one call at a time, the newest wins, so that a slow server never gets a queue of old
+poses. Gains: only joints whose gains differ are configured, all of them concurrently. The gains
+in force are unknown before a joint was configured and after the link was lost.
 """
 
 from __future__ import annotations
@@ -10,49 +10,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.client import KosClient
+from kinfer_ros.bridges.kos.units import MAX_NAMED
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.errors import BridgeError
-
-_NAMED = 6
-"""Joints that a message names; more are counted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gains:
-    """Stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N]."""
-
-    kp: Float64
-    kd: Float64
-    torque_limit: Float64
-
-    def softened(self, share: float) -> Gains:
-        """Return the same with only a share of the stiffness; 0 is damping."""
-        return Gains(self.kp * share, self.kd, self.torque_limit)
-
-    def rows(self) -> Float64:
-        """Return [3, N], to compare."""
-        return np.stack((self.kp, self.kd, self.torque_limit))
 
 
 class KosDrive:
     """
-    The way from the bridge to the actuators; lives on the asyncio loop of its client.
+    The way from the bridge to the actuators, on the asyncio loop of its client.
 
-    :param on_problem: takes one line on whatever could not be sent.
+    :param on_problem: takes one line on each thing that could not be sent.
     """
 
     def __init__(
         self, client: KosClient, units: JointUnits, on_problem: Callable[[str], None]
     ) -> None:
         self._client = client
-        self._units = units
+        self.units = units
         self._on_problem = on_problem
         self._in_force = np.full((3, len(units.ids)), np.nan)
         self._lock = asyncio.Lock()
@@ -60,24 +40,14 @@ class KosDrive:
         self._waiting: Float64 | None = None
         self._sender: asyncio.Task[None] | None = None
         self.changed_ns = 0
-        """Steady clock when an actuator was configured last."""
+        """Steady clock at the last configuration of an actuator."""
         self.sent = 0
-        """Calls that brought a target."""
+        """Calls that sent a target."""
         self.replaced = 0
-        """Targets that were replaced by newer ones before they went out."""
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """The actuators, in the robot's order."""
-        return self._units.ids
-
-    def say(self, ids: Sequence[int]) -> str:
-        """Name some actuators by their joints."""
-        more = f' and {len(ids) - _NAMED} more' if len(ids) > _NAMED else ''
-        return ', '.join(self._units.name(each) for each in ids[:_NAMED]) + more
+        """Targets that newer ones replaced before they were sent."""
 
     def send(self, target: Float64) -> None:
-        """Send a target [N] rad as soon as the call before has ended; the newest wins."""
+        """Send a target [N] rad when the previous call has ended; the newest wins."""
         if self._waiting is not None:
             self.replaced += 1
         self._waiting = target
@@ -104,22 +74,22 @@ class KosDrive:
         if not np.isfinite(target).all():
             raise BridgeError('a target is not finite: it is not sent')
         async with self._sending:
-            refused = await self._client.command(self._units.to_degrees(target))
+            refused = await self._client.command(self.units.to_degrees(target))
         self.sent += 1
         if refused:
-            self._on_problem(f'targets refused by {self._say(dict(refused))}')
+            self._on_problem(f'targets refused by {self._format_reasons(dict(refused))}')
 
     def forget(self) -> None:
-        """Take nothing for granted any more: the robot may have been restarted."""
+        """Forget the gains in force: the robot may have been restarted."""
         self._in_force[:] = np.nan
 
     def has(self, gains: Gains) -> bool:
-        """Tell whether these are in force in every joint."""
+        """Tell whether these gains are in force in every joint."""
         return bool(np.array_equal(self._in_force, gains.rows()))
 
     async def configure(self, gains: Gains, torque: bool | None = None) -> None:
         """
-        Bring gains into force, and switch the torque if that is not None.
+        Bring gains into force, and switch the torque if `torque` is not None.
 
         :raises BridgeError: an actuator refused or did not answer; those that did are set.
         """
@@ -131,27 +101,27 @@ class KosDrive:
                 *(self._configure_one(i, rows[:, i], torque) for i in joints)
             )
         answers = zip(joints, outcome, strict=True)
-        failed = {self._units.ids[i]: text for i, text in answers if text}
+        failed = {self.units.ids[i]: text for i, text in answers if text}
         if failed:
-            raise BridgeError(f'cannot configure {self._say(failed)}')
+            raise BridgeError(f'cannot configure {self._format_reasons(failed)}')
 
     async def _configure_one(self, index: int, row: Float64, torque: bool | None) -> str:
-        """Configure one actuator; return what went wrong, or ''."""
+        """Configure one actuator; return the error, or ''."""
         self._in_force[:, index] = np.nan
         kp, kd, limit = row.tolist()
         try:
-            await self._client.configure(self._units.ids[index], kp, kd, limit, torque)
+            await self._client.configure(self.units.ids[index], kp, kd, limit, torque)
         except BridgeError as error:
             return str(error)
         self._in_force[:, index] = row
         self.changed_ns = time.monotonic_ns()
         return ''
 
-    def _say(self, reasons: dict[int, str]) -> str:
-        """Name the joints with their reasons; one reason for all is said once."""
+    def _format_reasons(self, reasons: dict[int, str]) -> str:
+        """Return the joints with their reasons; a reason that all share is given once."""
         texts = set(reasons.values())
         if len(texts) == 1:
-            return f'{self.say(list(reasons))}: {texts.pop()}'
-        pairs = [f'{self._units.name(each)}: {text}' for each, text in reasons.items()]
-        more = f'; and {len(pairs) - _NAMED} more' if len(pairs) > _NAMED else ''
-        return '; '.join(pairs[:_NAMED]) + more
+            return f'{self.units.format_names(list(reasons))}: {texts.pop()}'
+        pairs = [f'{self.units.name(each)}: {text}' for each, text in reasons.items()]
+        more = f'; and {len(pairs) - MAX_NAMED} more' if len(pairs) > MAX_NAMED else ''
+        return '; '.join(pairs[:MAX_NAMED]) + more

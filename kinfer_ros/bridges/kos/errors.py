@@ -1,8 +1,4 @@
-"""KOS failures in words: what happened, at which address, and what to check.
-
-A wrong address and an unplugged servo both come as a bare gRPC code, which users have to look up;
-this is the place where they are told apart.
-"""
+"""Turns KOS and gRPC errors into messages: what failed, at which address, what to check."""
 
 from __future__ import annotations
 
@@ -18,27 +14,27 @@ ERROR_CODES = {
 }
 """kos.common.ErrorCode."""
 
-_TEXT_LIMIT = 200
-"""Characters of a server's own text that are shown: it can be anything."""
+_MAX_TEXT = 200
+"""Characters of a server's own text that are shown."""
 
 
 def format_error(error: Any) -> str:
-    """Say what a kos.common.Error holds."""
+    """Return the message for a kos.common.Error."""
     code = ERROR_CODES.get(error.code, f'error code {error.code}')
-    text = _plain(error.message)
+    text = _clean(error.message)
     return f'{code}: {text}' if text else code
 
 
 def format_rpc_error(error: Any, what: str, address: str, seconds: float) -> str:
     """
-    Say why a call failed.
+    Return the message for a failed call.
 
     :param error: a grpc.RpcError with `code()` and `details()`.
-    :param what: the call, in words.
+    :param what: description of the call.
     :param seconds: its deadline.
     """
     code = error.code().name
-    details = _plain(error.details() or '')
+    details = _clean(error.details() or '')
     if code == 'DEADLINE_EXCEEDED':
         return (
             f'{what}: no answer from {address} within {1000 * seconds:.0f} ms: KOS hangs or is '
@@ -76,7 +72,7 @@ def _format_unavailable(details: str, address: str) -> str:
     )
 
 
-def _plain(text: str) -> str:
-    """One line of printable characters, bounded: what a server says may be anything."""
+def _clean(text: str) -> str:
+    """Return one line of printable characters of limited length: a server may send any text."""
     line = ' '.join(text.split())
-    return ''.join(c for c in line if c.isprintable())[:_TEXT_LIMIT]
+    return ''.join(c for c in line if c.isprintable())[:_MAX_TEXT]

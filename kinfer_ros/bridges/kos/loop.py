@@ -1,7 +1,7 @@
-"""The asyncio loop of a KOS robot, in a thread of its own, and when it reads.
+"""The asyncio loop of a KOS robot, in a thread of its own, and the schedule of its reads.
 
-gRPC's calls live on one loop; ROS callbacks live on an executor. Here the two meet: whatever comes
-from the executor is handed over, so that the robot's state is touched by one thread only.
+gRPC calls run on one loop, ROS callbacks on an executor. Callbacks hand their work over to the
+loop, so that only one thread uses the robot's state.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from kinfer_ros.errors import BridgeError
 
 Result = TypeVar('Result')
 OnSample = Callable[[JointSample | None, ImuSample | str, int], None]
-"""Takes the whole joint sample or None, the IMU sample or its problem, and when it was asked."""
+"""Takes the complete joint sample or None, the IMU sample or its problem, the request time."""
 
 BACKOFF = (0.1, 2.0)
-"""s; first and longest pause before a server that does not answer is asked again."""
+"""s; first and longest pause between reads of a server that does not answer."""
 
 
 class ReadSchedule:
     """
-    When to read: an absolute schedule that can be steered to the sender's ticks.
+    Times of the reads: an absolute schedule, aligned with the commands.
 
     :param period_ns: 0 reads as fast as the server answers.
-    :param lead_ns: how long before a command is due a read should begin; 0 leaves the phase be.
+    :param lead_ns: time from a read to the next command; 0 does not align.
     """
 
-    GENTLY = 8
-    """A phase error is mended by this share: commands come with jitter."""
+    SMOOTHING = 8
+    """Divisor of a phase correction: commands have jitter."""
 
     def __init__(self, period_ns: int, lead_ns: int = 0) -> None:
         self.period_ns = period_ns
         self._lead_ns = lead_ns
         self._due_ns: int | None = None
         self.skipped = 0
-        """Reads that were never made, because the one before took too long."""
+        """Reads that were skipped because the previous one took too long."""
 
-    def after(self, now_ns: int) -> int:
-        """Return when the next read is due; what was missed is skipped, never made up for."""
+    def next_read(self, now_ns: int) -> int:
+        """Return the time of the next read; missed reads are skipped."""
         if not self.period_ns:
             return now_ns
         if self._due_ns is None:
@@ -59,19 +59,19 @@ class ReadSchedule:
             self._due_ns += missed * self.period_ns
         return self._due_ns
 
-    def heard(self, now_ns: int) -> None:
-        """Note that a command came: the reads move towards `lead_ns` before the next one."""
+    def on_command(self, now_ns: int) -> None:
+        """Move the reads towards `lead_ns` before the next command."""
         if not self._lead_ns or not self.period_ns or self._due_ns is None:
             return
         error = (now_ns - self._lead_ns - self._due_ns) % self.period_ns
         if error > self.period_ns // 2:
             error -= self.period_ns
-        self._due_ns += error // self.GENTLY
+        self._due_ns += error // self.SMOOTHING
 
 
 class KosLoop:
     """
-    Reads one robot for ever, and runs what is handed over.
+    Reads one robot continuously, and runs the work that other threads hand over.
 
     :param make_robot: makes the robot and its client; called on the loop.
     :param on_sample: called on the loop after each reading.
@@ -88,7 +88,7 @@ class KosLoop:
         self._reader: asyncio.Task[None] | None = None
         self._made: Future[KosRobot] = Future()
         self.crash: BaseException | None = None
-        """What ended the reading, where it should not have ended."""
+        """The exception that ended the reads, or None."""
 
     def start(self) -> KosRobot:
         """
@@ -103,21 +103,21 @@ class KosLoop:
         """Call a function on the loop, soon."""
         self._loop.call_soon_threadsafe(function, *arguments)
 
-    def ask(self, work: Coroutine[Any, Any, Result], patience: float) -> Result:
+    def run_and_wait(self, work: Coroutine[Any, Any, Result], timeout: float) -> Result:
         """
         Run a coroutine on the loop and wait for it.
 
-        :raises BridgeError: it took longer than `patience` s; it is cancelled.
+        :raises BridgeError: it took longer than `timeout` s and was cancelled.
         """
-        asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return asked.result(patience)
+            return future.result(timeout)
         except TimeoutError:
-            asked.cancel()
-            raise BridgeError(f'the robot took longer than {patience:g} s') from None
+            future.cancel()
+            raise BridgeError(f'the robot took longer than {timeout:g} s') from None
 
     def stop(self) -> None:
-        """End reading, close the connection and the thread; once started, once only."""
+        """Stop reading, close the connection and end the thread; call once."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(2.0)
@@ -130,8 +130,8 @@ class KosLoop:
             self._made.set_exception(error)
             self._loop.close()
             return
-        self._reader = self._loop.create_task(self._read_for_ever(robot))
-        self._reader.add_done_callback(self._note_crash)
+        self._reader = self._loop.create_task(self._read_continuously(robot))
+        self._reader.add_done_callback(self._on_reader_end)
         self._made.set_result(robot)
         try:
             self._loop.run_forever()
@@ -149,18 +149,18 @@ class KosLoop:
         await asyncio.gather(*tasks, return_exceptions=True)
         await robot.client.close()
 
-    def _note_crash(self, task: asyncio.Task[None]) -> None:
+    def _on_reader_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             self.crash = task.exception()
 
-    async def _read_for_ever(self, robot: KosRobot) -> None:
+    async def _read_continuously(self, robot: KosRobot) -> None:
         pause = BACKOFF[0]
         while True:
             reading = await robot.client.read()
             now_ns = time.monotonic_ns()
-            sample, imu = robot.took(reading, now_ns)
+            sample, imu = robot.on_reading(reading, now_ns)
             self._on_sample(sample, imu, reading.sent_ns)
-            due_ns = self._schedule.after(now_ns)
+            due_ns = self._schedule.next_read(now_ns)
             if robot.watch.connected:
                 pause = BACKOFF[0]
                 await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))

@@ -1,8 +1,7 @@
-"""What the actuators of a KOS robot are told: targets, gains, damping and the way down.
+"""Targets, gains, damping and ramp down of a KOS robot.
 
-KOS has no damping mode, and a command without a position is taken as position 0. Damping is made
-of what there is: the stiffness goes to 0 where the server takes gains quickly, and the targets
-follow the measured pose everywhere. Without this module each place that stops would do it anew.
+KOS has no damping mode, and takes a command without a position as position 0. Damping therefore
+means: the targets follow the measured pose and, if the server takes gains quickly, kp is 0.
 """
 
 from __future__ import annotations
@@ -10,39 +9,35 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from collections.abc import Sequence
 
 import numpy as np
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.bridges.kos.drive import Gains
+from kinfer_ros.bridges import SECOND
+from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.drive import KosDrive
 from kinfer_ros.bridges.kos.options import BY_GAINS
 from kinfer_ros.bridges.kos.options import Backend
 from kinfer_ros.bridges.kos.sample import Health
 from kinfer_ros.bridges.kos.sample import JointSample
-from kinfer_ros.bridges.mujoco.pacer import SECOND
-from kinfer_ros.bridges.session import Command
-from kinfer_ros.bridges.session import JointMap
-from kinfer_ros.bridges.session import checked
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 
 GAIN_TOLERANCE = 1e-3
-"""Relative; a server may keep gains as float32, or in steps of its own."""
+"""Relative; a server may store gains as float32, or in steps of its own."""
 SETTLE_NS = SECOND // 2
-"""After a configuration, until what is read back has to be what was configured."""
+"""Time after a configuration before the gains that are read back are compared."""
 RAMP_STEP = 0.05
-"""s between two steps of the stiffness on its way down."""
+"""s between two steps of the stiffness during the ramp down."""
 FOLLOW_STEP = 0.01
-"""s between two targets that follow the pose on the way down."""
+"""s between two targets that follow the pose during the ramp down."""
 
 
 class KosMotion:
     """
-    Targets and gains of one robot; lives on the asyncio loop of its drive.
+    Targets and gains of one robot, on the asyncio loop of its drive.
 
-    :param warn: takes one line on what could not be done.
+    :param warn: takes one line on each thing that could not be done.
     """
 
     def __init__(
@@ -52,91 +47,58 @@ class KosMotion:
         self.drive = drive
         self.backend = backend
         self._warn = warn
-        self._map = JointMap(robot.joint_names)
-        self.asked = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
-        """Gains that position commands are to have."""
+        self.requested = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
+        """Gains requested for position commands."""
         self.in_force: Gains | None = None
-        """Gains that position commands do have; None before they were ever configured."""
+        """Gains in force for position commands; None before the first configuration."""
         self.sample: JointSample | None = None
-        """The newest sample of the joints, whole or not."""
+        """The newest sample of the joints, complete or not."""
         self.damped = True
-        """No target is in force that pushes."""
-        self.clamped = 0
-        """Commands with a target outside the joint limits."""
+        """No target pushes the joints."""
         self._target = np.zeros(len(robot.joints))
 
     # Targets -----------------------------------------------------------------------------
 
     def present_pose(self) -> Float64:
-        """Measured pose [N] rad within the limits; the last target where a joint is silent."""
+        """Return the measured pose [N] rad, limited; a silent joint keeps its last target."""
         if self.sample is None:
             return self._target.copy()
         measured = self.sample.position
         pose = np.where(np.isfinite(measured), measured, self._target)
         return np.clip(pose, self.robot.lower, self.robot.upper)
 
-    def target_of(self, command: Command) -> Float64 | None:
-        """
-        Merge the named targets into those in force, within the limits of the joints.
-
-        :return: [N] rad, or None where damping is asked for.
-        :raises BridgeError: unknown joints, or a target that is not finite.
-        """
-        if command.position is None:
-            return None
-        index = self._map.indices(command.names)
-        values = checked('target', command.position, command.names)
-        target = self.present_pose() if self.damped else self._target.copy()
-        target[index] = values
-        limited = np.clip(target, self.robot.lower, self.robot.upper)
-        if (limited != target).any():
-            self.clamped += 1
-        return limited
+    def current_target(self) -> Float64:
+        """Return a copy of the targets [N] rad in force; while damped, the measured pose."""
+        return self.present_pose() if self.damped else self._target.copy()
 
     def move(self, target: Float64) -> bool:
-        """Send a target [N] rad; :return: True if that ends damping: the gains have to follow."""
+        """Send a target [N] rad; :return: True if that ends damping: gains have to change."""
         ends_damping, self.damped = self.damped, False
         self._target = target
         self.drive.send(target)
         return ends_damping
 
-    def holds(self, target: Float64) -> None:
-        """Note that this target [N] rad is in force, with the gains asked for."""
-        self._target, self.damped, self.in_force = target, False, self.asked
+    def note_in_force(self, target: Float64) -> None:
+        """Note that this target [N] rad is in force, with the requested gains."""
+        self._target, self.damped, self.in_force = target, False, self.requested
 
     def damp(self) -> bool:
-        """Stop pushing; :return: True if that is new: the gains have to follow."""
+        """Stop pushing; :return: True if damping begins: gains have to change."""
         begins, self.damped = not self.damped, True
-        self.follow()
+        self.follow_pose()
         return begins
 
-    def follow(self) -> None:
-        """While damped: let the target be where the joints are."""
+    def follow_pose(self) -> None:
+        """While damped, send the measured pose as target."""
         if self.damped:
             self.drive.send(self.present_pose())
 
     # Gains -------------------------------------------------------------------------------
 
-    def wanted(self) -> Gains:
-        """Gains that the actuators should have now."""
+    def wanted_gains(self) -> Gains:
+        """Return the gains that the actuators should have now."""
         by_gains = self.damped and self.backend.damping == BY_GAINS
-        return self.asked.softened(0.0) if by_gains else self.asked
-
-    def ask(self, names: Sequence[str], gains: tuple[Float64, Float64, Float64]) -> None:
-        """
-        Take kp, kd and torque limits, brought within the hard limits of the robot YAML.
-
-        :raises BridgeError: unknown joints, or a number that cannot be.
-        """
-        merged = self.asked.rows()
-        index = self._map.indices(names)
-        for row, what, values in zip(merged, ('kp', 'kd', 'torque limit'), gains, strict=True):
-            if len(values):
-                row[index] = checked(what, values, names)
-                if (row < 0.0).any():
-                    raise BridgeError(f'found a negative {what}')
-        hard = np.stack((self.robot.kp_max, self.robot.kd_max, self.robot.torque_limit))
-        self.asked = Gains(*np.minimum(merged, hard))
+        return self.requested.softened(0.0) if by_gains else self.requested
 
     async def configure(self) -> None:
         """
@@ -144,23 +106,23 @@ class KosMotion:
 
         :raises BridgeError: an actuator refused or did not answer.
         """
-        asked = self.asked
-        await self.drive.configure(self.wanted())
-        self.in_force = asked
+        requested = self.requested
+        await self.drive.configure(self.wanted_gains())
+        self.in_force = requested
 
     def read_back(self, health: Health | None) -> None:
-        """Hold the gains that the robot says it has against those that were configured."""
+        """Compare the gains that the robot reports with those that were configured."""
         if health is None or self.in_force is None:
             return
         settled = health.sent_ns >= self.drive.changed_ns + SETTLE_NS
-        if self.damped or not settled or not self.drive.has(self.asked):
+        if self.damped or not settled or not self.drive.has(self.requested):
             return
-        told = np.stack((health.kp, health.kd, health.max_torque))
+        reported = np.stack((health.kp, health.kd, health.max_torque))
         if not self.backend.torque_limit:
-            told[2] = np.nan
-        asked = self.asked.rows()
-        wrong = np.abs(told - asked) > GAIN_TOLERANCE * np.maximum(1.0, asked)
-        found = Gains(*np.where(wrong, told, asked))
+            reported[2] = np.nan
+        requested = self.requested.rows()
+        wrong = np.abs(reported - requested) > GAIN_TOLERANCE * np.maximum(1.0, requested)
+        found = Gains(*np.where(wrong, reported, requested))
         if np.array_equal(found.rows(), self.in_force.rows()):
             return
         self.in_force = found
@@ -168,10 +130,10 @@ class KosMotion:
             names = [self.robot.joint_names[i] for i in np.flatnonzero(wrong.any(axis=0))]
             self._warn(f'the robot has other gains than were configured: {", ".join(names)}')
 
-    # The way down ------------------------------------------------------------------------
+    # Ramp down ---------------------------------------------------------------------------
 
     async def ramp_down(self, seconds: float) -> None:
-        """Take the stiffness away softly; what fails is said: the torque still has to go off."""
+        """Ramp the stiffness down; a failure is a warning: the torque is still switched off."""
         try:
             if self.backend.damping == BY_GAINS:
                 await self._ramp_gains(seconds)
@@ -181,16 +143,16 @@ class KosMotion:
             self._warn(f'no soft ramp down: {error}')
 
     async def _ramp_gains(self, seconds: float) -> None:
-        """From the stiffness there is to none, at the target in force."""
+        """Ramp kp to 0 at the target in force."""
         begin = time.monotonic()
         while not self.damped and (elapsed := time.monotonic() - begin) < seconds:
-            await self.drive.configure(self.asked.softened(1.0 - elapsed / seconds))
+            await self.drive.configure(self.requested.softened(1.0 - elapsed / seconds))
             await asyncio.sleep(min(RAMP_STEP, seconds / 4))
-        await self.drive.configure(self.asked.softened(0.0))
+        await self.drive.configure(self.requested.softened(0.0))
         await self.drive.send_now(self.present_pose())
 
     async def _follow_down(self, seconds: float) -> None:
-        """Give way for as long as the ramp takes, without touching the gains."""
+        """Send the measured pose for as long as the ramp takes, without changing gains."""
         begin = time.monotonic()
         while True:
             await self.drive.send_now(self.present_pose())

@@ -1,8 +1,7 @@
-"""What differs between the KOS servers, and how to reach one.
+"""Differences between the KOS servers, and how to connect to one.
 
-kos-kbot, kos-zbot and kos-sim speak one protocol and mean different things by it. Without this
-module those differences would be spread over the bridge as if-clauses that nobody can check.
-Sources: the repositories kscalelabs/kos-kbot, kos-zbot and kos-sim.
+kos-kbot, kos-zbot and kos-sim have one protocol and implement it differently. Sources: the
+repositories kscalelabs/kos-kbot, kos-zbot and kos-sim.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ from pathlib import Path
 from kinfer_ros.errors import ConfigError
 
 ONLINE_FEEDBACK = 'feedback'
-"""An actuator is online when it sent feedback within a second; else it is not there."""
+"""`online`: the actuator sent feedback within the last second."""
 ONLINE_TORQUE = 'torque'
-"""`online` says that the torque is on, so it tells nothing before that."""
+"""`online`: the torque is on; before that it has no meaning."""
 
 BY_GAINS = 'gains'
-"""Damping: kp 0 and kd as it was, and the target follows the measured pose."""
+"""Damping: kp 0, kd unchanged, and the target follows the measured pose."""
 BY_FOLLOWING = 'follow'
-"""Damping: the target follows the measured pose, because the server is slow to take gains."""
+"""Damping: the target follows the measured pose; for servers that take gains slowly."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """What a KOS server makes of the protocol."""
+    """How a KOS server implements the protocol."""
 
     name: str
     online: str
@@ -52,7 +51,7 @@ _OF_ROBOT = {'zbot': 'kos-zbot'}
 
 def backend_of(name: str, robot: str) -> Backend:
     """
-    Return a backend by its name; `auto` goes by the robot, kos-kbot being the strictest.
+    Return a backend by its name; `auto` depends on the robot, by default the strict kos-kbot.
 
     :raises ConfigError: there is no such backend.
     """
@@ -64,12 +63,12 @@ def backend_of(name: str, robot: str) -> Backend:
 
 
 GYRO_UNITS = {'rad': 1.0, 'deg': math.pi / 180.0}
-"""Factor from what the gyro gives a second to rad/s."""
+"""Factors from the unit of the gyro to rad/s."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the server is, and how long to wait for it."""
+    """Address of the server, time-outs and TLS."""
 
     host: str
     port: int
@@ -79,38 +78,38 @@ class Connection:
     """s; deadline of each configuration."""
     tls: bool = False
     ca_file: Path | None = None
-    """PEM with the certificates to trust; None takes those that gRPC brings."""
+    """PEM with trusted certificates; None takes those of gRPC."""
     cert_file: Path | None = None
-    """PEM of our own certificate, where the server asks for one."""
+    """PEM of the client certificate, if the server asks for one."""
     key_file: Path | None = None
     tls_name: str = ''
-    """Name in the server's certificate, where it is not the host."""
+    """Name in the server's certificate, if it is not the host."""
 
     @property
     def address(self) -> str:
-        """`host:port`; an IPv6 address gets its brackets."""
+        """`host:port`, with brackets around an IPv6 address."""
         host = f'[{self.host}]' if ':' in self.host else self.host
         return f'{host}:{self.port}'
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long what may last."""
+    """Time-outs of the robot, and the duration of the ramp down."""
 
     command_timeout_ns: int
-    """ns of silence of a sender after which the robot is damped."""
+    """ns without a command after which the robot is damped."""
     lost_timeout_ns: int
-    """ns without a whole sample after which the robot counts as lost."""
+    """ns without a complete sample after which the robot counts as lost."""
     ramp_time: float
-    """s, in which the stiffness is taken away before the torque goes off."""
+    """s in which the stiffness is ramped down before the torque is switched off."""
 
 
 def check_connection(connection: Connection) -> None:
     """
-    Find what can never work before anything connects.
+    Check a connection before it is made.
 
-    :raises ConfigError: a host that is none (gRPC would take `unix:` and others for a way to
-        somewhere else), or certificates without TLS, or half a pair of them.
+    :raises ConfigError: an invalid host (gRPC would take `unix:` and others as another address),
+        certificates without TLS, or one of certificate and key without the other.
     """
     host = connection.host
     allowed = all(part.isalnum() or part in '.-_:%' for part in host)

@@ -1,7 +1,7 @@
-"""Switches the torque of a KOS robot on and off, in the order that keeps it still.
+"""Switches the torque of a KOS robot on and off, in an order that keeps it still.
 
-Torque before gains would move a joint with whatever gains the last user left, and torque before a
-target would pull it to that user's last target, or to 0.
+Gains and target come before the torque: otherwise a joint would move with the gains of the last
+user, to that user's last target or to 0.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.client import KosClient
-from kinfer_ros.bridges.kos.drive import Gains
 from kinfer_ros.bridges.kos.drive import KosDrive
 from kinfer_ros.bridges.kos.options import ONLINE_TORQUE
 from kinfer_ros.bridges.kos.options import Backend
@@ -22,27 +22,27 @@ from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 
-OUTSIDE = 0.2
-"""rad; how far outside its limits a joint may be measured when the torque goes on."""
-CONFIRM_TIME = 0.5
-"""s, within which the actuators have to say that their torque is on."""
+MAX_OUTSIDE = 0.2
+"""rad by which a joint may be outside its limits when the torque is switched on."""
+CONFIRM_TIMEOUT = 0.5
+"""s, within which the actuators must report that their torque is on."""
 
 
-def enable_problem(
-    sample: JointSample | None, health: Health | None, robot: Robot, age_ns: int, oldest_ns: int
+def find_enable_problem(
+    sample: JointSample | None, health: Health | None, robot: Robot, age_ns: int, max_age_ns: int
 ) -> str:
-    """Say why the torque must not go on, or ''."""
-    if sample is None or age_ns > oldest_ns:
-        return f'the last whole sample of the joints is {age_ns / 1e9:.1f} s old'
+    """Return why the torque must not be switched on, or ''."""
+    if sample is None or age_ns > max_age_ns:
+        return f'the last complete sample of the joints is {age_ns / 1e9:.1f} s old'
     outside = np.maximum(robot.lower - sample.position, sample.position - robot.upper)
     far = [
         f'{name} at {at:.2f} rad'
         for name, at, by in zip(robot.joint_names, sample.position, outside, strict=True)
-        if by > OUTSIDE
+        if by > MAX_OUTSIDE
     ]
     if far:
         return (
-            f'{", ".join(far)}: further outside the limits of the robot YAML than {OUTSIDE:g} '
+            f'{", ".join(far)}: further outside the limits of the robot YAML than {MAX_OUTSIDE:g} '
             'rad, so that holding it would move it. Are offset, sign and the zero position right?'
         )
     if health is not None and health.faults:
@@ -55,9 +55,9 @@ async def power_on(
     client: KosClient, drive: KosDrive, backend: Backend, gains: Gains, hold: Float64
 ) -> None:
     """
-    Bring gains and limits into force, then the target `hold` [N] rad, then the torque.
+    Bring gains and limits into force, then the target `hold` [N] rad, then switch on the torque.
 
-    :raises BridgeError: a step failed; the torque may be on in some joints.
+    :raises BridgeError: a step failed; some joints may have torque.
     """
     drive.forget()
     await drive.configure(gains)
@@ -70,9 +70,9 @@ async def power_on(
 
 async def power_off(drive: KosDrive, backend: Backend, gains: Gains) -> None:
     """
-    Switch the torque off; where a backend cannot, only damping is left.
+    Switch the torque off; a backend that cannot is damped.
 
-    :raises BridgeError: it failed; the torque may be on in some joints.
+    :raises BridgeError: it failed; some joints may have torque.
     """
     soft = gains.softened(0.0) if backend.damping == 'gains' else gains
     await drive.configure(soft, torque=False if backend.torque_switch else None)
@@ -80,13 +80,13 @@ async def power_off(drive: KosDrive, backend: Backend, gains: Gains) -> None:
 
 async def _confirm(client: KosClient, drive: KosDrive, backend: Backend) -> None:
     """
-    Wait until every actuator that tells says that its torque is on.
+    Wait until every actuator that reports its torque reports that it is on.
 
-    :raises BridgeError: some do not.
+    :raises BridgeError: some report that it is off.
     """
-    deadline = time.monotonic() + CONFIRM_TIME
+    deadline = time.monotonic() + CONFIRM_TIMEOUT
     while True:
-        states = await client.states_of(drive.ids)
+        states = await client.states_of(drive.units.ids)
         off = [
             state.actuator_id
             for state in states
@@ -97,7 +97,7 @@ async def _confirm(client: KosClient, drive: KosDrive, backend: Backend) -> None
             return
         if time.monotonic() > deadline:
             raise BridgeError(
-                f'the torque did not go on in {drive.say(off)}: check motor power, the emergency '
-                'stop and the cable'
+                f'the torque did not go on in {drive.units.format_names(off)}: check motor power, '
+                'the emergency stop and the cable'
             )
         await asyncio.sleep(0.02)

@@ -1,8 +1,7 @@
-"""Judges one reading of a KOS robot: a whole sample of joints, of the IMU, or the reason why not.
+"""Turns one reading of a KOS robot into samples of joints and IMU, or the reason why not.
 
-KOS answers for a silent actuator with nothing, with position 0 or with an error, depending on the
-server, and before its first sample an IMU says (0, 0, 0, 0). Taken at face value each of these
-would make a policy see a robot that is not there.
+For a silent actuator KOS answers with nothing, with position 0 or with an error, depending on the
+server; before its first sample an IMU reports (0, 0, 0, 0). None of these is a sample.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ class JointSample:
     """One sample of the joints, [N] in the robot's order."""
 
     sent_ns: int
-    """Steady clock when it was asked for."""
+    """Steady clock at the request."""
     position: Float64
     """rad; NaN for a joint that does not answer."""
     velocity: Float64
     """rad/s."""
     effort: Float64 | None
-    """Nm; None where the backend does not tell."""
+    """Nm; None if the backend does not report it."""
     problem: str = ''
-    """Why the sample is not whole, in words; '' where it is."""
+    """Why the sample is not complete, or ''."""
 
 
 @dataclass(frozen=True)
@@ -49,36 +48,32 @@ class ImuSample:
 
 
 class Health:
-    """What the actuators say of themselves, by joint index; NaN where one says nothing."""
+    """
+    What the actuators report, [N] each; NaN for what one does not report.
+
+    temperature (deg C), voltage (V), current (A), kp (Nm/rad), kd (Nms/rad), max_torque (Nm), and
+    torque_on (1 or 0).
+    """
 
     def __init__(self, size: int, sent_ns: int) -> None:
         self.sent_ns = sent_ns
-        """Steady clock when it was asked for."""
-        self.temperature = np.full(size, np.nan)
-        """deg C."""
-        self.voltage = np.full(size, np.nan)
-        """V."""
-        self.current = np.full(size, np.nan)
-        """A."""
-        self.kp = np.full(size, np.nan)
-        self.kd = np.full(size, np.nan)
-        self.max_torque = np.full(size, np.nan)
-        self.torque_on = np.full(size, np.nan)
-        """1 or 0."""
+        """Steady clock at the request."""
+        self.temperature, self.voltage, self.current = np.full((3, size), np.nan)
+        self.kp, self.kd, self.max_torque, self.torque_on = np.full((4, size), np.nan)
         self.faults: dict[str, list[str]] = {}
-        """By joint; only those that have some."""
+        """By joint; only joints with faults."""
 
 
 _HEALTH = ('temperature', 'voltage', 'current', 'kp', 'kd', 'max_torque')
-_FAULT_LIMIT = 8
-"""Faults of one actuator that are told: a server may list as many as it likes."""
+_MAX_FAULTS = 8
+"""Faults reported of one actuator."""
 
 
 class SampleReader:
     """
     Turns readings into samples.
 
-    :param gyro_factor: from what the gyro gives to rad/s.
+    :param gyro_factor: from the unit of the gyro to rad/s.
     """
 
     def __init__(self, units: JointUnits, backend: Backend, gyro_factor: float) -> None:
@@ -90,16 +85,16 @@ class SampleReader:
 
     def joints(self, reading: Reading, *, torque_on: bool) -> JointSample | None:
         """
-        Return the sample, or None where the call failed.
+        Return the sample, or None if the call failed.
 
-        :param torque_on: the torque has been switched on, so that every backend has to call its
-            actuators online.
+        :param torque_on: the torque has been switched on: every backend then has to report its
+            actuators as online.
         """
         if reading.states is None:
             return None
         states = list(reading.states)
         if [state.actuator_id for state in states] != self._ids:
-            states = self._in_order(states)
+            states = self._sort_states(states)
         must_be_online = torque_on or self._backend.online == ONLINE_FEEDBACK
         silent = [
             index
@@ -109,7 +104,7 @@ class SampleReader:
             or (must_be_online and not state.online)
         ]
         if silent:
-            return self._partial(reading.sent_ns, states, silent)
+            return self._make_partial(reading.sent_ns, states, silent)
         sample = JointSample(
             reading.sent_ns,
             self._units.position([state.position for state in states]),
@@ -121,11 +116,13 @@ class SampleReader:
         finite = np.isfinite(sample.position) & np.isfinite(sample.velocity)
         if not finite.all():
             wrong = [each for each, fine in zip(self._ids, finite, strict=True) if not fine]
-            sample.problem = f'found no finite position and velocity of {self._say(wrong)}'
+            sample.problem = (
+                f'found no finite position and velocity of {self._units.format_names(wrong)}'
+            )
         return sample
 
-    def _partial(self, sent_ns: int, states: list[Any], silent: list[int]) -> JointSample:
-        """Keep what the others say: they may have to be damped."""
+    def _make_partial(self, sent_ns: int, states: list[Any], silent: list[int]) -> JointSample:
+        """Keep the positions of the other joints: they may have to be damped."""
         position = np.full(len(states), np.nan)
         for index, state in enumerate(states):
             if index not in silent:
@@ -139,7 +136,7 @@ class SampleReader:
         )
 
     def imu(self, reading: Reading) -> ImuSample | str:
-        """Return the IMU's sample, or what is wrong with it in words."""
+        """Return the IMU's sample, or why there is none."""
         if reading.imu_problem:
             return reading.imu_problem
         q, v, f = reading.quaternion, reading.values, self._gyro_factor
@@ -155,7 +152,7 @@ class SampleReader:
         return sample
 
     def health(self, reading: Reading) -> Health:
-        """Collect what the actuators say of themselves."""
+        """Collect what the actuators report."""
         size = len(self._ids)
         found = Health(size, reading.sent_ns)
         columns = {name: getattr(found, name) for name in _HEALTH}
@@ -169,12 +166,12 @@ class SampleReader:
             if state.HasField('torque_enabled'):
                 found.torque_on[index] = float(state.torque_enabled)
             if len(state.faults):
-                texts = [' '.join(text.split())[:80] for text in state.faults[:_FAULT_LIMIT]]
+                texts = [' '.join(text.split())[:80] for text in state.faults[:_MAX_FAULTS]]
                 found.faults[self._units.name(state.actuator_id)] = texts
         return found
 
-    def _in_order(self, states: list[Any]) -> list[Any]:
-        """Put the states into the robot's order; None where one is missing."""
+    def _sort_states(self, states: list[Any]) -> list[Any]:
+        """Sort the states into the robot's order; None for a missing one."""
         by_id = {state.actuator_id: state for state in states}
         return [by_id.get(each) for each in self._ids]
 
@@ -185,10 +182,6 @@ class SampleReader:
                 'is the bus connected?'
             )
         return (
-            f'no feedback from {self._say(silent)}: check its cable, its power and that '
-            'its id is the one in the robot YAML'
+            f'no feedback from {self._units.format_names(silent)}: check its cable, its power and '
+            'that its id is the one in the robot YAML'
         )
-
-    def _say(self, ids: list[int]) -> str:
-        named = ', '.join(self._units.name(each) for each in ids[:6])
-        return named + (f' and {len(ids) - 6} more' if len(ids) > 6 else '')

@@ -1,7 +1,6 @@
 """Robot joints to KOS actuators and back: ids, degrees, offset and sign.
 
-Everything behind the bridge is rad in the robot's joint order; everything before it is degrees by
-actuator id. Without one place for that, one of the two would get lost on some path.
+The bridge uses rad in the robot's joint order, KOS degrees by actuator id.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.robot.robot import Robot
 
 _DEGREES = 180.0 / np.pi
+MAX_NAMED = 6
+"""Joints that a message names; the others are counted."""
 
 
 class JointUnits:
@@ -39,8 +40,14 @@ class JointUnits:
         self._offset = np.array([joint.offset for joint in robot.joints], np.float64)
 
     def name(self, actuator_id: int) -> str:
-        """Return what to call an actuator in a message: its joint and its id."""
+        """Return the name of an actuator in messages: its joint and its id."""
         return f'{self._name_of.get(actuator_id, "no joint of the robot")} (id {actuator_id})'
+
+    def format_names(self, actuator_ids: Sequence[int]) -> str:
+        """Return the names of some actuators in messages."""
+        more = len(actuator_ids) - MAX_NAMED
+        names = ', '.join(self.name(each) for each in actuator_ids[:MAX_NAMED])
+        return f'{names} and {more} more' if more > 0 else names
 
     def to_degrees(self, position: Float64) -> list[float]:
         """Turn joint positions [N] rad into actuator positions in degrees."""

@@ -1,7 +1,7 @@
-"""Watches over the readings of a KOS robot: is it there, is every joint, is the IMU.
+"""Checks the readings of a KOS robot: does it answer, with every joint and the IMU.
 
-A single late answer is no reason to stop and a dead joint must not go unnoticed: this is where the
-one is told from the other, so that the rest of the bridge only hears of what matters.
+A single late answer changes nothing; a robot or a joint that is silent for the lost time-out is an
+event.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import enum
 import time
 from collections.abc import Callable
 
+from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.kos.client import Reading
 from kinfer_ros.bridges.kos.sample import Health
 from kinfer_ros.bridges.kos.sample import ImuSample
 from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.sample import SampleReader
-from kinfer_ros.bridges.mujoco.pacer import SECOND
 
 HEALTH_NS = SECOND // 2
-"""Between two looks at temperatures, voltages and faults."""
+"""Period of temperatures, voltages and faults."""
 
 
 class Event(enum.Enum):
@@ -28,17 +28,17 @@ class Event(enum.Enum):
     CONNECTED = 'connected'
     """The first answer, or the first since the robot was lost."""
     UNREACHED = 'unreached'
-    """No answer for too long: what the robot does is unknown."""
+    """No answer for the lost time-out: the state of the robot is unknown."""
     INCOMPLETE = 'incomplete'
-    """It answers, but not for all joints, for too long."""
+    """Answers lacked joints for the lost time-out."""
 
 
 class KosWatch:
     """
-    What the newest readings say; every `now_ns` is of the steady clock.
+    State of the link to a robot; every `now_ns` is of the steady clock.
 
-    :param lost_timeout_ns: time without a whole sample after which it matters.
-    :param warn: takes one line on what went wrong, when it begins.
+    :param lost_timeout_ns: time without a complete sample that is an event.
+    :param warn: takes one line on each problem, when it begins.
     """
 
     def __init__(
@@ -49,35 +49,34 @@ class KosWatch:
         self._warn = warn
         self.connected = False
         self.problem = 'nothing was read yet'
-        """Why the newest reading has no whole joint sample, or ''."""
+        """Why the newest reading has no complete joint sample, or ''."""
         self.imu_problem = 'nothing was read yet'
         """Why the newest reading has no IMU sample, or ''."""
         self.sample: JointSample | None = None
-        """The newest, whole or not."""
+        """The newest, complete or not."""
         self.health: Health | None = None
-        self.whole_ns = time.monotonic_ns()
-        """When the newest whole joint sample came."""
+        self.complete_ns = time.monotonic_ns()
+        """Time of the newest complete joint sample."""
         self.reads = 0
         self.failed_reads = 0
-        """Readings without a whole joint sample."""
+        """Readings without a complete joint sample."""
         self._health_ns = 0
 
     def take(
         self, reading: Reading, now_ns: int, *, torque_on: bool
     ) -> tuple[JointSample | None, ImuSample | str, Event]:
         """
-        Take in a reading.
+        Take a reading.
 
         :param torque_on: the torque has been switched on in every joint.
-        :return: the joint sample where it is whole, the IMU's or why there is none, and what that
-            changes.
+        :return: the joint sample if it is complete, the IMU's or why there is none, and the event.
         """
         self.reads += 1
         sample = self._reader.joints(reading, torque_on=torque_on)
         if sample is None:
-            event = self._failed(reading.states_problem, now_ns)
+            event = self._on_failure(reading.states_problem, now_ns)
         else:
-            event = self._answered(sample, now_ns)
+            event = self._on_answer(sample, now_ns)
         imu = self._reader.imu(reading)
         self._note_imu(imu if isinstance(imu, str) else '')
         if sample is not None and now_ns - self._health_ns >= HEALTH_NS:
@@ -85,29 +84,29 @@ class KosWatch:
             self._note_health(self._reader.health(reading))
         return (None if self.problem else sample), imu, event
 
-    def _failed(self, problem: str, now_ns: int) -> Event:
+    def _on_failure(self, problem: str, now_ns: int) -> Event:
         self.failed_reads += 1
         if not self.problem:
             self._warn(problem)
         self.problem = problem
-        if now_ns - self.whole_ns < self._lost_timeout_ns:
+        if now_ns - self.complete_ns < self._lost_timeout_ns:
             return Event.NOTHING
         self.connected = False
         return Event.UNREACHED
 
-    def _answered(self, sample: JointSample, now_ns: int) -> Event:
+    def _on_answer(self, sample: JointSample, now_ns: int) -> Event:
         event = Event.NOTHING
         if not self.connected:
             self.connected = True
-            self.whole_ns = now_ns
+            self.complete_ns = now_ns
             event = Event.CONNECTED
         if not sample.problem:
-            self.whole_ns = now_ns
+            self.complete_ns = now_ns
         else:
             self.failed_reads += 1
             if sample.problem != self.problem:
                 self._warn(sample.problem)
-            if now_ns - self.whole_ns >= self._lost_timeout_ns:
+            if now_ns - self.complete_ns >= self._lost_timeout_ns:
                 event = Event.INCOMPLETE
         self.problem = sample.problem
         self.sample = sample

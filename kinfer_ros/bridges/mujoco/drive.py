@@ -1,8 +1,7 @@
-"""Turns targets and gains into the torques of an MJCF's actuators, servos and motors alike.
+"""Turns targets and gains into commands of an MJCF's actuators, servos and motors alike.
 
-A position servo works inside MuJoCo's integrator and only has to be told its gains; a motor knows
-nothing of targets, and gets a PD torque before every physics step. Mixing the two up, or
-forgetting a gear, would move the robot with gains that nobody asked for.
+A position servo computes its torque inside MuJoCo's integrator: its gains are written into the
+model. A motor has no target: its PD torque is written before every physics step.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.bridges.mujoco.disturbance import Motors
+from kinfer_ros.bridges.gains import Gains
+from kinfer_ros.bridges.gains import limit_gains
+from kinfer_ros.bridges.mujoco.disturbance import MotorFactors
 from kinfer_ros.bridges.mujoco.model import FittedModel
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
@@ -23,27 +24,26 @@ class JointDrive:
     """
     Targets, gains and torque limits of all joints, in the order of the robot YAML.
 
-    :param motors: what the motors make of the gains that are in force.
+    :param factors: on the gains and torques of the motors (disturbance).
     """
 
-    def __init__(self, robot: Robot, fitted: FittedModel, data: Any, motors: Motors) -> None:
+    def __init__(
+        self, robot: Robot, fitted: FittedModel, data: Any, factors: MotorFactors
+    ) -> None:
         self._robot = robot
         self._fitted = fitted
-        self._real = motors
+        self._factors = factors
         self._model = fitted.model
         self._data = data
         self._motors = np.flatnonzero(~fitted.servo)
         self._servos = np.flatnonzero(fitted.servo)
         self.damped = False
         self._target = robot.home.copy()
-        self._kp = np.zeros(len(robot.joints))
-        self._kd = np.zeros(len(robot.joints))
-        self._torque_limit = np.zeros(len(robot.joints))
         self.set_gains(robot.kp, robot.kd, robot.torque_limit)
 
     @property
     def has_motors(self) -> bool:
-        """Whether `write_motors` has to be called before every physics step."""
+        """Whether `write_motors` is needed before every physics step."""
         return bool(self._motors.size)
 
     def set_gains(self, kp: ArrayLike, kd: ArrayLike, torque_limit: ArrayLike) -> None:
@@ -51,10 +51,9 @@ class JointDrive:
         stiffness = self._checked('kp', kp, 0.0)
         damping = self._checked('kd', kd, 0.0)
         torque = self._checked('torque limit', torque_limit, 0.0)
-        cap = np.minimum(self._robot.torque_limit, self._fitted.torque_cap)
-        np.minimum(stiffness, self._robot.kp_max, out=self._kp)
-        np.minimum(damping, self._robot.kd_max, out=self._kd)
-        np.minimum(torque, cap, out=self._torque_limit)
+        limited = limit_gains(Gains(stiffness, damping, torque), self._robot)
+        self._kp, self._kd = limited.kp, limited.kd
+        self._torque_limit = np.minimum(limited.torque_limit, self._fitted.torque_cap)
         self._write_servos()
 
     def gains(self) -> tuple[Float64, Float64, Float64]:
@@ -93,27 +92,27 @@ class JointDrive:
     def write_motors(self) -> None:
         """Write the motors' PD torques for the present state."""
         index, fitted = self._motors, self._fitted
-        torque = -self._kd[index] * self._real.kd[index] * self._data.qvel[fitted.dof[index]]
+        torque = -self._kd[index] * self._factors.kd[index] * self._data.qvel[fitted.dof[index]]
         if not self.damped:
             error = self._target[index] - self._data.qpos[fitted.qpos[index]]
-            torque += self._kp[index] * self._real.kp[index] * error
-        limit = self._torque_limit[index] * self._real.torque[index]
+            torque += self._kp[index] * self._factors.kp[index] * error
+        limit = self._torque_limit[index] * self._factors.torque[index]
         np.clip(torque, -limit, limit, out=torque)
         self._data.ctrl[fitted.actuator[index]] = torque / fitted.motor_gain[index]
 
     def _write_servos(self) -> None:
-        """Write gains into the MJCF's own servos, which then act in every physics step."""
+        """Write the gains into the MJCF's own servos."""
         index = self._servos
         actuator = self._fitted.actuator[index]
         gear = self._fitted.gear[index]
         kp = np.zeros(index.size) if self.damped else self._kp[index] / gear**2
-        kp *= self._real.kp[index]
-        limit = self._torque_limit[index] * self._real.torque[index] / np.abs(gear)
+        kp *= self._factors.kp[index]
+        limit = self._torque_limit[index] * self._factors.torque[index] / np.abs(gear)
         self._model.actuator_gainprm[actuator, 0] = kp
         self._model.actuator_biasprm[actuator, 1] = -kp
-        # What the joint damps by itself is part of the kd that was asked for.
-        asked = self._kd[index] * self._real.kd[index]
-        kd = np.maximum(asked - self._fitted.passive_kd[index], 0.0)
+        # The joint's own damping is part of the requested kd.
+        requested = self._kd[index] * self._factors.kd[index]
+        kd = np.maximum(requested - self._fitted.passive_kd[index], 0.0)
         self._model.actuator_biasprm[actuator, 2] = -kd / gear**2
         self._model.actuator_forcelimited[actuator] = True
         self._model.actuator_forcerange[actuator, 0] = -limit
@@ -121,13 +120,13 @@ class JointDrive:
 
     def _checked(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64:
         array = np.asarray(values, np.float64)
-        wanted = self._target.shape
-        if array.shape != wanted:
-            raise BridgeError(f'{name} has shape {array.shape}, expected {wanted}')
+        shape = self._target.shape
+        if array.shape != shape:
+            raise BridgeError(f'{name} has shape {array.shape}, expected {shape}')
         bad = np.flatnonzero(~(np.isfinite(array) & (array >= minimum)))
         if bad.size:
             names = self._robot.joint_names
             found = ', '.join(f'{names[index]} ({array[index]:g})' for index in bad)
-            least = '' if minimum == -np.inf else f' of at least {minimum:g}'
-            raise BridgeError(f'{name}: found {found}, expected finite numbers{least}')
+            bound = '' if minimum == -np.inf else f' of at least {minimum:g}'
+            raise BridgeError(f'{name}: found {found}, expected finite numbers{bound}')
         return array

@@ -1,7 +1,7 @@
-"""Fits an MJCF to a robot YAML: which joint, actuator, base and IMU is which, found by name.
+"""Fits an MJCF to a robot YAML: finds joints, actuators, base and IMU by name.
 
-The order of joints in an MJCF says nothing about the order in the YAML, and half of all MJCF files
-lack an IMU. Whatever does not fit is refused here, all at once, before anything moves.
+Hold of the base and IMU sensors are added. A file that does not fit is refused before anything
+moves.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ HOLD = 'kinfer_ros_hold'
 IMU = 'kinfer_ros_imu'
 USUAL_IMU_SITES = ('imu', 'imu_site', 'imu_link')
 HOLD_SOLIMP = (0.9999, 0.9999, 0.001, 0.5, 2.0)
-"""Nearly rigid; with a time constant of two physics steps a held base gives way by 1e-6 m."""
+"""Nearly rigid: with a time constant of two physics steps a held base moves by 1e-6 m."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """A compiled model and where the robot's parts are in it; arrays in the YAML's joint order."""
+    """A compiled model, and the addresses of the robot's parts in the YAML's joint order."""
 
     model: Any
     """mujoco.MjModel; gains are written into it."""
@@ -46,35 +46,35 @@ class FittedModel:
     motor_gain: Float64
     """Joint torque per unit of a motor's ctrl, Nm."""
     passive_kd: Float64
-    """Damping (Nms/rad) of the joints whose servo has none of its own: the MJCF then means it to
-    be the servo's, so that a kd in force counts it; 0 for all others."""
+    """Damping (Nms/rad) of joints whose servo has none of its own: it is then part of the
+    servo's kd; 0 for all others."""
     torque_cap: Float64
-    """What the MJCF itself lets through, Nm; inf where it has no limit."""
+    """Torque limit of the MJCF, Nm; inf if it has none."""
     base: int
     """Body id of the base."""
     free_qpos: int
-    """Address of the base's pose in qpos; -1 where the base is fixed to the world."""
+    """Address of the base's pose in qpos; -1 if the base is fixed to the world."""
     free_dof: int
     hold: int
-    """Equality that holds a free base; -1 where the base is fixed."""
+    """Equality constraint that holds a free base; -1 if the base is fixed."""
     gyro: slice
-    """Where the IMU's readings are in sensordata."""
+    """The IMU's readings in sensordata."""
     accel: slice
     quat: slice
     imu_is_fixed: bool
-    """The IMU's body cannot move; MuJoCo's accelerometer reads zero there, a real one gravity."""
+    """The IMU's body cannot move: MuJoCo's accelerometer reads zero there, a real one gravity."""
     home_key: int
     """Keyframe `home`, or -1."""
     unlisted: tuple[str, ...]
-    """Actuated joints of the MJCF that the YAML does not name; nobody moves them."""
+    """Actuated joints of the MJCF that the YAML does not name; they get no command."""
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
     """
-    Load the robot's MJCF, add what is missing (hold of the base, IMU sensors), find all parts.
+    Load the robot's MJCF, add hold of the base and IMU sensors, and find all parts.
 
-    :param timestep: physics step in s, in place of the MJCF's.
-    :raises RobotError: the file cannot be used, or does not fit the YAML; with both lists.
+    :param timestep: physics step in s, instead of the MJCF's.
+    :raises RobotError: the file cannot be used, or does not fit the YAML.
     """
     path = _mjcf_path(robot)
     spec = _read_spec(path)
@@ -137,7 +137,7 @@ def _check_joints(robot: Robot, spec: Any, path: Path) -> None:
 
 
 def _base_body(robot: Robot, spec: Any, path: Path) -> Any:
-    """Find the one body on which all of the robot's joints hang, directly below the world."""
+    """Find the one child body of the world that all of the robot's joints belong to."""
     roots: dict[str, Any] = {}
     for name in robot.joint_names:
         body = spec.joint(name).parent
@@ -148,14 +148,14 @@ def _base_body(robot: Robot, spec: Any, path: Path) -> Any:
         roots[body.name] = body
     if len(roots) > 1:
         raise RobotError(
-            f'MJCF {path}: the joints of {robot.path} hang on several bodies of the world: '
+            f'MJCF {path}: the joints of {robot.path} belong to several bodies of the world: '
             f'found {", ".join(roots)}, expected one base'
         )
     return next(iter(roots.values()))
 
 
 def _add_imu(robot: Robot, spec: Any, base: Any, path: Path) -> str | None:
-    """Add gyro, accelerometer and orientation; return the MJCF's own site, if that is used."""
+    """Add gyro, accelerometer and orientation; return the MJCF's own site if it is used."""
     own = _imu_site(robot, spec, path)
     site = own
     if site is None:
@@ -264,7 +264,7 @@ def _actuators(robot: Robot, model: Any, joints: list[int], path: Path) -> Indic
 
 
 def _is_servo(model: Any, index: int, path: Path) -> bool:
-    """Tell a position servo from a motor; refuse anything else, whose gains mean other things."""
+    """Tell a position servo from a motor; refuse all other kinds."""
     fixed = model.actuator_gaintype[index] == mujoco.mjtGain.mjGAIN_FIXED
     static = model.actuator_dyntype[index] == mujoco.mjtDyn.mjDYN_NONE
     gain = model.actuator_gainprm[index, 0]
@@ -284,7 +284,7 @@ def _is_servo(model: Any, index: int, path: Path) -> bool:
 def _torque_cap(
     model: Any, joints: list[int], actuator: Indices, servo: NDArray[np.bool_]
 ) -> Float64:
-    """Return what the MJCF lets through; a servo's own force range is ours to write."""
+    """Return the MJCF's torque limits; a servo's force range is not one: JointDrive writes it."""
     cap = np.full(len(joints), np.inf)
     for index, (joint, act) in enumerate(zip(joints, actuator, strict=True)):
         gear = abs(model.actuator_gear[act, 0])
@@ -303,10 +303,10 @@ def _torque_cap(
 def _passive_kd(
     model: Any, joints: list[int], actuator: Indices, servo: NDArray[np.bool_]
 ) -> Float64:
-    """Menagerie and MuJoCo Playground write a servo's kd as damping of its joint."""
+    """Return the joint dampings that Menagerie and MuJoCo Playground mean as a servo's kd."""
     damping = model.dof_damping[model.jnt_dofadr[joints]]
-    meant = servo & (model.actuator_biasprm[actuator, 2] == 0.0)
-    return np.where(meant, damping, 0.0)
+    is_kd = servo & (model.actuator_biasprm[actuator, 2] == 0.0)
+    return np.where(is_kd, damping, 0.0)
 
 
 def _unlisted(model: Any, joints: set[int]) -> tuple[str, ...]:
@@ -320,13 +320,13 @@ def _check_mounting(robot: Robot, model: Any, base: str, site: str, path: Path) 
     """
     Compare the YAML's mounting with the site's orientation in the base.
 
-    The policy node turns readings by the one, the simulation makes them by the other; where they
-    differ the robot falls, and nothing else says why.
+    The simulation makes readings by the site, the policy node rotates them by the mounting: if
+    they differ, the robot falls.
     """
     site_id = model.site(site).id
     base_id = model.body(base).id
     if model.body_weldid[model.site_bodyid[site_id]] != model.body_weldid[base_id]:
-        return  # joints in between: the mounting moves, and only the user knows what was meant
+        return  # joints in between: the mounting moves and cannot be compared
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     found = np.empty(4)

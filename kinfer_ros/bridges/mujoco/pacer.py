@@ -1,25 +1,23 @@
 """Keeps a simulation at the speed of a clock, on an absolute schedule.
 
-Steps counted from the last wake-up would add up every lateness into a robot that lives slower than
-its clock. Steps counted from an anchor do not; and after a long stop the time is dropped and
-counted, because a burst of steps would show the policy a leap.
+Steps are counted from an anchor, so that late wake-ups do not add up. After a long stop the lost
+time is dropped and counted: a burst of steps would look like a jump to the policy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kinfer_ros.bridges import SECOND
 from kinfer_ros.errors import ConfigError
-
-SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How simulated time goes."""
+    """Periods and time-outs of a simulation."""
 
     period_ns: int
-    """Control period: simulated time starts at one of them, and lockstep stops at every one."""
+    """Control period: simulated time starts at one period; lockstep stops at each of them."""
     tick_ns: int
     """Time between two wake-ups in real time."""
     command_timeout_ns: int
@@ -43,25 +41,25 @@ class Timing:
 
 class Pacer:
     """
-    Says how many steps are due; times are ns of one steady clock.
+    Tells how many steps are due; times are ns of one steady clock.
 
     :param step_ns: length of a physics step.
-    :param patience_ns: how far to fall behind before the lost time is dropped.
+    :param max_behind_ns: delay after which the lost time is dropped.
     """
 
-    def __init__(self, step_ns: int, patience_ns: int) -> None:
+    def __init__(self, step_ns: int, max_behind_ns: int) -> None:
         self._step_ns = step_ns
-        self._patience_ns = patience_ns
+        self._max_behind_ns = max_behind_ns
         self._anchor_ns: int | None = None
         self.dropped_ns = 0
-        """Time that was never simulated, in all."""
+        """Total time that was not simulated."""
 
     def start(self, first_ns: int | None = None) -> None:
         """
-        Begin anew: one step is due at `first_ns`.
+        Start the schedule again: one step is due at `first_ns`.
 
         :param first_ns: when the timer will fire, so that steps and wake-ups are in phase; None
-            takes the next wake-up, which may be a late one, and then samples stay as old.
+            takes the next wake-up, even if it is late: samples are then older by that much.
         """
         self._anchor_ns = None if first_ns is None else first_ns - self._step_ns
 
@@ -69,8 +67,8 @@ class Pacer:
         """
         Return the number of steps to make now, and count them as made.
 
-        A wake-up a quarter of a step early makes its step: a timer whose period is a step would
-        else bring none and two by turns, and every sample would be a step old at birth.
+        A wake-up up to a quarter of a step early makes its step: a timer with the period of a
+        step would otherwise make none and two in turn, and samples would be up to a step old.
         """
         if self._anchor_ns is None:
             self._anchor_ns = now_ns
@@ -80,7 +78,7 @@ class Pacer:
             return 0
         behind_ns = steps * self._step_ns
         self._anchor_ns += behind_ns
-        if behind_ns <= self._patience_ns:
+        if behind_ns <= self._max_behind_ns:
             return steps
         self.dropped_ns += behind_ns - self._step_ns
         return 1

@@ -1,7 +1,7 @@
-"""A robot in MuJoCo with the face of a real one: targets and gains in, encoders and an IMU out.
+"""A robot in MuJoCo with the interface of a real one: targets and gains in, joints and IMU out.
 
-Everything is in the joint order of the robot YAML. The same calls give the same bits: no clock is
-read here, and reading a sensor changes nothing that the physics sees.
+Arrays are in the joint order of the robot YAML. The same calls give the same bits: no clock is
+read here, and reading a sensor does not change the physics.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -22,6 +21,7 @@ from kinfer_ros.bridges.mujoco.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco.disturbance import Disturbed
 from kinfer_ros.bridges.mujoco.disturbance import disturb_model
 from kinfer_ros.bridges.mujoco.drive import JointDrive
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
@@ -39,26 +39,14 @@ UNSTABLE = (
 )
 
 
-@dataclass(frozen=True)
-class ImuNoise:
-    """Standard deviations of white noise on each reading; 0 is none."""
-
-    orientation: float = 0.0
-    """rad"""
-    gyro: float = 0.0
-    """rad/s"""
-    accel: float = 0.0
-    """m/s^2"""
-
-
 class MujocoRobot:
     """
     A simulated robot; at first its base is held, at home, with the YAML's gains.
 
     :param robot: the description; its `mjcf` is simulated.
-    :param seed: of all that is drawn; the same seed and the same calls give the same bits.
+    :param seed: of all random numbers; the same seed and the same calls give the same bits.
     :param imu_noise: none by default.
-    :param disturbance: what is not as it should be; nothing by default.
+    :param disturbance: deviations from the model; none by default.
     :param timestep: physics step in s; the MJCF's by default.
     :ivar after_step: called after every physics step; while it is set, steps cost a little more.
     :raises RobotError: the MJCF is missing, or does not fit the description.
@@ -74,7 +62,7 @@ class MujocoRobot:
         timestep: float | None = None,
     ) -> None:
         if mujoco.get_mju_user_warning() is None:
-            mujoco.set_mju_user_warning(_log.warning)  # else: a MUJOCO_LOG.TXT wherever we are
+            mujoco.set_mju_user_warning(_log.warning)  # instead of ./MUJOCO_LOG.TXT
         self.robot = robot
         self.fitted = fit_model(robot, timestep)
         self.model = self.fitted.model
@@ -99,21 +87,21 @@ class MujocoRobot:
 
     @property
     def base_is_free(self) -> bool:
-        """Whether the MJCF lets the base move; where it does not, holding changes nothing."""
+        """Whether the MJCF lets the base move."""
         return self.fitted.hold >= 0
 
     @property
     def base_is_held(self) -> bool:
-        """Whether the base is now fixed to the world."""
+        """Whether the base is fixed to the world now."""
         return not self.base_is_free or bool(self.data.eq_active[self.fitted.hold])
 
     @property
     def damped(self) -> bool:
-        """Whether the joints are only damped, without a target."""
+        """Whether the joints are damped, without a target."""
         return self._drive.damped
 
     def hold_base(self, on: bool) -> None:
-        """Weld the base to the world where it now is, or let it go; idempotent."""
+        """Weld the base to the world at its present pose, or release it; idempotent."""
         if not self.base_is_free or on == self.base_is_held:
             return
         self.data.eq_active[self.fitted.hold] = on
@@ -128,7 +116,7 @@ class MujocoRobot:
         """
         Set stiffness (Nm/rad), damping (Nms/rad) and torque limit (Nm), each [N].
 
-        :return: what is in force, as `gains`: the YAML's hard limits and the MJCF's own hold.
+        :return: gains in force: reduced to the limits of the YAML and of the MJCF.
         :raises BridgeError: for a wrong size, or a number that is negative or not finite.
         """
         self._drive.set_gains(kp, kd, torque_limit)
@@ -139,14 +127,14 @@ class MujocoRobot:
         return self._drive.gains()
 
     def target(self) -> Float64:
-        """Return a copy of the last targets [N] rad; while damped they are not in force."""
+        """Return a copy of the last targets [N] rad, which are not in force while damped."""
         target = self._drive.target()
         target += self._disturbed.zero_error
         return target
 
     def set_target(self, position: ArrayLike) -> None:
         """
-        Set the position targets [N] rad, held until the next; ends damping.
+        Set the position targets [N] rad, which stay until the next; ends damping.
 
         :raises BridgeError: for a wrong size or a number that is not finite; nothing is changed.
         """
@@ -159,14 +147,14 @@ class MujocoRobot:
             line.send(target, self._steps)
 
     def damp(self) -> None:
-        """Drop the targets: torque = -kd qd, within the torque limits, until the next target."""
+        """Drop the targets: torque = -kd qd within the torque limits, until the next target."""
         if self._disturbed.line is not None:
             self._disturbed.line.clear()
         self._drive.damp()
 
     def step(self, n: int = 1) -> None:
         """
-        Advance by n physics steps; afterwards the sensors are those of the new state.
+        Advance by n physics steps; the sensors are then those of the new state.
 
         :raises BridgeError: the simulation became unstable.
         """
@@ -216,21 +204,14 @@ class MujocoRobot:
         :param gyro_out: rad/s [3].
         :param accel_out: specific force, m/s^2 [3]: +9.81 upwards when still.
         """
-        sensors, noise = self.data.sensordata, self._noise
+        sensors = self.data.sensordata
         quat_wxyz_out[:] = sensors[self.fitted.quat]
         gyro_out[:] = sensors[self.fitted.gyro]
         accel_out[:] = sensors[self.fitted.accel]
         if self.fitted.imu_is_fixed:
             mujoco.mju_negQuat(self._inverse, quat_wxyz_out)
             mujoco.mju_rotVecQuat(accel_out, -self.model.opt.gravity, self._inverse)
-        if noise.orientation > 0.0:
-            mujoco.mju_quatIntegrate(
-                quat_wxyz_out, self._rng.normal(0.0, noise.orientation, 3), 1.0
-            )
-        if noise.gyro > 0.0:
-            gyro_out += self._rng.normal(0.0, noise.gyro, 3)
-        if noise.accel > 0.0:
-            accel_out += self._rng.normal(0.0, noise.accel, 3)
+        self._noise.add(self._rng, quat_wxyz_out, gyro_out, accel_out)
 
     def base(
         self,
@@ -253,9 +234,9 @@ class MujocoRobot:
 
     def push(self, velocity: ArrayLike) -> bool:
         """
-        Add a velocity (world, m/s [3]) to the base, as a knock would.
+        Add a velocity (world, m/s [3]) to the base.
 
-        :return: False where the base is held or fixed, which nothing can push.
+        :return: False if the base is held or fixed: it cannot be pushed.
         :raises BridgeError: for a wrong size or a number that is not finite.
         """
         added = np.asarray(velocity, np.float64)
@@ -268,7 +249,7 @@ class MujocoRobot:
         return True
 
     def reset(self) -> None:
-        """Go back to the start: home pose, base held, targets at home; time and gains go on."""
+        """Go back to the start: home pose, base held, targets at home; time and gains stay."""
         time = self.data.time
         if self.fitted.home_key >= 0:
             mujoco.mj_resetDataKeyframe(self.model, self.data, self.fitted.home_key)
@@ -289,10 +270,10 @@ class MujocoRobot:
 
     def _forward(self) -> None:
         """
-        Bring forces, accelerations and sensors to the present state.
+        Compute forces, accelerations and sensors of the present state.
 
-        mj_step leaves those of the state before its last step. The extra pass does not touch what
-        the solver starts from, so the motion is that of a plain loop of mj_step, to the bit.
+        mj_step leaves those of the state before its last step. This pass does not change the
+        solver's warm start, so the motion equals that of a plain mj_step loop to the bit.
         """
         if self._drive.has_motors:
             self._drive.write_motors()
@@ -305,7 +286,7 @@ class MujocoRobot:
             self.data.qpos[self.fitted.free_qpos + 2] += FOOT_CLEARANCE - height
 
     def _weld_here(self) -> None:
-        """Make the present pose the one that the weld keeps: that of the world in the base."""
+        """Set the weld to the present pose: that of the world in the base."""
         start = self.fitted.free_qpos
         position = self.data.qpos[start : start + 3]
         inverse = np.empty(4)
@@ -321,18 +302,18 @@ class MujocoRobot:
 
 def height_above_ground(model: Any, data: Any, base: int) -> float:
     """
-    Return the least distance (m) from what collides of the body tree `base` to the fixed world.
+    Return the distance (m) between the colliding geoms of the tree `base` and the fixed world.
 
-    :return: inf where nothing is within 5 m.
+    :return: the smallest one; inf if nothing is within 5 m.
     """
     reach = 5.0
     mujoco.mj_kinematics(model, data)
     fixed = np.flatnonzero(model.body_weldid[model.geom_bodyid] == 0)
-    mine = np.flatnonzero(model.body_rootid[model.geom_bodyid] == base)
+    own = np.flatnonzero(model.body_rootid[model.geom_bodyid] == base)
     contype, conaffinity = model.geom_contype, model.geom_conaffinity
     nearest = reach
     for ground in fixed:
-        for geom in mine:
+        for geom in own:
             if contype[ground] & conaffinity[geom] or contype[geom] & conaffinity[ground]:
                 distance = mujoco.mj_geomDistance(model, data, ground, geom, reach, None)
                 nearest = min(nearest, distance)

@@ -131,7 +131,7 @@ def _steer(node: SteeringNode, ended: Sequence[int]) -> None:
             steering = _steering_for(steering, node.ranges)
             if steering is not None:
                 node.send(steering)
-            drawn = render(steering, node.mode, node.seen, node.said)
+            drawn = render(steering, node.mode, node.seen, node.message)
             if drawn != shown:
                 _write(drawn)
                 shown = drawn

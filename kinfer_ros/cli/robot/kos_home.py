@@ -10,6 +10,8 @@ import time
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges import SECOND
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
@@ -19,9 +21,7 @@ from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.units import JointUnits
-from kinfer_ros.bridges.mujoco.pacer import SECOND
-from kinfer_ros.bridges.session import ENABLED
-from kinfer_ros.bridges.session import Command
+from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.robot.robot import Robot
@@ -65,7 +65,7 @@ def home(connection: Connection, robot: str, backend: str, speed: float, *, sure
             return 0
         return _go(loop, driven, pose, speed, stopped)
     finally:
-        loop.ask(driven.stop(), SWITCH_TIMEOUT)
+        loop.run_and_wait(driven.stop(), SWITCH_TIMEOUT)
         print(driven.state_text, file=sys.stderr)
         loop.stop()
 
@@ -119,7 +119,7 @@ def _go(
     stopped: threading.Event,
 ) -> int:
     """Move and hold; :return: the exit code."""
-    done, text = loop.ask(driven.enable(True), SWITCH_TIMEOUT)
+    done, text = loop.run_and_wait(driven.enable(True), SWITCH_TIMEOUT)
     if not done:
         raise BridgeError(text)
     robot, session = driven.robot, f'home{time.monotonic_ns()}'

@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.launching.graph import parse
+from kinfer_ros.launching.arguments import parse
 
 DISCOVERY_S = 4.5
 """s of discovery: Fast DDS announces itself at once and, if that is lost, every 3 s."""

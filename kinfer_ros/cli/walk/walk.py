@@ -21,9 +21,9 @@ from kinfer_ros.cli.walk.probe import refuse_second_robot
 from kinfer_ros.cli.walk.probe import ros_context
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.launching.graph import ARGUMENTS
+from kinfer_ros.launching.arguments import ARGUMENTS
+from kinfer_ros.launching.arguments import parse
 from kinfer_ros.launching.graph import nodes
-from kinfer_ros.launching.graph import parse
 from kinfer_ros.ros.composition import Composition
 from kinfer_ros.ros.composition import import_nodes
 from kinfer_ros.ros.process import SWITCH_INTERVAL

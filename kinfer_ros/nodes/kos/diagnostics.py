@@ -1,7 +1,4 @@
-"""What the KOS bridge says of its robot on /diagnostics, once a second.
-
-Without this module an actuator that is hot, faulty or unplugged would be a number nobody reads.
-"""
+"""The diagnostics of a KOS robot, published once a second."""
 
 from __future__ import annotations
 
@@ -12,18 +9,18 @@ from diagnostic_msgs.msg import KeyValue
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.session import DAMPING
-from kinfer_ros.bridges.session import ENABLED
+from kinfer_ros.bridges.states import DAMPING
+from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.control.timing import Histogram
 
 
-def robot_status(
+def make_robot_status(
     name: str, robot: KosRobot, age: Histogram, schedule: ReadSchedule
 ) -> DiagnosticStatus:
     """
     Describe a robot: the worst of its state, its joints' faults and its sensors.
 
-    :param age: of the samples that commands answered, when those came.
+    :param age: of the samples that commands answered, at arrival.
     """
     watch = robot.watch
     problems = [problem for problem in (watch.problem, watch.imu_problem) if problem]
@@ -32,7 +29,7 @@ def robot_status(
     level = DiagnosticStatus.OK if robot.state == ENABLED else DiagnosticStatus.WARN
     if problems or robot.state == DAMPING:
         level = DiagnosticStatus.ERROR
-    found = {
+    entries = {
         'address': robot.client.connection.address,
         'backend': robot.backend.name,
         'connected': watch.connected,
@@ -52,12 +49,12 @@ def robot_status(
         name=name,
         message='; '.join([robot.state_text, *problems]),
         hardware_id=robot.robot.name,
-        values=[KeyValue(key=key, value=str(text)) for key, text in found.items()],
+        values=[KeyValue(key=key, value=str(text)) for key, text in entries.items()],
     )
 
 
 def _health_values(robot: KosRobot) -> dict[str, str]:
-    """Per joint, where the robot tells: temperature, voltage, current, torque on."""
+    """Return what the robot reports of each joint: temperature, voltage, current, torque on."""
     health: Health | None = robot.watch.health
     if health is None:
         return {}

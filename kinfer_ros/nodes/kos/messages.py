@@ -1,7 +1,4 @@
-"""The messages of a KOS robot, built once and refilled in place.
-
-At 200 Hz, building them anew would cost a tenth of a core.
-"""
+"""The messages of a KOS robot, built once and refilled: new ones would cost 10 % of a core."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from kinfer_ros.robot.robot import Robot
 
 
 class KosMessages:
-    """One sample of joints and IMU; joints and IMU of one reading have one stamp."""
+    """The newest sample of joints and IMU, with one stamp."""
 
     def __init__(self, robot: Robot) -> None:
         names = list(robot.joint_names)
@@ -28,7 +25,7 @@ class KosMessages:
         self._stamp = Time()
         self.joints = JointState(name=names)
         self.joints.position, self.joints.velocity = array('d', zeros), array('d', zeros)
-        # Covariances stay zero: REP-145 has that for unknown.
+        # Covariances stay zero, which is unknown in REP-145.
         self.imu = Imu()
         self.imu.header.frame_id = robot.imu_frame
         self.joints.header.stamp = self.imu.header.stamp = self._stamp
@@ -39,7 +36,7 @@ class KosMessages:
         self._stamp.sec, self._stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
 
     def fill_joints(self, sample: JointSample) -> JointState:
-        """Fill and return the joints; `effort` stays empty where the robot does not tell."""
+        """Fill and return the joints; `effort` stays empty if the robot does not report it."""
         np.frombuffer(self.joints.position)[:] = sample.position
         np.frombuffer(self.joints.velocity)[:] = sample.velocity
         if sample.effort is not None:
@@ -58,19 +55,19 @@ class KosMessages:
 
 
 def temperatures_message(robot: Robot, health: Health) -> JointState | None:
-    """Named values in deg C of the joints that tell one; None where none does."""
+    """Return named values in deg C of the joints that report one; None if none does."""
     known = np.isfinite(health.temperature)
     if not known.any():
         return None
-    names = [name for name, told in zip(robot.joint_names, known, strict=True) if told]
+    names = [name for name, is_known in zip(robot.joint_names, known, strict=True) if is_known]
     return JointState(name=names, position=array('d', health.temperature[known]))
 
 
 def battery_message(health: Health) -> BatteryState | None:
     """
-    Voltage and current as the actuators see them; None where none tells.
+    Return voltage and current as the actuators measure them; None if none does.
 
-    The charge in percent is not known to KOS: it stays NaN, as BatteryState has it for unknown.
+    KOS does not know the charge: it stays NaN, which is unknown in BatteryState.
     """
     volts = health.voltage[np.isfinite(health.voltage)]
     if not len(volts):

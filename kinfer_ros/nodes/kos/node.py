@@ -1,20 +1,20 @@
-"""A robot that KOS runs, in the graph: K-Bot, Z-Bot, kos-sim.
+"""A robot behind a KOS server in the graph: K-Bot, Z-Bot, kos-sim.
 
 | topic | type | |
 |---|---|---|
 | joint_states | sensor_msgs/JointState | out |
 | imu/data | sensor_msgs/Imu, in the IMU's frame | out |
-| joint_temperatures | sensor_msgs/JointState as named values, deg C, where the robot tells | out |
-| battery_state | sensor_msgs/BatteryState, where the robot tells | out |
+| joint_temperatures | sensor_msgs/JointState: deg C, if the robot reports it | out |
+| battery_state | sensor_msgs/BatteryState, if the robot reports it | out |
 | bridge_state | std_msgs/String: enabled, disabled or damping, with the reason | out, latched |
 | joint_gains_in_force | sensor_msgs/JointState: kp, kd, torque limit | out, latched |
 | /diagnostics | diagnostic_msgs/DiagnosticArray | out |
 | joint_commands | sensor_msgs/JointState, frame_id '<session> <mode>' | in |
 | joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
 
-Service: ~/enable (SetBool). Parameters: nodes/kos/parameters.py. What is decided is decided in
-bridges/kos/robot.py, on an asyncio loop in a thread of its own (bridges/kos/loop.py), from which
-samples and states are published; the executor's thread only hands over what comes in.
+Service: ~/enable (SetBool). Parameters: nodes/kos/parameters.py. Decisions: bridges/kos/robot.py,
+on an asyncio loop in a thread of its own (bridges/kos/loop.py), which also publishes samples and
+states; the executor's thread hands over the messages that it receives.
 """
 
 from __future__ import annotations
@@ -25,20 +25,12 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
-from rclpy.duration import Duration
-from rclpy.event_handler import PublisherEventCallbacks
-from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import BatteryState
-from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
+from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
@@ -46,11 +38,12 @@ from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.sample import ImuSample
 from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.units import JointUnits
-from kinfer_ros.bridges.mujoco.pacer import SECOND
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.nodes.kos.diagnostics import robot_status
+from kinfer_ros.nodes.bridge_node import SENSORS
+from kinfer_ros.nodes.bridge_node import BridgeNode
+from kinfer_ros.nodes.kos.diagnostics import make_robot_status
 from kinfer_ros.nodes.kos.messages import KosMessages
 from kinfer_ros.nodes.kos.messages import battery_message
 from kinfer_ros.nodes.kos.messages import temperatures_message
@@ -58,34 +51,24 @@ from kinfer_ros.nodes.kos.parameters import KosSettings
 from kinfer_ros.nodes.kos.parameters import read_settings
 from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_command
-from kinfer_ros.ros.messages import values
 from kinfer_ros.ros.process import run_node
-from kinfer_ros.ros.qos import LATCHED
-from kinfer_ros.ros.qos import RELIABLE
 
-SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 ENABLE_TIMEOUT = 10.0
-"""s, for which a caller of ~/enable waits at most."""
+"""s for which a caller of ~/enable waits."""
 STOP_TIMEOUT = 3.4
-"""s, in which the robot is damped and switched off; the whole graph is down within 4 s."""
-LOOK_PERIOD = 0.1
-"""s, after which it is noticed that the reading has crashed."""
+"""s to damp the robot and switch it off; the whole graph is down within 4 s."""
+CRASH_CHECK_PERIOD = 0.1
+"""s between two checks of the reading thread."""
 
 
-class KosBridge(Node):
-    """A KOS robot as a node; `stop` before `destroy_node`."""
+class KosBridge(BridgeNode):
+    """A KOS robot as a node; call `stop` before `destroy_node`."""
+
+    _loop: KosLoop | None = None
 
     def __init__(self, node_name: str = 'kos_bridge', **kwargs: Any) -> None:
         """:raises KinferRosError: a parameter or the robot's YAML cannot be used."""
         super().__init__(node_name, **kwargs)
-        self._loop: KosLoop | None = None
-        try:
-            self._set_up()
-        except BaseException:
-            if self._loop is not None:
-                self._loop.stop()
-            self.destroy_node()
-            raise
 
     def _set_up(self) -> None:
         settings = read_settings(self)
@@ -93,20 +76,16 @@ class KosBridge(Node):
         self.finished = False
         self.age = Histogram()
         self._auto_enable = settings.auto_enable
-        self._said_state = ''
-        self._said_gains: object = None
-        self._stopped = False
         self._messages = KosMessages(settings.robot)
         self._make_topics()
         self.schedule = ReadSchedule(settings.period_ns, settings.lead_ns)
         self._loop = KosLoop(lambda: self._make_robot(settings), self.schedule, self._on_sample)
         self._loop.start()
-        self._subscribe(JointState, 'joint_commands', self._on_command, RELIABLE)
-        self._subscribe(JointState, 'joint_gains', self._on_gains, LATCHED)
+        self._make_subscriptions()
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.add_post_set_parameters_callback(self._apply_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(LOOK_PERIOD, self._look, clock=steady)
+        self.create_timer(CRASH_CHECK_PERIOD, self._check_crash, clock=steady)
         self.create_timer(1.0, self._publish_health, clock=steady)
         self._loop.hand_over(self._publish_changes)
         address, backend = settings.connection.address, settings.backend.name
@@ -117,7 +96,7 @@ class KosBridge(Node):
 
     def _make_robot(self, settings: KosSettings) -> KosRobot:
         client = KosClient(settings.connection, JointUnits(settings.robot).ids)
-        # Readings, and with them callbacks of ours, begin before `start` returns.
+        # Reads, and with them callbacks of this node, begin before `start` returns.
         self.robot = KosRobot(
             settings.robot,
             client,
@@ -130,42 +109,33 @@ class KosBridge(Node):
         return self.robot
 
     def _make_topics(self) -> None:
-        self._joints = self._publisher(JointState, 'joint_states', SENSORS)
-        self._imu = self._publisher(Imu, 'imu/data', SENSORS)
+        self._make_publishers()
         self._temperatures = self._publisher(JointState, 'joint_temperatures', SENSORS)
         self._battery = self._publisher(BatteryState, 'battery_state', SENSORS)
-        self._state = self._publisher(String, 'bridge_state', LATCHED)
-        self._gains = self._publisher(JointState, 'joint_gains_in_force', LATCHED)
-        self._diagnostics = self._publisher(DiagnosticArray, '/diagnostics', 10)
 
-    def _publisher(self, kind: type, topic: str, qos: QoSProfile | int) -> Publisher:
-        """Publish without rclpy's QoS event handlers, each one more thing to wait for."""
-        events = PublisherEventCallbacks(use_default_callbacks=False)
-        return self.create_publisher(kind, topic, qos, event_callbacks=events)
-
-    def _subscribe(self, kind: type, topic: str, callback: Any, qos: QoSProfile) -> None:
-        events = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self.create_subscription(kind, topic, callback, qos, event_callbacks=events)
+    def _end_thread(self) -> None:
+        if self._loop is not None:
+            self._loop.stop()
 
     def stop(self) -> None:
-        """Damp, switch the torque off, say so, end the thread; once, in any state of the graph."""
+        """Damp, switch the torque off, publish the state, end the thread; safe to call again."""
         if self._stopped or self._loop is None:
             return
         self._stopped = True
         try:
-            self._loop.ask(self.robot.stop(), STOP_TIMEOUT)
+            self._loop.run_and_wait(self.robot.stop(), STOP_TIMEOUT)
             if self.robot.torque_is_unknown:
                 self.get_logger().error(self.robot.state_text)
         except BridgeError as error:
             self.get_logger().error(f'{error}: its torque may be on')
-        self._loop.stop()
+        self._end_thread()
         self._publish_changes()
-        self._state.wait_for_all_acked(Duration(seconds=0.2))
+        self._wait_until_state_is_sent()
 
     # On the loop -------------------------------------------------------------------------
 
     def _on_sample(self, joints: JointSample | None, imu: ImuSample | str, sent_ns: int) -> None:
-        """Publish what is whole, stamped with the moment it was asked for."""
+        """Publish complete samples, stamped with the time of the request."""
         now_ns = self.get_clock().now().nanoseconds
         self._messages.stamp(now_ns - (time.monotonic_ns() - sent_ns))
         if joints is not None:
@@ -178,12 +148,10 @@ class KosBridge(Node):
 
     def _publish_changes(self) -> None:
         robot = self.robot
-        if robot.state_text != self._said_state:
-            self._said_state = robot.state_text
-            self._state.publish(String(data=robot.state_text))
+        if self._publish_state(robot.state_text):
             self.get_logger().info(f'state {robot.state_text}')
-        if robot.in_force is not self._said_gains:
-            self._said_gains = gains = robot.in_force
+        if robot.in_force is not self._published_gains:
+            self._published_gains = gains = robot.in_force
             message = gains_message(
                 robot.robot.joint_names, gains.kp, gains.kd, gains.torque_limit
             )
@@ -198,7 +166,7 @@ class KosBridge(Node):
         except BridgeError as error:
             self._loop.hand_over(self.robot.refuse, f'joint_commands: {error}')
             return
-        age_ns = 0  # where the sender does not say
+        age_ns = 0  # unknown without a stamp
         if command.stamp_ns:
             age_ns = self.get_clock().now().nanoseconds - command.stamp_ns
             self.age.record(age_ns)
@@ -206,16 +174,14 @@ class KosBridge(Node):
 
     def _obey(self, command: Any, now_ns: int, age_ns: int) -> None:
         self.robot.command(command, now_ns, age_ns)
-        self.schedule.heard(now_ns)
+        self.schedule.on_command(now_ns)
 
-    def _on_gains(self, message: JointState) -> None:
-        gains = (values(message.position), values(message.velocity), values(message.effort))
-        session = message.header.frame_id.split(' ')[0]
-        self._loop.hand_over(self.robot.set_gains, message.name, gains, session)
+    def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
+        self._loop.hand_over(self.robot.set_gains, names, gains, session)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:
-            done, text = self._loop.ask(self.robot.enable(request.data), ENABLE_TIMEOUT)
+            done, text = self._loop.run_and_wait(self.robot.enable(request.data), ENABLE_TIMEOUT)
         except BridgeError as error:
             done, text = False, str(error)
         response.success, response.message = done, text
@@ -226,10 +192,12 @@ class KosBridge(Node):
     def _apply_parameters(self, parameters: list[Parameter]) -> None:
         for parameter in parameters:
             if parameter.name == 'command_timeout':
-                self._loop.hand_over(self.robot.set_timeout, round(parameter.value * SECOND))
+                self._loop.hand_over(
+                    self.robot.set_command_timeout, round(parameter.value * SECOND)
+                )
 
-    def _look(self) -> None:
-        """A bridge whose reading has crashed is a bug of ours, and ends."""
+    def _check_crash(self) -> None:
+        """End the bridge if its reads have ended, which is a bug."""
         if self._loop.crash is not None:
             raise self._loop.crash
 
@@ -246,12 +214,9 @@ class KosBridge(Node):
                     message.header.stamp = stamp
                     publisher.publish(message)
         name = f'{self.get_fully_qualified_name()}: KOS robot'
-        array = DiagnosticArray(status=[robot_status(name, robot, self.age, self.schedule)])
+        array = DiagnosticArray(status=[make_robot_status(name, robot, self.age, self.schedule)])
         array.header.stamp = stamp
         self._diagnostics.publish(array)
-
-    def _warn(self, text: str) -> None:
-        self.get_logger().warning(text, throttle_duration_sec=1.0)
 
 
 def main(args: list[str] | None = None) -> int:

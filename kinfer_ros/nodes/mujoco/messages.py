@@ -1,7 +1,4 @@
-"""The messages of a simulated robot, built once and refilled in place.
-
-At 500 Hz, building them anew would cost more than the physics does.
-"""
+"""The messages of a simulated robot, built once and refilled: new ones cost more than physics."""
 
 from __future__ import annotations
 
@@ -16,20 +13,20 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
-from kinfer_ros.bridges.mujoco.robot import ImuNoise
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 
 EXACT = 1e-8
-"""Variance of what is known exactly: zeros would say that it is unknown."""
+"""Variance of exact values: zero would mean unknown."""
 
 
 class SensorMessages:
-    """One sample of all sensors; `fill` overwrites the last one."""
+    """The newest sample of all sensors; `fill` overwrites it."""
 
     def __init__(self, robot: MujocoRobot, noise: ImuNoise) -> None:
         names = robot.robot.joint_names
         self._robot = robot
-        self._stamp = Time()  # shared by all headers: one sample has one stamp
+        self._stamp = Time()  # shared by all headers
         self.joints = JointState(
             name=list(names),
             position=array('d', bytes(8 * len(names))),

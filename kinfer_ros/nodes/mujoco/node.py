@@ -1,4 +1,4 @@
-"""A MuJoCo robot in the graph, with the face of a real one.
+"""A MuJoCo robot in the graph, with the interface of a real one.
 
 | topic | type | |
 |---|---|---|
@@ -13,11 +13,11 @@
 | joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
 
 Services: ~/enable (SetBool), ~/reset (Trigger), ~/pause (SetBool). Parameters:
-nodes/mujoco/parameters.py. What is decided is decided in bridges/mujoco/bridge.py.
+nodes/mujoco/parameters.py. Decisions: bridges/mujoco/bridge.py.
 
-The base is held until a command's mode is `run`. In lockstep nothing moves before the first
-command; each command whose stamp is that of the last sample is answered by the sample of one
-control period later, and a sample without an answer is sent again every 50 ms.
+The base is held until the first command of mode `run`. In lockstep nothing moves before the first
+command; a command with the stamp of the last sample is answered by the sample one control period
+later, and a sample without an answer is sent again every 50 ms.
 """
 
 from __future__ import annotations
@@ -32,57 +32,42 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.duration import Duration
-from rclpy.event_handler import PublisherEventCallbacks
-from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
-from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
+from kinfer_ros.bridges import SECOND
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.mujoco.bridge import RESEND_NS
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
-from kinfer_ros.bridges.mujoco.pacer import SECOND
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
-from kinfer_ros.bridges.session import DAMPING
-from kinfer_ros.bridges.session import ENABLED
-from kinfer_ros.bridges.session import Command
+from kinfer_ros.bridges.states import DAMPING
+from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.errors import BridgeError
+from kinfer_ros.nodes.bridge_node import SENSORS
+from kinfer_ros.nodes.bridge_node import BridgeNode
 from kinfer_ros.nodes.mujoco.messages import SensorMessages
 from kinfer_ros.nodes.mujoco.parameters import read_settings
 from kinfer_ros.nodes.mujoco.parameters import with_tick
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_command
-from kinfer_ros.ros.messages import values
 from kinfer_ros.ros.process import run_node
-from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.viewers.film import Film
 from kinfer_ros.viewers.film import Window
 
-SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 LEVELS = {ENABLED: DiagnosticStatus.OK, DAMPING: DiagnosticStatus.ERROR}
 
 
-class MujocoBridge(Node):
-    """A simulated robot as a node; `stop` before `destroy_node`."""
+class MujocoBridge(BridgeNode):
+    """A simulated robot as a node; call `stop` before `destroy_node`."""
 
     def __init__(self, node_name: str = 'mujoco_bridge', **kwargs: Any) -> None:
         """:raises KinferRosError: a parameter, the robot's YAML or its MJCF cannot be used."""
         super().__init__(node_name, **kwargs)
-        try:
-            self._set_up()
-        except BaseException:
-            self.destroy_node()
-            raise
 
     def _set_up(self) -> None:
         settings = read_settings(self)
@@ -104,12 +89,9 @@ class MujocoBridge(Node):
             self._film = Film(settings.video, robot, waits=timing.lockstep)
         if settings.viewer:
             self._window = Window(robot)
-        self._said_state = ''
-        self._said_gains = -1
-        self._stopped = False
         if robot.fitted.unlisted:
             self.get_logger().info(f'joints without a command: {", ".join(robot.fitted.unlisted)}')
-        # Nobody steers by the truth: once a control period is enough, and costs a third less.
+        # One ground truth a control period is enough, and costs a third less.
         in_lockstep = timing.lockstep
         self._odometry_every = 1 if in_lockstep else max(1, timing.period_ns // timing.tick_ns)
         self._until_odometry = 0
@@ -122,39 +104,23 @@ class MujocoBridge(Node):
         self._start(timing.tick_ns)
 
     def _choose_clock(self) -> None:
-        """Live on the steady clock, since this node makes the time; or on another one's /clock."""
+        """Use the steady clock, or the /clock of another publisher."""
         clocks = Clocks(self)
         follows = clocks.sim_time and not self._clocked
         self._steady = clocks.steady
         self._pace = clocks.timer if follows else clocks.steady
         self._now: Callable[[], int] = clocks.stamp_now if follows else time.monotonic_ns
         if follows:
-            self._jumps = clocks.on_jump_back(self._keep_in_phase)  # its publisher began anew
+            self._jumps = clocks.on_jump_back(self._keep_in_phase)  # its publisher restarted
 
     def _make_topics(self, lockstep: bool) -> None:
         sensors = RELIABLE if lockstep else SENSORS
-        self._joints = self._publisher(JointState, 'joint_states', sensors)
-        self._imu = self._publisher(Imu, 'imu/data', sensors)
+        self._make_publishers(sensors)
         self._odometry = self._publisher(Odometry, 'odom', sensors)
-        self._state = self._publisher(String, 'bridge_state', LATCHED)
-        self._gains = self._publisher(JointState, 'joint_gains_in_force', LATCHED)
-        self._diagnostics = self._publisher(DiagnosticArray, '/diagnostics', 10)
         self._clock_topic = None
         if self._clocked:
             self._clock_topic = self._publisher(ClockMessage, '/clock', RELIABLE)
-        self._subscribe(JointState, 'joint_commands', self._on_command, RELIABLE)
-        self._subscribe(JointState, 'joint_gains', self._on_gains, LATCHED)
-
-    def _publisher(self, kind: type, topic: str, qos: QoSProfile | int) -> Publisher:
-        """Publish without rclpy's QoS event handlers: each costs 20 us per wake-up."""
-        events = PublisherEventCallbacks(use_default_callbacks=False)
-        return self.create_publisher(kind, topic, qos, event_callbacks=events)
-
-    def _subscribe(
-        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
-    ) -> None:
-        events = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self.create_subscription(kind, topic, callback, qos, event_callbacks=events)
+        self._make_subscriptions()
 
     def _make_services(self) -> None:
         self.create_service(SetBool, '~/enable', self._on_enable)
@@ -162,9 +128,9 @@ class MujocoBridge(Node):
         self.create_service(SetBool, '~/pause', self._on_pause)
 
     def _start(self, tick_ns: int) -> None:
-        """Say what there is, and start the timers."""
+        """Publish the state and the first sample, and start the timers."""
         self._publish_changes()
-        self._messages.fill(self._stamp())
+        self._messages.fill(self._sample_stamp())
         self._send()
         clock, steady = self._pace, self._steady
         self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=clock)
@@ -176,13 +142,13 @@ class MujocoBridge(Node):
         self._keep_in_phase()
 
     def stop(self) -> None:
-        """Damp, say so, close the film; once, and in any state of the graph."""
+        """Damp, publish the state, close the film; safe to call again."""
         if self._stopped:
             return
         self._stopped = True
         self.bridge.stop()
         self._publish_changes()
-        self._state.wait_for_all_acked(Duration(seconds=0.2))
+        self._wait_until_state_is_sent()
         if self._film is not None:
             self.get_logger().info(self._film.close())
         if self._window is not None:
@@ -198,10 +164,10 @@ class MujocoBridge(Node):
     def _on_resend(self) -> None:
         if self.bridge.resend_due(self._now()):
             self._send()
-        self._after_lockstep()
+        self._check_lockstep_end()
 
-    def _after_lockstep(self) -> None:
-        """Go over from waiting to real time when lockstep has ended."""
+    def _check_lockstep_end(self) -> None:
+        """Switch to real time if lockstep has ended."""
         self._publish_changes()
         if not self.bridge.in_lockstep and self._tick_timer.is_canceled():
             self._resend_timer.cancel()
@@ -210,21 +176,21 @@ class MujocoBridge(Node):
             self.get_logger().info('lockstep has ended: simulated time now follows the clock')
 
     def _keep_in_phase(self) -> None:
-        """Let physics steps fall due when the timer fires: a sample is new when it is sent."""
-        if not self._tick_timer.is_canceled() and self._now():  # 0: no /clock has come yet
+        """Align physics steps with the timer: a sample is new when it is sent."""
+        if not self._tick_timer.is_canceled() and self._now():  # 0: no /clock yet
             until_ns = self._tick_timer.time_until_next_call()
-            self.bridge.wake_from(self._now() + until_ns)
+            self.bridge.align_steps(self._now() + until_ns)
 
-    def _stamp(self) -> int:
-        """Time of the present state: simulated, or when it was due on the node's clock."""
+    def _sample_stamp(self) -> int:
+        """Return the time of the present state, ns: simulated, or when it was due on the clock."""
         if self._clocked:
             return self.bridge.stamp_ns
         lag = self.bridge.lag_ns(self._now())
         return self.get_clock().now().nanoseconds - lag
 
     def _publish(self) -> None:
-        """Publish the present state, which is a new one."""
-        self._messages.fill(self._stamp())
+        """Publish a new state."""
+        self._messages.fill(self._sample_stamp())
         self._send()
         if self._film is not None:
             self._film.show(self.bridge.stamp_ns)
@@ -232,7 +198,7 @@ class MujocoBridge(Node):
             self._window.show(self.bridge.stamp_ns)
 
     def _send(self) -> None:
-        """Publish the messages as they are: samples first, since the clock sets off ticks."""
+        """Publish the messages as they are: samples first, because the clock triggers ticks."""
         self._joints.publish(self._messages.joints)
         self._imu.publish(self._messages.imu)
         self._until_odometry -= 1
@@ -252,21 +218,19 @@ class MujocoBridge(Node):
             return
         if self.bridge.command(command, self._now(), self._age(command)):
             self._publish()
-        if self.bridge.state_text != self._said_state or command.mode == 'inactive':
-            self._after_lockstep()
+        if self.bridge.state_text != self._published_state or command.mode == 'inactive':
+            self._check_lockstep_end()
 
     def _age(self, command: Command) -> int:
-        """How old the sample is that a command answers, ns; 0 where the sender does not say."""
+        """Return the age of the sample that a command answers, ns; 0 if it has no stamp."""
         if not command.stamp_ns:
             return 0
         if self._clocked:
             return self.bridge.stamp_ns - command.stamp_ns
         return self.get_clock().now().nanoseconds - command.stamp_ns
 
-    def _on_gains(self, message: JointState) -> None:
-        gains = (values(message.position), values(message.velocity), values(message.effort))
-        session = message.header.frame_id.split(' ')[0]
-        self.bridge.set_gains(message.name, gains, session)
+    def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
+        self.bridge.set_gains(names, gains, session)
         self._publish_changes()
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -304,7 +268,7 @@ class MujocoBridge(Node):
             if parameter.name == 'push':
                 self.bridge.push(list(parameter.value))
             elif parameter.name == 'command_timeout':
-                self.bridge.set_timeout(round(parameter.value * SECOND))
+                self.bridge.set_command_timeout(round(parameter.value * SECOND))
             elif parameter.name == 'paused':
                 if self.bridge.pause(parameter.value, self._now()):
                     self._publish()
@@ -314,18 +278,16 @@ class MujocoBridge(Node):
 
     def _publish_changes(self) -> None:
         bridge = self.bridge
-        if bridge.state_text != self._said_state:
-            self._said_state = bridge.state_text
-            self._state.publish(String(data=bridge.state_text))
-        if bridge.gains_version != self._said_gains:
-            self._said_gains = bridge.gains_version
+        self._publish_state(bridge.state_text)
+        if bridge.gains_version != self._published_gains:
+            self._published_gains = bridge.gains_version
             self._gains.publish(
                 gains_message(bridge.robot.robot.joint_names, *bridge.robot.gains())
             )
 
     def _publish_diagnostics(self) -> None:
         bridge = self.bridge
-        found = {
+        entries = {
             'session': bridge.holder,
             'simulated_s': f'{bridge.stamp_ns / SECOND:.3f}',
             'dropped_ms': bridge.dropped_ns // 1_000_000,
@@ -339,14 +301,11 @@ class MujocoBridge(Node):
             name=f'{self.get_fully_qualified_name()}: simulated robot',
             message=bridge.state_text,
             hardware_id=bridge.robot.robot.name,
-            values=[KeyValue(key=key, value=str(text)) for key, text in found.items()],
+            values=[KeyValue(key=key, value=str(text)) for key, text in entries.items()],
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._messages.joints.header.stamp
         self._diagnostics.publish(message)
-
-    def _warn(self, text: str) -> None:
-        self.get_logger().warning(text, throttle_duration_sec=1.0)
 
 
 def main(args: list[str] | None = None) -> int:

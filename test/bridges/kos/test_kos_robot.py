@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
 
 from helpers.kos_server import KosServer
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.options import BACKENDS
@@ -20,7 +21,6 @@ from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.sample import ImuSample
 from kinfer_ros.bridges.kos.units import JointUnits
-from kinfer_ros.bridges.session import Command
 from kinfer_ros.robot.robot import load_robot
 
 KBOT = load_robot('kbot')
@@ -46,7 +46,7 @@ class Rig:
         """Read as the bridge's loop does."""
         for _ in range(times):
             reading = await self.robot.client.read()
-            self.sample, self.imu = self.robot.took(reading, time.monotonic_ns())
+            self.sample, self.imu = self.robot.on_reading(reading, time.monotonic_ns())
             await asyncio.sleep(0.005)
 
     async def until(self, condition, patience: float = 5.0) -> None:
@@ -439,11 +439,11 @@ def test_stop_switches_off(server):
 def test_schedule_skips_and_steers():
     """Late reads are skipped and counted; the phase goes where commands want it."""
     schedule = ReadSchedule(5_000_000, lead_ns=1_000_000)
-    assert schedule.after(0) == 5_000_000
-    assert schedule.after(21_000_000) == 25_000_000
+    assert schedule.next_read(0) == 5_000_000
+    assert schedule.next_read(21_000_000) == 25_000_000
     assert schedule.skipped == 3
     due = 25_000_000
     for k in range(200):
-        schedule.heard(20_000_000 * k + 13_000_000)  # wants reads at 12 ms, modulo 5: 2 ms
-        due = schedule.after(due)
+        schedule.on_command(20_000_000 * k + 13_000_000)  # wants reads at 12 ms, modulo 5: 2 ms
+        due = schedule.next_read(due)
     assert abs(due % 5_000_000 - 2_000_000) < 50_000

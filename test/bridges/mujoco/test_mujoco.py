@@ -7,7 +7,7 @@ import pytest
 from helpers.pendulum import MJCF
 from helpers.pendulum import YAML
 from helpers.pendulum import write_robot
-from kinfer_ros.bridges.mujoco.robot import ImuNoise
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import load_robot

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from helpers.pendulum import write_robot
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.mujoco.bridge import LOCKSTEP_TIMEOUT_NS
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
 from kinfer_ros.bridges.mujoco.pacer import Timing
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
-from kinfer_ros.bridges.session import Command
 from kinfer_ros.robot.robot import load_robot
 
 MS = 1_000_000

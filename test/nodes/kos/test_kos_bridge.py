@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -12,14 +11,14 @@ import pytest
 
 pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
 
-from rcl_interfaces.srv import DescribeParameters
 from std_srvs.srv import SetBool
 
-from helpers.bridge_client import Client
+from helpers.bridge_client import describe_parameters
 from helpers.bridge_client import end
+from helpers.bridge_client import interrupt_twice
 from helpers.bridge_client import refusal
+from helpers.bridge_client import running_bridge
 from helpers.bridge_client import stamp
-from helpers.bridge_client import start_bridge
 from helpers.kos_server import KosServer
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.robot.robot import load_robot
@@ -38,17 +37,9 @@ def server():
 @pytest.fixture(scope='module')
 def running(server):
     """Run one bridge for most tests: finding each other takes seconds."""
-    client = Client('kos')
-    process = start_bridge(
-        'kos', f'kos_port:={server.port}', 'ramp_time:=0.2', 'kos_timeout:=0.5', node='kos_bridge'
-    )
-    client.listen()
-    try:
+    parameters = (f'kos_port:={server.port}', 'ramp_time:=0.2', 'kos_timeout:=0.5')
+    with running_bridge('kos', *parameters, node='kos_bridge') as (client, _):
         yield client
-    finally:
-        process.kill()
-        process.communicate()
-        client.close()
 
 
 @pytest.fixture
@@ -168,43 +159,27 @@ def test_a_restarted_server_is_found_and_stays_off(robot, server):
 def test_parameters_are_described(robot):
     """`ros2 param describe` has to explain each."""
     names = ['kos_host', 'kos_timeout', 'backend', 'phase_lead', 'command_timeout']
-    answer = robot.call(
-        DescribeParameters,
-        'kos_bridge/describe_parameters',
-        DescribeParameters.Request(names=names),
-    )
-    assert all(descriptor.description for descriptor in answer.descriptors)
+    describe_parameters(robot, 'kos_bridge', names)
 
 
 @pytest.mark.parametrize('hang', [False, True])
 def test_interrupted_it_switches_off(server, hang):
     """Ctrl-C, twice: down within 4 s, also with a server that hangs; exit code 0."""
     server.moods.__init__()
-    client = Client('kosend')
-    process = start_bridge(
-        'kosend', f'kos_port:={server.port}', 'auto_enable:=true', node='kos_bridge'
-    )
-    client.listen()
+    parameters = (f'kos_port:={server.port}', 'auto_enable:=true')
     try:
-        client.spin_until(lambda: client.state == 'enabled')
-        server.moods.hang = hang
-        begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        client.spin_until(lambda: client.state.startswith('disabled the bridge has ended'), 5.0)
-        process.send_signal(signal.SIGINT)
-        _, text = process.communicate(timeout=5.0)
-        assert process.returncode == 0, text
-        assert 'Traceback' not in text
-        assert time.monotonic() - begin < 4.5
-        if not hang:
-            assert not any(actuator.torque_on for actuator in server.actuators.values())
-        else:
-            assert 'torque may be on' in text
+        with running_bridge('kosend', *parameters, node='kos_bridge') as (client, process):
+            client.spin_until(lambda: client.state == 'enabled')
+            server.moods.hang = hang
+            begin = time.monotonic()
+            text = interrupt_twice(client, process, 'disabled the bridge has ended')
+            assert time.monotonic() - begin < 4.5
     finally:
         server.moods.hang = False
-        process.kill()
-        process.communicate()
-        client.close()
+    if not hang:
+        assert not any(actuator.torque_on for actuator in server.actuators.values())
+    else:
+        assert 'torque may be on' in text
 
 
 @pytest.mark.parametrize(
@@ -238,14 +213,7 @@ def test_without_pykos_it_says_what_to_install(server):
 
 def test_a_wrong_port_is_told(server):
     """The most frequent failure: an address where nothing is."""
-    client = Client('nobody')
-    process = start_bridge('nobody', 'kos_port:=1', node='kos_bridge')
-    client.listen()
-    try:
+    with running_bridge('nobody', 'kos_port:=1', node='kos_bridge') as (client, process):
         client.spin_until(lambda: 'nothing listens at 127.0.0.1:1' in client.state)
         code, text = end(process)
         assert code == 0, text
-    finally:
-        process.kill()
-        process.communicate()
-        client.close()

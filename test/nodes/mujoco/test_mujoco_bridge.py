@@ -1,47 +1,33 @@
 """The MuJoCo bridge over real DDS, in a process of its own."""
 
-import signal
 import time
 
 import numpy as np
 import pytest
-from rcl_interfaces.srv import DescribeParameters
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 from helpers.bridge_client import Client
+from helpers.bridge_client import describe_parameters
 from helpers.bridge_client import end
+from helpers.bridge_client import interrupt_twice
 from helpers.bridge_client import refusal
+from helpers.bridge_client import running_bridge
 from helpers.bridge_client import stamp
-from helpers.bridge_client import start_bridge
 
 PERIOD = 20_000_000
-
-
-@pytest.fixture
-def client():
-    made = Client('single')
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope='module')
 def running():
     """Run one bridge in real time for most tests: finding each other takes seconds."""
-    made = Client('shared')
-    process = start_bridge('shared', 'robot:=biped')
-    made.listen()
-    try:
-        made.spin_until(lambda: {'joint_states', 'imu/data', 'odom'} <= made.newest.keys())
-        made.spin_until(lambda: made.state and 'joint_gains_in_force' in made.newest)
-        made.spin_until(lambda: made.counters)
-        yield made
-    finally:
-        process.kill()
-        process.communicate()
-        made.close()
+    with running_bridge('shared', 'robot:=biped') as (client, _):
+        client.spin_until(lambda: {'joint_states', 'imu/data', 'odom'} <= client.newest.keys())
+        client.spin_until(lambda: client.state and 'joint_gains_in_force' in client.newest)
+        client.spin_until(lambda: client.counters)
+        yield client
 
 
 @pytest.fixture
@@ -63,10 +49,8 @@ def home(client):
 
 def lockstep_run(steps: int) -> tuple[list[object], list[tuple[str, int]], float]:
     """Walk a script through lockstep; return every sample, their order and the base's height."""
-    client = Client('locked')
-    process = start_bridge('locked', 'robot:=biped', 'lockstep:=true', 'imu_gyro_noise:=0.1')
-    client.listen(lockstep=True)
-    try:
+    parameters = ('robot:=biped', 'lockstep:=true', 'imu_gyro_noise:=0.1')
+    with running_bridge('locked', *parameters, lockstep=True) as (client, process):
         sensors = ('joint_states', 'imu/data', 'odom', '/clock')
         client.spin_until(lambda: set(sensors) <= client.newest.keys())
         client.spin_until(lambda: all(stamp(client.newest[t]) == PERIOD for t in sensors))
@@ -87,10 +71,6 @@ def lockstep_run(steps: int) -> tuple[list[object], list[tuple[str, int]], float
         code, text = end(process)
         assert code == 0, text
         return unique(client), client.order, height
-    finally:
-        process.kill()
-        process.communicate()
-        client.close()
 
 
 def unique(client: Client) -> list[object]:
@@ -112,11 +92,10 @@ def test_lockstep_is_equal_to_the_bit():
     assert sorted(when for when in seen if when > PERIOD) == [PERIOD * (k + 2) for k in range(100)]
 
 
-def test_lockstep_ends_with_inactive(client):
-    """After a deactivation the robot lives on in real time, and its clock with it."""
-    process = start_bridge('single', 'robot:=biped', 'lockstep:=true')
-    client.listen(lockstep=True)
-    try:
+def test_lockstep_ends_with_inactive():
+    """After a deactivation the robot and its clock continue in real time."""
+    parameters = ('robot:=biped', 'lockstep:=true')
+    with running_bridge('single', *parameters, lockstep=True) as (client, _):
         client.spin_until(lambda: {'joint_states', '/clock'} <= client.newest.keys())
         pose = home(client)
         client.send(pose, 'ramp', stamp_ns=PERIOD)
@@ -127,9 +106,6 @@ def test_lockstep_ends_with_inactive(client):
         client.send(None, 'inactive', stamp_ns=2 * PERIOD)
         client.spin_until(lambda: stamp(client.newest['/clock']) > 20 * PERIOD)
         assert client.state == 'enabled'
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_samples_are_whole_and_held(robot):
@@ -240,32 +216,17 @@ def test_enable_pause_and_push(robot):
 def test_parameters_are_described(robot):
     """`ros2 param describe` has to explain each."""
     names = ['robot', 'lockstep', 'command_timeout', 'push', 'video']
-    answer = robot.call(
-        DescribeParameters,
-        'mujoco_bridge/describe_parameters',
-        DescribeParameters.Request(names=names),
-    )
-    assert all(descriptor.description for descriptor in answer.descriptors)
-    assert answer.descriptors[0].read_only
+    assert describe_parameters(robot, 'mujoco_bridge', names)[0].read_only
 
 
-def test_interrupted_it_damps_and_says_so(client):
-    """Ctrl-C, twice: disabled is announced, nobody hangs, and the exit code is 0."""
-    process = start_bridge('single', 'robot:=biped')
-    client.listen()
-    try:
+def test_interrupted_it_damps_and_says_so():
+    """Ctrl-C, twice: disabled is published, nothing hangs, and the exit code is 0."""
+    with running_bridge('single', 'robot:=biped') as (client, process):
         client.spin_until(lambda: client.state == 'enabled')
         begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        client.spin_until(lambda: client.state == 'disabled the bridge has ended', 5.0)
-        process.send_signal(signal.SIGINT)
-        _, text = process.communicate(timeout=5.0)
-        assert process.returncode == 0, text
-        assert 'Traceback' not in text
+        interrupt_twice(client, process, 'disabled the bridge has ended')
+        assert client.state == 'disabled the bridge has ended'
         assert time.monotonic() - begin < 4.0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize(

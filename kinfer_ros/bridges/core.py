@@ -1,0 +1,188 @@
+"""What all bridges do alike: admit one session, check commands and gains, damp on silence."""
+
+from __future__ import annotations
+
+from abc import ABC
+from abc import abstractmethod
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import ClassVar
+
+from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.command import Command
+from kinfer_ros.bridges.command import JointMap
+from kinfer_ros.bridges.gains import Gains
+from kinfer_ros.bridges.gains import limit_gains
+from kinfer_ros.bridges.gains import merge_gains
+from kinfer_ros.bridges.session import SessionGuard
+from kinfer_ros.bridges.states import DAMPING
+from kinfer_ros.bridges.states import DISABLED
+from kinfer_ros.bridges.states import ENABLED
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.robot.robot import Robot
+
+
+class BridgeCore(ABC):
+    """
+    Decides what a robot obeys; a subclass moves the robot. `now_ns` is of one steady clock.
+
+    :param timeout_ns: the command time-out.
+    :param warn: takes one line on each thing that was refused or went wrong.
+    :param on_change: called after the state has changed.
+    :ivar state: enabled, disabled or damping.
+    :ivar state_text: the state with its reason, as it is published.
+    :ivar counts: events by name; keys of the diagnostics.
+    """
+
+    COUNTERS: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        robot: Robot,
+        timeout_ns: int,
+        warn: Callable[[str], None],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._description = robot
+        self._warn = warn
+        self._on_change = on_change
+        self._joints = JointMap(robot.joint_names)
+        self._guard = SessionGuard(timeout_ns)
+        self.state = DISABLED
+        self.state_text = DISABLED
+        self.counts = dict.fromkeys(self.COUNTERS, 0)
+
+    @property
+    def holder(self) -> str:
+        """The session that is obeyed, or empty."""
+        return self._guard.holder
+
+    def set_command_timeout(self, timeout_ns: int) -> None:
+        """Change how long a session may be silent."""
+        self._guard.timeout.limit_ns = timeout_ns
+
+    def set_gains(
+        self, names: Sequence[str], gains: tuple[Float64, Float64, Float64], session: str = ''
+    ) -> bool:
+        """
+        Take kp, kd and torque limits for the named joints; an empty array leaves its values.
+
+        They are reduced to the hard limits of the robot YAML.
+
+        :param session: the sender, if it says who it is; while a session holds the robot, gains
+            are taken from that one only.
+        :return: False if they were refused, with a warning.
+        """
+        if not self._admit(session):
+            return False
+        try:
+            merged = merge_gains(self._requested_gains(), self._joints, names, gains)
+            self._apply_gains(limit_gains(merged, self._description))
+        except BridgeError as error:
+            self.refuse(f'joint_gains: {error}')
+            return False
+        return True
+
+    def refuse(self, text: str) -> None:
+        """Count a message that was refused, and warn why."""
+        self.counts['refused'] += 1
+        self._warn(f'refused {text}')
+
+    # What a subclass adds ----------------------------------------------------------------
+
+    @abstractmethod
+    def _current_target(self) -> Float64:
+        """Return a copy of the targets [N] rad in force; while damped, the measured pose."""
+
+    def _check_target(self, target: Float64) -> Float64:
+        """Return the target [N] rad within the limits; :raises BridgeError: it is refused."""
+        return target
+
+    def _can_move(self) -> bool:
+        """Tell whether commands move the robot now."""
+        return self.state != DISABLED
+
+    @abstractmethod
+    def _move(self, target: Float64, mode: str) -> None:
+        """Bring a target [N] rad into force; ends damping."""
+
+    @abstractmethod
+    def _damp(self) -> None:
+        """Stop pushing: no target is in force any more."""
+
+    @abstractmethod
+    def _requested_gains(self) -> Gains:
+        """Return the gains that a message on joint_gains changes."""
+
+    @abstractmethod
+    def _apply_gains(self, gains: Gains) -> None:
+        """Bring gains into force, or begin to."""
+
+    # Shared decisions --------------------------------------------------------------------
+
+    def _admit(self, session: str) -> bool:
+        """Tell whether a session may command now; reject it otherwise, with a warning."""
+        if self._guard.admits(session):
+            return True
+        self.counts['rejected'] += 1
+        self._warn(f'session {session} rejected: {self._guard.reject(session)}')
+        return False
+
+    def _obey(self, command: Command, now_ns: int, age_ns: int = 0) -> bool:
+        """
+        Do what a command of an admitted session asks for.
+
+        :param age_ns: age of the sensor sample that it answers.
+        :return: False if it was refused: then nothing of it is done.
+        """
+        try:
+            target = self._read_target(command, age_ns)
+        except BridgeError as error:
+            self.refuse(f'joint_commands: {error}')
+            return False
+        self.counts['commands'] += 1
+        self._guard.note_command(command, now_ns)
+        if not self._can_move():
+            return True  # the sender is known and its silence is measured
+        if target is None:
+            self._damp()
+            return True
+        if self.state == DAMPING:
+            self._enter(ENABLED)
+        self._move(target, command.mode)
+        return True
+
+    def _read_target(self, command: Command, age_ns: int) -> Float64 | None:
+        """
+        Merge the named targets into those in force: [N] rad, or None for damping.
+
+        :raises BridgeError: unknown joints, a target that is not finite, or a late one.
+        """
+        if command.position is None:
+            return None
+        target = self._current_target()
+        self._joints.assign(target, 'target', command.names, command.position)
+        if late := self._guard.timeout.format_late(age_ns):
+            self.counts['late'] += 1
+            raise BridgeError(late)
+        return self._check_target(target)
+
+    def _check_command_timeout(self, now_ns: int) -> None:
+        """Damp if the session fell silent after a target; call it periodically."""
+        if self._guard.expired(now_ns) and self.state == ENABLED:
+            self._damp_because(self._guard.timeout.reason, 'timeouts')
+
+    def _damp_because(self, reason: str, counter: str) -> None:
+        """Damp, free the robot for another session, count and warn."""
+        self.counts[counter] += 1
+        self._damp()
+        self._guard.release()
+        if self.state != DISABLED:
+            self._enter(DAMPING, reason)
+        self._warn(f'damping: {reason}')
+
+    def _enter(self, state: str, reason: str = '') -> None:
+        text = f'{state} {reason}'.strip()
+        if text != self.state_text:
+            self.state, self.state_text = state, text
+            self._on_change()

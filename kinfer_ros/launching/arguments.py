@@ -1,0 +1,191 @@
+"""The arguments of `walk` and of walk.launch.py: names, defaults, descriptions, checks."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from kinfer_ros.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of walk.launch.py and of `walk`; `name:=value`, the value as YAML."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+def _switch(name: str, default: str, description: str) -> Argument:
+    return Argument(name, default, description, ('true', 'false'))
+
+
+ARGUMENTS = (
+    Argument(
+        'model',
+        '',
+        'Policy file (.kinfer or .onnx). Empty: the policy that ships with the robot.',
+    ),
+    Argument(
+        'spec',
+        '',
+        'Policy spec (YAML) of an .onnx file that takes one flat vector, see docs/policies.md.',
+    ),
+    Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
+    Argument(
+        'bridge',
+        'mujoco',
+        'The robot side to start: the MuJoCo robot, a robot with KOS (docs/kos.md), or none '
+        '(it runs already).',
+        ('mujoco', 'kos', 'none'),
+    ),
+    Argument('kos_host', '127.0.0.1', 'Host name or address of the KOS server (bridge:=kos).'),
+    Argument('kos_port', '50051', 'Port of the KOS server (bridge:=kos).'),
+    Argument(
+        'kos_backend',
+        'auto',
+        'Kind of the KOS server; auto: kos-zbot for the robot zbot, else kos-kbot.',
+        ('auto', 'kos-kbot', 'kos-zbot', 'kos-sim'),
+    ),
+    _switch(
+        'auto_enable',
+        'false',
+        'Switch the torque on without ~/enable (bridge:=kos). For simulated robots.',
+    ),
+    Argument('namespace', '', 'Namespace of all nodes; topic names are relative to it.'),
+    Argument(
+        'params_file',
+        '',
+        'YAML with node parameters, see config/policy.yaml. Arguments of the command win over it.',
+    ),
+    _switch('use_sim_time', 'false', 'Nodes use /clock, which the MuJoCo bridge then publishes.'),
+    _switch(
+        'publish_clock',
+        'true',
+        'With use_sim_time: false makes the MuJoCo bridge follow the /clock of another '
+        'publisher. A graph has one clock publisher.',
+    ),
+    _switch(
+        'lockstep',
+        'false',
+        'The simulation waits for each command: bit-equal runs, faster than real time. '
+        'Implies use_sim_time.',
+    ),
+    _switch('record', 'true', 'Write steps.ndjson and a rosbag into the run directory.'),
+    Argument(
+        'runs_dir',
+        'runs',
+        'Parent of the run directories; `latest` links to the newest one.',
+    ),
+    Argument(
+        'autostart',
+        'auto',
+        'Configure and activate at start; auto: for the simulated robot only.',
+        ('auto', 'true', 'false'),
+    ),
+    Argument(
+        'auto_run',
+        'auto',
+        'Go from hold to run without ~/start; auto: for the simulated robot only.',
+        ('auto', 'true', 'false'),
+    ),
+    _switch('dry_run', 'false', 'Do everything except publish commands.'),
+    Argument('duration', '0.0', 's of walking, then the run fades out; 0: until Ctrl-C.'),
+    Argument('vx', '0.0', 'm/s forward, while no cmd_vel is alive.'),
+    Argument('vy', '0.0', 'm/s to the left, while no cmd_vel is alive.'),
+    Argument('wz', '0.0', 'rad/s to the left, while no cmd_vel is alive.'),
+    Argument('seed', '0', 'Seed of the simulation.'),
+    _switch(
+        'robot_state',
+        'false',
+        'Publish robot_description, /tf and markers, for RViz and Foxglove.',
+    ),
+    _switch('viewer', 'false', 'Show the simulated robot in a window.'),
+    Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),
+)
+
+
+def parse(words: list[str]) -> dict[str, str]:
+    """
+    Parse `name:=value` words into all arguments, with defaults for the others.
+
+    :raises ConfigError: a word of another form, an unknown name, a value that is no choice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, separator, text = word.partition(':=')
+        if not separator:
+            raise ConfigError(f'argument {word!r}: expected name:=value (see --show-args)')
+        found[name] = text
+    return complete(found)
+
+
+def complete(found: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return all arguments, with defaults for those that are not found.
+
+    :raises ConfigError: an unknown name, or a value that is no choice.
+    """
+    known = {argument.name: argument for argument in ARGUMENTS}
+    for name, text in found.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f'; did you mean {near[0]}?' if near else ''
+            raise ConfigError(f'argument {name!r} is unknown{hint} Known: {", ".join(known)}')
+        choices = known[name].choices
+        if choices and text not in choices:
+            raise ConfigError(f'argument {name}: found {text!r}, expected {" or ".join(choices)}')
+    return {name: found.get(name, argument.default) for name, argument in known.items()}
+
+
+def changed(arguments: Mapping[str, str]) -> set[str]:
+    """Return the names of the arguments that differ from their defaults."""
+    return {a.name for a in ARGUMENTS if arguments[a.name] != a.default}
+
+
+def read_number(
+    arguments: Mapping[str, str], name: str, kind: type[int] | type[float] = float
+) -> int | float:
+    """:raises ConfigError: the argument is no finite number of this kind."""
+    try:
+        number = kind(arguments[name])
+        if abs(number) < math.inf:
+            return number
+    except ValueError:
+        pass
+    expected = 'a whole number' if kind is int else 'a number'
+    raise ConfigError(f'argument {name}: found {arguments[name]!r}, expected {expected}')
+
+
+def check_namespace(namespace: str) -> None:
+    """:raises ConfigError: it is no ROS namespace."""
+    if namespace and not re.fullmatch(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', namespace, re.ASCII):
+        raise ConfigError(
+            f'argument namespace: found {namespace!r}, expected names of letters, digits and _, '
+            'with / between them'
+        )
+
+
+def check_params_file(path: str) -> None:
+    """:raises ConfigError: it cannot be read, or holds no parameters."""
+    if not path:
+        return
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise ConfigError(f'params_file {path}: cannot be read ({error.strerror})') from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f'params_file {path}: is not YAML: {error}') from error
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f'params_file {path}: found a {type(content).__name__}, expected nodes with '
+            'ros__parameters, as in config/policy.yaml'
+        )

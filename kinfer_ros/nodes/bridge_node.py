@@ -1,0 +1,94 @@
+"""What all bridge nodes do alike: topics, bridge_state, gains in force, time-out parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import Imu
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from kinfer_ros.ros.messages import values
+from kinfer_ros.ros.qos import LATCHED
+from kinfer_ros.ros.qos import RELIABLE
+
+SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class BridgeNode(Node):
+    """A robot side as a node; call `stop` before `destroy_node`."""
+
+    def __init__(self, node_name: str, **kwargs: Any) -> None:
+        """:raises KinferRosError: a parameter or a file of the robot cannot be used."""
+        super().__init__(node_name, **kwargs)
+        self._stopped = False
+        self._published_state = ''
+        self._published_gains: object = None
+        try:
+            self._set_up()
+        except BaseException:
+            self._end_thread()
+            self.destroy_node()
+            raise
+
+    def _set_up(self) -> None:
+        """Read the parameters, make the robot and its topics, and start."""
+        raise NotImplementedError
+
+    def _end_thread(self) -> None:
+        """End the thread that uses the robot, if there is one."""
+
+    def _on_command(self, message: JointState) -> None:
+        """Obey or refuse a message on joint_commands."""
+        raise NotImplementedError
+
+    def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
+        """Hand gains of a message on joint_gains to the robot."""
+        raise NotImplementedError
+
+    def _make_publishers(self, sensors: QoSProfile = SENSORS) -> None:
+        self._joints = self._publisher(JointState, 'joint_states', sensors)
+        self._imu = self._publisher(Imu, 'imu/data', sensors)
+        self._state = self._publisher(String, 'bridge_state', LATCHED)
+        self._gains = self._publisher(JointState, 'joint_gains_in_force', LATCHED)
+        self._diagnostics = self._publisher(DiagnosticArray, '/diagnostics', 10)
+
+    def _make_subscriptions(self) -> None:
+        self._subscribe('joint_commands', self._on_command, RELIABLE)
+        self._subscribe('joint_gains', self._on_gains, LATCHED)
+
+    def _publisher(self, kind: type, topic: str, qos: QoSProfile | int) -> Publisher:
+        """Make a publisher without rclpy's QoS event handlers: each costs 20 us per wake-up."""
+        events = PublisherEventCallbacks(use_default_callbacks=False)
+        return self.create_publisher(kind, topic, qos, event_callbacks=events)
+
+    def _subscribe(self, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
+        events = SubscriptionEventCallbacks(use_default_callbacks=False)
+        self.create_subscription(JointState, topic, callback, qos, event_callbacks=events)
+
+    def _on_gains(self, message: JointState) -> None:
+        gains = (values(message.position), values(message.velocity), values(message.effort))
+        self._set_gains(message.name, gains, message.header.frame_id.split(' ')[0])
+
+    def _publish_state(self, text: str) -> bool:
+        """Publish the state if it has changed; :return: whether it has."""
+        changed = text != self._published_state
+        if changed:
+            self._published_state = text
+            self._state.publish(String(data=text))
+        return changed
+
+    def _wait_until_state_is_sent(self) -> None:
+        self._state.wait_for_all_acked(Duration(seconds=0.2))
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=1.0)
