@@ -120,8 +120,10 @@ def check_values(
     """:raises BridgeError: there is not one finite value of at least `minimum` for each name."""
     if len(values) != len(names):
         raise BridgeError(f'found {len(values)} values of {what}, expected {len(names)}')
-    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= minimum)))
-    if wrong.size:
-        found = ', '.join(f'{names[index]} ({values[index]:g})' for index in wrong.tolist())
-        bound = '' if minimum == -math.inf else f' of at least {minimum:g}'
-        raise BridgeError(f'{what}: found {found}, expected finite numbers{bound}')
+    finite = np.isfinite(values)
+    if not finite.all():
+        wrong = ', '.join(name for name, fine in zip(names, finite, strict=True) if not fine)
+        raise BridgeError(f'found a {what} that is not finite for {wrong}')
+    if (values < minimum).any():
+        low = [f'{n} ({v:g})' for n, v in zip(names, values, strict=True) if v < minimum]
+        raise BridgeError(f'{what}: found {", ".join(low)}, expected at least {minimum:g}')

@@ -59,7 +59,7 @@ def test_values_are_checked_whole():
     """Length and finiteness, with the joint named."""
     with pytest.raises(BridgeError, match='found 1 values of target, expected 2'):
         check_values('target', np.zeros(1), ('a', 'b'))
-    with pytest.raises(BridgeError, match=r'target: found b \(inf\), expected finite'):
+    with pytest.raises(BridgeError, match='not finite for b'):
         check_values('target', np.array([0.0, np.inf]), ('a', 'b'))
 
 
