@@ -5,6 +5,7 @@ A command is obeyed as a whole or refused as a whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,14 +81,21 @@ class JointMap:
             self._known[key] = found
         return found
 
-    def assign(self, target: Float64, what: str, names: Sequence[str], values: Float64) -> None:
+    def assign(
+        self,
+        target: Float64,
+        what: str,
+        names: Sequence[str],
+        values: Float64,
+        minimum: float = -math.inf,
+    ) -> None:
         """
         Write the values of the named joints into an array in the robot's order.
 
-        :raises BridgeError: wrong names, or not one finite value for each name.
+        :raises BridgeError: wrong names, or values that `check_values` refuses.
         """
         index = self.indices(names)
-        check_values(what, values, names)
+        check_values(what, values, names, minimum)
         target[index] = values
 
     def _check(self, names: tuple[str, ...]) -> None:
@@ -106,11 +114,16 @@ class JointMap:
             raise BridgeError(f'found the joints {", ".join(twice)} more than once')
 
 
-def check_values(what: str, values: Float64, names: Sequence[str]) -> None:
-    """:raises BridgeError: there is not one finite value for each name."""
+def check_values(
+    what: str, values: Float64, names: Sequence[str], minimum: float = -math.inf
+) -> None:
+    """:raises BridgeError: there is not one finite value of at least `minimum` for each name."""
     if len(values) != len(names):
         raise BridgeError(f'found {len(values)} values of {what}, expected {len(names)}')
     finite = np.isfinite(values)
     if not finite.all():
         wrong = ', '.join(name for name, fine in zip(names, finite, strict=True) if not fine)
         raise BridgeError(f'found a {what} that is not finite for {wrong}')
+    if (values < minimum).any():
+        low = [f'{n} ({v:g})' for n, v in zip(names, values, strict=True) if v < minimum]
+        raise BridgeError(f'{what}: found {", ".join(low)}, expected at least {minimum:g}')

@@ -9,7 +9,6 @@ import numpy as np
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.command import JointMap
-from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 
 
@@ -45,9 +44,7 @@ def merge_gains(
     rows = gains.rows()
     for row, what, column in zip(rows, ('kp', 'kd', 'torque limit'), values, strict=True):
         if len(column):
-            joints.assign(row, what, names, column)
-            if (row < 0.0).any():
-                raise BridgeError(f'found a negative {what}')
+            joints.assign(row, what, names, column, minimum=0.0)
     return Gains(*rows)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.command import check_values
 from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.gains import limit_gains
 from kinfer_ros.bridges.mujoco.disturbance import MotorFactors
@@ -48,9 +49,9 @@ class JointDrive:
 
     def set_gains(self, kp: ArrayLike, kd: ArrayLike, torque_limit: ArrayLike) -> None:
         """See MujocoRobot.set_gains."""
-        stiffness = self._checked('kp', kp, 0.0)
-        damping = self._checked('kd', kd, 0.0)
-        torque = self._checked('torque limit', torque_limit, 0.0)
+        stiffness = self._check('kp', kp, 0.0)
+        damping = self._check('kd', kd, 0.0)
+        torque = self._check('torque limit', torque_limit, 0.0)
         limited = limit_gains(Gains(stiffness, damping, torque), self._robot)
         self._kp, self._kd = limited.kp, limited.kd
         self._torque_limit = np.minimum(limited.torque_limit, self._fitted.torque_cap)
@@ -66,7 +67,7 @@ class JointDrive:
 
     def set_target(self, position: ArrayLike) -> None:
         """See MujocoRobot.set_target."""
-        self._target[:] = self.checked_target(position)
+        self._target[:] = self.check_target(position)
         if self.damped:
             self.damped = False
             self._write_servos()
@@ -75,13 +76,9 @@ class JointDrive:
             self._target[index] * self._fitted.gear[index]
         )
 
-    def checked_target(self, position: ArrayLike) -> Float64:
-        """
-        Return targets [N] rad, a new array.
-
-        :raises BridgeError: for a wrong size or a number that is not finite.
-        """
-        return self._checked('target', position).copy()
+    def check_target(self, position: ArrayLike) -> Float64:
+        """Return a copy [N] rad; :raises BridgeError: wrong size or numbers not finite."""
+        return self._check('target', position).copy()
 
     def damp(self) -> None:
         """See MujocoRobot.damp."""
@@ -118,15 +115,9 @@ class JointDrive:
         self._model.actuator_forcerange[actuator, 0] = -limit
         self._model.actuator_forcerange[actuator, 1] = limit
 
-    def _checked(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64:
+    def _check(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64:
         array = np.asarray(values, np.float64)
-        shape = self._target.shape
-        if array.shape != shape:
-            raise BridgeError(f'{name} has shape {array.shape}, expected {shape}')
-        bad = np.flatnonzero(~(np.isfinite(array) & (array >= minimum)))
-        if bad.size:
-            names = self._robot.joint_names
-            found = ', '.join(f'{names[index]} ({array[index]:g})' for index in bad)
-            bound = '' if minimum == -np.inf else f' of at least {minimum:g}'
-            raise BridgeError(f'{name}: found {found}, expected finite numbers{bound}')
+        if array.ndim != 1:
+            raise BridgeError(f'{name} has shape {array.shape}, expected {self._target.shape}')
+        check_values(name, array, self._robot.joint_names, minimum)
         return array

@@ -138,7 +138,7 @@ class MujocoRobot:
 
         :raises BridgeError: for a wrong size or a number that is not finite; nothing is changed.
         """
-        target = self._drive.checked_target(position)
+        target = self._drive.check_target(position)
         target -= self._disturbed.zero_error
         line = self._disturbed.line
         if line is None:

@@ -77,7 +77,9 @@ class KosBridge(BridgeNode):
         self.age = Histogram()
         self._auto_enable = settings.auto_enable
         self._messages = KosMessages(settings.robot)
-        self._make_topics()
+        self._make_publishers()
+        self._temperatures = self._publisher(JointState, 'joint_temperatures', SENSORS)
+        self._battery = self._publisher(BatteryState, 'battery_state', SENSORS)
         self.schedule = ReadSchedule(settings.period_ns, settings.lead_ns)
         self._loop = KosLoop(lambda: self._make_robot(settings), self.schedule, self._on_sample)
         self._loop.start()
@@ -107,11 +109,6 @@ class KosBridge(BridgeNode):
             self._publish_changes,
         )
         return self.robot
-
-    def _make_topics(self) -> None:
-        self._make_publishers()
-        self._temperatures = self._publisher(JointState, 'joint_temperatures', SENSORS)
-        self._battery = self._publisher(BatteryState, 'battery_state', SENSORS)
 
     def _end_thread(self) -> None:
         if self._loop is not None:

@@ -96,7 +96,9 @@ class MujocoBridge(BridgeNode):
         self._odometry_every = 1 if in_lockstep else max(1, timing.period_ns // timing.tick_ns)
         self._until_odometry = 0
         self._make_topics(in_lockstep)
-        self._make_services()
+        self.create_service(SetBool, '~/enable', self._on_enable)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(SetBool, '~/pause', self._on_pause)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         if self.get_parameter('paused').value:
@@ -121,11 +123,6 @@ class MujocoBridge(BridgeNode):
         if self._clocked:
             self._clock_topic = self._publisher(ClockMessage, '/clock', RELIABLE)
         self._make_subscriptions()
-
-    def _make_services(self) -> None:
-        self.create_service(SetBool, '~/enable', self._on_enable)
-        self.create_service(Trigger, '~/reset', self._on_reset)
-        self.create_service(SetBool, '~/pause', self._on_pause)
 
     def _start(self, tick_ns: int) -> None:
         """Publish the state and the first sample, and start the timers."""
