@@ -1,8 +1,44 @@
-"""Makes `helpers` importable from every test, wherever pytest is started."""
+"""Makes `helpers` importable from every test, and marks the tests that need ROS 2."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS))
+
+NEED_ROS = (
+    'faults',
+    'nodes',
+    'ros',
+    'system',
+    # Through helpers.recorded, whose run session imports nodes/:
+    'analysis/test_log_parts.py',
+    'analysis/test_replay.py',
+    'analysis/test_replay_earlier.py',
+    'analysis/test_report.py',
+    'analysis/test_series.py',
+    'cli/runs/test_export.py',
+    'cli/runs/test_plot.py',
+    'cli/runs/test_record_commands.py',
+    'cli/runs/test_replay_command.py',
+    'run/test_step_schema.py',
+    'test_doc_commands.py',
+)
+"""Folders and files whose tests need ROS 2; a single test elsewhere has the mark `ros` itself."""
+
+try:
+    import rclpy  # noqa: F401
+except ImportError:
+    collect_ignore = list(NEED_ROS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what stands in those places."""
+    places = [TESTS / place for place in NEED_ROS]
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in places):
+            item.add_marker('ros')
