@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(place) for place in places):
             item.add_marker('ros')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def announce_often(request: pytest.FixtureRequest) -> Iterator[None]:
+    """
+    Let nodes announce themselves five times a second where dozens of graphs are made.
+
+    With Fast DDS they else find each other within 3 s. test/system keeps to what users have.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(TESTS).parts[0] in ('faults', 'nodes'):
+            profiles = TESTS / 'helpers' / 'announce.xml'
+            patch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profiles))
+        yield
