@@ -33,7 +33,7 @@ NEED_ROS = (
 
 try:
     import rclpy  # noqa: F401
-except ImportError:
+except ModuleNotFoundError:  # and no other error: a broken ROS 2 must not look like none
     collect_ignore = list(NEED_ROS)
 
 

@@ -56,6 +56,9 @@ def main(reports: str, mark: str = '', *arguments: str) -> int:
         if done < count:
             print(f'{file}: {done} of {count} tests ran')
             failed = True
+    if not arguments and not expected:
+        print(f'pytest finds no tests with the mark {mark!r}')
+        failed = True
     if not mark and not arguments:
         files = {str(path.relative_to(ROOT)) for path in (ROOT / 'test').rglob('test_*.py')}
         for file in sorted(files - set(expected)):
