@@ -54,6 +54,6 @@ def announce_often(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.relative_to(TESTS).parts[0] in ('faults', 'nodes'):
-            profiles = TESTS / 'helpers' / 'announce.xml'
+            profiles = TESTS / 'data' / 'announce.xml'
             patch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profiles))
         yield
