@@ -1,8 +1,59 @@
-"""Makes `helpers` importable from every test, wherever pytest is started."""
+"""Makes `helpers` importable from every test, and marks the tests that need ROS 2."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS))
+
+NEED_ROS = (
+    'faults',
+    'nodes',
+    'ros',
+    'system',
+    # Through helpers.recorded, whose run session imports nodes/:
+    'analysis/test_log_parts.py',
+    'analysis/test_replay.py',
+    'analysis/test_replay_earlier.py',
+    'analysis/test_report.py',
+    'analysis/test_series.py',
+    'cli/runs/test_export.py',
+    'cli/runs/test_plot.py',
+    'cli/runs/test_record_commands.py',
+    'cli/runs/test_replay_command.py',
+    'run/test_step_schema.py',
+    'test_doc_commands.py',
+)
+"""Folders and files whose tests need ROS 2; a single test elsewhere has the mark `ros` itself."""
+
+try:
+    import rclpy  # noqa: F401
+except ModuleNotFoundError:  # and no other error: a broken ROS 2 must not look like none
+    collect_ignore = list(NEED_ROS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what stands in those places."""
+    places = [TESTS / place for place in NEED_ROS]
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in places):
+            item.add_marker('ros')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def announce_often(request: pytest.FixtureRequest) -> Iterator[None]:
+    """
+    Let nodes announce themselves five times a second where dozens of graphs are made.
+
+    With Fast DDS they else find each other within 3 s. test/system keeps to what users have.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(TESTS).parts[0] in ('faults', 'nodes'):
+            profiles = TESTS / 'data' / 'announce.xml'
+            patch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profiles))
+        yield

@@ -16,6 +16,7 @@ ROOT = TEST.parent
 CODE = [str(ROOT / name) for name in ('kinfer_ros', 'launch', 'setup.py')]
 
 
+@pytest.mark.ros
 @pytest.mark.parametrize(
     ('linter', 'arguments'),
     [

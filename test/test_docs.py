@@ -52,6 +52,7 @@ def test_every_page_is_in_the_contents() -> None:
     assert sorted(listed) == sorted({p.stem for p in DOCS.glob('*.[mr][ds]*')} - {'index'})
 
 
+@pytest.mark.ros
 def test_the_parameters_page_is_current() -> None:
     """Run `python tools/parameters_page.py` after a change of parameters."""
     path = REPOSITORY / 'tools' / 'parameters_page.py'

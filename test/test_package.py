@@ -141,6 +141,7 @@ def test_executable_has_a_main(name, target):
     assert function in functions, f'{name}: {path} has no {function}'
 
 
+@pytest.mark.ros
 def test_share_is_complete():
     """What is forgotten in setup.py's data_files is missed only by those who install."""
     prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from kinfer_ros.__main__ import main
 
 
+@pytest.mark.ros
 def test_two_processes_discover_each_other(capsys):
     """Settings alone cannot show it; the test suite depends on it."""
-    pytest.importorskip('rclpy')
     code = main(['doctor', '--json'])
     found = json.loads(capsys.readouterr().out)
     rows = {row['what']: row for row in found['rows']}
@@ -20,14 +21,16 @@ def test_two_processes_discover_each_other(capsys):
     assert found['fit'] == all(row['verdict'] != 'fail' for row in found['rows'])
 
 
+@pytest.mark.ros
 def test_failed_discovery_is_reported(monkeypatch):
     """In bounded time: the check must not hang."""
-    discovery = pytest.importorskip('kinfer_ros.ros.discovery')
+    discovery = importlib.import_module('kinfer_ros.ros.discovery')
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     monkeypatch.setattr(discovery, 'TIMEOUT_S', 1.0)
     assert discovery.check_discovery() is None
 
 
+@pytest.mark.ros
 def test_a_failure_is_exit_code_1_with_its_remedy(capsys, monkeypatch):
     """For scripts; with invalid settings no process is started."""
     monkeypatch.setenv('ROS_DOMAIN_ID', '9999')

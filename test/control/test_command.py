@@ -85,6 +85,8 @@ def test_a_heading_command_is_the_yaw_rate_integrated() -> None:
     assert command.value[2] == pytest.approx(0.5)
     command.reset()
     assert command.value[2] == 0.0
+    command.update(0, 0.02)
+    assert command.value[2] == pytest.approx(0.01), 'the next run integrates from 0'
 
 
 def test_an_entry_without_a_source_is_refused_with_a_way_out() -> None:

@@ -84,6 +84,18 @@ def test_refused_outputs_by_turns_add_up(rig: Rig) -> None:
     assert rig.tick() is Mode.FAULT
 
 
+def test_a_refusal_ends_the_row_of_good_outputs(rig: Rig) -> None:
+    """Refusals are forgotten after ten good outputs in a row, not after ten in all."""
+    rig.tune(frozen_timeout=0.0)
+    for _ in range(LiveSettings().max_refused):
+        rig.command(x=-1.0)
+        assert rig.tick() is Mode.RUN
+        rig.command()
+        assert rig.tick(REFUSED_FORGOTTEN_AFTER - 1) is Mode.RUN
+    rig.command(x=-1.0)
+    assert rig.tick() is Mode.FAULT
+
+
 def test_max_refused_of_zero_faults_at_once(rig: Rig) -> None:
     """Who wants no held target gets none."""
     rig.tune(max_refused=0)

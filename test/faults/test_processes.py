@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fault_graph import SOON
 from fault_graph import START
 from fault_graph import graph
@@ -22,6 +23,7 @@ from helpers.client import ACTIVATE
 from kinfer_ros.policy.policy import load_model
 
 
+@pytest.mark.alone
 def test_the_policy_node_is_killed(tmp_path: Path) -> None:
     """The bridge damps by itself; the log has all but the last second, the run no end."""
     with graph(tmp_path) as made:
@@ -38,6 +40,7 @@ def test_the_policy_node_is_killed(tmp_path: Path) -> None:
         assert facts['ended'] is None
 
 
+@pytest.mark.alone
 def test_a_policy_that_takes_50_ms(tmp_path: Path) -> None:
     """At 50 Hz that is two ticks missed a tick: borne for a moment, then a fault that says so."""
     model = slow_for(tmp_path / 'slow.kinfer', 0.06)

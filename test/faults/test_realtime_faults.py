@@ -23,6 +23,9 @@ from helpers.client import CLEANUP
 STALE_NS = 500_000_000
 
 
+pytestmark = pytest.mark.alone
+
+
 @pytest.fixture(scope='module')
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     with graph(tmp_path_factory.mktemp('realtime')) as made:

@@ -28,14 +28,14 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from helpers.processes import domain
 from kinfer_ros.nodes import NODES
 
-DOMAIN = 61
 TIMEOUT = 30.0
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
-    'ROS_DOMAIN_ID': str(DOMAIN),
+    'ROS_DOMAIN_ID': str(domain()),
     'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
     'PYTHONPATH': os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH', '')])),
 }
@@ -96,7 +96,7 @@ class Client:
     def __init__(self, namespace: str) -> None:
         os.environ.update(ENVIRONMENT)
         self.context = Context()
-        rclpy.init(context=self.context, domain_id=DOMAIN)
+        rclpy.init(context=self.context, domain_id=domain())
         self.node = Node('client', namespace=namespace, context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -19,13 +21,33 @@ from kinfer_ros.nodes import NODES
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def domain() -> int:
-    """
-    The DDS domain of this test run.
+DOMAINS = range(40, 102)
+"""DDS domains for tests: Linux keeps its ephemeral ports out of those up to 101."""
 
-    Linux leaves 0..101 free of its ephemeral ports; the pid keeps two test runs apart.
+
+@cache
+def _claim() -> tuple[int, socket.socket]:
     """
-    return 66 + os.getpid() % 32
+    Claim a domain for as long as this process lives.
+
+    A name in the abstract namespace of Unix sockets belongs to one process at a time, goes with
+    it, and is known where its DDS traffic is: in one network namespace.
+    """
+    first = os.getpid() % len(DOMAINS)
+    for number in (*DOMAINS[first:], *DOMAINS[:first]):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f'\0kinfer_ros_test_domain_{number}')
+        except OSError:
+            claim.close()
+        else:
+            return number, claim
+    raise RuntimeError(f'other test runs on this machine have all domains of {DOMAINS}: end some')
+
+
+def domain() -> int:
+    """The DDS domain of this test process: no other test process on this machine has it."""
+    return _claim()[0]
 
 
 def parameter_text(value: object) -> str:

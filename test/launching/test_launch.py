@@ -34,6 +34,7 @@ def test_compiles(path):
     assert 'generate_launch_description' in code.co_names
 
 
+@pytest.mark.ros
 @pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
 def test_every_argument_says_what_it_is(path):
     """`ros2 launch kinfer_ros ... --show-args` is the manual that people read."""

@@ -32,7 +32,8 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
-DOMAIN = '62'
+from helpers.processes import domain
+
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -41,7 +42,7 @@ BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 def robot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give a node that stands for the rest of the graph."""
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    monkeypatch.setenv('ROS_DOMAIN_ID', DOMAIN)
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain()))
     context = rclpy.Context()
     rclpy.init(context=context)
     node = rclpy.create_node('robot', context=context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
@@ -16,10 +17,13 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from helpers.processes import domain
+from helpers.processes import wait_until
 from kinfer_ros.ros.executor import ControlExecutor
 from kinfer_ros.ros.executor import ControlTimerGroup
 
 PERIOD = 0.005
+TIMEOUT = 30.0
+"""s; nothing here takes as long, however busy the machine is."""
 
 
 @pytest.fixture
@@ -53,20 +57,28 @@ def spin(executor: Executor, seconds: float) -> None:
         executor.spin_once(timeout_sec=0.1)
 
 
+def spin_until(executor: Executor, condition: Callable[[], object]) -> None:
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, 'waited in vain'
+        executor.spin_once(timeout_sec=0.1)
+
+
 def test_control_timers_keep_their_schedule_and_others_are_served(context: Context) -> None:
     """The ticks of two nodes in one executor, and a slow timer between them."""
     executor = ControlExecutor(context=context)
     nodes = [make_node(context, f'punctual_{i}') for i in range(2)]
+    begin = time.monotonic()
     first, second = tick_on(nodes[0], spin_ns=200_000), tick_on(nodes[1])
     others: list[int] = []
     nodes[1].create_timer(0.05, lambda: others.append(1))
     for node in nodes:
         executor.add_node(node)
-    spin(executor, 0.5)
-    for calls in (first, second):
-        # 100 on a quiet machine; what was missed on a busy one is not made up for in a burst.
-        assert 20 <= len(calls) <= 102
-    assert 2 <= len(others) <= 11
+    spin_until(executor, lambda: min(len(first), len(second)) >= 50 and len(others) >= 2)
+    # What was missed on a busy machine is not made up for in a burst.
+    elapsed = time.monotonic() - begin
+    assert max(len(first), len(second)) <= elapsed / PERIOD + 2
+    assert len(others) <= elapsed / 0.05 + 1
 
 
 def test_timers_of_one_period_are_spread(context: Context) -> None:
@@ -96,18 +108,20 @@ def test_a_queue_is_served_until_it_is_empty(context: Context) -> None:
     """Rclpy gives one message a round: a storm of service calls would else wait for ever."""
     executor = ControlExecutor(context=context)
     node = make_node(context)
-    tick_on(node)
-    guard = node.create_guard_condition(lambda: served.append(1) or again())
+    ticks = tick_on(node)
     served: list[int] = []
 
-    def again() -> None:
+    def serve() -> None:
+        served.append(len(ticks))
         if len(served) < 100:
             guard.trigger()
 
+    guard = node.create_guard_condition(serve)
+
     guard.trigger()
     executor.add_node(node)
-    spin(executor, 0.3)
-    assert len(served) == 100
+    spin_until(executor, lambda: len(served) == 100)
+    assert len(set(served)) < 50, 'between two ticks hardly more than one was served'
 
 
 def test_a_rate_that_cannot_be_held_lets_others_live(context: Context) -> None:
@@ -123,8 +137,7 @@ def test_a_rate_that_cannot_be_held_lets_others_live(context: Context) -> None:
     others: list[int] = []
     node.create_timer(0.05, lambda: others.append(1))
     executor.add_node(node)
-    spin(executor, 0.6)
-    assert others
+    spin_until(executor, lambda: others)
 
 
 def test_ticks_go_on_while_a_future_is_waited_for(context: Context) -> None:
@@ -134,11 +147,20 @@ def test_ticks_go_on_while_a_future_is_waited_for(context: Context) -> None:
     calls = tick_on(node)
     executor.add_node(node)
     never: Future = Future()
-    executor.spin_until_future_complete(never, timeout_sec=0.1)
-    assert len(calls) > 2
+    wait_until(
+        lambda: executor.spin_until_future_complete(never, timeout_sec=0.1) or len(calls) > 2,
+        TIMEOUT,
+        every=0.0,
+    )
     before = len(calls)
-    for _ in range(20):
-        executor.spin_once_until_future_complete(never, timeout_sec=0.1)
+    assert before > 2
+    wait_until(
+        lambda: (
+            executor.spin_once_until_future_complete(never, timeout_sec=0.1) or len(calls) > before
+        ),
+        TIMEOUT,
+        every=0.0,
+    )
     assert len(calls) > before
 
 
@@ -159,6 +181,7 @@ def test_a_timer_can_destroy_itself(context: Context) -> None:
         clock=Clock(clock_type=ClockType.STEADY_TIME),
     )
     executor.add_node(node)
+    spin_until(executor, lambda: calls)
     spin(executor, 0.1)
     assert calls == [1]
 
@@ -174,8 +197,7 @@ def test_a_cancelled_timer_rests(context: Context) -> None:
     spin(executor, 0.05)
     assert calls == []
     timer.reset()
-    spin(executor, 0.1)
-    assert calls
+    spin_until(executor, lambda: calls)
 
 
 def test_what_a_callback_raises_comes_out(context: Context) -> None:
@@ -193,7 +215,7 @@ def test_what_a_callback_raises_comes_out(context: Context) -> None:
             tick_on(node)
         executor.add_node(node)
         with pytest.raises(ZeroDivisionError):
-            spin(executor, 0.5)
+            spin_until(executor, lambda: False)
         node.destroy_node()
 
 
@@ -201,10 +223,11 @@ def test_in_another_executor_it_is_an_ordinary_timer(context: Context) -> None:
     """Users compose the policy node into executors of their own."""
     executor = SingleThreadedExecutor(context=context)
     node = make_node(context)
+    begin = time.monotonic()
     calls = tick_on(node)
     executor.add_node(node)
-    spin(executor, 0.2)
-    assert 4 <= len(calls) <= 42
+    spin_until(executor, lambda: len(calls) >= 4)
+    assert len(calls) <= (time.monotonic() - begin) / PERIOD + 2
 
 
 def test_a_future_is_waited_for_as_rclpy_does(context: Context) -> None:
@@ -216,15 +239,15 @@ def test_a_future_is_waited_for_as_rclpy_does(context: Context) -> None:
     future: Future = Future()
     guard = node.create_guard_condition(lambda: future.set_result(1))
     guard.trigger()
-    end = time.monotonic() + 5.0
+    end = time.monotonic() + TIMEOUT
     while not future.done() and time.monotonic() < end:
         executor.spin_until_future_complete(future, timeout_sec=0)
     assert future.done()
     cancelled: Future = Future()
     cancelled.cancel()
     begin = time.monotonic()
-    executor.spin_until_future_complete(cancelled, timeout_sec=5.0)
-    assert time.monotonic() - begin < 2.0
+    executor.spin_until_future_complete(cancelled, timeout_sec=TIMEOUT)
+    assert time.monotonic() - begin < 0.5 * TIMEOUT
 
 
 def test_a_coroutine_that_waits_lets_the_rest_be_served(context: Context) -> None:
@@ -241,10 +264,10 @@ def test_a_coroutine_that_waits_lets_the_rest_be_served(context: Context) -> Non
     executor.create_task(wait)
     others: list[int] = []
     node.create_timer(0.02, lambda: others.append(1))
-    before = time.process_time()
+    begin, used = time.monotonic(), time.process_time()
     spin(executor, 0.5)
-    assert len(others) > 2
-    assert time.process_time() - before < 0.4
+    spin_until(executor, lambda: len(others) > 2)
+    assert time.process_time() - used < 0.8 * (time.monotonic() - begin)
 
 
 def test_an_end_is_an_end(context: Context) -> None:

@@ -1,94 +1,14 @@
-"""What the KOS bridge decides, against a KOS server that moves and misbehaves."""
+"""What the KOS bridge sends, and when it damps, against a KOS server that moves."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
 
 import numpy as np
 import pytest
-
-pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-
-from helpers.kos_server import KosServer
-from kinfer_ros.bridges.command import Command
-from kinfer_ros.bridges.kos.client import KosClient
-from kinfer_ros.bridges.kos.loop import ReadSchedule
-from kinfer_ros.bridges.kos.options import BACKENDS
-from kinfer_ros.bridges.kos.options import Connection
-from kinfer_ros.bridges.kos.options import Timeouts
-from kinfer_ros.bridges.kos.robot import KosRobot
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.units import JointUnits
-from kinfer_ros.robot.robot import load_robot
-
-KBOT = load_robot('kbot')
-IDS = JointUnits(KBOT).ids
-SECOND = 1_000_000_000
-TIMEOUT = Timeouts(command_timeout_ns=SECOND // 5, lost_timeout_ns=SECOND // 5, ramp_time=0.1)
-
-
-class Rig:
-    """A robot on a server, read by the test itself."""
-
-    def __init__(self, server: KosServer, backend: str = 'kos-kbot', gyro: float = 1.0) -> None:
-        self.server = server
-        self.said: list[str] = []
-        client = KosClient(Connection('127.0.0.1', server.port, 0.25, 0.5), IDS)
-        self.robot = KosRobot(
-            KBOT, client, BACKENDS[backend], gyro, TIMEOUT, self.said.append, lambda: None
-        )
-        self.sample = None
-        self.imu: ImuSample | str = ''
-
-    async def read(self, times: int = 1) -> None:
-        """Read as the bridge's loop does."""
-        for _ in range(times):
-            reading = await self.robot.client.read()
-            self.sample, self.imu = self.robot.on_reading(reading, time.monotonic_ns())
-            await asyncio.sleep(0.005)
-
-    async def until(self, condition, patience: float = 5.0) -> None:
-        """Read on until a condition holds."""
-        deadline = time.monotonic() + patience
-        while not condition():
-            assert time.monotonic() < deadline, (self.robot.state_text, self.said)
-            await self.read()
-
-    def send(self, position, mode: str = 'run', session: str = 'aaaa', age_ns: int = 0) -> None:
-        """Command as a policy node does; None asks for damping."""
-        names = KBOT.joint_names
-        command = Command(session, mode, 0, names, position)
-        self.robot.command(command, time.monotonic_ns(), age_ns)
-
-    async def enable(self) -> None:
-        """Switch the torque on once there is a sample."""
-        await self.until(lambda: self.robot.watch.connected and not self.robot.watch.problem)
-        done, text = await self.robot.enable(True)
-        assert done, text
-
-
-def on(server: KosServer, work, **options) -> None:
-    """Run a test's coroutine with a rig, and close its connection."""
-
-    async def run() -> None:
-        rig = Rig(server, **options)
-        try:
-            await work(rig)
-        finally:
-            with contextlib.suppress(asyncio.CancelledError):
-                await rig.robot.client.close()
-
-    asyncio.run(run())
-
-
-@pytest.fixture
-def server():
-    with KosServer(IDS) as made:
-        for i, actuator in enumerate(made.actuators.values()):
-            actuator.position = np.degrees(KBOT.home[i])
-        yield made
+from kos_rig import KBOT
+from kos_rig import SECOND
+from kos_rig import on
 
 
 def test_enabling_holds_still(server):
@@ -152,7 +72,7 @@ def test_silence_damps_and_a_command_takes_up_again(server):
         await rig.enable()
         rig.send(KBOT.home + 0.05)
         await rig.until(lambda: rig.robot.state == 'damping')
-        assert rig.robot.state_text == 'damping no command for 0.2 s'
+        assert rig.robot.state_text == 'damping no command for 1 s'
         await rig.until(lambda: all(a.kp == 0.0 for a in server.actuators.values()))
         assert all(a.kd > 0.0 for a in server.actuators.values())
         assert rig.robot.holder == ''
@@ -211,7 +131,7 @@ def test_disable_ramps_down_first(server):
         await rig.read(5)
         assert len(server.commands) == sent
 
-    on(server, work)
+    on(server, work, ramp_time=1.0)
 
 
 def test_gains_are_limited_and_read_back(server):
@@ -254,55 +174,10 @@ def test_one_session_at_a_time(server):
         rig.send(KBOT.home)
         rig.send(KBOT.home + 0.2, session='bbbb')
         assert rig.robot.counts['rejected'] == 1
-        rig.send(KBOT.home, age_ns=SECOND)
+        rig.send(KBOT.home, age_ns=2 * SECOND)
         assert rig.robot.counts['late'] == 1
         rig.send(np.full(20, np.nan))
         assert rig.robot.counts['refused'] == 2
-
-    on(server, work)
-
-
-def test_an_unplugged_joint_damps_by_name(server):
-    """kos-kbot leaves a silent actuator out; a policy must not see the last known angle."""
-
-    async def work(rig):
-        await rig.enable()
-        rig.send(KBOT.home)
-        server.moods.dropped = {34}
-        await rig.read()
-        assert rig.sample is None
-        await rig.until(lambda: rig.robot.state == 'damping')
-        assert 'dof_left_knee_04 (id 34)' in rig.robot.state_text
-        rig.send(KBOT.home)
-        assert rig.robot.state == 'damping', 'no targets while a joint is missing'
-        server.moods.dropped = set()
-        await rig.until(lambda: rig.sample is not None)
-
-    on(server, work)
-
-
-@pytest.mark.parametrize(
-    ('mood', 'said'),
-    [
-        ({'empty': True}, 'no actuator answers'),
-        ({'offline': {34}}, r'no feedback from dof_left_knee_04 (id 34)'),
-        ({'nan': True}, 'no finite position and velocity'),
-        ({'fail': 'Joint ID 36 not found'}, 'failed (INTERNAL): Joint ID 36 not found'),
-        ({'hang': True}, 'no answer from 127.0.0.1'),
-    ],
-)
-def test_a_reading_that_is_not_whole_is_withheld(server, mood, said):
-    """Position 0 of a silent joint would be taken for a measurement."""
-
-    async def work(rig):
-        vars(server.moods).update(mood)
-        await rig.read()
-        assert rig.sample is None
-        assert said in rig.robot.watch.problem
-        done, text = await rig.robot.enable(True)
-        assert not done
-        assert said in text
-        server.moods.hang = False
 
     on(server, work)
 
@@ -326,102 +201,22 @@ def test_the_imu(server):
     on(server, work, gyro=np.pi / 180)
 
 
-def test_faults_are_told_and_keep_the_torque_off(server):
-    """An actuator that reports a fault is named; nothing is enabled over its head."""
-
-    async def work(rig):
-        server.actuators[34].faults = ['overtemperature']
-        await rig.until(lambda: rig.robot.watch.connected)
-        assert any('dof_left_knee_04 (id 34) reports overtemperature' in t for t in rig.said)
-        done, text = await rig.robot.enable(True)
-        assert not done
-        assert 'overtemperature' in text
-
-    on(server, work)
-
-
-@pytest.mark.parametrize('mood', [{'refused': {34}}, {'stuck_off': {34}}])
-def test_what_fails_half_way_is_switched_off_again(server, mood):
-    """One joint without torque would be dragged along by the others."""
-
-    async def work(rig):
-        await rig.until(lambda: rig.robot.watch.connected)
-        vars(server.moods).update(mood)
-        done, text = await rig.robot.enable(True)
-        assert not done
-        assert 'dof_left_knee_04 (id 34)' in text
-        assert not any(a.torque_on for a in server.actuators.values())
-        assert rig.robot.state == 'disabled'
-
-    on(server, work)
-
-
-def test_a_lost_robot_is_switched_off_when_it_is_back(server):
-    """A hung server holds the last target; once it answers, it is let down and stays off."""
-
-    async def work(rig):
-        await rig.enable()
-        rig.send(KBOT.home)
-        await rig.read(2)
-        server.moods.hang = True
-        await rig.until(lambda: rig.robot.state == 'disabled')
-        assert 'it holds its last target' in rig.robot.state_text
-        assert rig.robot.holder == ''
-        server.moods.hang = False
-        await rig.until(lambda: not any(a.torque_on for a in server.actuators.values()))
-        await rig.until(lambda: rig.robot.state == 'disabled')
-        rig.send(KBOT.home)
-        await rig.read(20)
-        assert not any(a.torque_on for a in server.actuators.values())
-        await rig.enable()
-
-    on(server, work)
-
-
-def test_a_server_that_restarts_is_found_again(server):
-    """Back-off and the channel's own reconnection: no new bridge is needed."""
-
-    async def work(rig):
-        await rig.enable()
-        server.stop()
-        await rig.until(lambda: rig.robot.state == 'disabled')
-        assert 'nothing listens at' in rig.robot.state_text
-        server.start()
-        await rig.until(lambda: rig.robot.watch.connected, 10.0)
-        await rig.until(lambda: not any(a.torque_on for a in server.actuators.values()))
-
-    on(server, work)
-
-
 def test_a_command_does_not_wait_for_a_read(server):
     """A slow read must not hold up a target."""
 
     async def work(rig):
         await rig.enable()
-        server.moods.delay = 0.2
+        server.moods.delay = 1.0
         reading = asyncio.get_running_loop().create_task(rig.robot.client.read())
         await asyncio.sleep(0.02)
         sent = len(server.commands)
         rig.send(KBOT.home + 0.1)
-        await asyncio.sleep(0.08)
-        assert len(server.commands) > sent
-        assert not reading.done()
+        while len(server.commands) == sent:
+            await asyncio.sleep(0.005)
+            assert not reading.done()
         await reading
 
-    on(server, work)
-
-
-def test_a_far_pose_is_not_held(server):
-    """Holding a joint that is measured far outside its limits would move it."""
-
-    async def work(rig):
-        server.actuators[34].position = -90.0
-        await rig.until(lambda: rig.robot.watch.connected)
-        done, text = await rig.robot.enable(True)
-        assert not done
-        assert 'dof_left_knee_04 at -1.57 rad' in text
-
-    on(server, work)
+    on(server, work, timeout=5.0)
 
 
 def test_stop_switches_off(server):
@@ -434,16 +229,3 @@ def test_stop_switches_off(server):
         assert not any(a.torque_on for a in server.actuators.values())
 
     on(server, work)
-
-
-def test_schedule_skips_and_steers():
-    """Late reads are skipped and counted; the phase goes where commands want it."""
-    schedule = ReadSchedule(5_000_000, lead_ns=1_000_000)
-    assert schedule.next_read(0) == 5_000_000
-    assert schedule.next_read(21_000_000) == 25_000_000
-    assert schedule.skipped == 3
-    due = 25_000_000
-    for k in range(200):
-        schedule.on_command(20_000_000 * k + 13_000_000)  # wants reads at 12 ms, modulo 5: 2 ms
-        due = schedule.next_read(due)
-    assert abs(due % 5_000_000 - 2_000_000) < 50_000

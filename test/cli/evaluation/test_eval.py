@@ -67,9 +67,9 @@ def test_it_resumes_after_ctrl_c_with_the_same_numbers(tmp_path):
     assert kept == run_job(Subject(MODEL, 'biped'), job)
 
 
+@pytest.mark.ros
 def test_the_printed_command_repeats_the_worst_run(tmp_path, capsys, monkeypatch):
     """Run unchanged; recorded so that replay and verdict read it."""
-    pytest.importorskip('rclpy')
     monkeypatch.chdir(tmp_path)
     assert main(['eval', *WORDS, '--quick', '--workers', '1']) == 0
     said = capsys.readouterr().out

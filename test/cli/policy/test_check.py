@@ -84,6 +84,7 @@ def live(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+@pytest.mark.ros
 def test_live_against_a_good_robot(tmp_path):
     """Names, units, quaternion, gravity, rates and clock of a real graph."""
     environment = domain_environment()
@@ -155,6 +156,7 @@ def path_with(environment: dict[str, str]) -> str:
     return f'{REPOSITORY}:{environment.get("PYTHONPATH", "")}'
 
 
+@pytest.mark.ros
 def test_live_against_a_bad_driver(tmp_path, bad_driver):
     """Exit code 1, and the table names the swapped fields."""
     done = live(tmp_path, bad_driver)
@@ -163,6 +165,7 @@ def test_live_against_a_bad_driver(tmp_path, bad_driver):
     assert 'the fields x y z w hold w x y z' in done.stdout
 
 
+@pytest.mark.ros
 def test_the_policy_node_refuses_a_bad_driver_with_the_same_report(tmp_path, bad_driver):
     """Before a motor is live, and before a run directory is created."""
     parameters = {
