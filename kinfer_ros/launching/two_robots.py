@@ -34,8 +34,9 @@ ARGUMENTS = tuple(a for a in graph.ARGUMENTS if a.name in _SHARED)
 
 def both(arguments: Mapping[str, str]) -> dict[str, list[NodeSpec]]:
     """
-    Nodes of each robot, by namespace; the runs are in `runs_dir`/left and `runs_dir`/right, and
-    the bag of one leaves the other out.
+    Name the nodes of each robot, by namespace.
+
+    The runs are in `runs_dir`/left and `runs_dir`/right; the bag of one leaves the other out.
 
     :param arguments: all or some of ARGUMENTS.
     :raises ConfigError: an unknown name, or a value of the wrong type.
