@@ -9,9 +9,8 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-
-from helpers.kos_server import KosServer
+from helpers.optional import HAS_KOS
+from helpers.optional import needs_kos
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.options import BACKENDS
@@ -22,6 +21,11 @@ from kinfer_ros.bridges.kos.sample import ImuSample
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.bridges.session import Command
 from kinfer_ros.robot.robot import load_robot
+
+if HAS_KOS:
+    from helpers.kos_server import KosServer
+
+pytestmark = needs_kos
 
 KBOT = load_robot('kbot')
 IDS = JointUnits(KBOT).ids

@@ -9,9 +9,6 @@ import time
 
 import numpy as np
 import pytest
-
-pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-
 from rcl_interfaces.srv import DescribeParameters
 from std_srvs.srv import SetBool
 
@@ -20,9 +17,15 @@ from helpers.bridge_client import end
 from helpers.bridge_client import refusal
 from helpers.bridge_client import stamp
 from helpers.bridge_client import start_bridge
-from helpers.kos_server import KosServer
+from helpers.optional import HAS_KOS
+from helpers.optional import needs_kos
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.robot.robot import load_robot
+
+if HAS_KOS:
+    from helpers.kos_server import KosServer
+
+pytestmark = needs_kos
 
 KBOT = load_robot('kbot')
 KNEE = 'dof_left_knee_04'
