@@ -1,7 +1,8 @@
-"""Installs the package where ROS 2 looks for it; without this `ros2 run` finds nothing."""
+"""Installs the package: with colcon where `ros2 run` looks for it, with pip on PATH."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from setuptools import find_packages
@@ -9,6 +10,54 @@ from setuptools import setup
 
 PACKAGE = 'kinfer_ros'
 SHARE = Path('share') / PACKAGE
+
+NODES = [
+    'kinfer_ros = kinfer_ros.__main__:main',
+    'kos_bridge = kinfer_ros.nodes.kos.node:main',
+    'mujoco_bridge = kinfer_ros.nodes.mujoco.node:main',
+    'policy_node = kinfer_ros.nodes.policy.node:main',
+    'recorder = kinfer_ros.nodes.recorder:main',
+    'robot_state = kinfer_ros.nodes.robot_state:main',
+]
+"""What runs as a node, and the one door to every command: on PATH after `pip install`."""
+
+COMMANDS = [
+    'check = kinfer_ros.cli.policy.check:main',
+    'completion = kinfer_ros.cli.completion:main',
+    'doctor = kinfer_ros.cli.doctor:main',
+    'eval = kinfer_ros.cli.evaluation.eval:main',
+    'export = kinfer_ros.cli.runs.export:main',
+    'import = kinfer_ros.cli.policy.import_:main',
+    'inspect = kinfer_ros.cli.policy.inspect:main',
+    'kos = kinfer_ros.cli.robot.kos:main',
+    'pack = kinfer_ros.cli.policy.pack:main',
+    'plot = kinfer_ros.cli.runs.plot:main',
+    'repair = kinfer_ros.cli.runs.repair:main',
+    'replay = kinfer_ros.cli.runs.replay:main',
+    'report = kinfer_ros.cli.runs.report:main',
+    'robot = kinfer_ros.cli.robot.robot:main',
+    'runs = kinfer_ros.cli.runs.runs:main',
+    'teleop = kinfer_ros.cli.live.teleop:main',
+    'top = kinfer_ros.cli.live.top:main',
+    'verdict = kinfer_ros.cli.runs.verdict:main',
+    'walk = kinfer_ros.cli.walk.walk:main',
+    'watch = kinfer_ros.cli.live.watch:main',
+]
+"""Started by `ros2 run kinfer_ros COMMAND`, or as `kinfer_ros COMMAND`; never on PATH."""
+
+WHEEL_COMMANDS = {'bdist_wheel', 'dist_info', 'editable_wheel'}
+"""setup.py's commands when pip installs. colcon and the ROS build farm run `install` or `develop`,
+and setup.cfg then puts the executables into lib/kinfer_ros, where `ros2 run` looks."""
+
+
+def executables() -> list[str]:
+    """
+    Choose what is installed to be run.
+
+    :return: the entry point of each. A wheel's stand on PATH, where `import`, `top` or
+        `watch` would hide the system's.
+    """
+    return NODES if WHEEL_COMMANDS & set(sys.argv) else NODES + COMMANDS
 
 
 def tree(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
@@ -53,42 +102,15 @@ setup(
         'zstd': ['backports.zstd'],
         'top': ['rich'],
         'video': ['imageio-ffmpeg'],
-        'test': ['pytest'],
+        'test': ['pytest', 'hypothesis', 'fastjsonschema', 'mcap', 'onnx'],
     },
     zip_safe=False,
     author='The kinfer_ros authors',
-    author_email='maintainers@kinfer-ros.example',
+    author_email='kinfer-ros@users.noreply.github.com',
     maintainer='The kinfer_ros authors',
-    maintainer_email='maintainers@kinfer-ros.example',
+    maintainer_email='kinfer-ros@users.noreply.github.com',
+    url='https://github.com/kinfer-ros/kinfer_ros',
     description='Runs a trained locomotion policy on a robot inside a ROS 2 graph.',
     license='MIT',
-    entry_points={
-        'console_scripts': [
-            'check = kinfer_ros.cli.policy.check:main',
-            'completion = kinfer_ros.cli.completion:main',
-            'doctor = kinfer_ros.cli.doctor:main',
-            'eval = kinfer_ros.cli.evaluation.eval:main',
-            'export = kinfer_ros.cli.runs.export:main',
-            'import = kinfer_ros.cli.policy.import_:main',
-            'inspect = kinfer_ros.cli.policy.inspect:main',
-            'kos = kinfer_ros.cli.robot.kos:main',
-            'kos_bridge = kinfer_ros.nodes.kos.node:main',
-            'mujoco_bridge = kinfer_ros.nodes.mujoco.node:main',
-            'pack = kinfer_ros.cli.policy.pack:main',
-            'plot = kinfer_ros.cli.runs.plot:main',
-            'policy_node = kinfer_ros.nodes.policy.node:main',
-            'recorder = kinfer_ros.nodes.recorder:main',
-            'repair = kinfer_ros.cli.runs.repair:main',
-            'replay = kinfer_ros.cli.runs.replay:main',
-            'report = kinfer_ros.cli.runs.report:main',
-            'robot = kinfer_ros.cli.robot.robot:main',
-            'robot_state = kinfer_ros.nodes.robot_state:main',
-            'runs = kinfer_ros.cli.runs.runs:main',
-            'teleop = kinfer_ros.cli.live.teleop:main',
-            'top = kinfer_ros.cli.live.top:main',
-            'verdict = kinfer_ros.cli.runs.verdict:main',
-            'walk = kinfer_ros.cli.walk.walk:main',
-            'watch = kinfer_ros.cli.live.watch:main',
-        ],
-    },
+    entry_points={'console_scripts': executables()},
 )

@@ -1,7 +1,8 @@
-"""Makes `helpers` importable from every test, and marks the tests that need ROS 2."""
+"""Makes `helpers` importable, marks the tests that need ROS 2, and checks what all tests need."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,26 @@ def announce_often(request: pytest.FixtureRequest) -> Iterator[None]:
             profiles = TESTS / 'data' / 'announce.xml'
             patch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profiles))
         yield
+
+
+REQUIRED = (
+    'fastjsonschema',
+    'hypothesis',
+    'mcap',
+    'mujoco',
+    'onnx',
+    'onnxruntime',
+    'orjson',
+    'rosbags',
+)
+"""Modules that whole folders of tests import; what is optional stands in helpers/optional.py."""
+
+
+def pytest_configure() -> None:
+    """Refuse to start with a plain message, where collection errors would hide the rest."""
+    missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise pytest.UsageError(
+            f'the tests need {", ".join(missing)}, which {sys.executable} does not have. Install:'
+            ' python -m pip install -r requirements/base.txt -r requirements/test.txt'
+        )

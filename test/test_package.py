@@ -5,15 +5,20 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import setuptools
 
 import kinfer_ros
+from kinfer_ros.__main__ import COMMANDS
 
-ROOT = Path(__file__).resolve().parents[1]
+TEST = Path(__file__).resolve().parent
+ROOT = TEST.parent
 SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
 
 # Python modules whose distribution has another name; ROS packages have the name of their module.
@@ -26,8 +31,22 @@ DISTRIBUTIONS = {
     'rerun': 'rerun-sdk',
     'yaml': 'PyYAML',
 }
-SYSTEM_KEYS = {'numpy': 'python3-numpy', 'yaml': 'python3-yaml'}
-"""What rosdep calls the Python modules that it can install everywhere."""
+SYSTEM_KEYS = {
+    'catkin_pkg': 'python3-catkin-pkg-modules',
+    'fastjsonschema': 'python3-fastjsonschema',
+    'hypothesis': 'python3-hypothesis',
+    'matplotlib': 'python3-matplotlib',
+    'numpy': 'python3-numpy',
+    'pytest': 'python3-pytest',
+    'rich': 'python3-rich',
+    'yaml': 'python3-yaml',
+}
+"""What rosdep calls the Python modules that it can install without pip."""
+FEATURES = ('base', 'video', 'kos', 'parquet', 'plot', 'ray', 'rerun', 'top')
+"""Requirement files of what the package itself imports."""
+
+SKIPS = {'importorskip', 'skip'}
+COLCON_INSTALL = ('--record', 'install.log', '--single-version-externally-managed')
 
 
 def manifest():
@@ -52,10 +71,10 @@ def pins(*names: str) -> dict[str, str]:
     return found
 
 
-def imported_modules() -> set[str]:
-    """Top-level modules that the package and its launch files import, less the standard ones."""
+def imported_modules(paths: Iterable[Path]) -> set[str]:
+    """Top-level modules that these files import, less the standard ones."""
     found = set()
-    for path in SOURCES:
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split('.')[0] for alias in node.names}
@@ -64,11 +83,37 @@ def imported_modules() -> set[str]:
     return found - set(sys.stdlib_module_names) - {'kinfer_ros'}
 
 
+def undeclared(modules: set[str], keys: set[str], requirements: Iterable[str]) -> list[str]:
+    """Modules that neither package.xml nor one of the requirement files brings."""
+    pinned = pins(*requirements)
+    return [
+        module
+        for module in sorted(modules)
+        if SYSTEM_KEYS.get(module, module) not in keys
+        and DISTRIBUTIONS.get(module, module).lower() not in pinned
+    ]
+
+
 def entry_points() -> dict[str, str]:
     """Executable -> 'module:function', read from setup.py without running it."""
     rows = re.findall(r"'(\w+) = ([\w.]+:\w+)'", (ROOT / 'setup.py').read_text())
     assert rows
     return dict(rows)
+
+
+def files_below(root: Path, folder: str) -> set[str]:
+    """Files of a folder, relative to `root`, less the caches that `ros2 launch` leaves."""
+    files = [path for path in (root / folder).rglob('*') if path.is_file()]
+    return {str(path.relative_to(root)) for path in files if '__pycache__' not in path.parts}
+
+
+def run_setup(folder: Path, *command: str) -> None:
+    """Run a command of setup.py on a copy of the package, as colcon does."""
+    for name in ('setup.py', 'setup.cfg', 'package.xml'):
+        shutil.copy(ROOT / name, folder)
+    for name in ('resource', 'kinfer_ros'):
+        shutil.copytree(ROOT / name, folder / name)
+    subprocess.run([sys.executable, 'setup.py', *command], cwd=folder, timeout=60, check=True)
 
 
 def test_manifest_is_valid_and_ours():
@@ -105,14 +150,57 @@ def test_one_version():
 def test_every_import_is_declared():
     """An import that nothing installs works only on the machine of who wrote it."""
     keys = {dependency.name for dependency in manifest().exec_depends}
-    pinned = pins('base', 'video', 'kos', 'parquet', 'plot', 'ray', 'rerun', 'top')
-    missing = [
-        module
-        for module in sorted(imported_modules())
-        if SYSTEM_KEYS.get(module, module) not in keys
-        and DISTRIBUTIONS.get(module, module).lower() not in pinned
-    ]
-    assert not missing
+    assert not undeclared(imported_modules(SOURCES), keys, FEATURES)
+
+
+def test_every_import_of_the_tests_is_declared():
+    """`rosdep install` and the requirement files together bring all that `colcon test` needs."""
+    package = manifest()
+    keys = {each.name for each in package.exec_depends + package.test_depends}
+    paths = [*TEST.rglob('*.py')]
+    ours = {path.stem for path in paths} | {path.name for path in TEST.iterdir()}
+    # kinfer has an environment of its own (requirements/kinfer-peer.txt).
+    modules = imported_modules(paths) - ours - {'kinfer'}
+    assert not undeclared(modules, keys, (*FEATURES, 'test'))
+
+
+def test_pip_keys_are_not_declared():
+    """They keep a package out of a binary release, and Ubuntu's Python refuses their pip."""
+    package = manifest()
+    keys = {each.name for each in package.exec_depends + package.test_depends}
+    assert not {key for key in keys if key.endswith('-pip')} | keys & {'python3-orjson'}
+
+
+def test_linters_that_are_declared_run():
+    """A linter in package.xml that no test runs promises what nobody checked."""
+    declared = {each.name for each in manifest().test_depends if each.name.startswith('ament_')}
+    text = (TEST / 'test_ament_linters.py').read_text()
+    assert declared == {*re.findall(r'from (ament_\w+)\.main import', text)}
+
+
+def test_manifest_says_where_we_are():
+    """Users look there for the sources and for where to report."""
+    package = manifest()
+    assert {url.type for url in package.urls} == {'website', 'repository', 'bugtracker'}
+    assert not [each for each in package.maintainers if each.email.endswith('example')]
+
+
+@pytest.mark.parametrize('command', ['dist_info', 'bdist_wheel', 'editable_wheel'])
+def test_a_wheel_puts_only_the_nodes_on_path(monkeypatch, command):
+    """`import`, `top` or `watch` of ours would hide the system's."""
+    monkeypatch.chdir(ROOT)
+    package = setuptools.distutils.core.run_setup('setup.py', [command], stop_after='init')
+    scripts = {row.split(' = ')[0] for row in package.entry_points['console_scripts']}
+    nodes = {name for name, target in entry_points().items() if '.nodes.' in target}
+    assert scripts == nodes | {'kinfer_ros'}
+
+
+def test_a_workspace_has_every_command(tmp_path):
+    """`ros2 run kinfer_ros COMMAND` starts lib/kinfer_ros/COMMAND."""
+    prefix = tmp_path / 'install'
+    run_setup(tmp_path, 'install', '--prefix', str(prefix), *COLCON_INSTALL)
+    found = {path.name for path in (prefix / 'lib/kinfer_ros').iterdir()}
+    assert found == {*entry_points()} >= {*COMMANDS, 'kinfer_ros', 'policy_node'}
 
 
 @pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
@@ -150,9 +238,7 @@ def test_share_is_complete():
         pytest.skip('no built workspace is sourced')
     share = prefix / 'share/kinfer_ros'
     for folder in ('launch', 'config', 'robots', 'requirements'):
-        files = [path for path in (ROOT / folder).rglob('*') if path.is_file()]
-        wanted = {str(p.relative_to(ROOT)) for p in files if '__pycache__' not in p.parts}
-        assert wanted == {str(p.relative_to(share)) for p in (share / folder).rglob('*.*')}
+        assert files_below(ROOT, folder) == files_below(share, folder)
     assert (prefix / 'share/ament_index/resource_index/packages/kinfer_ros').is_file()
     assert {path.name for path in (prefix / 'lib/kinfer_ros').iterdir()} == {*entry_points()}
     assert [*prefix.glob('lib/python*/site-packages/kinfer_ros/py.typed')]
@@ -166,3 +252,37 @@ def test_nothing_is_left_to_do():
     paths = [*ROOT.glob('*'), *(path for name in names for path in (ROOT / name).rglob('*'))]
     marked = [path for path in paths if path.suffix in kept and word in path.read_text()]
     assert not marked
+
+
+def skips_at_import(path: Path) -> bool:
+    """Whether a module calls pytest's skip or importorskip when it is imported."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    inside = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split('.')[-1] in SKIPS:
+            return True
+        waiting += [each for each in ast.iter_child_nodes(node) if not isinstance(each, inside)]
+    return False
+
+
+def test_no_module_skips_as_a_whole():
+    """launch_testing imports each file itself: such a skip there ends with 0 tests, all green."""
+    assert not [str(path) for path in TEST.rglob('*.py') if skips_at_import(path)]
+
+
+@pytest.mark.parametrize(
+    ('text', 'found'),
+    [
+        ("pytest.importorskip('a')", True),
+        ("if True:\n    a = pytest.importorskip('a').b", True),
+        ("pytest.skip('a', allow_module_level=True)", True),
+        ("def test_a():\n    pytest.importorskip('a')", False),
+        ("pytestmark = pytest.mark.skipif(True, reason='a')", False),
+    ],
+)
+def test_a_skip_at_import_is_found(tmp_path, text, found):
+    """The check above sees what it is for."""
+    path = tmp_path / 'test_a.py'
+    path.write_text(text)
+    assert skips_at_import(path) == found

@@ -22,8 +22,9 @@ ARGUMENTS = tuple(a for a in walk.ARGUMENTS if a.name in _SHARED)
 
 def both(arguments: Mapping[str, str]) -> dict[str, list[NodeSpec]]:
     """
-    Return the nodes of each robot by namespace, with run directories in `runs_dir`/left and
-    `runs_dir`/right; the bag of one robot leaves out the other.
+    Return the nodes of each robot by namespace.
+
+    The runs are in `runs_dir`/left and `runs_dir`/right; the bag of one leaves the other out.
 
     :param arguments: all or some of ARGUMENTS.
     :raises ConfigError: an unknown name, or a value of the wrong type.

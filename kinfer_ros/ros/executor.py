@@ -92,8 +92,9 @@ class ControlExecutor(SingleThreadedExecutor):
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """
-        Call the control timer that is due next, or serve what else is ready; without a control
-        timer, what rclpy's executor does.
+        Call the control timer that is due next, or serve what else is ready.
+
+        Without a control timer, this is what rclpy's executor does.
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """

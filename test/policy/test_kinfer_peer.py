@@ -107,7 +107,7 @@ def test_packed_archive_runs_there_as_here(tmp_path, parts):
 
 
 @pytest.mark.skipif(not kinfer_archives(), reason='the shared real archives are not here')
-@pytest.mark.parametrize('path', kinfer_archives(), ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', kinfer_archives(), ids=[path.stem for path in kinfer_archives()])
 def test_real_archive_repacked_runs_there_as_here(tmp_path, path):
     """A file of kinfer 0.5, which 0.6.1 refuses, runs after repacking."""
     archive = read_archive(path)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import TensorProto
+from policy_cases import INIT
+from policy_cases import INPUTS
+from policy_cases import META
+from policy_cases import STEP
+from policy_cases import load
+from policy_cases import refusal_of
+from policy_cases import step_with
 
 from helpers import models
-from helpers.cases import INIT
-from helpers.cases import INPUTS
-from helpers.cases import META
-from helpers.cases import STEP
-from helpers.cases import load
-from helpers.cases import refusal_of
-from helpers.cases import step_with
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
 

@@ -7,11 +7,10 @@ import io
 import tarfile
 
 import pytest
-
-from helpers.cases import GOOD
-from helpers.cases import INIT
-from helpers.cases import fix_checksums
-from helpers.cases import refusal_of_bytes
+from policy_cases import GOOD
+from policy_cases import INIT
+from policy_cases import fix_checksums
+from policy_cases import refusal_of_bytes
 
 
 def tar_of(*members: tuple[tarfile.TarInfo, bytes], tail: bytes = b'') -> bytes:

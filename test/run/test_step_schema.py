@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import fastjsonschema
 import numpy as np
 import pytest
 
@@ -12,8 +13,6 @@ import kinfer_ros
 from helpers.flat_policies import FLAT
 from helpers.recorded import record_run
 from helpers.step_records import small_format
-
-fastjsonschema = pytest.importorskip('fastjsonschema', reason='requirements/test.txt has it')
 
 SCHEMA = Path(kinfer_ros.__file__).parent / 'run' / 'step.schema.json'
 DOCS = Path(__file__).resolve().parents[2] / 'docs' / 'runs.md'

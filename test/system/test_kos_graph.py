@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-
-from helpers.kos_server import KosServer
+from helpers.optional import HAS_KOS
+from helpers.optional import needs_kos
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.shared import shared_path
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.robot.robot import load_robot
+
+if HAS_KOS:
+    from helpers.kos_server import KosServer
+
+pytestmark = needs_kos
 
 POLICIES = shared_path('policies/kinfer_unit_tests')
 KBOT = load_robot('kbot')

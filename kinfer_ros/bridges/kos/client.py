@@ -96,11 +96,11 @@ class KosClient:
 
     def _make_channel(self) -> Any:
         connection = self.connection
-        options = list(CHANNEL_OPTIONS)
+        options: list[tuple[str, Any]] = list(CHANNEL_OPTIONS)
         if not connection.tls:
             return self._grpc.aio.insecure_channel(connection.address, options=options)
         if connection.tls_name:
-            options.append(('grpc.ssl_target_name_override', connection.tls_name))  # type: ignore[arg-type]
+            options.append(('grpc.ssl_target_name_override', connection.tls_name))
         try:
             files = [
                 path.expanduser().read_bytes() if path else None

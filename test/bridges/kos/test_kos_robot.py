@@ -10,6 +10,10 @@ from kos_rig import KBOT
 from kos_rig import SECOND
 from kos_rig import on
 
+from helpers.optional import needs_kos
+
+pytestmark = needs_kos
+
 
 def test_enabling_holds_still(server):
     """Gains and limits are in force before the torque, and the present pose before both."""

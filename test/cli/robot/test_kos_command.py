@@ -9,17 +9,21 @@ import subprocess
 import numpy as np
 import pytest
 
-pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-
-import grpc
-
-from helpers.kos_server import KosServer
+from helpers.optional import HAS_KOS
+from helpers.optional import needs_kos
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import wait_until
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.cli.robot.kos import main
 from kinfer_ros.robot.robot import load_robot
+
+if HAS_KOS:
+    import grpc
+
+    from helpers.kos_server import KosServer
+
+pytestmark = needs_kos
 
 KBOT = load_robot('kbot')
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.optional import needs_matplotlib
 from helpers.recorded import record_run
 from kinfer_ros.__main__ import main
 
-pytest.importorskip('matplotlib', reason='requirements/plot.txt has it')
+pytestmark = needs_matplotlib
 
 
 @pytest.fixture(scope='module')

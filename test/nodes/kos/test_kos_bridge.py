@@ -8,9 +8,6 @@ import time
 
 import numpy as np
 import pytest
-
-pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-
 from std_srvs.srv import SetBool
 
 from helpers.bridge_client import describe_parameters
@@ -19,9 +16,15 @@ from helpers.bridge_client import interrupt_twice
 from helpers.bridge_client import refusal
 from helpers.bridge_client import running_bridge
 from helpers.bridge_client import stamp
-from helpers.kos_server import KosServer
+from helpers.optional import HAS_KOS
+from helpers.optional import needs_kos
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.robot.robot import load_robot
+
+if HAS_KOS:
+    from helpers.kos_server import KosServer
+
+pytestmark = needs_kos
 
 KBOT = load_robot('kbot')
 KNEE = 'dof_left_knee_04'
