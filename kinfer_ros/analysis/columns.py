@@ -82,7 +82,7 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         if progress is not None:
             progress(len(blocks) * BLOCK_RECORDS)
     if not blocks:
-        raise RunError(f'{run.log}: holds no record of this run')
+        raise RunError(f'{run.log}: has no record of this run')
     step_id = np.concatenate([block.step_id for block in blocks])
     modes = [mode for block in blocks for mode in block.modes]
     starts = np.cumsum([0, *(len(block.modes) for block in blocks)]).tolist()

@@ -1,1 +1,1 @@
-"""Does the policy fit the robot, the live sensors, another policy? One report."""
+"""Checks of a policy against the robot, the live sensors and another policy, before it runs."""

@@ -1,1 +1,1 @@
-"""Whether this machine is fit to run a robot: `python -m kinfer_ros doctor`."""
+"""Checks of this machine for running a robot: `python -m kinfer_ros doctor`."""

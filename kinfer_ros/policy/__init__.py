@@ -1,1 +1,1 @@
-"""From a policy file to step()."""
+"""Policy files, their contracts, and running them step by step."""

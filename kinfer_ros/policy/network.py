@@ -56,41 +56,39 @@ def read_network(graph: Graph, spec: PolicySpec) -> Network:
     assert action is not None
     pairs = _pair_states(graph, observation, action, spec, problems)
     _check_types((observation, action, *(node for pair in pairs for node in pair)), problems)
-    size = spec.observation_size
-    shape = (*_fixed_shape(observation.shape[:-1]), size)
-    last = observation.shape[-1] if observation.shape else None
-    if (isinstance(last, int) and last != size) or math.prod(shape[:-1]) != 1:
-        problems.add(
-            f'input {observation.name!r}',
-            f'shape {list(observation.shape)}',
-            f'{size} numbers, the sum of the terms of the spec: {_format_sizes(spec)}',
-        )
-    shapes = [_fixed_shape(given.shape) for given, _ in pairs]
+    shape = _observation_shape(observation, spec, problems)
+    states = tuple(State(node.name, to.name, _fixed_shape(node.shape)) for node, to in pairs)
+    shapes = [state.shape for state in states]
     if sum(map(math.prod, shapes)) > MAX_STATE:
         problems.add('states', f'{shapes}', f'at most {MAX_STATE} numbers')
     problems.raise_if_any()
-    feed = {observation.name: np.zeros(shape, np.float32)}
-    feed |= {
-        node.name: np.zeros(size, np.float32)
-        for (node, _), size in zip(pairs, shapes, strict=True)
-    }
-    outputs = graph.run_once(feed)
-    states = tuple(
-        State(given.name, taken.name, shape)
-        for (given, taken), shape in zip(pairs, shapes, strict=True)
-    )
+    inputs = {observation.name: shape} | {state.input: state.shape for state in states}
+    outputs = graph.run_once({name: np.zeros(size, np.float32) for name, size in inputs.items()})
     _check_outputs(outputs, action.name, states, spec, problems)
     initial = _initial_states(states, spec, problems)
     problems.raise_if_any()
-    taken_names = {action.name, *(state.output for state in states)}
-    unused = tuple(node.name for node in graph.outputs if node.name not in taken_names)
+    used = {action.name, *(state.output for state in states)}
     return Network(
         observation=(observation.name, shape),
         action=(action.name, outputs[action.name].shape),
         states=states,
         initial=initial,
-        unused=unused,
+        unused=tuple(node.name for node in graph.outputs if node.name not in used),
     )
+
+
+def _observation_shape(node: Tensor, spec: PolicySpec, problems: Problems) -> tuple[int, ...]:
+    """Return the shape of the observation, and check it against the terms of the spec."""
+    size = spec.observation_size
+    shape = (*_fixed_shape(node.shape[:-1]), size)
+    last = node.shape[-1] if node.shape else None
+    if (isinstance(last, int) and last != size) or math.prod(shape[:-1]) != 1:
+        problems.add(
+            f'input {node.name!r}',
+            f'shape {list(node.shape)}',
+            f'{size} numbers, the sum of the terms of the spec: {_format_sizes(spec)}',
+        )
+    return shape
 
 
 def _find_role(

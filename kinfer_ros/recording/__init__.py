@@ -1,1 +1,1 @@
-"""The bag of a run: rosbag2 directories with MCAP storage. No ROS."""
+"""Records the bag of a run: rosbag2 directories with MCAP storage. No ROS."""

@@ -1,1 +1,1 @@
-"""What shows a robot: URDF, markers, films, Rerun."""
+"""Views of a robot: URDF, markers, films, Rerun."""

@@ -184,7 +184,7 @@ def test_a_log_without_records_is_one_clear_error(copy, capsys):
     """An error, not an empty page."""
     (copy / 'steps.ndjson').write_bytes(b'\x00\xff\n{}\n[]\n3\n')
     assert main(['report', str(copy)]) == 2
-    assert 'holds no record' in capsys.readouterr().err
+    assert 'has no record' in capsys.readouterr().err
 
 
 def test_ten_minutes_in_under_5_s_and_10_mb(copy, capsys):
