@@ -78,12 +78,12 @@ def test_tab_in_bash(tmp_path, capsys):
         assert 'python walking.kinfer ' in shell.line(other, 'python walking.kinfer ')
 
 
+@pytest.mark.ros
 def test_every_command_is_in_it(capsys):
     """A script that knows half of them would teach the wrong half."""
     from kinfer_ros.__main__ import COMMANDS
     from kinfer_ros.cli.completion import collect
 
-    pytest.importorskip('rclpy')
     found = collect()
     assert set(COMMANDS) <= set(found)
     assert {'--matrix', '--resume', '--only'} <= set(found['eval'])
