@@ -96,13 +96,13 @@ def test_tab(name, tmp_path, capsys):
             assert wanted in shell.line(keys, wanted)
 
 
+@pytest.mark.ros
 def test_every_command_is_in_it(capsys):
     """A script that knows half of them would teach the wrong half."""
     from kinfer_ros.__main__ import COMMANDS
     from kinfer_ros.cli.completion import program_parser
     from kinfer_ros.cli.parsers import subcommands
 
-    pytest.importorskip('rclpy')
     found = subcommands(program_parser())
     assert set(COMMANDS) | {'help'} == set(found)
     options = {word: action for action in found['eval']._actions for word in action.option_strings}
