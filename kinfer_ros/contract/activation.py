@@ -1,7 +1,7 @@
-"""Whether a robot may be activated as it is: what its sensors and its operator say.
+"""Checks of samples and commands before an activation.
 
-A robot that lies, that is pushed, or that stands far from its start pose is refused. What an
-activation waits for is in contract/readiness.py.
+A robot that has fallen, whose command is not neutral, or that is far from its start pose is
+refused. What an activation waits for is in contract/readiness.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.sensors import SensorFrame
 
 MAX_LIMIT_EXCESS = 0.05
-"""rad, how far a joint may be outside its limits when the robot is activated."""
+"""rad outside its limits that a joint may have at activation."""
 
 
 class ActivationChecks:
@@ -37,15 +37,15 @@ class ActivationChecks:
         self._start_pose = start_pose
 
     def missing_samples(self, now_ns: int, stamp_now_ns: int) -> str:
-        """Say which sensor has no fresh sample yet, or ''; worth waiting for."""
+        """Return which sensor has no fresh sample yet, or ''; the caller may wait for it."""
         self._guards.restart()
         return self._guards.stale(TickContext(now_ns, stamp_now_ns))
 
     def refusal(self, now_ns: int, stamp_now_ns: int, max_ramp: float) -> str:
         """
-        Say why the robot must not be activated now, or ''; not to be waited for.
+        Return why the robot must not be activated now, or ''.
 
-        :param max_ramp: rad, how far a joint may be from the start pose.
+        :param max_ramp: rad that a joint may be away from the start pose.
         """
         self._guards.restart()
         pushed = self._command.not_neutral(now_ns)
@@ -57,7 +57,7 @@ class ActivationChecks:
         )
 
     def _outside_limits(self) -> str:
-        """A ramp begins at the joint limits at the latest: a joint beyond them would jump."""
+        """The target of a ramp starts within the limits: a joint outside them would jump."""
         position, limiter = self._frame.position, self._limiter
         beyond = np.maximum(limiter.lower - position, position - limiter.upper)
         worst = int(beyond.argmax())

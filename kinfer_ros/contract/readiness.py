@@ -1,6 +1,6 @@
-"""What configure and activate wait for: sensors, bridge, gains, recorder; and what they refuse.
+"""What configure and activate wait for (sensors, bridge, gains, recorder) and what they refuse.
 
-contract/activation.py has the checks of the robot itself.
+The checks of samples and commands are in contract/activation.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections.abc import Callable
 from typing import Any
 from typing import Protocol
 
-from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.gains_handshake import GainsHandshake
-from kinfer_ros.control.guards.body import Health
-from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.protocols import Clock
+from kinfer_ros.control.protocols import Link
+from kinfer_ros.control.protocols import Operator
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused
@@ -21,72 +20,28 @@ from kinfer_ros.run.setup import PolicySetup
 
 POLL_PERIOD = 0.01
 
-RECORDER_SETTLES = 0.5
+RECORDER_SETTLE_TIME = 0.5
 """
-s in lockstep between a recorder that is seen and the first command: meanwhile DDS connects it with
-the bridge, which repeats its first sample every 50 ms. A bag without that cannot be replayed.
+s in lockstep from the discovery of a recorder to the first command: DDS connects the recorder with
+the bridge, which repeats its first sample every 50 ms. A replay of the bag needs that sample.
 """
 
 
 class Graph(Protocol):
-    """What is asked of the ROS graph; a node has these."""
+    """The ROS graph as a node sees it."""
 
     def count_publishers(self, topic_name: str) -> int:
-        """How many publish on a topic."""
+        """Count the publishers of a topic."""
 
     def resolve_topic_name(self, topic: str) -> str:
-        """Give the full name of a topic."""
-
-
-class Link(Protocol):
-    """What is asked of the robot side: nodes/policy/robot_link.py."""
-
-    gains: GainsHandshake
-    bridge_state: str
-
-    def read_sensors(self, frame: SensorFrame) -> bool:
-        """Read the newest samples."""
-
-    def read_bridge(self) -> str:
-        """Read the bridge's state and the gains in force."""
-
-    def read_commands(self, command: CommandVector, now_ns: int) -> None:
-        """Read cmd_vel and policy_command."""
-
-    def read_health(self, health: Health) -> None:
-        """Read temperatures and battery."""
-
-    def is_recorded(self) -> bool:
-        """Whether a recorder follows the run."""
-
-
-class Clock(Protocol):
-    """The clocks of the node, ns."""
-
-    sim_time: bool
-
-    def control_now(self) -> int:
-        """The clock that ticks are scheduled on."""
-
-    def stamp_now(self) -> int:
-        """The clock that the sensors' stamps are on."""
-
-
-class Operator(Protocol):
-    """Who may stop the robot."""
-
-    def poll(self, now_ns: int, controller: None) -> str:
-        """Take what came; :return: why the robot was stopped, or ''."""
-
-    def refusal(self, now_ns: int) -> str:
-        """Say why the robot must not be activated, or ''."""
+        """Return the full name of a topic."""
 
 
 class Readiness:
     """
-    Looks at the graph before configure and activate end well.
+    Checks graph, sensors and operator during configure and activate.
 
-    :ivar interrupted: set by a signal: no wait goes on.
+    :ivar interrupted: set by a signal; ends every wait.
     """
 
     def __init__(
@@ -99,8 +54,8 @@ class Readiness:
         log: Callable[[str], Any],
     ) -> None:
         """
-        :param parameter: gives the value of a node's parameter.
-        :param log: takes what is waited for.
+        :param parameter: returns the value of a node's parameter.
+        :param log: logs what is waited for.
         """
         self.interrupted = False
         self._graph = graph
@@ -111,30 +66,30 @@ class Readiness:
         self._log = log
         self._recorded_since: float | None = None
 
-    def wait(self, problem: Callable[[], str], *, patient: bool) -> None:
+    def wait(self, problem: Callable[[], str], *, block: bool) -> None:
         """
-        Wait until `problem` is ''; a stop and a signal end the wait.
+        Wait until `problem` is ''; a stop or a signal ends the wait.
 
-        :param patient: wait for sensor_timeout; else look once.
+        :param block: wait for sensor_timeout; else check once.
         :raises NotReady: with the problem.
         """
         seconds = self._parameter('sensor_timeout')
         deadline = time.monotonic() + seconds
         logged = ''
         while reason := problem():
-            if patient and not logged:
+            if block and not logged:
                 logged = reason
                 self._log(f'waiting for at most {seconds:g} s: {reason}')
             stopped = self._operator.poll(self._clock.control_now(), None)
-            if stopped or self.interrupted or not patient or time.monotonic() > deadline:
+            if stopped or self.interrupted or not block or time.monotonic() > deadline:
                 raise NotReady(stopped or reason)
             time.sleep(POLL_PERIOD)
 
     def sensors_problem(self, setup: PolicySetup) -> str:
         """
-        Say which sensors are not live yet, or ''.
+        Return which sensors are not live yet, or ''.
 
-        :raises ContractError: the joints published are not those of the robot.
+        :raises ContractError: the published joints are not those of the robot.
         """
         frame = setup.controller.inputs.frame
         self._link.read_sensors(frame)
@@ -152,7 +107,7 @@ class Readiness:
         return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
 
     def activation_problem(self, setup: PolicySetup) -> str:
-        """Say what activation has to wait for, or ''."""
+        """Return what activation has to wait for, or ''."""
         self._link.read_bridge()
         if self._parameter('wait_for_recorder') and (problem := self._recorder_problem()):
             return problem
@@ -165,9 +120,9 @@ class Readiness:
 
     def refuse(self, setup: PolicySetup) -> None:
         """
-        Refuse a robot that must not be moved as it is, or an operator who does not let it.
+        Refuse if the robot must not be moved as it is, or the operator does not allow it.
 
-        Nothing of this is waited for: it would start to move the moment somebody lets go of it.
+        There is no waiting here: the robot would start to move the moment somebody lets go of it.
 
         :raises Refused: with the reason.
         """
@@ -187,13 +142,13 @@ class Readiness:
             return 'no recorder follows this node yet (wait_for_recorder): is it running?'
         now = time.monotonic()
         self._recorded_since = self._recorded_since or now
-        settled = now - self._recorded_since >= RECORDER_SETTLES
+        settled = now - self._recorded_since >= RECORDER_SETTLE_TIME
         if self._parameter('lockstep') and not settled:
             return 'the recorder has only just found this node (wait_for_recorder)'
         return ''
 
     def _now(self, setup: PolicySetup) -> tuple[int, int]:
-        """Control clock and stamp clock; /clock stands still for this node in a transition."""
+        """Return control clock and stamp clock; a transition gets no /clock messages."""
         stamp_now = self._clock.stamp_now()
         if self._clock.sim_time:
             stamp_now = max(stamp_now, setup.controller.inputs.frame.newest_ns)

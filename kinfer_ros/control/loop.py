@@ -1,6 +1,6 @@
-"""One activation of a policy on a robot: a tick is `ControlLoop.step`, top to bottom.
+"""The control loop of one activation: a tick is `ControlLoop.step`, top to bottom.
 
-No ROS here: the robot link, the time base, the operator and the timer come from the node.
+No ROS here: robot link, time base, operator and timer come from the node.
 """
 
 from __future__ import annotations
@@ -8,83 +8,25 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from typing import Protocol
 
-from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.tick import Tick
+from kinfer_ros.control.protocols import Link
+from kinfer_ros.control.protocols import Operator
+from kinfer_ros.control.protocols import Record
+from kinfer_ros.control.protocols import Timer
 from kinfer_ros.control.time_base import RealTime
-from kinfer_ros.control.time_base import SampleSource
 from kinfer_ros.control.time_base import TickTime
-from kinfer_ros.run.odometer import Odometer
 
 SLOW_HZ = 5.0
 """How often odometry, temperatures and battery are read."""
-
-
-class Link(SampleSource, Protocol):
-    """The robot side as the loop sees it: nodes/policy/robot_link.py."""
-
-    last_stamp_ns: int
-    """Stamp of the command that was sent last, 0 before the first."""
-
-    def read_commands(self, command: CommandVector, now_ns: int) -> None:
-        """Read cmd_vel and policy_command."""
-
-    def read_bridge(self) -> str:
-        """Read the bridge's state; :return: why it was not enabled since the last call, or ''."""
-
-    def read_health(self, health: Health) -> None:
-        """Read temperatures and battery."""
-
-    def send(self, tick: Tick, stamp_ns: int) -> None:
-        """Send what a tick decided."""
-
-    def send_again(self) -> None:
-        """Send the last command again."""
-
-    def send_silence(self, stamp_ns: int) -> None:
-        """Send damping frames without a tick."""
-
-    def send_moved_gains(self, now_ns: int) -> None:
-        """Send the gains where they have moved."""
-
-
-class Record(Protocol):
-    """What is kept of a run: run/session.py."""
-
-    odometer: Odometer
-
-    def record(
-        self, tick: Tick, now_ns: int, late_ns: int, age_ns: int, stage_ns: tuple[int, ...]
-    ) -> None:
-        """Count and log one tick."""
-
-
-class Operator(Protocol):
-    """Who may stop the robot: nodes/policy/operator.py."""
-
-    def poll(self, now_ns: int, controller: Controller | None) -> str:
-        """Take what came since the last call; :return: why the robot was stopped, or ''."""
-
-
-class Timer(Protocol):
-    """Calls the loop once a period: nodes/policy/control_timer.py."""
-
-    def start(self, callback: Callable[[], None]) -> int:
-        """Start it; :return: when it fires first, on the control clock, ns."""
-
-    def stop(self) -> None:
-        """Stop it; no call comes after this."""
 
 
 class ControlLoop:
     """
     Ticks one activated controller.
 
-    :ivar crash: traceback of a bug of ours that ended it, or ''.
+    :ivar crash: traceback of the bug in kinfer_ros that ended it, or ''.
     """
 
     def __init__(
@@ -113,12 +55,12 @@ class ControlLoop:
         controller, link, inputs = self._controller, self._link, self._controller.inputs
         link.read_commands(inputs.command, t.now_ns)
         self._operator.poll(t.now_ns, controller)
-        # A policy must not come back to life when somebody enables the bridge again.
+        # Enabling the bridge again must not restart the policy.
         if problem := link.read_bridge() or t.problem:
             controller.request_fault(problem)
-        # Samples last, so that nothing else makes them older.
+        # Samples last: no other work may add to their age.
         stamp_now = self._time.read_sensors(t)
-        taken = time.perf_counter_ns()
+        sampled = time.perf_counter_ns()
 
         tick = controller.tick(t.now_ns, stamp_now, t.missed)
         decided = time.perf_counter_ns()
@@ -136,9 +78,9 @@ class ControlLoop:
             if running:
                 self._time.read_odometry(self._record.odometer)
         policy = tick.step.policy_ns
-        stages = (taken - t.begin_ns, policy, decided - taken - policy, sent - decided)
+        stages = (sampled - t.begin_ns, policy, decided - sampled - policy, sent - decided)
         self._record.record(tick, t.now_ns, t.late_ns, age, stages)
-        link.send_moved_gains(t.now_ns)
+        link.send_changed_gains(t.now_ns)
         if tick.events:
             self._publish_mode(str(tick))
 
@@ -152,18 +94,18 @@ class ControlLoop:
     def on_timer(self) -> None:
         """Run the tick that is due."""
         if self._controller.mode is Mode.INACTIVE:
-            return  # faded; the node deactivates in a moment
+            return  # the fade is over; the node deactivates next
         try:
             t = self._time.next()
             if t is not None:
                 self.step(t)
         except Exception:
-            # A bug of ours must not leave the last target in force.
+            # A bug in kinfer_ros must not leave the last target in force.
             self.crash = traceback.format_exc()
-            self._silence()
+            self._end_without_fade()
 
     def stop(self, max_ns: int | None = None) -> None:
-        """Fade, in `max_ns` at most, then fall silent; for use where no timer fires."""
+        """Fade, in `max_ns` at most, and end the session; for use where no timer fires."""
         self._timer.stop()
         controller = self._controller
         if controller.mode is not Mode.INACTIVE:
@@ -177,11 +119,11 @@ class ControlLoop:
                 self.step(t)
         finally:
             if controller.mode is not Mode.INACTIVE:
-                self._silence()
+                self._end_without_fade()
 
     def answer_repeated_sample(self) -> None:
         """
-        Lockstep: send the last command again when the simulation asks again for the same stamp.
+        Lockstep: send the last command again when the simulation repeats its sample.
 
         The timer does not fire twice for one time, and the policy must not step twice.
         """
@@ -200,8 +142,8 @@ class ControlLoop:
         self._until_slow = self._slow_every
         return True
 
-    def _silence(self) -> None:
-        """Damping frames without a tick: the last resort of a session that cannot fade."""
-        self._link.send_silence(self._controller.inputs.frame.joint_stamp_ns)
+    def _end_without_fade(self) -> None:
+        """Send damping commands without a tick."""
+        self._link.send_damping(self._controller.inputs.frame.joint_stamp_ns)
         self._controller.abandon()
         self._publish_mode('inactive: ended without a fade')

@@ -1,7 +1,6 @@
-"""The time that a control loop lives in: real time, simulated time, or lockstep.
+"""Time bases of a control loop: real time, simulated time, lockstep.
 
-Each says when the next tick is, which samples belong to it, and how commands are stamped, so that
-the loop itself has no forks on time.
+Each gives the time of the next tick, its samples, and the stamp of its command.
 """
 
 from __future__ import annotations
@@ -9,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from kinfer_ros.control.protocols import Clock
+from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.run.odometer import Odometer
@@ -19,42 +19,21 @@ LOCKSTEP_TIMEOUT = 5.0
 """s a tick waits for its sample in lockstep before it is a fault."""
 
 FADE_TIMEOUT = 0.3
-"""s a tick of the last fade waits for its sample; the simulation may be gone by then."""
+"""s a tick of the last fade waits for its sample; the simulation may have ended."""
 
 ODOMETRY_TIMEOUT = 0.1
-"""s a tick waits for odometry in lockstep; nothing depends on it but the log."""
+"""s a tick waits for odometry in lockstep; only the log needs it."""
 
 POLL_PERIOD = 20e-6
 """s. In lockstep samples and clock come on two topics, in either order, microseconds apart."""
 
 
-class Clock(Protocol):
-    """The clocks of a node, ns."""
-
-    def control_now(self) -> int:
-        """The clock that ticks are scheduled on: steady, or simulated time."""
-
-    def stamp_now(self) -> int:
-        """The clock that the sensors' stamps are on."""
-
-
-class SampleSource(Protocol):
-    """Where samples come from."""
-
-    def read_sensors(self, frame: SensorFrame) -> bool:
-        """Read the newest samples; :return: whether a joint sample came."""
-
-    def read_odometry(self, odometer: Odometer, stamp_ns: int = 0) -> bool:
-        """Read odometry stamped `stamp_ns` or later; :return: False where it may still come."""
-
-
 @dataclass(frozen=True, slots=True)
 class TickTime:
     """
-    When a tick is.
+    The time of a tick.
 
     :ivar now_ns: the control clock.
-    :ivar late_ns: how late it runs.
     :ivar missed: ticks skipped just before it.
     :ivar begin_ns: when its work began, on the clock of the stage times.
     :ivar problem: why it has no samples, or ''.
@@ -71,13 +50,13 @@ class RealTime:
     """
     Ticks on the steady clock; samples are the newest there are.
 
-    :ivar schedule: when ticks are due; what was late and missed.
+    :ivar schedule: when ticks are due; late and missed ones.
     """
 
     def __init__(
         self,
         clock: Clock,
-        source: SampleSource,
+        link: Link,
         frame: SensorFrame,
         period_ns: int,
         *,
@@ -85,7 +64,7 @@ class RealTime:
     ) -> None:
         self.schedule = Schedule(0, period_ns)
         self._clock = clock
-        self._source = source
+        self._link = link
         self._frame = frame
         self._period_ns = period_ns
         self._sleep = sleep
@@ -96,48 +75,48 @@ class RealTime:
         Start a session.
 
         :param due_ns: when its timer fires first.
-        :return: a tick that is to run at once, or None.
+        :return: a tick to run at once, or None.
         """
         self._last_ns = now_ns
         self.schedule = Schedule(due_ns, self._period_ns)
         return None
 
     def next(self) -> TickTime | None:
-        """Return the tick that the timer has fired for; None if it has been run already."""
+        """Return the tick that the timer fired for; None if it has run already."""
         begin = time.perf_counter_ns()
         now = self._clock.control_now()
         late = self.schedule.tick(now)
         if self.schedule.repeated:
-            return None  # a clock that jumps makes its timers fire anew
+            return None  # timers fire again when their clock jumps
         self._last_ns = now
         return TickTime(now, late, self.schedule.missed_in_a_row, begin)
 
     def next_of_fade(self) -> TickTime | None:
-        """Wait for the next tick where no timer fires; None if there is none any more."""
+        """Wait for the next tick where no timer fires; None if there is none."""
         self._sleep(self._period_ns / 1e9)
         begin = time.perf_counter_ns()
         self._last_ns = self._fade_now()
         return TickTime(self._last_ns, 0, 0, begin)
 
     def read_sensors(self, t: TickTime) -> int:
-        """Read the samples of a tick; :return: now on the clock of their stamps, ns."""
-        self._source.read_sensors(self._frame)
+        """Read the samples of a tick; :return: the stamp clock now, ns."""
+        self._link.read_sensors(self._frame)
         return self._clock.stamp_now()
 
     def command_stamp(self, t: TickTime) -> int:
-        """Stamp of the command: that of the sample it answers."""
+        """Return the stamp of the command: that of the sample it answers."""
         return self._frame.joint_stamp_ns
 
     def sample_age(self) -> int:
-        """How old the samples are now, ns."""
+        """Return the age of the samples, ns."""
         return self._clock.stamp_now() - self._frame.oldest_ns
 
     def await_odometry(self, t: TickTime, odometer: Odometer) -> None:
-        """Wait for odometry before the command goes out: in lockstep only."""
+        """Wait for odometry before the command is sent: in lockstep only."""
 
     def read_odometry(self, odometer: Odometer) -> None:
         """Read the newest odometry, after the command."""
-        self._source.read_odometry(odometer)
+        self._link.read_odometry(odometer)
 
     def _fade_now(self) -> int:
         return self._clock.control_now()
@@ -147,7 +126,7 @@ class SimTime(RealTime):
     """Ticks on /clock, which a simulation publishes at its own pace."""
 
     def read_sensors(self, t: TickTime) -> int:
-        """Read the newest samples; they may be ahead of /clock, which the executor takes."""
+        """Read the newest samples; they may be ahead of /clock, which the executor reads."""
         return max(super().read_sensors(t), self._frame.newest_ns)
 
     def _fade_now(self) -> int:
@@ -156,10 +135,10 @@ class SimTime(RealTime):
 
 
 class Lockstep(RealTime):
-    """The simulation waits for each command: a tick waits for the samples with its own stamp."""
+    """The simulation waits for each command, a tick for the samples with its own stamp."""
 
     def begin(self, now_ns: int, due_ns: int) -> TickTime | None:
-        """Start a session with a tick: the simulation's clock runs from its first command on."""
+        """Start a session with a tick: the first command starts the simulation's clock."""
         super().begin(now_ns, now_ns)
         return super().next()
 
@@ -180,37 +159,37 @@ class Lockstep(RealTime):
         return TickTime(self._last_ns, 0, 0, begin)
 
     def read_sensors(self, t: TickTime) -> int:
-        """Nothing more to read; :return: the tick's own time."""
+        """Return the tick's own time: `next` has read the samples."""
         return t.now_ns
 
     def command_stamp(self, t: TickTime) -> int:
-        """The tick's own stamp, for which the simulation waits, even if a sample was refused."""
+        """Return the tick's own stamp: the simulation waits for it even if a sample is refused."""
         return t.now_ns
 
     def sample_age(self) -> int:
-        """None: simulated time stands still during the tick."""
+        """Return 0: simulated time stands still during the tick."""
         return 0
 
     def await_odometry(self, t: TickTime, odometer: Odometer) -> None:
-        """Read the odometry of this very tick, or two equal runs leave unequal logs."""
+        """Wait for the odometry of this tick: equal runs must have equal logs."""
         deadline = time.monotonic() + ODOMETRY_TIMEOUT
-        while not self._source.read_odometry(odometer, t.now_ns):
+        while not self._link.read_odometry(odometer, t.now_ns):
             if time.monotonic() > deadline:
                 return
             self._sleep(POLL_PERIOD)
 
     def read_odometry(self, odometer: Odometer) -> None:
-        """Nothing more to read."""
+        """Nothing to do: `await_odometry` has read it."""
 
     def _await_samples(self, stamp_ns: int, timeout: float) -> bool:
         """
         Read sensors until all samples carry the tick's own stamp.
 
-        One that cannot be used is not waited for: the guards say what is wrong with it.
+        A joint sample that cannot be used ends the wait: the guards report it.
         """
         deadline = time.monotonic() + timeout
         while True:
-            self._source.read_sensors(self._frame)
+            self._link.read_sensors(self._frame)
             if self._frame.oldest_ns >= stamp_ns:
                 return self._frame.newest_ns == stamp_ns
             if self._frame.joint_problem:

@@ -108,7 +108,7 @@ def test_a_recorder_is_waited_for_where_one_was_asked_for(made, monkeypatch):
     assert 'no recorder' in made.readiness.activation_problem(made.setup)
     made.link.recorded, made.parameters['lockstep'] = True, True
     assert 'only just' in made.readiness.activation_problem(made.setup)
-    monkeypatch.setattr('kinfer_ros.contract.readiness.RECORDER_SETTLES', 0.0)
+    monkeypatch.setattr('kinfer_ros.contract.readiness.RECORDER_SETTLE_TIME', 0.0)
     assert made.readiness.activation_problem(made.setup) == ''
 
 
@@ -132,7 +132,7 @@ def test_a_robot_far_from_its_start_pose_is_refused(made):
 def test_a_wait_is_bounded_and_says_what_it_waits_for(made):
     """A node that waits without a word looks like one that hangs."""
     with pytest.raises(NotReady, match='no bridge'):
-        made.readiness.wait(lambda: 'no bridge', patient=True)
+        made.readiness.wait(lambda: 'no bridge', block=True)
     assert made.logged == ['waiting for at most 0.05 s: no bridge']
 
 
@@ -143,4 +143,4 @@ def test_a_signal_and_a_stop_end_a_wait(made, end):
     made.readiness.interrupted = end == 'interrupted'
     made.operator.reason = 'stop requested' if end == 'stopped' else ''
     with pytest.raises(NotReady):
-        made.readiness.wait(lambda: 'no bridge', patient=True)
+        made.readiness.wait(lambda: 'no bridge', block=True)

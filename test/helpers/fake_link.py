@@ -85,10 +85,10 @@ class FakeLink:
     def send_again(self) -> None:
         self.repeats += 1
 
-    def send_silence(self, stamp_ns: int) -> None:
+    def send_damping(self, stamp_ns: int) -> None:
         self.silences += 1
 
-    def send_moved_gains(self, now_ns: int) -> None:
+    def send_changed_gains(self, now_ns: int) -> None:
         self.calls.append('gains')
 
 

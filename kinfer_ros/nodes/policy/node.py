@@ -217,7 +217,7 @@ class PolicyNode(LifecycleNode):
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """:raises NotReady: under autostart at once, since the supervisor comes again."""
-        self._ready.wait(problem, patient=not self._starting)
+        self._ready.wait(problem, block=not self._starting)
 
     def _activate(self) -> None:
         setup = self._load()

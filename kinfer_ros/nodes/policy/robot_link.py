@@ -295,14 +295,14 @@ class RobotLink:
         """Send the last command again."""
         self._commands.publish(self._last_command)
 
-    def send_silence(self, stamp_ns: int) -> None:
+    def send_damping(self, stamp_ns: int) -> None:
         """Send damping frames without a tick."""
         if self._messages is None or self.dry_run:
             return
         for _ in range(DAMPING_FRAMES):
             self._commands.publish(self._messages.for_damping(str(Mode.INACTIVE), stamp_ns))
 
-    def send_moved_gains(self, now_ns: int) -> None:
+    def send_changed_gains(self, now_ns: int) -> None:
         """Send the gains that are on their way to other factors, ten times a second."""
         if not self.dry_run and self.gains.is_due(now_ns):
             self.send_gains(now_ns, self._session)

@@ -143,7 +143,7 @@ def test_commands_carry_session_mode_and_stamp(made):
     assert first.header.frame_id == again.header.frame_id == f'{made.link._session} run'
     assert first.header.stamp.sec == again.header.stamp.sec == 5 == made.link.last_stamp_ns // 1e9
     assert len(first.position) == 2
-    made.link.send_silence(6_000_000_000)
+    made.link.send_damping(6_000_000_000)
     silence = received(made.commands, DAMPING_FRAMES)
     assert all(not len(each.position) and not any(each.velocity) for each in silence)
 
@@ -152,9 +152,9 @@ def test_gains_go_out_where_they_moved(made):
     """Their echo is what activation waits for."""
     connected(made.link._gains)
     made.link.begin_session(('joint_0', 'joint_1'))
-    made.link.send_moved_gains(10**9)
+    made.link.send_changed_gains(10**9)
     made.rig.controller.gain_ramp.kp_factor = 0.5
-    made.link.send_moved_gains(10**9)
+    made.link.send_changed_gains(10**9)
     (message,) = received(made.gains, 1)
     np.testing.assert_array_equal(message.position, made.asked.kp * 0.5)
     assert message.header.frame_id == made.link._session
@@ -167,7 +167,7 @@ def test_a_dry_run_sends_nothing(made):
     made.link.begin_session(('joint_0', 'joint_1'))
     made.rig.run()
     made.link.send(made.rig.controller.tick(made.rig.now, made.rig.now), 5_000_000_000)
-    made.link.send_silence(5_000_000_000)
+    made.link.send_damping(5_000_000_000)
     made.link.send_gains()
     made.link.dry_run = False
     made.link.send(made.rig.controller.tick(made.rig.now, made.rig.now), 9_000_000_000)
