@@ -97,15 +97,15 @@ def test_a_broken_new_policy_is_rolled_back_without_a_lost_tick(
 def test_a_swap_that_is_rolled_back_leaves_the_policy_its_time(tmp_path: Path) -> None:
     """The seconds that it sees count from where it began, not from the swap."""
     rig = running(tmp_path)
-    began = rig.stepping.began_ns
+    began = rig.runner.began_ns
     rig.tick(5)
     rig.swap(level_policy(tmp_path, 0.4, breakable=True))
     rig.tick()
-    assert rig.stepping.began_ns == rig.now
+    assert rig.runner.began_ns == rig.now
     rig.command(*BREAKS[0])
     rig.tick()
-    assert rig.stepping.fitted.policy is rig.policy
-    assert rig.stepping.began_ns == began
+    assert rig.runner.fitted.policy is rig.policy
+    assert rig.runner.began_ns == began
 
 
 @pytest.mark.parametrize('command', BREAKS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import policy_cases as cases
 import pytest
 
-from helpers import cases
 from helpers import models
 
 
