@@ -104,7 +104,7 @@ def test_a_swap_that_is_rolled_back_leaves_the_policy_its_time(tmp_path: Path) -
     assert rig.runner.began_ns == rig.now
     rig.command(*BREAKS[0])
     rig.tick()
-    assert rig.runner.fitted.policy is rig.policy
+    assert rig.runner.bound.policy is rig.policy
     assert rig.runner.began_ns == began
 
 
