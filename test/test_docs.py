@@ -62,3 +62,11 @@ def test_the_parameters_page_is_current() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (DOCS / 'parameters.md').read_text() == module.page()
+
+
+def test_design_names_existing_files() -> None:
+    """The table of docs/design.md is the map of the code."""
+    package = REPOSITORY / 'kinfer_ros'
+    named = set(re.findall(r'`((?:\w+/)+\w+\.py)`', (DOCS / 'design.md').read_text()))
+    assert len(named) > 20
+    assert sorted(name for name in named if not (package / name).is_file()) == []
