@@ -6,6 +6,7 @@ A callback a message costs more than everything the policy does: a fifth of a co
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ class PollOnlyGroup(CallbackGroup):
         rclpy_internals.warn_of_missing(node)
         self._node = node
         self._executor: _GroupExecutor | None = None
-        self._serving = False
+        self._server = 0
         self._begun = 0
         self._ended = 0
         self._served_ns = 0
@@ -56,8 +57,8 @@ class PollOnlyGroup(CallbackGroup):
             entity.callback = _Keeper(entity.qos_profile)
 
     def can_execute(self, entity: Any) -> bool:
-        """Only in `serve`: whoever owns the subscription takes from it."""
-        return self._serving
+        """Only in `serve`, in its thread: whoever owns the subscription takes from it."""
+        return self._server == threading.get_ident()
 
     def beginning_execution(self, entity: Any) -> bool:
         """Count it: any callback may begin that `can_execute` allows."""
@@ -72,7 +73,7 @@ class PollOnlyGroup(CallbackGroup):
         """Run the callbacks of all that waits, and go on with the coroutines that can."""
         if self._executor is None:
             self._executor = _GroupExecutor(self._node, self)
-        self._serving = True
+        self._server = threading.get_ident()
         idle = 0
         try:
             # A spin may find only the end of a round, or a coroutine that goes on waiting.
@@ -81,7 +82,7 @@ class PollOnlyGroup(CallbackGroup):
                 self._executor.spin_once(timeout_sec=0)
                 idle = idle + 1 if self._begun == begun else 0
         finally:
-            self._serving = False
+            self._server = 0
 
     def serve_if_due(self) -> None:
         """Serve, unless it was done a moment ago."""
@@ -121,19 +122,22 @@ class _Keeper:
 def take_with_info(subscription: Subscription, *, raw: bool = False) -> Iterator[tuple[Any, Any]]:
     """Yield the waiting messages, oldest first, each with rclpy's info; `raw`: as their bytes."""
     if PRESENT[TAKE_MESSAGE]:
-        return rclpy_internals.take_each(subscription, raw)
+        return rclpy_internals.take_each_with_info(subscription, raw)
     return _take_kept(subscription, raw)
 
 
 def take_all(subscription: Subscription, *, raw: bool = False) -> Iterator[Any]:
     """Yield the messages waiting at a subscription, oldest first; `raw`: as their bytes."""
-    for message, _ in take_with_info(subscription, raw=raw):
-        yield message
+    if PRESENT[TAKE_MESSAGE]:
+        return rclpy_internals.take_each(subscription, raw)
+    return (message for message, _ in _take_kept(subscription, raw))
 
 
 def take_newest(subscription: Subscription, *, raw: bool = False) -> Any:
     """Return the newest message waiting at a subscription, or None; `raw`: as its bytes."""
-    if PRESENT[TAKE_MESSAGE] and _keeps_one(subscription.qos_profile):
+    profile = subscription.qos_profile
+    if profile.depth == 1 and profile.history == HistoryPolicy.KEEP_LAST and PRESENT[TAKE_MESSAGE]:
+        # The one message that waits is the newest: a second look would cost as much.
         taken = rclpy_internals.take_one(subscription, raw)
         return taken[0] if taken else None
     newest = None
@@ -151,11 +155,6 @@ def _take_kept(subscription: Subscription, raw: bool) -> Iterator[tuple[Any, Any
     while keeper.kept:
         message, info = keeper.kept.popleft()
         yield (serialize_message(message) if raw and not subscription.raw else message), info
-
-
-def _keeps_one(profile: QoSProfile) -> bool:
-    """Whether the one message that waits is the newest: a second look would cost as much."""
-    return bool(profile.depth == 1 and profile.history == HistoryPolicy.KEEP_LAST)
 
 
 def ignore(message: Any) -> None:

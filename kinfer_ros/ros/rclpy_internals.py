@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -103,12 +104,19 @@ def take_one(subscription: Subscription, raw: bool) -> tuple[Any, Any] | None:
         return handle.take_message(subscription.msg_type, raw)
 
 
-def take_each(subscription: Subscription, raw: bool) -> Iterator[tuple[Any, Any]]:
-    """Yield the messages that wait, or their bytes, each with its info."""
+def take_each(subscription: Subscription, raw: bool) -> Iterator[Any]:
+    """Yield the messages that wait, or their bytes."""
     handle, msg_type = subscription.handle, subscription.msg_type
     with handle:
         while (taken := handle.take_message(msg_type, raw)) is not None:
-            yield taken
+            yield taken[0]
+
+
+def take_each_with_info(subscription: Subscription, raw: bool) -> Iterator[tuple[Any, Any]]:
+    """Yield the messages that wait, or their bytes, each with its info."""
+    handle, msg_type = subscription.handle, subscription.msg_type
+    with handle:
+        yield from iter(partial(handle.take_message, msg_type, raw), None)
 
 
 def take_request(service: Service) -> Any:
