@@ -166,13 +166,14 @@ class ControlExecutor(SingleThreadedExecutor):
     ) -> None:
         """Spin once: rclpy's own would let the control timers rest."""
         if not future.done():
-            object_given = isinstance(timeout_sec, TimeoutObject)
-            self.spin_once(timeout_sec.timeout if object_given else timeout_sec)
+            timeout: Any = timeout_sec
+            self.spin_once(timeout.timeout if isinstance(timeout, TimeoutObject) else timeout)
 
     def spin_until_future_complete(self, future: Future, timeout_sec: float | None = None) -> None:
         """Spin until a future is done, or for `timeout_sec` s; for ever if None or negative."""
-        endless = timeout_sec is None or timeout_sec < 0
-        end = math.inf if endless else time.monotonic() + timeout_sec
+        end = math.inf
+        if timeout_sec is not None and timeout_sec >= 0:
+            end = time.monotonic() + timeout_sec
         while self.context.ok() and not self._ended:
             if future.done() or future.cancelled():
                 return
