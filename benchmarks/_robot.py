@@ -57,7 +57,7 @@ class StandingRobot:
         self._state.publish(String(data='enabled'))
         self._arrivals = arrivals
         self._gains = node.create_subscription(
-            JointState, f'{prefix}joint_gains', ignore, LATCHED, callback_group=PollOnlyGroup()
+            JointState, f'{prefix}joint_gains', ignore, LATCHED, callback_group=PollOnlyGroup(node)
         )
         self._commands = node.create_subscription(
             JointState,
@@ -66,7 +66,7 @@ class StandingRobot:
             RELIABLE,
             raw=True,
             # Of many robots nobody asks when their commands came, and each callback costs.
-            callback_group=None if prefix == '' else PollOnlyGroup(),
+            callback_group=None if prefix == '' else PollOnlyGroup(node),
         )
 
     def publish(self, count: int) -> None:

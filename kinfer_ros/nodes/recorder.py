@@ -118,7 +118,7 @@ class Recorder(Node):
             value(self, 'run_topic'),
             ignore,
             QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
-            callback_group=PollOnlyGroup(),
+            callback_group=PollOnlyGroup(self),
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._stop = threading.Event()

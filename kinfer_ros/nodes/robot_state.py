@@ -89,7 +89,7 @@ class RobotState(Node):
         self._prefix = value(self, 'frame_prefix')
         self._angles: dict[str, float] = {}
         self._odometry: Odometry | None = None
-        group = PollOnlyGroup()
+        group = PollOnlyGroup(self)
         self._joints = self.create_subscription(
             JointState, 'joint_states', ignore, BEST_EFFORT, callback_group=group
         )

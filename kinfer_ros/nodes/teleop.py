@@ -62,7 +62,7 @@ class SteeringNode:
         node = self._node
         self._status = f'{node.get_namespace().rstrip("/")}/{policy_node}: policy'
         self._publisher = node.create_publisher(JointState, 'policy_command', QoSProfile(depth=10))
-        group = PollOnlyGroup()
+        group = PollOnlyGroup(node)
         self._diagnostics, self._modes = (
             node.create_subscription(kind, topic, ignore, qos, callback_group=group)
             for kind, topic, qos in (

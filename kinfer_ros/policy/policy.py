@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
@@ -31,10 +30,8 @@ from kinfer_ros.policy.contract import read_metadata
 from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.session import State
-
-if TYPE_CHECKING:
-    from kinfer_ros.policy.spec_session import SpecSession
-
+from kinfer_ros.policy.spec_policy import read_with_spec
+from kinfer_ros.policy.spec_session import SpecSession
 
 _REAL = 'fiu'  # numpy's dtype kinds that convert to float32; no bool, no complex
 # A robot at rest, for the inputs where zeros are not a possible measurement.
@@ -65,10 +62,8 @@ def load_model(
     archive = read_archive(path)
     if spec is None:
         return policy_from_archive(archive, threads)
-    # Here, because a policy with a spec is a Policy.
-    from kinfer_ros.policy.spec_policy import policy_with_spec
-
-    return policy_with_spec(archive, spec, threads)
+    contract, session = read_with_spec(archive, spec, threads)
+    return Policy(contract, session, session.initial_carry)
 
 
 def policy_from_archive(archive: Archive, threads: int = 1) -> Policy:

@@ -18,7 +18,6 @@ from kinfer_ros.policy.network import check_bare_onnx
 from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.observation import IMU_SUFFIX
 from kinfer_ros.policy.observation import input_sizes
-from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
@@ -27,11 +26,11 @@ from kinfer_ros.policy.spec_terms import ACTION
 from kinfer_ros.policy.spec_terms import UNIT
 
 
-def policy_with_spec(
+def read_with_spec(
     archive: Archive, spec: str | os.PathLike[str] | PolicySpec, threads: int = 1
-) -> Policy:
+) -> tuple[Contract, SpecSession]:
     """
-    Make a policy from a bare ONNX file and its spec.
+    Read a bare ONNX file and its spec.
 
     :raises ModelError: naming what does not fit, in the file, the spec, or between them.
     """
@@ -40,8 +39,7 @@ def policy_with_spec(
     graph = Graph(archive.step_fn, str(archive.path), threads)
     network = read_network(graph, policy_spec)
     session = SpecSession(graph, policy_spec, network)
-    contract = _contract(archive, graph, policy_spec, network, session)
-    return Policy(contract, session, session.initial_carry)
+    return _contract(archive, graph, policy_spec, network, session), session
 
 
 def _contract(

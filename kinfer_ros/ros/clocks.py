@@ -17,6 +17,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.rclpy_internals import clock_source
 
 
 class Clocks:
@@ -32,7 +33,7 @@ class Clocks:
         self.sim_time = bool(node.get_parameter('use_sim_time').value)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._node_clock = node.get_clock()
-        self._source = node._time_source  # rclpy gives no other way to the newest /clock
+        self._clock_subscription, self._set_clock = clock_source(node)
         self.timer = self._node_clock if self.sim_time else self.steady
 
     def control_now(self) -> int:
@@ -54,10 +55,10 @@ class Clocks:
 
         A schedule that began at an old time would find all the ticks since then missed.
         """
-        subscription = self._source._clock_sub
+        subscription = self._clock_subscription()
         message = take_newest(subscription) if subscription is not None else None
         if message is not None:
-            self._source.clock_callback(message)
+            self._set_clock(message)
 
     def stamp_now(self) -> int:
         """Clock of the message stamps, ns: without simulated time the system's, asked directly."""

@@ -44,7 +44,7 @@ def check_discovery() -> float | None:
     word = f'{time.time_ns()}'
     with _node('doctor') as node, _other(word) as other:
         subscription = node.create_subscription(
-            String, 'kinfer_ros_doctor', ignore, RELIABLE, callback_group=PollOnlyGroup()
+            String, 'kinfer_ros_doctor', ignore, RELIABLE, callback_group=PollOnlyGroup(node)
         )
         assert other.stdout is not None
         if not other.stdout.readline():  # it says when it is ready, or ends

@@ -27,6 +27,8 @@ from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.timer import Timer
 
+from kinfer_ros.ros import rclpy_internals
+
 SERVE_PERIOD_NS = 50_000_000
 """Everything of a node but its control timer is looked at this often; a look costs 0.3 ms. (What
 must not wait, the policy node takes in its tick.)"""
@@ -67,10 +69,18 @@ class ControlExecutor(SingleThreadedExecutor):
         self._timers: list[Timer] | None = None
         self._serve_ns: dict[Node, int] = {}  # when it is each node's turn, steady clock
         self._slack_asked = False
+        self._ended = False
+        self._calls_timers = rclpy_internals.can_call_timers()
+
+    def shutdown(self, *args: Any, **kwargs: Any) -> bool:
+        """Stop executing callbacks."""
+        self._ended = True
+        return bool(super().shutdown(*args, **kwargs))
 
     def can_execute(self, entity: Any) -> bool:
-        """Leave control timers out of what rclpy waits for."""
-        return type(entity.callback_group) is not ControlTimerGroup and super().can_execute(entity)
+        """Leave control timers out of what rclpy waits for, where they can be called here."""
+        ours = self._calls_timers and type(entity.callback_group) is ControlTimerGroup
+        return not ours and super().can_execute(entity)
 
     def wake(self) -> None:
         """Forget which timers there are: rclpy calls this when an entity comes or goes."""
@@ -79,6 +89,7 @@ class ControlExecutor(SingleThreadedExecutor):
 
     def add_node(self, node: Any) -> bool:
         """Add a node."""
+        rclpy_internals.warn_of_missing(node)
         added = super().add_node(node)
         self._serve_ns.setdefault(node, 0)
         self._timers = None
@@ -98,11 +109,11 @@ class ControlExecutor(SingleThreadedExecutor):
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """
-        if self._is_shutdown:
+        if self._ended:
             return
-        if not self._context.ok():
+        if not self.context.ok():
             raise ExternalShutdownException
-        found = self._soonest()
+        found = self._soonest() if self._calls_timers else None
         if found is None:
             super().spin_once(timeout_sec)
             return
@@ -156,14 +167,15 @@ class ControlExecutor(SingleThreadedExecutor):
     ) -> None:
         """Spin once: rclpy's own would let the control timers rest."""
         if not future.done():
-            object_given = isinstance(timeout_sec, TimeoutObject)
-            self.spin_once(timeout_sec.timeout if object_given else timeout_sec)
+            timeout: Any = timeout_sec
+            self.spin_once(timeout.timeout if isinstance(timeout, TimeoutObject) else timeout)
 
     def spin_until_future_complete(self, future: Future, timeout_sec: float | None = None) -> None:
         """Spin until a future is done, or for `timeout_sec` s; for ever if None or negative."""
-        endless = timeout_sec is None or timeout_sec < 0
-        end = math.inf if endless else time.monotonic() + timeout_sec
-        while self._context.ok() and not self._is_shutdown:
+        end = math.inf
+        if timeout_sec is not None and timeout_sec >= 0:
+            end = time.monotonic() + timeout_sec
+        while self.context.ok() and not self._ended:
             if future.done() or future.cancelled():
                 return
             left = end - time.monotonic()
@@ -236,7 +248,7 @@ class ControlExecutor(SingleThreadedExecutor):
             # Each round gives what is ready once, one request of a service, and then times out.
             with suppress(TimeoutException, ShutdownException):
                 while True:
-                    handler, _, _ = self.wait_for_ready_callbacks(0, [node])
+                    handler = rclpy_internals.next_ready(self, [node])
                     if id(handler) in waiting:
                         return  # a coroutine that waits for something
                     handler()
@@ -260,10 +272,8 @@ class ControlExecutor(SingleThreadedExecutor):
 def _call(timer: Timer) -> None:
     """Call a timer that is due; rcl sets its next call on the absolute schedule."""
     try:
-        with timer.handle:
-            if not timer.handle.is_timer_ready():
-                return
-            timer.handle.call_timer()
+        if not rclpy_internals.call_if_ready(timer):
+            return
     except InvalidHandle:
         return  # destroyed a moment ago
     timer.callback()

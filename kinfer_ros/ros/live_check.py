@@ -110,7 +110,7 @@ def check_from_inside(
 
 
 def _subscribe(node: Node, use_sim_time: bool) -> Sources:
-    group = PollOnlyGroup()
+    group = PollOnlyGroup(node)
 
     def subscribe(kind: Any, topic: str) -> Subscription:
         return node.create_subscription(kind, topic, ignore, SENSORS, callback_group=group)

@@ -52,7 +52,7 @@ class LiveView:
             enable_rosout=False,
         )
         self._status = f'{self._node.get_namespace().rstrip("/")}/{policy_node}: policy'
-        self._group = PollOnlyGroup()
+        self._group = PollOnlyGroup(self._node)
         self._joints = self._subscribe(JointState, 'joint_states', BEST_EFFORT)
         self._commands = self._subscribe(JointState, 'joint_commands', BEST_EFFORT)
         self._gains = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)

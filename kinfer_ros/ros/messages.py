@@ -89,7 +89,7 @@ def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
         return
     stamp, v = found
     frame.imu_problem = _imu_problem(v[4], v[0], v[1], v[2], v[3])
-    frame.update_imu((v[3], v[0], v[1], v[2]), v[13:16], v[25:28], stamp)
+    frame.update_imu((v[3], v[0], v[1], v[2]), (v[13], v[14], v[15]), (v[25], v[26], v[27]), stamp)
 
 
 def _by_rclpy(data: bytes, kind: Any, topic: str) -> Any:
@@ -180,6 +180,6 @@ def read_command(message: JointState) -> Command:
     return Command(session, mode, stamp_ns(message.header), message.name, position)
 
 
-def values(sequence: array) -> np.ndarray:
+def values(sequence: array[float]) -> np.ndarray:
     """Look at a message's float64 sequence as an array, without a copy."""
     return np.frombuffer(sequence) if len(sequence) else np.empty(0)

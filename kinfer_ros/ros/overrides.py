@@ -8,6 +8,7 @@ from __future__ import annotations
 from rclpy.node import Node
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.ros.rclpy_internals import parameter_names
 from kinfer_ros.yaml_file import did_you_mean
 
 
@@ -20,9 +21,12 @@ def refuse_misspelt_parameters(node: Node) -> None:
 
     :raises ConfigError: a name is nearly that of a declared parameter.
     """
-    given = node._parameter_overrides  # rclpy has no public way to ask for them
-    unknown = [name for name in given if not node.has_parameter(name)]
-    known = [name for name in node._parameters if not name.startswith('qos_overrides.')]
+    names = parameter_names(node)
+    if names is None:
+        return
+    given, declared = names
+    unknown = [name for name in given if name not in declared]
+    known = [name for name in declared if not name.startswith('qos_overrides.')]
     for name in unknown:
         hint = did_you_mean(name, known)
         if hint:

@@ -1,50 +1,144 @@
 """Subscriptions that no executor serves: their messages are taken when they are wanted.
 
-A callback a message costs more than everything the policy does, and callbacks do not run inside
-a tick or a lifecycle transition. Without this module a 500 Hz sensor would cost a fifth of a core.
+A callback a message costs more than everything the policy does: a fifth of a core for a sensor of
+500 Hz. And callbacks do not run inside a tick or a lifecycle transition.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import HistoryPolicy
 from rclpy.qos import QoSProfile
+from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
+
+from kinfer_ros.ros import rclpy_internals
+from kinfer_ros.ros.rclpy_internals import PRESENT
+from kinfer_ros.ros.rclpy_internals import TAKE_MESSAGE
+
+MAX_KEPT = 1000
+"""Messages kept of a subscription that keeps all, where callbacks receive them."""
+
+
+SERVE_PERIOD_NS = 1_000_000
+"""And the callbacks are run this often at most: it takes some 0.3 ms."""
 
 
 class PollOnlyGroup(CallbackGroup):
-    """A callback group whose entities an executor leaves out of its wait set."""
+    """
+    A callback group whose entities an executor leaves out of its wait set.
+
+    On a release of rclpy that cannot take from them (see `rclpy_internals.missing`), an executor
+    of the group's own runs their callbacks in `serve`; those of subscriptions keep the messages.
+    """
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        rclpy_internals.warn_of_missing(node)
+        self._node = node
+        self._executor: _GroupExecutor | None = None
+        self._server = 0
+        self._begun = 0
+        self._ended = 0
+        self._served_ns = 0
+
+    def add_entity(self, entity: Any) -> None:
+        """Add an entity: rclpy calls this when it is made."""
+        super().add_entity(entity)
+        if isinstance(entity, Subscription) and not PRESENT[TAKE_MESSAGE]:
+            entity.callback = _Keeper(entity.qos_profile)
 
     def can_execute(self, entity: Any) -> bool:
-        """Never: whoever owns the subscription takes from it."""
-        return False
+        """Only in `serve`, in its thread: whoever owns the subscription takes from it."""
+        return self._server == threading.get_ident()
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Never called, since `can_execute` refuses."""
-        return False
+        """Count it: any callback may begin that `can_execute` allows."""
+        self._begun += 1
+        return True
 
     def ending_execution(self, entity: Any) -> None:
-        """Never called, since `can_execute` refuses."""
+        """Count it."""
+        self._ended += 1
+
+    def serve(self) -> None:
+        """Run the callbacks of all that waits, and go on with the coroutines that can."""
+        if self._executor is None:
+            self._executor = _GroupExecutor(self._node, self)
+        self._server = threading.get_ident()
+        idle = 0
+        try:
+            # A spin may find only the end of a round, or a coroutine that goes on waiting.
+            while idle <= 1 + self._begun - self._ended:
+                begun = self._begun
+                self._executor.spin_once(timeout_sec=0)
+                idle = idle + 1 if self._begun == begun else 0
+        finally:
+            self._server = 0
+
+    def serve_if_due(self) -> None:
+        """Serve, unless it was done a moment ago."""
+        now = time.monotonic_ns()
+        if now - self._served_ns >= SERVE_PERIOD_NS:
+            self.serve()
+            self._served_ns = time.monotonic_ns()
+
+
+class _GroupExecutor(SingleThreadedExecutor):
+    """Serves the entities of one group, of a node that belongs to another executor or to none."""
+
+    def __init__(self, node: Node, group: PollOnlyGroup) -> None:
+        super().__init__(context=node.context)
+        self._served, self._group = node, group
+
+    def get_nodes(self) -> list[Node]:
+        """Return the node; it is not added, since it would leave its own executor."""
+        return [self._served]
+
+    def can_execute(self, entity: Any) -> bool:
+        """Serve this group only."""
+        return entity.callback_group is self._group and super().can_execute(entity)
+
+
+class _Keeper:
+    """A callback that keeps the newest messages, each with its info."""
+
+    def __init__(self, profile: QoSProfile) -> None:
+        keep_last = profile.history == HistoryPolicy.KEEP_LAST
+        self.kept: deque[tuple[Any, Any]] = deque(maxlen=profile.depth if keep_last else MAX_KEPT)
+
+    def __call__(self, message: Any, info: Any) -> None:
+        self.kept.append((message, info))
+
+
+def take_with_info(subscription: Subscription, *, raw: bool = False) -> Iterator[tuple[Any, Any]]:
+    """Yield the waiting messages, oldest first, each with rclpy's info; `raw`: as their bytes."""
+    if PRESENT[TAKE_MESSAGE]:
+        return rclpy_internals.take_each_with_info(subscription, raw)
+    return _take_kept(subscription, raw)
 
 
 def take_all(subscription: Subscription, *, raw: bool = False) -> Iterator[Any]:
     """Yield the messages waiting at a subscription, oldest first; `raw`: as their bytes."""
-    with subscription.handle:
-        while True:
-            taken = subscription.handle.take_message(subscription.msg_type, raw)
-            if taken is None:
-                return
-            yield taken[0]
+    if PRESENT[TAKE_MESSAGE]:
+        return rclpy_internals.take_each(subscription, raw)
+    return (message for message, _ in _take_kept(subscription, raw))
 
 
 def take_newest(subscription: Subscription, *, raw: bool = False) -> Any:
     """Return the newest message waiting at a subscription, or None; `raw`: as its bytes."""
-    if _keeps_one(subscription.qos_profile):
-        with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, raw)
+    profile = subscription.qos_profile
+    if profile.depth == 1 and profile.history == HistoryPolicy.KEEP_LAST and PRESENT[TAKE_MESSAGE]:
+        # The one message that waits is the newest: a second look would cost as much.
+        taken = rclpy_internals.take_one(subscription, raw)
         return taken[0] if taken else None
     newest = None
     for message in take_all(subscription, raw=raw):
@@ -52,9 +146,15 @@ def take_newest(subscription: Subscription, *, raw: bool = False) -> Any:
     return newest
 
 
-def _keeps_one(profile: QoSProfile) -> bool:
-    """Whether the one message that waits is the newest: a second look would cost as much."""
-    return bool(profile.depth == 1 and profile.history == HistoryPolicy.KEEP_LAST)
+def _take_kept(subscription: Subscription, raw: bool) -> Iterator[tuple[Any, Any]]:
+    """Yield what the callback has kept; nothing of a subscription that is in no PollOnlyGroup."""
+    keeper = subscription.callback
+    if not isinstance(keeper, _Keeper):
+        return
+    subscription.callback_group.serve_if_due()
+    while keeper.kept:
+        message, info = keeper.kept.popleft()
+        yield (serialize_message(message) if raw and not subscription.raw else message), info
 
 
 def ignore(message: Any) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from rclpy.node import Node
@@ -22,6 +23,7 @@ from rclpy.subscription import Subscription
 
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import take_with_info
 
 DEPTH = 1000
 """Messages that DDS keeps for us of each topic between two batches."""
@@ -83,7 +85,7 @@ class TopicRecorder:
         self._exclude = [re.compile(pattern) for pattern in exclude]
         self._offer = offer
         self._warn = warn
-        self._group = PollOnlyGroup()
+        self._group = PollOnlyGroup(node)
         self._skipped: set[str] = set()
 
     def discover(self) -> None:
@@ -104,15 +106,9 @@ class TopicRecorder:
     def take(self) -> Iterator[tuple[RecordedTopic, int, bytes]]:
         """Yield (tap, receive time in ns since the epoch, CDR bytes) of all that waits."""
         for tap in list(self.taps.values()):
-            handle = tap.subscription.handle
-            with handle:
-                for _ in range(DEPTH):
-                    taken = handle.take_message(tap.subscription.msg_type, True)
-                    if taken is None:
-                        break
-                    data, info = taken
-                    tap.count(info.get('publication_sequence_number'))
-                    yield tap, info['received_timestamp'] or time.time_ns(), data
+            for data, info in islice(take_with_info(tap.subscription, raw=True), DEPTH):
+                tap.count(info.get('publication_sequence_number'))
+                yield tap, info['received_timestamp'] or time.time_ns(), data
 
     def _wanted(self, topic: str, types: list[str]) -> bool:
         """Decide, once for each topic, whether it can and should be recorded."""

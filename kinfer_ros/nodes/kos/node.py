@@ -64,7 +64,7 @@ CRASH_CHECK_PERIOD = 0.1
 class KosBridge(BridgeNode):
     """A KOS robot as a node; call `stop` before `destroy_node`."""
 
-    _loop: KosLoop | None = None
+    _loop: KosLoop  # not set where `_set_up` has failed
 
     def __init__(self, node_name: str = 'kos_bridge', **kwargs: Any) -> None:
         """:raises KinferRosError: a parameter or the robot's YAML cannot be used."""
@@ -111,12 +111,12 @@ class KosBridge(BridgeNode):
         return self.robot
 
     def _end_thread(self) -> None:
-        if self._loop is not None:
+        if hasattr(self, '_loop'):
             self._loop.stop()
 
     def stop(self) -> None:
         """Damp, switch the torque off, publish the state, end the thread; safe to call again."""
-        if self._stopped or self._loop is None:
+        if self._stopped or not hasattr(self, '_loop'):
             return
         self._stopped = True
         try:
@@ -147,8 +147,9 @@ class KosBridge(BridgeNode):
         robot = self.robot
         if self._publish_state(robot.state_text):
             self.get_logger().info(f'state {robot.state_text}')
-        if robot.in_force is not self._published_gains:
-            self._published_gains = gains = robot.in_force
+        gains = robot.in_force
+        if gains is not None and gains is not self._published_gains:
+            self._published_gains = gains
             message = gains_message(
                 robot.robot.joint_names, gains.kp, gains.kd, gains.torque_limit
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rclpy.node import Node
 
+from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.kos.options import AUTO
 from kinfer_ros.bridges.kos.options import GYRO_UNITS
 from kinfer_ros.bridges.kos.options import Backend
@@ -17,7 +18,6 @@ from kinfer_ros.bridges.kos.options import Connection
 from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.options import check_connection
-from kinfer_ros.bridges.mujoco.pacer import SECOND
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.nodes.policy.parameters import Declared
 from kinfer_ros.nodes.policy.parameters import declare

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rclpy.node import Node
 
+from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
-from kinfer_ros.bridges.mujoco.pacer import SECOND
+from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.pacer import Timing
-from kinfer_ros.bridges.mujoco.robot import ImuNoise
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.nodes.policy.parameters import Declared
 from kinfer_ros.nodes.policy.parameters import declare

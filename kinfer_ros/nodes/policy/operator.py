@@ -46,7 +46,7 @@ class Operator:
                 'joy',
                 ignore,
                 QoSProfile(depth=JOY_DEPTH),
-                callback_group=PollOnlyGroup(),
+                callback_group=PollOnlyGroup(node),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
 

@@ -92,7 +92,7 @@ class RobotLink:
                 f'expected auto, {" or ".join(CMD_VEL_TYPES)}'
             )
         self._node = node
-        self._group = PollOnlyGroup()
+        self._group = PollOnlyGroup(node)
         self._auto_type = cmd_vel_type == 'auto'
         self._cmd_vel_publishers, self._until_asked = -1, 0
         sensors = RELIABLE if lockstep else BEST_EFFORT

@@ -43,7 +43,7 @@ def made(tmp_path):
 
     def subscribe(kind, topic, qos=10):
         return theirs.create_subscription(
-            kind, topic, lambda message: None, qos, callback_group=PollOnlyGroup()
+            kind, topic, lambda message: None, qos, callback_group=PollOnlyGroup(theirs)
         )
 
     found = SimpleNamespace(
