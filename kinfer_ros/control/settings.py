@@ -22,6 +22,31 @@ MAX_VALUE = 1e6
 """Of a number in a triple, which ROS has no ranges for: beyond, a command would overflow."""
 
 
+@dataclass(frozen=True)
+class SessionSettings:
+    """
+    What stays as it is from configure on.
+
+    :ivar period_ns: control period.
+    :ivar ramp_speed: rad/s, fastest joint on the way to the start pose.
+    :ivar fade_ns: time in which a deactivation takes the stiffness away.
+    :ivar auto_run: go on to `run` when the ramp is done, without a start request.
+    :ivar duration_ns: end the run (fade) after this time in `run`; 0 never.
+    :ivar blend_ns: time in which a policy that is swapped in takes over.
+    :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
+    :ivar command_entries: names promised on `policy_command` beyond the known ones.
+    """
+
+    period_ns: int
+    ramp_speed: float = 0.5
+    fade_ns: int = 1_000_000_000
+    auto_run: bool = False
+    duration_ns: int = 0
+    blend_ns: int = 500_000_000
+    default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    command_entries: tuple[str, ...] = ()
+
+
 @dataclass
 class LiveSettings:
     """
@@ -101,27 +126,6 @@ REPLAYED = (
 )  # fmt: skip
 """Those that stand between a policy's inputs and what is sent: a replay follows them."""
 
-FACTOR_SPEED = 1.0
-"""1/s: how fast action_scale and the gain factors go to a value that was set."""
-
-
-@dataclass
-class GainRamp:
-    """Tunables that move towards their value instead of jumping, as they are in this tick."""
-
-    action_scale: float
-    kp_factor: float
-    kd_factor: float
-
-    def approach(self, tunables: LiveSettings, step: float) -> bool:
-        """Go nearer by at most `step`; whether a gain factor moved."""
-        self.action_scale = _towards(self.action_scale, tunables.action_scale, step)
-        kp = _towards(self.kp_factor, tunables.kp_factor, step)
-        kd = _towards(self.kd_factor, tunables.kd_factor, step)
-        moved = (kp, kd) != (self.kp_factor, self.kd_factor)
-        self.kp_factor, self.kd_factor = kp, kd
-        return moved
-
 
 def live_settings_from(values: Mapping[str, Any]) -> LiveSettings:
     """
@@ -148,13 +152,6 @@ def live_settings_from(values: Mapping[str, Any]) -> LiveSettings:
     if problems:
         raise ConfigError('; '.join(f'parameter {problem}' for problem in problems))
     return LiveSettings(**found)
-
-
-def _towards(value: float, goal: float, step: float) -> float:
-    """`goal`, or a value nearer to it by `step`."""
-    if abs(goal - value) <= step:
-        return goal
-    return value + step if goal > value else value - step
 
 
 def _text(value: object) -> str:
