@@ -25,7 +25,7 @@ from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 
 Parameters = Mapping[str, Any]
-"""Values of the node's parameters (nodes/policy/parameters.py), by name."""
+"""Values of the node's parameters (run/parameters.py), by name."""
 
 
 @dataclass(frozen=True)
