@@ -30,7 +30,7 @@ from kinfer_ros.launching import graph
 from kinfer_ros.launching import two_robots
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
-from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
+from kinfer_ros.run.parameters import POLICY_PARAMETERS
 
 ALL = commands()
 OF_OTHERS = {

@@ -53,7 +53,7 @@ def test_every_page_is_in_the_contents() -> None:
 
 
 @pytest.mark.ros
-def test_the_parameters_page_is_current() -> None:
+def test_the_parameters_page_and_policy_yaml_are_current() -> None:
     """Run `python tools/parameters_page.py` after a change of parameters."""
     path = REPOSITORY / 'tools' / 'parameters_page.py'
     spec = importlib.util.spec_from_file_location('parameters_page', path)
@@ -62,6 +62,7 @@ def test_the_parameters_page_is_current() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (DOCS / 'parameters.md').read_text() == module.page()
+    assert (REPOSITORY / 'config' / 'policy.yaml').read_text() == module.policy_yaml()
 
 
 def test_design_names_existing_files() -> None:

@@ -12,8 +12,8 @@ from helpers.models import mlp_policy
 from helpers.models import write_kinfer
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
@@ -22,7 +22,7 @@ from kinfer_ros.simulate import Simulation
 def run(path: Path) -> np.ndarray:
     robot = load_robot('biped')
     policy = load_model(path)
-    settings = Settings(period_ns=20_000_000, auto_run=True)
+    settings = SessionSettings(period_ns=20_000_000, auto_run=True)
     controller = assemble(policy, robot, settings, LiveSettings(max_tilt=3.0))
     simulation = Simulation(controller, MujocoRobot(robot, seed=3), policy.contract)
     seen: list[np.ndarray] = []

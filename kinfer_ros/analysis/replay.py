@@ -21,13 +21,13 @@ from kinfer_ros.analysis.replay_inputs import RecordedInputs
 from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
+from kinfer_ros.control.gain_ramp import FACTOR_SPEED
+from kinfer_ros.control.gain_ramp import GainRamp
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.policy_runner import BoundPolicy
 from kinfer_ros.control.policy_runner import PolicyRunner
 from kinfer_ros.control.policy_runner import scale_about
-from kinfer_ros.control.settings import FACTOR_SPEED
 from kinfer_ros.control.settings import REPLAYED
-from kinfer_ros.control.settings import GainRamp
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError

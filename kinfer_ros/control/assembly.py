@@ -14,7 +14,6 @@ from kinfer_ros.control.gains import overlay
 from kinfer_ros.control.gains import policy_joints
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.parts import ControlInputs
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy_inputs import Observation
@@ -22,6 +21,7 @@ from kinfer_ros.control.policy_runner import BoundPolicy
 from kinfer_ros.control.policy_runner import PolicyRunner
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
@@ -82,7 +82,7 @@ def start_pose(contract: Contract, robot: Robot) -> Float64:
 
 
 def assemble(
-    policy: Policy, robot: Robot, settings: Settings, live: LiveSettings | None = None
+    policy: Policy, robot: Robot, settings: SessionSettings, live: LiveSettings | None = None
 ) -> Controller:
     """
     Build the controller of a policy on a robot.

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+from kinfer_ros.control.gain_ramp import FACTOR_SPEED
+from kinfer_ros.control.gain_ramp import GainRamp
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import fault
@@ -18,13 +20,11 @@ from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy_runner import BoundPolicy
 from kinfer_ros.control.requests import Requests
-from kinfer_ros.control.settings import FACTOR_SPEED
-from kinfer_ros.control.settings import GainRamp
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
 
@@ -56,7 +56,7 @@ class Controller:
     :ivar run_ns: how long the newest run has gone on.
     """
 
-    def __init__(self, parts: Parts, settings: Settings) -> None:
+    def __init__(self, parts: Parts, settings: SessionSettings) -> None:
         self._parts = parts
         self.settings = settings
         self.inputs = parts.inputs

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.control.gain_ramp import GainRamp
 from kinfer_ros.control.gains import Gains
-from kinfer_ros.control.settings import GainRamp
 
 PERIOD_NS = 100_000_000
 """Between two messages while the gains are on their way to other factors."""

@@ -1,11 +1,7 @@
-"""The modes of a session and what each sends; the table is in docs/modes.md.
-
-Without names of their own, modes would be strings that two files spell differently.
-"""
+"""The modes of a session and what each sends; the table is in docs/modes.md."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from enum import StrEnum
 
@@ -35,28 +31,3 @@ class Send(Enum):
     NOTHING = 0
     POSITION = 1
     DAMPING = 2
-
-
-@dataclass(frozen=True)
-class Settings:
-    """
-    What stays as it is from configure on.
-
-    :ivar period_ns: control period.
-    :ivar ramp_speed: rad/s, fastest joint on the way to the start pose.
-    :ivar fade_ns: time in which a deactivation takes the stiffness away.
-    :ivar auto_run: go on to `run` when the ramp is done, without a start request.
-    :ivar duration_ns: end the run (fade) after this time in `run`; 0 never.
-    :ivar blend_ns: time in which a policy that is swapped in takes over.
-    :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
-    :ivar command_entries: names promised on `policy_command` beyond the known ones.
-    """
-
-    period_ns: int
-    ramp_speed: float = 0.5
-    fade_ns: int = 1_000_000_000
-    auto_run: bool = False
-    duration_ns: int = 0
-    blend_ns: int = 500_000_000
-    default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    command_entries: tuple[str, ...] = ()

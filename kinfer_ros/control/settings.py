@@ -1,8 +1,4 @@
-"""What may be changed while a robot is live: scales, filters and the thresholds of the guards.
-
-Every number here is a parameter of the policy node by the same name. Without this module a
-default would stand in two places, and a change would reach one half of a tick and not the other.
-"""
+"""Settings of the controller: fixed for a session (SessionSettings), or live (LiveSettings)."""
 
 from __future__ import annotations
 
@@ -14,71 +10,164 @@ from dataclasses import fields
 from typing import Any
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.parameters import setting
 
 Triple = tuple[float, float, float]
 """linear.x, linear.y (m/s), angular.z (rad/s)."""
 
 MAX_VALUE = 1e6
-"""Of a number in a triple, which ROS has no ranges for: beyond, a command would overflow."""
+"""Limit of a number in a triple: ROS has no ranges for arrays, and a command could overflow."""
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """
+    Settings that are fixed from configure on.
+
+    :ivar period_ns: control period.
+    :ivar ramp_speed: rad/s, fastest joint on the way to the start pose.
+    :ivar fade_ns: time in which a deactivation takes the stiffness away.
+    :ivar auto_run: go on to `run` when the ramp is done, without a start request.
+    :ivar duration_ns: end the run (fade) after this time in `run`; 0 never.
+    :ivar blend_ns: time in which a policy that is swapped in takes over.
+    :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
+    :ivar command_entries: names promised on `policy_command` beyond the known ones.
+    """
+
+    period_ns: int
+    ramp_speed: float = 0.5
+    fade_ns: int = 1_000_000_000
+    auto_run: bool = False
+    duration_ns: int = 0
+    blend_ns: int = 500_000_000
+    default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    command_entries: tuple[str, ...] = ()
 
 
 @dataclass
 class LiveSettings:
     """
-    Live settings of one controller; its guards read them, only `adopt` changes them.
+    Settings of one controller that may change while it runs; only `adopt` changes them.
 
-    Angles in rad, times in s. A threshold of 0 turns a guard off where its comment says so.
+    Each field is a parameter of the policy node by the same name, with this default, unit, text
+    and range.
     """
 
-    action_scale: float = 1.0
-    """Share of the policy's way from the start pose that is sent."""
-    kp_factor: float = 1.0
-    """On the stiffness that the policy was trained with."""
-    kd_factor: float = 1.0
-    """On the damping."""
-    command_scale: Triple = (1.0, 1.0, 1.0)
-    """On cmd_vel."""
-    command_limit: Triple = (0.0, 0.0, 0.0)
-    """Largest velocity command, either way; 0: only the range of the policy limits it."""
-    command_acceleration: Triple = (0.0, 0.0, 0.0)
-    """Largest change of the velocity command a second; 0: none."""
-    command_timeout: float = 0.5
-    """Age from which a command counts as lost."""
-    target_lowpass: float = 0.0
-    """Hz, corner of the low-pass on targets; 0: none."""
-    target_slew: float = 60.0
-    """rad/s, fastest change of a target."""
-    torque_band: float = 0.0
-    """Share of a joint's torque limit that a target may ask for; 0: the bridge's limit alone."""
-    stale_timeout: float = 0.25
-    """Oldest sensor sample that is acted upon."""
-    clock_tolerance: float = 0.05
-    """How far a stamp may lie ahead: clocks of two hosts are never equal."""
-    frozen_timeout: float = 0.5
-    """Longest time in `run` without any change of a sensor's numbers; 0: off."""
-    max_tilt: float = 1.0
-    """Of the base from upright."""
-    position_margin: float = 0.2
-    """How far a joint may be measured outside its limits."""
-    joint_speed_factor: float = 1.5
-    """On the robot YAML's velocity_limit: faster is a fault; 0: off."""
-    tracking_error: float = 1.5
-    """Between target and measured position; 0: off."""
-    tracking_time: float = 1.0
-    """How long a joint may be off by more than `tracking_error`."""
-    max_action: float = 50.0
-    """An action further than this from zero is refused."""
-    max_refused: int = 3
-    """Ticks for which the last good target is held when the policy's output is refused."""
-    max_missed_ticks: int = 20
-    """Missed ticks, less one for each ten in time, that are borne."""
-    max_temperature: float = 90.0
-    """deg C, of a joint, where the robot tells; a warning comes 10 below."""
-    min_battery: float = 0.05
-    """Charge from 0 to 1, where the robot tells; a warning comes at twice that; 0: off."""
+    action_scale: float = setting(
+        1.0,
+        '',
+        "Share of the policy's offset from the start pose that is sent; changes by 1 a second.",
+        0.0,
+        2.0,
+    )
+    kp_factor: float = setting(
+        1.0, '', 'Factor on the stiffness of the policy; changes by 1 a second.', 0.0, 2.0
+    )
+    kd_factor: float = setting(
+        1.0, '', 'Factor on the damping of the policy; changes by 1 a second.', 0.0, 4.0
+    )
+    command_scale: Triple = setting(
+        (1.0, 1.0, 1.0), '', 'Factors on linear.x, linear.y, angular.z of cmd_vel.'
+    )
+    command_limit: Triple = setting(
+        (0.0, 0.0, 0.0),
+        'm/s, m/s, rad/s',
+        'Largest velocity command in either direction; 0: the range of the policy alone.',
+    )
+    command_acceleration: Triple = setting(
+        (0.0, 0.0, 0.0),
+        'm/s^2, m/s^2, rad/s^2',
+        'Largest change of the velocity command; 0: no limit.',
+    )
+    command_timeout: float = setting(
+        0.5, 's', 'A cmd_vel older than this is lost: the neutral command is used.', 0.01, 60.0
+    )
+    target_lowpass: float = setting(
+        0.0, 'Hz', 'Corner of a first-order low-pass on the targets; 0: none.', 0.0, 1000.0
+    )
+    target_slew: float = setting(60.0, 'rad/s', 'Fastest change of a target.', 0.1, 1000.0)
+    torque_band: float = setting(
+        0.0,
+        '',
+        "Share of a joint's torque limit that a target may ask for through its gains; 0: the "
+        "bridge's torque limit alone. Set 1 where the drives do not limit their torque.",
+        0.0,
+        10.0,
+    )
+    stale_timeout: float = setting(
+        0.25, 's', 'A sensor sample older than this is a fault.', 0.001, 10.0
+    )
+    clock_tolerance: float = setting(
+        0.05,
+        's',
+        'A sensor stamp further in the future is a fault: the clocks of the hosts differ.',
+        0.0,
+        10.0,
+    )
+    frozen_timeout: float = setting(
+        0.5,
+        's',
+        'A sensor whose numbers do not change for this long in mode run is a fault; 0: off.',
+        0.0,
+        60.0,
+    )
+    max_tilt: float = setting(
+        1.0, 'rad', 'A base tilted further than this from upright is a fault (a fall).', 0.0, 3.15
+    )
+    position_margin: float = setting(
+        0.2, 'rad', 'A joint measured further than this outside its limits is a fault.', 0.0, 100.0
+    )
+    joint_speed_factor: float = setting(
+        1.5,
+        '',
+        "Factor on a joint's velocity_limit: a joint faster for 3 ticks is a fault; 0: off.",
+        0.0,
+        100.0,
+    )
+    tracking_error: float = setting(
+        1.5,
+        'rad',
+        'A joint off its target by more than this for tracking_time is a fault; 0: off.',
+        0.0,
+        100.0,
+    )
+    tracking_time: float = setting(
+        1.0, 's', 'How long a joint may be off its target by more than tracking_error.', 0.0, 60.0
+    )
+    max_action: float = setting(
+        50.0, 'rad', 'A policy output further than this from zero is refused.', 0.1, 1000.0
+    )
+    max_refused: int = setting(
+        3,
+        'ticks',
+        "How long the last target is held when the policy's output is refused; then a fault.",
+        0,
+        1000,
+    )
+    max_missed_ticks: int = setting(
+        20,
+        '',
+        'Missed ticks tolerated; more are a fault. Ten ticks in time make up for one.',
+        0,
+        100000,
+    )
+    max_temperature: float = setting(
+        90.0,
+        'deg C',
+        'A hotter joint is a fault (needs joint_temperatures); a warning comes 10 below.',
+        0.0,
+        1000.0,
+    )
+    min_battery: float = setting(
+        0.05,
+        '0 to 1',
+        'A lower charge is a fault (needs battery_state); a warning comes at twice this; 0: off.',
+        0.0,
+        1.0,
+    )
 
     def adopt(self, other: LiveSettings) -> list[str]:
-        """Take over every value; say which changed, as the log has it."""
+        """Take over every value; :return: the changes, as the step log has them."""
         changed = []
         for name, old in asdict(self).items():
             new = getattr(other, name)
@@ -88,47 +177,25 @@ class LiveSettings:
         return changed
 
     def copy(self) -> LiveSettings:
-        """Return one with the same values, to be changed and adopted."""
+        """Return a copy, to be changed and adopted."""
         return LiveSettings(**asdict(self))
 
 
 NAMES = tuple(field.name for field in fields(LiveSettings))
 
-
 REPLAYED = (
     'action_scale', 'kp_factor', 'kd_factor', 'target_lowpass', 'target_slew', 'torque_band',
     'max_action',
 )  # fmt: skip
-"""Those that stand between a policy's inputs and what is sent: a replay follows them."""
-
-FACTOR_SPEED = 1.0
-"""1/s: how fast action_scale and the gain factors go to a value that was set."""
-
-
-@dataclass
-class GainRamp:
-    """Tunables that move towards their value instead of jumping, as they are in this tick."""
-
-    action_scale: float
-    kp_factor: float
-    kd_factor: float
-
-    def approach(self, tunables: LiveSettings, step: float) -> bool:
-        """Go nearer by at most `step`; whether a gain factor moved."""
-        self.action_scale = _towards(self.action_scale, tunables.action_scale, step)
-        kp = _towards(self.kp_factor, tunables.kp_factor, step)
-        kd = _towards(self.kd_factor, tunables.kd_factor, step)
-        moved = (kp, kd) != (self.kp_factor, self.kd_factor)
-        self.kp_factor, self.kd_factor = kp, kd
-        return moved
+"""Settings that change what is sent for given policy inputs: a replay follows them."""
 
 
 def live_settings_from(values: Mapping[str, Any]) -> LiveSettings:
     """
-    Make settings of parameter values, by name; names that are none of theirs are passed over.
+    Make settings of parameter values by name; other names are ignored.
 
-    :raises ConfigError: naming every value that is not finite, and every triple that is not one
-        or out of range; ROS keeps single numbers to their ranges.
+    :raises ConfigError: naming every value that is not finite, and every triple of a wrong length
+        or out of range. ROS keeps single numbers to their ranges.
     """
     problems = []
     found: dict[str, Any] = {}
@@ -148,13 +215,6 @@ def live_settings_from(values: Mapping[str, Any]) -> LiveSettings:
     if problems:
         raise ConfigError('; '.join(f'parameter {problem}' for problem in problems))
     return LiveSettings(**found)
-
-
-def _towards(value: float, goal: float, step: float) -> float:
-    """`goal`, or a value nearer to it by `step`."""
-    if abs(goal - value) <= step:
-        return goal
-    return value + step if goal > value else value - step
 
 
 def _text(value: object) -> str:

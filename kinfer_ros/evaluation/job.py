@@ -17,7 +17,7 @@ from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
@@ -164,10 +164,10 @@ class Trial:
         }
 
 
-def _settings(contract: Contract) -> Settings:
+def _settings(contract: Contract) -> SessionSettings:
     """Return the settings of every job; a matrix can set any entry of the command."""
     rate_hz = contract.control_rate_hz or DEFAULT_RATE_HZ
-    return Settings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
+    return SessionSettings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
 
 
 def run_job(subject: Subject, job: Job) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import Trial
 from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.evaluation.matrix import twist_of
-from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
+from kinfer_ros.run.parameters import POLICY_PARAMETERS
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.simulate import Simulation

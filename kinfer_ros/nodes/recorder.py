@@ -31,12 +31,12 @@ from std_msgs.msg import String
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
-from kinfer_ros.nodes.policy.parameters import Declared
-from kinfer_ros.nodes.policy.parameters import declare
-from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.parameters import Declared
 from kinfer_ros.recording.bag_sink import BagSink
 from kinfer_ros.recording.bag_types import MessageTypes
-from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import declare
+from kinfer_ros.ros.parameters import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import ignore
 from kinfer_ros.ros.polling import take_newest
@@ -71,25 +71,14 @@ _CLOSE_TIMEOUT = 2.0
 _COMMON_TOPICS = ('/rosout', '/parameter_events', '/diagnostics')
 
 RECORDER_PARAMETERS = (
-    Declared(
-        'run_topic',
-        'policy_node/run',
-        'Latched topic with the run directory; the bag is made in it.',
-        read_only=True,
-    ),
-    Declared(
-        'bag_path',
-        '',
-        'Directory of the bag; if set, run_topic is ignored.',
-        read_only=True,
-    ),
-    Declared(
-        'exclude',
-        [''],
-        'Topics left out: names or regular expressions that match a whole name.',
-        read_only=True,
-    ),
-)
+    Declared('run_topic', 'policy_node/run', '',
+             'Latched topic with the run directory; the bag is made in it.', read_only=True),
+    Declared('bag_path', '', '',
+             'Directory of the bag; if set, run_topic is ignored.', read_only=True),
+    Declared('exclude', [''], '',
+             'Topics not recorded: names, or regular expressions that match a whole name.',
+             read_only=True),
+)  # fmt: skip
 
 
 class Recorder(Node):

@@ -34,13 +34,13 @@ from visualization_msgs.msg import MarkerArray
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.sensors import MAX_JOINTS
-from kinfer_ros.nodes.policy.parameters import Declared
-from kinfer_ros.nodes.policy.parameters import declare
-from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.parameters import Declared
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.clocks import Clocks
-from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import declare
+from kinfer_ros.ros.parameters import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import ignore
 from kinfer_ros.ros.polling import take_newest
@@ -52,26 +52,16 @@ from kinfer_ros.viewers.description import robot_urdf
 from kinfer_ros.viewers.urdf import UrdfTree
 
 ROBOT_STATE_PARAMETERS = (
-    Declared(
-        'robot',
-        'biped',
-        'Robot: a name in config/robots, or the path of a YAML.',
-        read_only=True,
-    ),
-    Declared('rate', 30.0, 'Hz. Transforms and markers a second.', 1.0, 1000.0, read_only=True),
-    Declared(
-        'frame_prefix',
-        '',
-        'Prefix of each frame name, such as `left/`, for robots that share /tf.',
-        read_only=True,
-    ),
-    Declared(
-        'publish_odom_tf',
-        True,
-        'Publish odom to the base; false if an estimator does.',
-        read_only=True,
-    ),
-)
+    Declared('robot', 'biped', '',
+             'Robot: a name in config/robots, or the path of a YAML.', read_only=True),
+    Declared('rate', 30.0, 'Hz', 'Rate of transforms and markers.', 1.0, 1000.0, read_only=True),
+    Declared('frame_prefix', '', '',
+             'Prefix of each frame name, such as `left/`, for robots that share /tf.',
+             read_only=True),
+    Declared('publish_odom_tf', True, '',
+             'Publish the transform from odom to the base; false if an estimator does.',
+             read_only=True),
+)  # fmt: skip
 
 
 class RobotState(Node):

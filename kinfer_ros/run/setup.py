@@ -16,7 +16,7 @@ from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains import Gains
 from kinfer_ros.control.gains import gain_problem
 from kinfer_ros.control.gains import gains
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.policy.policy import Policy
@@ -25,7 +25,7 @@ from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 
 Parameters = Mapping[str, Any]
-"""Values of the node's parameters (nodes/policy/parameters.py), by name."""
+"""Values of the node's parameters (run/parameters.py), by name."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def load_setup(parameters: Parameters) -> PolicySetup:
             'there are none: set it, for example to 64'
         )
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
-    settings = Settings(
+    settings = SessionSettings(
         period_ns=round(1e9 / rate_hz),
         ramp_speed=parameters['ramp_speed'],
         fade_ns=round(parameters['fade_time'] * 1e9),

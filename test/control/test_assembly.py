@@ -20,8 +20,8 @@ from helpers.robots import small_robot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.assembly import start_pose
 from kinfer_ros.control.gains import gains
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.policy import load_model
 
@@ -30,7 +30,7 @@ def test_joints_the_robot_lacks_are_named_with_both_lists(tmp_path: Path) -> Non
     """The most frequent mistake: the wrong robot, or another naming."""
     robot = small_robot(tmp_path, ('joint_1', 'knee'))
     with pytest.raises(ContractError) as caught:
-        assemble(leaky_policy(tmp_path), robot, Settings(PERIOD_NS), LiveSettings())
+        assemble(leaky_policy(tmp_path), robot, SessionSettings(PERIOD_NS), LiveSettings())
     text = str(caught.value)
     for expected in ("['joint_0']", "['joint_0', 'joint_1']", "['joint_1', 'knee']", 'leaky'):
         assert expected in text
@@ -49,7 +49,7 @@ def test_gains_above_the_hard_limits_and_a_pose_outside_are_all_reported(tmp_pat
     """Everything that does not fit, at once, so that it is mended at once."""
     policy = leaky_policy(tmp_path, joint_kp=[100.0, 20.0], joint_biases=[0.0, 3.0])
     with pytest.raises(ContractError) as caught:
-        assemble(policy, small_robot(tmp_path), Settings(PERIOD_NS), LiveSettings())
+        assemble(policy, small_robot(tmp_path), SessionSettings(PERIOD_NS), LiveSettings())
     assert 'kp of joint_0' in str(caught.value)
     assert 'start pose of joint_1' in str(caught.value)
 

@@ -15,8 +15,8 @@ from helpers.robots import sqrt_policy
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_nothing_is_sent_while_inactive(rig: Rig) -> None:
 
 def test_the_ramp_starts_where_the_robot_is_and_keeps_to_its_speed(tmp_path: Path) -> None:
     """A jump at the start is how robots and hands are broken."""
-    settings = Settings(period_ns=PERIOD_NS, ramp_speed=0.5)
+    settings = SessionSettings(period_ns=PERIOD_NS, ramp_speed=0.5)
     rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path, home=0.1), settings)
     rig.set_pose(-0.4)
     rig.activate()
@@ -60,7 +60,7 @@ def test_hold_waits_for_a_start(rig: Rig) -> None:
 
 def test_auto_run_does_not_wait(tmp_path: Path) -> None:
     """A simulated robot walks from one command."""
-    settings = Settings(period_ns=PERIOD_NS, auto_run=True)
+    settings = SessionSettings(period_ns=PERIOD_NS, auto_run=True)
     rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path), settings)
     rig.set_pose(0.1)
     rig.activate()
@@ -213,7 +213,7 @@ def test_a_fault_keeps_its_first_reason_and_needs_a_reset(rig: Rig) -> None:
 
 def test_a_fade_takes_the_stiffness_away_and_ends_in_damping(tmp_path: Path) -> None:
     """A robot that is switched off must sink, not drop."""
-    settings = Settings(period_ns=PERIOD_NS, fade_ns=10 * PERIOD_NS)
+    settings = SessionSettings(period_ns=PERIOD_NS, fade_ns=10 * PERIOD_NS)
     rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path, home=0.5), settings)
     rig.run()
     rig.set_pose(0.0)
@@ -239,7 +239,7 @@ def test_a_fade_takes_the_stiffness_away_and_ends_in_damping(tmp_path: Path) -> 
 
 def test_the_duration_ends_a_run_softly(tmp_path: Path) -> None:
     """A walk of 10 s must end by itself, at the same tick every time."""
-    settings = Settings(period_ns=PERIOD_NS, duration_ns=10 * PERIOD_NS, fade_ns=PERIOD_NS)
+    settings = SessionSettings(period_ns=PERIOD_NS, duration_ns=10 * PERIOD_NS, fade_ns=PERIOD_NS)
     rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path), settings)
     rig.run()
     assert rig.tick(9) is Mode.RUN
@@ -322,7 +322,7 @@ def test_a_stale_sensor_is_no_gone_cause(rig: Rig) -> None:
 def test_joints_without_a_policy_stay_at_the_start_pose(tmp_path: Path) -> None:
     """Not where the last session left them: a run can begin in the first tick."""
     robot = small_robot(tmp_path, ('spare', 'joint_0', 'joint_1'), home=0.1)
-    settings = Settings(period_ns=PERIOD_NS, auto_run=True, fade_ns=2 * PERIOD_NS)
+    settings = SessionSettings(period_ns=PERIOD_NS, auto_run=True, fade_ns=2 * PERIOD_NS)
     rig = Rig(leaky_policy(tmp_path), robot, settings)
     rig.set_pose(0.1)
     rig.activate()

@@ -17,7 +17,6 @@ from kinfer_ros.control.gains import gain_problem
 from kinfer_ros.control.gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import NAMES
-from kinfer_ros.control.settings import GainRamp
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
@@ -83,22 +82,6 @@ def test_a_copy_shares_nothing_with_its_original() -> None:
     for field in fields(copy):
         setattr(copy, field.name, None)
     assert asdict(tunables) == asdict(LiveSettings())
-
-
-def test_factors_approach_and_arrive_exactly() -> None:
-    """By at most a step a tick, from both sides, and without a rest that never goes."""
-    factors = GainRamp(action_scale=1.0, kp_factor=1.0, kd_factor=0.0)
-    goal = LiveSettings(action_scale=0.95, kp_factor=0.7, kd_factor=0.25)
-    moved = [factors.approach(goal, 0.1) for _ in range(5)]
-    assert moved == [True, True, True, True, False]
-    assert (factors.action_scale, factors.kp_factor, factors.kd_factor) == (0.95, 0.7, 0.25)
-
-
-def test_a_scale_alone_moves_no_gains() -> None:
-    """Gains are told to the bridge only when they moved."""
-    factors = GainRamp(1.0, 1.0, 1.0)
-    assert not factors.approach(LiveSettings(action_scale=0.5), 0.1)
-    assert factors.action_scale == pytest.approx(0.9)
 
 
 def test_a_change_is_one_change_between_two_ticks(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from kinfer_ros.control.loop import ControlLoop
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.time_base import Lockstep
 from kinfer_ros.control.time_base import RealTime
 
@@ -30,7 +30,9 @@ from kinfer_ros.control.time_base import RealTime
 def make(tmp_path):
     def build(kind=RealTime, **settings):
         given = {'auto_run': True, 'ramp_speed': 100.0, 'fade_ns': 3 * PERIOD_NS, **settings}
-        rig = Rig(level_policy(tmp_path, 0.1), small_robot(tmp_path), Settings(PERIOD_NS, **given))
+        rig = Rig(
+            level_policy(tmp_path, 0.1), small_robot(tmp_path), SessionSettings(PERIOD_NS, **given)
+        )
         clock = FakeClock(START_NS)
         found = SimpleNamespace(
             controller=rig.controller, clock=clock, link=FakeLink(clock), modes=[],

@@ -15,14 +15,14 @@ from helpers.robots import small_robot
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import SessionSettings
 
 INACTIVE, RAMP, HOLD, RUN, FADE, DAMP, FAULT = Mode
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
-    settings = Settings(period_ns=PERIOD_NS, fade_ns=10 * PERIOD_NS)
+    settings = SessionSettings(period_ns=PERIOD_NS, fade_ns=10 * PERIOD_NS)
     return Rig(leaky_policy(tmp_path), small_robot(tmp_path), settings)
 
 

@@ -16,8 +16,8 @@ from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.mode_targets import REFUSED_FORGOTTEN_AFTER
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 
 BREAKS = {
     'nan': ((-1.0, 0.0, 0.0), 'non-finite target'),
@@ -124,7 +124,7 @@ def test_an_output_refused_in_the_first_tick_of_a_run_sends_what_was_sent_before
 ) -> None:
     """Not the start pose unlimited: the slow target had not got there yet."""
     robot = small_robot(tmp_path, home=0.8)
-    settings = Settings(period_ns=PERIOD_NS, ramp_speed=10.0)
+    settings = SessionSettings(period_ns=PERIOD_NS, ramp_speed=10.0)
     rig = Rig(
         level_policy(tmp_path, 0.3, breakable=True), robot, settings, LiveSettings(target_slew=0.5)
     )
@@ -142,7 +142,7 @@ def test_an_output_refused_in_the_first_tick_of_a_run_sends_what_was_sent_before
 def test_joints_without_a_policy_go_on_to_the_start_pose(tmp_path: Path) -> None:
     """A target that was once limited or filtered on its way there must not stay half-way."""
     robot = small_robot(tmp_path, ('spare', 'joint_0', 'joint_1'), home=0.8)
-    settings = Settings(period_ns=PERIOD_NS, ramp_speed=10.0, auto_run=True)
+    settings = SessionSettings(period_ns=PERIOD_NS, ramp_speed=10.0, auto_run=True)
     tunables = LiveSettings(target_lowpass=1.0, torque_band=0.0)
     rig = Rig(leaky_policy(tmp_path), robot, settings, tunables)
     rig.set_pose(0.3)

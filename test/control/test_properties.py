@@ -24,13 +24,13 @@ from kinfer_ros.control.guards.verdict import GUARDS
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 
 PERIOD_S = PERIOD_NS / 1e9
-SESSION = Settings(
+SESSION = SessionSettings(
     period_ns=PERIOD_NS, ramp_speed=5.0, fade_ns=5 * PERIOD_NS, blend_ns=4 * PERIOD_NS
 )
 

@@ -13,7 +13,7 @@ from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import SessionSettings
 
 BLEND_TICKS = 10
 BREAKS = [(-1.0, 0.0, 0.0), (1e4, 0.0, 0.0), (0.0, 0.0, 5.0)]
@@ -22,7 +22,7 @@ BREAKS = [(-1.0, 0.0, 0.0), (1e4, 0.0, 0.0), (0.0, 0.0, 5.0)]
 
 def running(folder: Path, *, blend_ticks: int = BLEND_TICKS, breakable: bool = False) -> Rig:
     """A policy that asks for 0 rad, in mode run."""
-    settings = Settings(period_ns=PERIOD_NS, blend_ns=blend_ticks * PERIOD_NS)
+    settings = SessionSettings(period_ns=PERIOD_NS, blend_ns=blend_ticks * PERIOD_NS)
     policy = level_policy(folder, 0.0, breakable=breakable)
     rig = Rig(policy, small_robot(folder, home=0.0), settings)
     rig.run()

@@ -18,7 +18,7 @@ from helpers.client import Client
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.walking import MODEL
-from kinfer_ros.nodes.policy.parameters import POLICY_PARAMETERS
+from kinfer_ros.run.parameters import POLICY_PARAMETERS
 
 CHANGED = {
     'action_scale': 0.8,

@@ -12,37 +12,20 @@ from hypothesis import strategies as st
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.parameters import declared
 from kinfer_ros.policy.policy import Policy
 
 S = 1_000_000_000
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
 
 TUNABLE_RANGES: dict[str, tuple[float, float]] = {
-    'action_scale': (0.0, 2.0),
-    'kp_factor': (0.0, 2.0),
-    'kd_factor': (0.0, 4.0),
-    'command_timeout': (0.01, 60.0),
-    'target_lowpass': (0.0, 1000.0),
-    'target_slew': (0.1, 1000.0),
-    'torque_band': (0.0, 10.0),
-    'stale_timeout': (0.001, 10.0),
-    'clock_tolerance': (0.0, 10.0),
-    'frozen_timeout': (0.0, 60.0),
-    'max_tilt': (0.0, 3.15),
-    'position_margin': (0.0, 100.0),
-    'joint_speed_factor': (0.0, 100.0),
-    'tracking_error': (0.0, 100.0),
-    'tracking_time': (0.0, 60.0),
-    'max_action': (0.1, 1000.0),
-    'max_refused': (0, 1000),
-    'max_missed_ticks': (0, 100000),
-    'max_temperature': (0.0, 1000.0),
-    'min_battery': (0.0, 1.0),
+    entry.name: (entry.low, entry.high)
+    for entry in declared(LiveSettings)
+    if entry.low is not None and entry.high is not None
 }
-"""As the policy node declares them, which a test of the node holds against this."""
-
-TRIPLES = ('command_scale', 'command_limit', 'command_acceleration')
+TRIPLES = tuple(name for name in NAMES if name not in TUNABLE_RANGES)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from helpers.shared import shared_path
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Mode
-from kinfer_ros.control.controller import Settings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
@@ -87,7 +87,7 @@ class Flat:
         robot = load_robot(self.robot_yaml(folder))
         assert self.path is not None
         policy = load_model(self.path, spec=self.spec)
-        settings = Settings(
+        settings = SessionSettings(
             period_ns=20_000_000,
             auto_run=True,
             duration_ns=round(seconds * 1e9),

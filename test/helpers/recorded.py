@@ -9,10 +9,10 @@ from typing import Any
 from helpers.walking import MODEL
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.nodes.policy.parameters import STRUCTURE
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.archive import write_archive
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.run.parameters import STRUCTURE
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import load_setup
 from kinfer_ros.simulate import Simulation

@@ -20,8 +20,8 @@ from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.modes import Settings
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import Robot
@@ -75,11 +75,14 @@ class Rig:
         self,
         policy: Policy,
         robot: Robot,
-        settings: Settings | None = None,
+        settings: SessionSettings | None = None,
         tunables: LiveSettings | None = None,
     ) -> None:
         self.controller: Controller = assemble(
-            policy, robot, settings or Settings(period_ns=PERIOD_NS), tunables or LiveSettings()
+            policy,
+            robot,
+            settings or SessionSettings(period_ns=PERIOD_NS),
+            tunables or LiveSettings(),
         )
         self.policy = policy
         self.robot = robot

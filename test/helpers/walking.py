@@ -7,7 +7,7 @@ import numpy as np
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.modes import Settings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.share import share_dir
@@ -26,7 +26,7 @@ def walk(
     """
     robot = load_robot('biped')
     policy = load_model(MODEL)
-    settings = Settings(
+    settings = SessionSettings(
         period_ns=20_000_000,
         auto_run=True,
         duration_ns=round(seconds * 1e9),

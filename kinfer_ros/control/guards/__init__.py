@@ -1,1 +1,1 @@
-"""What may go wrong in a tick, each guard a small object with one verdict. docs/modes.md."""
+"""The guards: each checks one thing in every tick and returns a Verdict. See docs/modes.md."""

@@ -1,8 +1,4 @@
-"""All guards on what comes in, asked once a tick in a fixed order.
-
-Without this module a guard that nobody asks would be no guard. The order is from cause to effect:
-a stale sample explains a tilt that cannot be trusted, not the other way round.
-"""
+"""GuardSet: all guards on inputs, run once a tick, from cause to effect (stale before tilt)."""
 
 from __future__ import annotations
 
@@ -32,38 +28,36 @@ class GuardSet:
     """
     The guards of one controller.
 
-    :ivar stats: the tally of their verdicts.
-    :ivar health: what the robot tells of temperatures and battery.
+    :ivar stats: counts of their verdicts.
+    :ivar health: reported temperatures and battery charge.
     """
 
-    def __init__(self, robot: Robot, frame: SensorFrame, tunables: LiveSettings) -> None:
+    def __init__(self, robot: Robot, frame: SensorFrame, live: LiveSettings) -> None:
         self.stats = GuardStats()
         self.health = Health(robot)
         self._frame = frame
-        self._tunables = tunables
-        self._clock = ClockGuard(tunables)
+        self._live = live
+        self._clock = ClockGuard(live)
         self._joint_samples = SampleGuard(
-            'joint_states', frame.joint_values, frame.joint_value_names, tunables
+            'joint_states', frame.joint_values, frame.joint_value_names, live
         )
-        self._imu_samples = SampleGuard(
-            'imu/data', frame.imu_values, frame.imu_value_names, tunables
-        )
+        self._imu_samples = SampleGuard('imu/data', frame.imu_values, frame.imu_value_names, live)
         self._odom_samples = SampleGuard(
-            'odom', frame.base_velocity, list('xyz'), tunables, may_rest=True
+            'odom', frame.base_velocity, list('xyz'), live, may_be_constant=True
         )
-        self._tilt = TiltGuard(tunables)
-        self._joints = JointGuard(robot, tunables)
-        self._health = HealthGuard(robot, tunables)
-        self._missed = MissedGuard(tunables)
+        self._tilt = TiltGuard(live)
+        self._joints = JointGuard(robot, live)
+        self._health = HealthGuard(robot, live)
+        self._missed = MissedGuard(live)
         self._changes = 0
         self._joint_stamp_ns = -1
 
     def retune(self) -> None:
-        """Take the thresholds as they now stand."""
+        """Take over changed thresholds."""
         self._joints.retune()
 
     def restart(self) -> None:
-        """Forget what came before: a new session begins."""
+        """Reset the state of all guards: a new session begins."""
         for guard in (
             self._clock,
             self._joint_samples,
@@ -75,55 +69,55 @@ class GuardSet:
             guard.restart()
         self._changes = self._frame.joint_changes
 
-    def check(self, moment: TickContext, target: Float64 | None, missed: int) -> str:
+    def check(self, context: TickContext, target: Float64 | None, missed: int) -> str:
         """
-        Ask every guard, in order, up to the first fault; what is said is counted.
+        Run the guards in order up to the first fault, and count their verdicts.
 
-        :param target: what was sent last, None where no position was sent.
+        :param target: the last target sent, None if no position was sent.
         :param missed: ticks skipped before this one.
-        :return: the reason of a fault, or ''.
+        :return: the text of the fault, or ''.
         """
-        for verdict in self._verdicts(moment, target, missed):
+        for verdict in self._verdicts(context, target, missed):
             if verdict is not OK:
                 self.stats.note(verdict)
                 if verdict.level is Level.FAULT:
                     return verdict.text
         return ''
 
-    def stale(self, moment: TickContext) -> str:
-        """Say which source has no fresh sample, or ''; nothing is counted."""
-        for verdict in self._sample_verdicts(moment):
+    def stale(self, context: TickContext) -> str:
+        """:return: which source has no fresh sample, or ''; nothing is counted."""
+        for verdict in self._sample_verdicts(context):
             if verdict.guard == 'stale':
                 return verdict.text
         return ''
 
-    def cause(self, moment: TickContext) -> str:
-        """Say what would be a fault now, or ''; nothing is counted."""
-        for verdict in self._verdicts(moment, None, 0):
+    def cause(self, context: TickContext) -> str:
+        """:return: the text of the first fault now, or ''; nothing is counted."""
+        for verdict in self._verdicts(context, None, 0):
             if verdict.level is Level.FAULT:
                 return verdict.text
         return ''
 
     def _verdicts(
-        self, moment: TickContext, target: Float64 | None, missed: int
+        self, context: TickContext, target: Float64 | None, missed: int
     ) -> Iterator[Verdict]:
         frame = self._frame
-        clock = self._clock.check(moment)
+        clock = self._clock.check(context)
         if clock is not OK:
             frame.take_any_order()
         yield clock
         yield self._missed.check(missed)
         if frame.joint_problem or frame.imu_problem:
             yield fault('sample', frame.joint_problem or frame.imu_problem)
-        for verdict in self._sample_verdicts(moment):
+        for verdict in self._sample_verdicts(context):
             if verdict.guard == 'future':
-                # One wrong stamp must not make every later sample an old one, for ever.
+                # Otherwise one wrong stamp would make every later sample an old one.
                 frame.take_any_order()
             yield verdict
-        moment.new_joints = frame.joint_stamp_ns != self._joint_stamp_ns
+        context.new_joints = frame.joint_stamp_ns != self._joint_stamp_ns
         self._joint_stamp_ns = frame.joint_stamp_ns
         yield self._tilt.check(frame.gravity)
-        yield self._joints.check(frame.position, frame.velocity, target, moment)
+        yield self._joints.check(frame.position, frame.velocity, target, context)
         if frame.joint_changes != self._changes:
             self._changes = frame.joint_changes
             yield warn(
@@ -133,13 +127,13 @@ class GuardSet:
             )
         yield self._health.check(self.health)
 
-    def _sample_verdicts(self, moment: TickContext) -> tuple[Verdict, ...]:
+    def _sample_verdicts(self, context: TickContext) -> tuple[Verdict, ...]:
         frame = self._frame
         found = (
-            self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, moment),
-            self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, moment),
+            self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, context),
+            self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, context),
         )
         if not frame.needs_odometry:
             return found
-        odom = self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, moment)
+        odom = self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, context)
         return (*found, odom)

@@ -1,8 +1,4 @@
-"""Guards on the samples of one sensor topic: fresh, in order, finite, alive.
-
-Without this module a dead sensor would be read for ever: the last sample stays where it is, and
-a policy does not notice that the world has stopped.
-"""
+"""Guards on sensor samples (stale, future, order, frozen, finite) and on the clocks."""
 
 from __future__ import annotations
 
@@ -19,18 +15,18 @@ from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.settings import LiveSettings
 
 TOO_LARGE = 1e12
-"""Sum of the squares of a source's numbers. No robot measures a million of anything, and beyond
-float32 a number that is finite here would be infinite for the policy and the limits."""
+"""Limit of the sum of squares of a source's numbers: no robot measures a million of anything, and
+a number that float32 cannot hold would be infinite for the policy and the limits."""
 
 
 @dataclass
 class TickContext:
     """
-    When a tick is, and in which circumstances; one object, refilled each tick.
+    Time and state of a tick that guards need; one object, refilled each tick.
 
     :ivar now_ns: the control clock.
-    :ivar stamp_now_ns: now on the clock of the stamps.
-    :ivar stamps_hold: False while stamps cannot be judged because their clock has just jumped.
+    :ivar stamp_now_ns: the same instant on the clock of the stamps.
+    :ivar stamps_hold: False while stamps cannot be checked because their clock has jumped.
     :ivar running: the mode is `run`.
     :ivar new_joints: a joint sample has come since the last tick.
     """
@@ -44,10 +40,10 @@ class TickContext:
 
 class SampleGuard:
     """
-    Judges the newest sample of one source.
+    Checks the newest sample of one source.
 
-    Its age is looked at twice: by its stamp, and by when it came on the control clock, which no
-    one can set. A source that is silent is found by either, whatever happens to the clocks.
+    Its age is taken from its stamp and from its arrival on the control clock, which cannot be
+    set: a silent source is found whatever happens to the clocks.
 
     :ivar source: the topic, for texts.
     """
@@ -57,51 +53,51 @@ class SampleGuard:
         source: str,
         values: Float64,
         names: list[str],
-        tunables: LiveSettings,
+        live: LiveSettings,
         *,
-        may_rest: bool = False,
+        may_be_constant: bool = False,
     ) -> None:
         """
-        :param values: the source's numbers, a live view; `names` says what each is.
-        :param may_rest: it is no sign of a fault when they do not change: an estimator holds the
-            velocity of a standing robot at zero.
+        :param values: live view of the source's numbers; `names` has the name of each.
+        :param may_be_constant: unchanged numbers are no fault: an estimator holds the velocity of
+            a standing robot at zero.
         """
         self.source = source
         self._values = values
         self._names = names
-        self._tunables = tunables
-        self._may_rest = may_rest
+        self._live = live
+        self._may_be_constant = may_be_constant
         self._last_sum = math.nan
         self.restart()
 
     def restart(self) -> None:
-        """Forget what came before: a new session begins."""
+        """Reset the state: a new session begins."""
         self._stamp_ns = -1
         self._came_ns = -1
         self._changed_ns = -1
         self._disorder = -1
 
-    def check(self, stamp_ns: int, disorder: int, moment: TickContext) -> Verdict:
+    def check(self, stamp_ns: int, disorder: int, context: TickContext) -> Verdict:
         """
-        Judge the newest sample.
+        Check the newest sample.
 
-        :param disorder: how many samples so far were older than the one before them.
+        :param disorder: number of samples so far that were older than the one before them.
         """
         if stamp_ns != self._stamp_ns or self._came_ns < 0:
             self._stamp_ns = stamp_ns
-            self._came_ns = moment.now_ns
-        verdict = self._age(moment)
+            self._came_ns = context.now_ns
+        verdict = self._check_age(context)
         if verdict is not OK:
             return verdict
-        # Finite only if every number is, and the same only if (nearly always) none has changed.
+        # The sum is finite only if every number is; if it is unchanged, (nearly always) all are.
         total = float(self._values.dot(self._values))
         if not total < TOO_LARGE:
-            return self._not_finite()
-        if total != self._last_sum or not moment.running or self._may_rest:
+            return self._finite_fault()
+        if total != self._last_sum or not context.running or self._may_be_constant:
             self._last_sum = total
             self._changed_ns = self._came_ns
-        elif self._came_ns - self._changed_ns > self._tunables.frozen_timeout * 1e9:
-            verdict = self._frozen()
+        elif self._came_ns - self._changed_ns > self._live.frozen_timeout * 1e9:
+            verdict = self._frozen_fault()
         if verdict is OK and disorder != self._disorder >= 0:
             verdict = warn(
                 'order',
@@ -111,18 +107,18 @@ class SampleGuard:
         self._disorder = disorder
         return verdict
 
-    def _age(self, moment: TickContext) -> Verdict:
+    def _check_age(self, context: TickContext) -> Verdict:
         if not self._stamp_ns:
             return fault('stale', f'no message yet on {self.source}')
-        tunables = self._tunables
-        limit = tunables.stale_timeout * 1e9
-        silent = moment.now_ns - self._came_ns
-        age = moment.stamp_now_ns - self._stamp_ns if moment.stamps_hold else silent
+        live = self._live
+        limit = live.stale_timeout * 1e9
+        silent = context.now_ns - self._came_ns
+        age = context.stamp_now_ns - self._stamp_ns if context.stamps_hold else silent
         if silent > limit and age < silent:
             age = silent
         if age > limit:
-            # By its stamp a source that stopped is too old a little before it is too silent.
-            late = (
+            # A source that stopped is too old by its stamp a little before it is by its arrival.
+            hint = (
                 ''
                 if silent > limit / 2
                 else '; samples arrive, so they are held up, or the clocks of the hosts differ'
@@ -130,9 +126,9 @@ class SampleGuard:
             return fault(
                 'stale',
                 f'{self.source} is stale: the newest sample is {age / 1e6:.0f} ms old, '
-                f'at most {limit / 1e6:.0f} ms are accepted{late}',
+                f'at most {limit / 1e6:.0f} ms are accepted{hint}',
             )
-        if age < -tunables.clock_tolerance * 1e9:
+        if age < -live.clock_tolerance * 1e9:
             return fault(
                 'future',
                 f'{self.source} is stamped {-age / 1e6:.0f} ms in the future: the clocks of the '
@@ -140,7 +136,7 @@ class SampleGuard:
             )
         return OK
 
-    def _not_finite(self) -> Verdict:
+    def _finite_fault(self) -> Verdict:
         bad = np.flatnonzero(~np.isfinite(self._values))
         if not bad.size:
             first = int(np.abs(self._values).argmax())
@@ -155,8 +151,8 @@ class SampleGuard:
             f'{self.source}: {self._names[first]} is {self._values[first]}, not a finite number',
         )
 
-    def _frozen(self) -> Verdict:
-        limit = self._tunables.frozen_timeout
+    def _frozen_fault(self) -> Verdict:
+        limit = self._live.frozen_timeout
         if not limit:
             return OK
         return fault(
@@ -168,34 +164,34 @@ class SampleGuard:
 
 class ClockGuard:
     """
-    Watches the two clocks a tick lives by.
+    Checks the control clock and the clock of the stamps.
 
-    A jump of the stamps' clock (somebody set the time) is warned about, and stamps are not judged
-    until samples from after it can be there. A control clock that goes back is a fault: ramps and
-    watchdogs would wait for the past.
+    A jump of the stamps' clock (somebody set the time) is a warning, and stamps are not checked
+    until samples from after it can have arrived. A control clock that goes back is a fault: ramps
+    and time-outs would stop.
     """
 
     JUMP_NS = 100_000_000
-    """Smaller ones pass for the time between reading two clocks on a busy machine."""
+    """Smaller differences may be the time between two clock readings on a busy machine."""
 
-    def __init__(self, tunables: LiveSettings) -> None:
-        self._tunables = tunables
+    def __init__(self, live: LiveSettings) -> None:
+        self._live = live
         self.restart()
 
     def restart(self) -> None:
-        """Forget what came before: a new session begins."""
+        """Reset the state: a new session begins."""
         self._now_ns = -1
         self._offset_ns = 0
         self._hold_until_ns = -1
 
-    def check(self, moment: TickContext) -> Verdict:
-        """Judge the clocks, and set `moment.stamps_hold`."""
-        now_ns = moment.now_ns
-        offset_ns = moment.stamp_now_ns - now_ns
+    def check(self, context: TickContext) -> Verdict:
+        """Check the clocks, and set `context.stamps_hold`."""
+        now_ns = context.now_ns
+        offset_ns = context.stamp_now_ns - now_ns
         first = self._now_ns < 0
         back_ns, jump_ns = self._now_ns - now_ns, offset_ns - self._offset_ns
         self._now_ns, self._offset_ns = now_ns, offset_ns
-        moment.stamps_hold = now_ns > self._hold_until_ns
+        context.stamps_hold = now_ns > self._hold_until_ns
         if first:
             return OK
         if back_ns > 0:
@@ -205,7 +201,7 @@ class ClockGuard:
                 'publisher of /clock?',
             )
         if abs(jump_ns) > self.JUMP_NS:
-            self._hold_until_ns = now_ns + round(self._tunables.stale_timeout * 1e9)
-            moment.stamps_hold = False
+            self._hold_until_ns = now_ns + round(self._live.stale_timeout * 1e9)
+            context.stamps_hold = False
             return warn('clock', f'the clock of the stamps jumped by {jump_ns / 1e9:+.3f} s')
         return OK

@@ -1,8 +1,7 @@
 """Limits on the targets that are sent: low-pass, slew, torque band, position limits, in order.
 
-Without this module a policy's wildest output would be a joint's next torque. What comes out is
-always finite and within the joint limits; the slew limit holds unless a later limit forced the
-target further, which is counted.
+The result is always finite and within the joint limits. The slew limit holds unless a later limit
+moves the target further, which is counted (slew_broken).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.settings import LiveSettings
 
 NO_STIFFNESS = 1e-6
-"""Nm/rad: a joint with less has none. The band divides by it, and must not overflow."""
+"""Nm/rad; below it a joint has no torque band, whose width would overflow in the division."""
 
 SLEW = Verdict(Level.LIMIT, 'slew', 'a target was slowed down to target_slew')
 TORQUE = Verdict(Level.LIMIT, 'torque', 'a target asked for more than the torque limit')
@@ -30,7 +29,7 @@ SLEW_BROKEN = Verdict(
 
 
 class Limits(Protocol):
-    """The part of a robot that the limits need; a replay has it from run.json."""
+    """What TargetLimiter needs of a robot; a replay reads it from run.json."""
 
     @property
     def joint_names(self) -> Sequence[str]:
@@ -47,16 +46,16 @@ class Limits(Protocol):
 
 class TargetLimiter:
     """
-    Brings targets [N] (rad, robot joint order) within what the robot can take.
+    Limits targets [N] (rad, robot joint order).
 
-    The torque band is that of a PD drive, torque = kp (target - q) - kd qd: the targets for which
-    it stays within `torque_band` of the joint's limit, here and now: q + (kd qd +- limit) / kp. A
-    target is brought in towards the joint, never past it: where the damping alone takes up the
-    limit, the stiffness must not be turned against it. A joint without stiffness has no band.
+    The torque band of a PD drive, torque = kp (target - q) - kd qd, holds the targets for which
+    the torque stays within `torque_band` of the joint's limit now: q + (kd qd +- limit) / kp. A
+    target is moved towards the joint position, never past it: where the damping alone reaches the
+    limit, the stiffness must not act against it. A joint without stiffness has no band.
 
     :ivar lower, upper: the joint limits [N], rad.
-    :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad: what
-        a replay needs to begin at that step.
+    :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad; a
+        replay that begins at that step needs them.
     """
 
     def __init__(
@@ -64,19 +63,19 @@ class TargetLimiter:
         robot: Limits,
         gains: tuple[Float64, Float64, Float64],
         period_s: float,
-        tunables: LiveSettings,
+        live: LiveSettings,
     ) -> None:
         """:param gains: kp, kd and torque limits [N] that the policy was trained with."""
         n = len(robot.joint_names)
         self.lower, self.upper = robot.lower, robot.upper
         self._kp, self._kd, self._torque = gains
         self._period_s = period_s
-        self._tunables = tunables
+        self._live = live
         self._state = np.zeros((2, n))
         self._last, self._smooth = self._state
         self.before = np.zeros((2, n))
         self._scratch = np.zeros(n)
-        # As the log has them, or a replay could not repeat the torque band to the bit.
+        # float32 as in the step log, so that a replay repeats the torque band to the bit.
         self._position = np.zeros(n, dtype=np.float32)
         self._velocity = np.zeros(n, dtype=np.float32)
         self._slew_low, self._slew_high = np.zeros(n), np.zeros(n)
@@ -88,26 +87,26 @@ class TargetLimiter:
         self.retune(1.0, 1.0)
 
     def retune(self, kp_factor: float, kd_factor: float) -> None:
-        """Take the settings as they now stand, and the gain factors in force."""
-        tunables = self._tunables
+        """Take over changed settings, and the gain factors in force."""
+        live = self._live
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor
-        stiff = (kp > NO_STIFFNESS) & (tunables.torque_band > 0.0)
+        stiff = (kp > NO_STIFFNESS) & (live.torque_band > 0.0)
         self._band.fill(math.inf)
-        np.divide(self._torque * tunables.torque_band, kp, out=self._band, where=stiff)
+        np.divide(self._torque * live.torque_band, kp, out=self._band, where=stiff)
         self._band_per_speed.fill(0.0)
         np.divide(kd, kp, out=self._band_per_speed, where=stiff)
-        self._step = tunables.target_slew * self._period_s
-        corner = tunables.target_lowpass
+        self._step = live.target_slew * self._period_s
+        corner = live.target_lowpass
         # First order, exact for a target held over a period.
         self._share = 1.0 - math.exp(-math.tau * corner * self._period_s) if corner else 1.0
 
     def resume(self, before: Float64) -> None:
-        """Go on from a recorded `before`."""
+        """Continue from a recorded `before`."""
         self._state[:] = before
 
     def restart(self, pose: Float64) -> None:
-        """Begin at a pose [N], rad: what the next target is compared with."""
+        """Begin at a pose [N], rad, with which the next target is compared."""
         self._last[:] = pose
         self._smooth[:] = pose
 
@@ -115,9 +114,9 @@ class TargetLimiter:
         """
         Limit `target` in place, given the measured position and velocity [N].
 
-        :return: what was limited; empty when nothing was.
+        :return: which limits moved a target.
         """
-        # fmax and fmin pass a NaN bound over: an absurd measurement must not become a target.
+        # fmax and fmin ignore a NaN bound, so that an absurd measurement does not become a target.
         self.before[:] = self._state
         self._position[:] = position
         self._velocity[:] = velocity
@@ -145,7 +144,7 @@ class TargetLimiter:
         return found
 
     def _limit(self, target: Float64) -> tuple[Verdict, ...]:
-        """One limit after the other; a later one wins, and makes an earlier one unnecessary."""
+        """Apply the limits in order; a later one wins, and may make an earlier one unnecessary."""
         found = []
         without_slew = np.fmin(np.fmax(target, self._band_low), self._band_high)
         np.clip(without_slew, self.lower, self.upper, out=without_slew)
@@ -161,7 +160,7 @@ class TargetLimiter:
                 found.append(verdict)
         if SLEW in found and (without_slew == target).all():
             found.remove(SLEW)
-        # Compared exactly: within the slew limit nothing was moved by rounding.
+        # An exact comparison is right: rounding does not move a target that is within the limit.
         if (target < self._slew_low).any() or (target > self._slew_high).any():
             found.append(SLEW_BROKEN)
         return tuple(found)

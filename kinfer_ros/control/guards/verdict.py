@@ -1,8 +1,4 @@
-"""The answer of a guard, and the tally of all answers.
-
-Without this module every guard would report in its own way, and nobody could say afterwards which
-one had been on the verge for how long.
-"""
+"""Verdict: the result of a guard. GUARDS: all by name. GuardStats: counts of all verdicts."""
 
 from __future__ import annotations
 
@@ -13,20 +9,20 @@ from typing import TypedDict
 
 
 class Level(IntEnum):
-    """How bad it is."""
+    """Severity of a verdict."""
 
     OK = 0
     LIMIT = 1
-    """Something was brought within bounds; the robot goes on."""
+    """A value was brought within its limits; the robot continues."""
     WARN = 2
-    """Not acted upon, but a person should look."""
+    """No action, but a person should look."""
     FAULT = 3
     """The robot is damped, latched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a guard says; `text` has what was found, what is accepted, and what to do."""
+    """Result of a guard; `text` says what was found, what is accepted, and what to do."""
 
     level: Level
     guard: str = ''
@@ -72,11 +68,11 @@ GUARDS = {
     'slew_broken': 'a later limit moved a target further than the slew limit allows',
     'shell': 'a cause outside the control loop (bridge, lockstep, command source)',
 }
-"""Every guard by its name, and what it has found when it speaks; docs/modes.md has all of it."""
+"""Every guard by name, with what its verdict means; details are in docs/modes.md."""
 
 
 class GuardState(TypedDict):
-    """What one guard has found since the controller was built, and what it says now."""
+    """Counts of one guard since the controller was built, and its text now."""
 
     limits: int
     warns: int
@@ -88,9 +84,9 @@ class GuardStats:
     """
     Counts the verdicts of all guards by name.
 
-    A warning is said when it begins, not in every tick; limits and faults are said always.
+    A warning is an event only in the tick in which it begins; a limit is one in every tick.
 
-    :ivar said: what is new in this tick, in words.
+    :ivar said: events of this tick.
     """
 
     def __init__(self) -> None:
@@ -98,18 +94,18 @@ class GuardStats:
         self._counts = {name: [0, 0, 0, 0] for name in GUARDS}
         self._texts = dict.fromkeys(GUARDS, '')
         self._warned = dict.fromkeys(GUARDS, False)
-        self._speaking: dict[str, bool] = {}
+        self._active: dict[str, bool] = {}
 
     def say(self, text: str) -> None:
-        """Put a line of its own into this tick's record."""
+        """Add an event to this tick."""
         self.said.append(text)
 
     def note(self, verdict: Verdict) -> None:
         """Count a verdict that is not OK."""
         name, level = verdict.guard, verdict.level
         self._counts[name][level] += 1
-        new = name not in self._speaking
-        self._speaking[name] = True
+        new = name not in self._active
+        self._active[name] = True
         self._texts[name] = verdict.text
         self._warned[name] = level is Level.WARN
         if level is Level.LIMIT:
@@ -118,7 +114,7 @@ class GuardStats:
             self.said.append(f'warning {name}: {verdict.text}')
 
     def take_events(self) -> Sequence[str]:
-        """End the tick: :return: what is new in it, in a list of its own that a log may keep."""
+        """End the tick; :return: its events, in a new list that a log may keep."""
         self.end_tick()
         if not self.said:
             return ()
@@ -126,31 +122,31 @@ class GuardStats:
         return events
 
     def end_tick(self) -> None:
-        """Forget what guards said that were silent in this tick."""
-        if not self._speaking:
+        """Clear the texts of guards that had no verdict in this tick."""
+        if not self._active:
             return
-        for name in [name for name, heard in self._speaking.items() if not heard]:
-            del self._speaking[name]
+        for name in [name for name, active in self._active.items() if not active]:
+            del self._active[name]
             self._texts[name] = ''
-        for name in self._speaking:
-            self._speaking[name] = False
+        for name in self._active:
+            self._active[name] = False
 
     def count(self, name: str, level: Level) -> int:
-        """How often a guard gave a verdict of that level."""
+        """:return: number of verdicts of a guard at that level."""
         return self._counts[name][level]
 
     def warnings(self) -> list[str]:
-        """What guards warn of now; limits and faults are told elsewhere."""
-        return [f'{name}: {self._texts[name]}' for name in self._speaking if self._warned[name]]
+        """:return: the warnings now; limits and faults are reported elsewhere."""
+        return [f'{name}: {self._texts[name]}' for name in self._active if self._warned[name]]
 
     def state(self) -> dict[str, GuardState]:
-        """Every guard's counts and what it says now, for diagnostics and the black box."""
+        """:return: counts and text of every guard, for diagnostics and the black box."""
         return {
             name: {
                 'limits': counts[Level.LIMIT],
                 'warns': counts[Level.WARN],
                 'faults': counts[Level.FAULT],
-                'now': self._texts[name] if name in self._speaking else '',
+                'now': self._texts[name] if name in self._active else '',
             }
             for name, counts in self._counts.items()
         }

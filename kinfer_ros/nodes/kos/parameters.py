@@ -1,7 +1,4 @@
-"""The parameters of the KOS bridge, and their values as one object.
-
-Without this module `ros2 param describe` would say nothing of them.
-"""
+"""The parameters of the KOS bridge, and their values as one object."""
 
 from __future__ import annotations
 
@@ -19,106 +16,55 @@ from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.options import check_connection
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.nodes.policy.parameters import Declared
-from kinfer_ros.nodes.policy.parameters import declare
-from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.parameters import Declared
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
-from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import declare
+from kinfer_ros.ros.parameters import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import value
 
 KOS_PARAMETERS = (
-    Declared(
-        'robot',
-        'kbot',
-        'Robot: a name in config/robots, or the path of a YAML; its joints need ids.',
-        read_only=True,
-    ),
-    Declared('kos_host', '127.0.0.1', 'Host name or address of the KOS server.', read_only=True),
-    Declared('kos_port', 50051, 'Port of the KOS server.', 1, 65535, read_only=True),
-    Declared(
-        'backend',
-        AUTO,
-        'What the KOS server is: kos-kbot, kos-zbot, kos-sim, or auto, which goes by the robot '
-        '(zbot: kos-zbot, else kos-kbot).',
-        read_only=True,
-    ),
-    Declared(
-        'gyro_unit',
-        AUTO,
-        "What the gyro gives a second: rad, deg, or auto, which takes the robot YAML's.",
-        read_only=True,
-    ),
-    Declared(
-        'sensor_rate',
-        200.0,
-        'Hz. Reads of joints and IMU a second; 0: as fast as the server answers.',
-        0.0,
-        2000.0,
-        read_only=True,
-    ),
-    Declared(
-        'phase_lead',
-        0.0,
-        's. Time the reads so that one begins this long before the next command is due: the '
-        'policy then finds it fresh. 0: no particular phase.',
-        0.0,
-        1.0,
-        read_only=True,
-    ),
-    Declared(
-        'kos_timeout',
-        0.1,
-        's. Deadline of each read and command.',
-        0.001,
-        10.0,
-        read_only=True,
-    ),
-    Declared(
-        'kos_configure_timeout',
-        1.0,
-        's. Deadline of the configuration of an actuator; all are configured at once.',
-        0.001,
-        10.0,
-        read_only=True,
-    ),
-    Declared(
-        'lost_timeout',
-        0.5,
-        's. Time without a whole sample of the joints after which the robot counts as lost: '
-        'damped, or disabled where it cannot be reached.',
-        0.01,
-        60.0,
-        read_only=True,
-    ),
-    Declared(
-        'ramp_time',
-        1.0,
-        's. Time in which the stiffness is taken away before the torque goes off.',
-        0.0,
-        2.0,
-        read_only=True,
-    ),
-    Declared(
-        'auto_enable',
-        False,
-        'Switch the torque on at the first connection, without ~/enable. For simulated robots.',
-        read_only=True,
-    ),
-    Declared('kos_tls', False, 'Use TLS.', read_only=True),
-    Declared('kos_tls_ca', '', 'PEM file with the certificates to trust.', read_only=True),
-    Declared('kos_tls_cert', '', 'PEM file with our certificate.', read_only=True),
-    Declared('kos_tls_key', '', 'PEM file with its key.', read_only=True),
-    Declared(
-        'kos_tls_name', '', "Name in the server's certificate, if not kos_host.", read_only=True
-    ),
-    Declared(
-        'command_timeout',
-        0.5,
-        's. Silence after which the joints are damped.',
-        0.001,
-        60.0,
-    ),
-)
+    Declared('robot', 'kbot', '',
+             'Robot: a name in config/robots, or the path of a YAML; its joints need ids.',
+             read_only=True),
+    Declared('kos_host', '127.0.0.1', '',
+             'Host name or address of the KOS server.', read_only=True),
+    Declared('kos_port', 50051, '', 'Port of the KOS server.', 1, 65535, read_only=True),
+    Declared('backend', AUTO, '',
+             'Kind of KOS server: kos-kbot, kos-zbot, kos-sim, or auto: by the robot (zbot: '
+             'kos-zbot, else kos-kbot).', read_only=True),
+    Declared('gyro_unit', AUTO, '',
+             "Angle unit of the gyro: rad, deg, or auto: the robot YAML's.", read_only=True),
+    Declared('sensor_rate', 200.0, 'Hz',
+             'Rate of reads of joints and IMU; 0: as fast as the server answers.',
+             0.0, 2000.0, read_only=True),
+    Declared('phase_lead', 0.0, 's',
+             'Each read begins this long before the next command is due, so that the policy gets '
+             'a fresh sample; 0: no particular phase.', 0.0, 1.0, read_only=True),
+    Declared('kos_timeout', 0.1, 's',
+             'Deadline of each read and command.', 0.001, 10.0, read_only=True),
+    Declared('kos_configure_timeout', 1.0, 's',
+             'Deadline of the configuration of all actuators, which are configured at once.',
+             0.001, 10.0, read_only=True),
+    Declared('lost_timeout', 0.5, 's',
+             'Time without a whole sample of the joints after which the robot is lost: damped, or '
+             'disabled where it cannot be reached.', 0.01, 60.0, read_only=True),
+    Declared('ramp_time', 1.0, 's',
+             'Time in which the stiffness is reduced to zero before the torque goes off.',
+             0.0, 2.0, read_only=True),
+    Declared('auto_enable', False, '',
+             'Switch the torque on at the first connection, without ~/enable. For simulated '
+             'robots.', read_only=True),
+    Declared('kos_tls', False, '', 'Use TLS.', read_only=True),
+    Declared('kos_tls_ca', '', '', 'PEM file with the trusted certificates.', read_only=True),
+    Declared('kos_tls_cert', '', '',
+             'PEM file with the certificate of this client.', read_only=True),
+    Declared('kos_tls_key', '', '', 'PEM file with the key of kos_tls_cert.', read_only=True),
+    Declared('kos_tls_name', '', '',
+             "Name in the server's certificate, if not kos_host.", read_only=True),
+    Declared('command_timeout', 0.5, 's',
+             'Time without a command after which the joints are damped.', 0.001, 60.0),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""The parameters of the MuJoCo bridge, and their values as one object.
-
-Without this module `ros2 param describe` would say nothing of them.
-"""
+"""The parameters of the MuJoCo bridge, and their values as one object."""
 
 from __future__ import annotations
 
@@ -16,172 +13,72 @@ from kinfer_ros.bridges.mujoco.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.pacer import Timing
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.nodes.policy.parameters import Declared
-from kinfer_ros.nodes.policy.parameters import declare
-from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.parameters import Declared
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
-from kinfer_ros.ros.overrides import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import declare
+from kinfer_ros.ros.parameters import refuse_misspelt_parameters
+from kinfer_ros.ros.parameters import value
 
 MUJOCO_PARAMETERS = (
-    Declared(
-        'robot',
-        'biped',
-        'Robot: a name in config/robots, or the path of a YAML.',
-        read_only=True,
-    ),
-    Declared('mjcf', '', "MuJoCo model, in place of the robot YAML's.", read_only=True),
-    Declared('seed', 0, 'Seed of all that is drawn.', 0, 2**31 - 1, read_only=True),
-    Declared(
-        'physics_rate',
-        0.0,
-        "Hz. Physics steps a second; 0 takes the MuJoCo model's own.",
-        0.0,
-        100000.0,
-        read_only=True,
-    ),
-    Declared(
-        'sensor_rate',
-        0.0,
-        'Hz. Samples a second; 0 takes one for each physics step. In lockstep there is one for '
-        'each control period.',
-        0.0,
-        10000.0,
-        read_only=True,
-    ),
-    Declared(
-        'control_rate',
-        50.0,
-        'Hz. Lockstep waits for a command at each of these periods; simulated time begins at one '
-        'of them.',
-        0.1,
-        10000.0,
-        read_only=True,
-    ),
-    Declared(
-        'lockstep',
-        False,
-        'Stop at each control period until the command for it has come: the same commands give '
-        'the same run, to the bit.',
-        read_only=True,
-    ),
-    Declared(
-        'publish_clock',
-        False,
-        'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. Without '
-        'it, use_sim_time makes the simulation follow the /clock of another publisher.',
-        read_only=True,
-    ),
-    Declared(
-        'imu_orientation_noise',
-        0.0,
-        'rad. Standard deviation of the noise on the orientation.',
-        0.0,
-        1.0,
-        read_only=True,
-    ),
-    Declared(
-        'imu_gyro_noise',
-        0.0,
-        'rad/s. Standard deviation of the noise on the angular velocity.',
-        0.0,
-        10.0,
-        read_only=True,
-    ),
-    Declared(
-        'imu_accel_noise',
-        0.0,
-        'm/s^2. Standard deviation of the noise on the specific force.',
-        0.0,
-        100.0,
-        read_only=True,
-    ),
-    Declared(
-        'friction',
-        1.0,
-        'Factor on the sliding friction of everything that touches.',
-        0.0,
-        10.0,
-        read_only=True,
-    ),
-    Declared(
-        'payload',
-        0.0,
-        "Share of the robot's mass that is added to its base.",
-        0.0,
-        10.0,
-        read_only=True,
-    ),
-    Declared(
-        'torque',
-        1.0,
-        'Share of its torque limit that a joint can give.',
-        0.0,
-        10.0,
-        read_only=True,
-    ),
-    Declared(
-        'gain_error',
-        0.0,
-        'Share by which kp and kd of each joint are off, at most, either way; drawn.',
-        0.0,
-        1.0,
-        read_only=True,
-    ),
-    Declared(
-        'joint_zero_error',
-        0.0,
-        'rad. By which each encoder is off, at most, either way; drawn.',
-        0.0,
-        1.0,
-        read_only=True,
-    ),
-    Declared(
-        'joint_position_noise',
-        0.0,
-        'rad. Standard deviation of the noise on the joint positions.',
-        0.0,
-        1.0,
-        read_only=True,
-    ),
-    Declared(
-        'joint_velocity_noise',
-        0.0,
-        'rad/s. Standard deviation of the noise on the joint velocities.',
-        0.0,
-        100.0,
-        read_only=True,
-    ),
-    Declared(
-        'command_delay',
-        [0.0, 0.0],
-        's of simulated time from a command to the motors: shortest and longest; drawn for each.',
-        read_only=True,
-    ),
-    Declared(
-        'command_drop',
-        0.0,
-        'Probability that a command is lost on its way to the motors.',
-        0.0,
-        1.0,
-        read_only=True,
-    ),
-    Declared('viewer', False, 'Open a window.', read_only=True),
-    Declared('video', '', 'Film the robot to this .mp4 file.', read_only=True),
-    Declared(
-        'command_timeout',
-        0.5,
-        's. Silence after which the joints are damped. Not used in lockstep.',
-        0.001,
-        60.0,
-    ),
-    Declared('paused', False, 'Stop simulated time; the service ~/pause does the same.'),
-    Declared(
-        'push',
-        [0.0, 0.0, 0.0],
-        'm/s in the world. Setting it adds this velocity to the base, once.',
-    ),
-)
+    Declared('robot', 'biped', '',
+             'Robot: a name in config/robots, or the path of a YAML.', read_only=True),
+    Declared('mjcf', '', '', "MuJoCo model, in place of the robot YAML's.", read_only=True),
+    Declared('seed', 0, '', 'Seed of all random numbers.', 0, 2**31 - 1, read_only=True),
+    Declared('physics_rate', 0.0, 'Hz',
+             "Rate of physics steps; 0: the MuJoCo model's own.", 0.0, 100000.0, read_only=True),
+    Declared('sensor_rate', 0.0, 'Hz',
+             'Rate of samples; 0: one for each physics step. In lockstep there is one for each '
+             'control period.', 0.0, 10000.0, read_only=True),
+    Declared('control_rate', 50.0, 'Hz',
+             'Rate of the control periods: lockstep waits for a command at each, and simulated '
+             'time begins at one.', 0.1, 10000.0, read_only=True),
+    Declared('lockstep', False, '',
+             'Wait at each control period for its command: the same commands give the same run, '
+             'to the bit.', read_only=True),
+    Declared('publish_clock', False, '',
+             'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. '
+             'Without it, use_sim_time makes the simulation follow the /clock of another '
+             'publisher.', read_only=True),
+    Declared('imu_orientation_noise', 0.0, 'rad',
+             'Standard deviation of the noise on the orientation.', 0.0, 1.0, read_only=True),
+    Declared('imu_gyro_noise', 0.0, 'rad/s',
+             'Standard deviation of the noise on the angular velocity.',
+             0.0, 10.0, read_only=True),
+    Declared('imu_accel_noise', 0.0, 'm/s^2',
+             'Standard deviation of the noise on the specific force.', 0.0, 100.0, read_only=True),
+    Declared('friction', 1.0, '',
+             'Factor on the sliding friction of all contacts.', 0.0, 10.0, read_only=True),
+    Declared('payload', 0.0, '',
+             "Mass added to the base, as a share of the robot's mass.", 0.0, 10.0, read_only=True),
+    Declared('torque', 1.0, '',
+             'Share of its torque limit that a joint can reach.', 0.0, 10.0, read_only=True),
+    Declared('gain_error', 0.0, '',
+             "Largest relative error of a joint's kp and kd, either way, drawn at random.",
+             0.0, 1.0, read_only=True),
+    Declared('joint_zero_error', 0.0, 'rad',
+             'Largest offset of each encoder, either way, drawn at random.',
+             0.0, 1.0, read_only=True),
+    Declared('joint_position_noise', 0.0, 'rad',
+             'Standard deviation of the noise on the joint positions.', 0.0, 1.0, read_only=True),
+    Declared('joint_velocity_noise', 0.0, 'rad/s',
+             'Standard deviation of the noise on the joint velocities.',
+             0.0, 100.0, read_only=True),
+    Declared('command_delay', [0.0, 0.0], 's',
+             'Shortest and longest delay from a command to the motors, in simulated time; drawn '
+             'at random for each command.', read_only=True),
+    Declared('command_drop', 0.0, '',
+             'Probability that a command is lost on its way to the motors.',
+             0.0, 1.0, read_only=True),
+    Declared('viewer', False, '', 'Open a window.', read_only=True),
+    Declared('video', '', '', 'Film the robot to this .mp4 file.', read_only=True),
+    Declared('command_timeout', 0.5, 's',
+             'Time without a command after which the joints are damped. Not used in lockstep.',
+             0.001, 60.0),
+    Declared('paused', False, '', 'Stop simulated time; the service ~/pause does the same.'),
+    Declared('push', [0.0, 0.0, 0.0], 'm/s',
+             'Setting it adds this velocity (world frame) to the base, once.'),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from kinfer_ros.control.time_base import RealTime
 from kinfer_ros.control.time_base import SimTime
 from kinfer_ros.nodes.policy.control_timer import ControlTimer
 from kinfer_ros.nodes.policy.operator import Operator
-from kinfer_ros.nodes.policy.parameters import value
 from kinfer_ros.nodes.policy.robot_link import RobotLink
 from kinfer_ros.ros.clocks import Clocks
+from kinfer_ros.ros.parameters import value
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
 

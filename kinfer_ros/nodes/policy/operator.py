@@ -14,7 +14,7 @@ from sensor_msgs.msg import Joy
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.joystick import Joystick
 from kinfer_ros.control.modes import STIFF
-from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import ignore

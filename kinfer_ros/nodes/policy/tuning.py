@@ -8,8 +8,8 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
 from kinfer_ros.control.tuning import Tuning
-from kinfer_ros.nodes.policy.parameters import STRUCTURE
-from kinfer_ros.nodes.policy.parameters import value
+from kinfer_ros.ros.parameters import value
+from kinfer_ros.run.parameters import STRUCTURE
 
 SETTABLE = ('model', 'spec')
 """Of STRUCTURE what can be set while active: it takes effect with ~/load_model."""

@@ -102,7 +102,7 @@ def test_the_parameters_describe_themselves(
         request = DescribeParameters.Request(names=['stale_timeout', 'model', 'lockstep'])
         found = client.call(DescribeParameters, 'policy_node/describe_parameters', request)
     stale, model, lockstep = found.descriptors
-    assert 's. Sensor samples older' in stale.description
+    assert 's. A sensor sample older' in stale.description
     assert stale.floating_point_range[0].to_value == 10.0
     assert '.kinfer' in model.description
     assert lockstep.read_only
