@@ -17,17 +17,6 @@ NEED_ROS = (
     'nodes',
     'ros',
     'system',
-    # Through helpers.recorded, whose run session imports nodes/:
-    'analysis/test_log_parts.py',
-    'analysis/test_replay.py',
-    'analysis/test_replay_earlier.py',
-    'analysis/test_report.py',
-    'analysis/test_series.py',
-    'cli/runs/test_export.py',
-    'cli/runs/test_plot.py',
-    'cli/runs/test_record_commands.py',
-    'cli/runs/test_replay_command.py',
-    'run/test_step_schema.py',
     'test_doc_commands.py',
 )
 """Folders and files whose tests need ROS 2; a single test elsewhere has the mark `ros` itself."""

@@ -116,6 +116,7 @@ def test_two_minutes_replay_in_under_4_s(copy):
     assert time.process_time() - begin < 4.0
 
 
+@pytest.mark.ros
 def test_a_run_without_a_bag_cannot_be_replayed_from_it(copy, capsys):
     """One line, exit code 2."""
     assert main(['replay', '--bag', str(copy)]) == 2
