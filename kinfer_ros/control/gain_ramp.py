@@ -21,11 +21,11 @@ class GainRamp:
     kp_factor: float
     kd_factor: float
 
-    def approach(self, tunables: LiveSettings, step: float) -> bool:
+    def approach(self, live: LiveSettings, step: float) -> bool:
         """Move each factor by at most `step`; :return: whether a gain factor moved."""
-        self.action_scale = _towards(self.action_scale, tunables.action_scale, step)
-        kp = _towards(self.kp_factor, tunables.kp_factor, step)
-        kd = _towards(self.kd_factor, tunables.kd_factor, step)
+        self.action_scale = _towards(self.action_scale, live.action_scale, step)
+        kp = _towards(self.kp_factor, live.kp_factor, step)
+        kd = _towards(self.kd_factor, live.kd_factor, step)
         moved = (kp, kd) != (self.kp_factor, self.kd_factor)
         self.kp_factor, self.kd_factor = kp, kd
         return moved
