@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
-from kinfer_ros.control.assembly import check
+from kinfer_ros.control.assembly import check_fit
 from kinfer_ros.control.assembly import start_pose
 from kinfer_ros.control.command import HEADING
 from kinfer_ros.control.command import NAMED_ENTRIES
@@ -166,7 +166,7 @@ def _check_sources(contract: Contract, robot: Robot) -> list[Row]:
 def _check_limits(contract: Contract, robot: Robot) -> Row:
     """Check that the start pose and the gains are within the robot's limits."""
     try:
-        check(contract, robot)
+        check_fit(contract, robot)
     except ContractError as error:
         found = '; '.join(line.strip() for line in str(error).splitlines()[1:])
         return Row('limits', FAIL, found, '', f'check {robot.path} and the policy')

@@ -1,6 +1,6 @@
-"""Holds a policy against a robot and builds the controller that joins them.
+"""Checks that a policy fits a robot, and builds their controller.
 
-Everything that does not fit is reported at once, before anything moves.
+All that does not fit is reported at once, before anything moves.
 """
 
 from __future__ import annotations
@@ -28,28 +28,26 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 
 DEFAULT_RATE_HZ = 50.0
-"""kinfer's convention for a file that names no control rate."""
+"""kinfer's default for a file without a control rate."""
 
 
-def check(contract: Contract, robot: Robot) -> None:
+def check_fit(contract: Contract, robot: Robot) -> None:
     """
-    Hold the contract against the robot.
+    Check the contract against the robot.
 
     :raises ContractError: with every joint, gain and pose that does not fit.
     """
+    misfit = f'{contract.path} does not fit the robot {robot.name} ({robot.path})'
     missing = [name for name in contract.joint_names if name not in robot.joint_names]
     if missing:
         raise ContractError(
-            f'{contract.path} does not fit the robot {robot.name} ({robot.path}): the robot lacks '
-            f'the joints {missing}; the policy has {list(contract.joint_names)}, '
+            f'{misfit}: the robot lacks the joints {missing}; '
+            f'the policy has {list(contract.joint_names)}, '
             f'the robot has {list(robot.joint_names)}'
         )
     problems = _pose_problems(contract, robot) + _gain_problems(contract, robot)
     if problems:
-        listed = '\n  '.join(problems)
-        raise ContractError(
-            f'{contract.path} does not fit the robot {robot.name} ({robot.path}):\n  {listed}'
-        )
+        raise ContractError('\n  '.join([f'{misfit}:', *problems]))
 
 
 def _pose_problems(contract: Contract, robot: Robot) -> list[str]:
@@ -62,22 +60,22 @@ def _pose_problems(contract: Contract, robot: Robot) -> list[str]:
 
 
 def _gain_problems(contract: Contract, robot: Robot) -> list[str]:
-    asked = gains(contract, robot)
-    hard = (('kp', robot.kp_max), ('kd', robot.kd_max), ('torque_limit', robot.torque_limit))
-    problems = []
-    for key, most in hard:
-        values = getattr(asked, key)
-        for name, value, limit in zip(robot.joint_names, values, most, strict=True):
-            if not 0.0 <= value <= limit * (1 + 1e-6):
-                problems.append(
-                    f'{key} of {name}: the policy was trained with {value:g}, '
-                    f'the robot YAML allows 0 to {limit:g}'
-                )
-    return problems
+    requested = gains(contract, robot)
+    return [
+        f'{key} of {name}: the policy was trained with {value:g}, '
+        f'the robot YAML allows 0 to {limit:g}'
+        for key, values, limits in (
+            ('kp', requested.kp, robot.kp_max),
+            ('kd', requested.kd, robot.kd_max),
+            ('torque_limit', requested.torque_limit, robot.torque_limit),
+        )
+        for name, value, limit in zip(robot.joint_names, values, limits, strict=True)
+        if not 0.0 <= value <= limit * (1 + 1e-6)
+    ]
 
 
 def start_pose(contract: Contract, robot: Robot) -> Float64:
-    """Pose [N] rad to start from, robot order: the policy's joint biases, else the home pose."""
+    """Return the start pose [N] rad, robot order: the policy's joint biases, else home."""
     return overlay(robot.home, contract.joint_biases, contract, robot)
 
 
@@ -88,10 +86,10 @@ def assemble(
     Build the controller of a policy on a robot.
 
     :param live: live settings; they become the controller's own.
-    :raises ContractError: the two do not fit; see `check`.
+    :raises ContractError: they do not fit; see `check_fit`.
     """
     contract = policy.contract
-    check(contract, robot)
+    check_fit(contract, robot)
     live = live or LiveSettings()
     frame = SensorFrame(robot)
     command = CommandVector(
@@ -102,10 +100,10 @@ def assemble(
         extra_entries=settings.command_entries,
     )
     guards = GuardSet(robot, frame, live)
-    asked = gains(contract, robot)
+    requested = gains(contract, robot)
     inputs = ControlInputs(frame, command, guards.health)
     limiter = TargetLimiter(
-        robot, (asked.kp, asked.kd, asked.torque_limit), settings.period_ns / 1e9, live
+        robot, (requested.kp, requested.kd, requested.torque_limit), settings.period_ns / 1e9, live
     )
     pose = start_pose(contract, robot)
     parts = Parts(
@@ -122,7 +120,7 @@ def assemble(
 
 def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
     """
-    Bind a policy to the sensors and the command that are there.
+    Bind a policy to the robot's sensors and command.
 
     :raises ContractError: an input has no source.
     """

@@ -1,6 +1,6 @@
-"""Decides, once a tick, what the robot is asked to do: its mode, and what is sent in each.
+"""Decides once per tick on the mode and on what is sent to the robot.
 
-docs/modes.md has the table of modes; control/mode_targets.py makes the target of each.
+The table of modes is in docs/modes.md; control/mode_targets.py computes the target of each.
 """
 
 from __future__ import annotations
@@ -37,23 +37,20 @@ class Controller:
     """
     Runs the modes of one policy on one robot.
 
-    Others write `inputs` between two ticks. Requests are obeyed by the next tick, so that
-    everything happens in a tick and a recorded run can be repeated.
+    Others write `inputs` between two ticks. Requests take effect in the next tick, so that a
+    recorded run can be replayed.
 
-    :ivar inputs: sensors, command and health, as the next tick reads them.
-    :ivar checks: what is checked before an activation.
-    :ivar stats: what the guards found, and the events of the next tick.
+    :ivar inputs: sensors, command and health for the next tick.
+    :ivar checks: the checks before an activation.
+    :ivar stats: counts of the guards, and the events of the next tick.
     :ivar start_pose: [N] rad, robot joint order.
     :ivar live: the live settings; change them with `request_live_settings`.
-    :ivar mode: the mode after the last tick.
-    :ivar reason: why a mode was entered, '' if there is nothing to say; the first one of a fault.
-    :ivar send: what the last tick asks for.
-    :ivar target: [N] rad, robot joint order, valid when `send` is POSITION.
+    :ivar reason: why the mode was entered, or ''; of a fault the first reason.
+    :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
-    :ivar gain_ramp: scale of the action and factors of the gains as they are in this tick.
-    :ivar events: what happened in the last tick, in words.
-    :ivar counts: how often each kind of thing happened since construction.
-    :ivar run_ns: how long the newest run has gone on.
+    :ivar gain_ramp: scale of the action and factors of the gains in this tick.
+    :ivar counts: occurrences of each of COUNTED since construction.
+    :ivar run_ns: duration of the newest run.
     """
 
     def __init__(self, parts: Parts, settings: SessionSettings) -> None:
@@ -85,7 +82,7 @@ class Controller:
         self.target = self._targets.target
 
     def activate(self, now_ns: int) -> None:
-        """Leave `inactive`: ramp from the pose measured now to the start pose."""
+        """Enter ramp: from the measured pose to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         self._swap.refuse(SESSION_ENDED)
         self._fade_ns = self.settings.fade_ns
@@ -95,51 +92,51 @@ class Controller:
         self._enter(Mode.RAMP, now_ns, '')
 
     def abandon(self) -> None:
-        """End the session without another tick; the caller has seen to the damping frames."""
+        """End the session without another tick; the caller sends the damping commands."""
         self.mode = Mode.INACTIVE
         self.send = Send.NOTHING
         self._swap.refuse(SESSION_ENDED)
         self._swap.roll_back(SESSION_ENDED)
 
     def resume_state(self) -> dict[str, Any]:
-        """What a replay needs, beside the carry, to begin at the step that was just run."""
+        """Return what a replay needs, with the carry, to begin at the last step."""
         return self._parts.resume_state(self.gain_ramp)
 
-    # Requests, obeyed by the next tick ---------------------------------------------------
+    # Requests to the next tick -----------------------------------------------------------
 
     def request_run(self) -> str:
-        """Ask for `run`; a reason if the mode does not allow it."""
+        """Request `run`; :return: why the mode does not allow it, or ''."""
         if self.mode is not Mode.HOLD:
             return f'start is refused in mode {self.mode}: it needs mode hold'
         self._requests.run = True
         return ''
 
     def request_stop(self, reason: str) -> None:
-        """Ask for damping, latched; obeyed in every active mode."""
+        """Request latched damping, in any active mode."""
         self._requests.stop = reason
 
     def request_fade(self, max_ns: int | None = None) -> None:
-        """Ask for the soft end of the session, in `max_ns` at most."""
+        """Request a fade, in `max_ns` at most."""
         self._requests.fade = True
         if max_ns is not None:
             self._fade_ns = min(self._fade_ns, max_ns)
 
     def request_fault(self, reason: str) -> None:
-        """Ask for a fault, for a cause that only the shell around this core can see."""
+        """Request a fault, for a cause outside the controller."""
         self._requests.fault = reason
 
     def request_live_settings(self, live: LiveSettings) -> None:
-        """Ask for other live settings, all of them together; while inactive they hold at once."""
+        """Request new live settings; while inactive they take effect at once."""
         self._requests.live = live
         if self.mode is Mode.INACTIVE:
             self._follow_live_settings(jump=True)
 
     def request_swap(self, bound: BoundPolicy, done: Callable[[str], None]) -> None:
-        """Ask for another policy, bound to the same robot and inputs; `done` as in PolicySwap."""
+        """Request another policy, bound to the same robot and inputs; `done` as in PolicySwap."""
         self._swap.request(bound, done)
 
     def reset_fault(self) -> str:
-        """Turn `fault` into `damp` if its cause is gone; else the reason it stays."""
+        """Change `fault` to `damp` if its cause is gone; :return: why it is not, or ''."""
         if self.mode is not Mode.FAULT:
             return f'nothing to reset in mode {self.mode}'
         cause = self._requests.fault or self._parts.guards.cause(self._context)
@@ -152,11 +149,11 @@ class Controller:
 
     def tick(self, now_ns: int, stamp_now_ns: int, missed: int = 0) -> Tick:
         """
-        Run one tick on what `inputs` hold.
+        Run one tick on `inputs`.
 
         :param now_ns: the control clock (steady, or simulated time).
-        :param stamp_now_ns: now on the clock of the sensor stamps.
-        :param missed: ticks that were skipped before this one.
+        :param stamp_now_ns: the clock of the sensor stamps.
+        :param missed: ticks skipped before this one.
         """
         self.ran = False
         self._parts.runner.policy_ns = 0
@@ -164,30 +161,30 @@ class Controller:
         if self.mode is Mode.INACTIVE:
             self.send = Send.NOTHING
         else:
-            self._obey_requests(now_ns)
+            self._apply_requests(now_ns)
             self._follow_live_settings()
-            self._observe(now_ns)
-            self._act(self._check_guards(missed), now_ns)
+            self._fill_inputs(now_ns)
+            self._run_mode(self._check_guards(missed), now_ns)
         self.events = self.stats.take_events()
         return Tick(
             self.mode, self.reason, self.send, self.target, self.events, self.ran,
             self.counts['faults'], self._parts.runner.outcome(),
         )  # fmt: skip
 
-    def _obey_requests(self, now_ns: int) -> None:
-        wanted, fading = self._requests, self.mode is Mode.FADE
-        reason, wanted.fault = wanted.fault, ''
+    def _apply_requests(self, now_ns: int) -> None:
+        requests, fading = self._requests, self.mode is Mode.FADE
+        reason, requests.fault = requests.fault, ''
         if reason and fading:
             self._targets.ramp.cut()
         elif reason and self.mode is not Mode.FAULT:
             self.stats.note(fault('shell', reason))
             self._fault(reason, now_ns)
-        reason, wanted.stop = wanted.stop, ''
+        reason, requests.stop = requests.stop, ''
         if reason and fading:
             self._targets.ramp.cut()  # the rest of the fade is damping
         elif reason and self.mode not in (Mode.DAMP, Mode.FAULT):
             self._enter(Mode.DAMP, now_ns, reason)
-        fade, wanted.fade = wanted.fade, False
+        fade, requests.fade = requests.fade, False
         if fade and not fading:
             self._begin_fade(now_ns, 'deactivated')
         if self.mode is Mode.FADE:
@@ -200,14 +197,14 @@ class Controller:
         step = math.inf if jump else self._factor_step
         self._parts.follow_live_settings(live, self.gain_ramp, step)
 
-    def _observe(self, now_ns: int) -> None:
-        """Fill the policy's inputs in every mode, so that the log shows what it would see."""
+    def _fill_inputs(self, now_ns: int) -> None:
+        """Fill the policy's inputs in every mode, for the log."""
         running = self._context.running = self.mode is Mode.RUN
         self.run_ns = self._elapsed_ns(now_ns) if running else self.run_ns
         self._parts.observe(now_ns, self.settings.period_ns / 1e9, running=running)
 
     def _check_guards(self, missed: int) -> str:
-        """:return: the reason of a fault, or ''."""
+        """:return: the reason for a fault, or ''."""
         guards, stiff = self._parts.guards, self.mode in STIFF
         if self.mode in (Mode.FADE, Mode.FAULT):
             return guards.cause(self._context)
@@ -218,10 +215,10 @@ class Controller:
             self.counts['falls'] += self.stats.count('tilt', Level.FAULT) - tilts
         return reason
 
-    def _act(self, reason: str, now_ns: int) -> None:
-        """:param reason: of a fault that a guard found, or ''."""
+    def _run_mode(self, reason: str, now_ns: int) -> None:
+        """:param reason: of a guard's fault, or ''."""
         if reason and self.mode is Mode.FADE:
-            self._targets.ramp.cut()  # blind: the rest of the fade is damping
+            self._targets.ramp.cut()  # no valid sensors: the rest of the fade is damping
         elif reason and self.mode is not Mode.FAULT:
             self._fault(reason, now_ns)
         if self.mode is Mode.FADE:
@@ -232,7 +229,7 @@ class Controller:
             self._move(now_ns)
 
     def _move(self, now_ns: int) -> None:
-        """Ramp, hold and run: all of them send a position."""
+        """Ramp, hold and run: the modes that send a position."""
         self.send = Send.POSITION
         elapsed = self._elapsed_ns(now_ns)
         if self.mode is Mode.RAMP and elapsed >= self._targets.ramp.duration_ns:
@@ -266,7 +263,7 @@ class Controller:
     # Modes -------------------------------------------------------------------------------
 
     def _elapsed_ns(self, now_ns: int) -> int:
-        """Time in this mode; none on a clock that went back, which is for a guard to find."""
+        """Return the time in this mode; 0 if the clock went back, which a guard reports."""
         return max(0, now_ns - self._since_ns)
 
     def _enter(self, mode: Mode, now_ns: int, reason: str) -> None:
@@ -275,7 +272,7 @@ class Controller:
         self._since_ns = now_ns
         self.stats.say(f'mode {format_mode(mode, reason)}')
         if mode is Mode.INACTIVE:
-            self._follow_live_settings(jump=True)  # what was asked for in the last tick
+            self._follow_live_settings(jump=True)  # requested in the last tick
         if mode is not Mode.RUN:
             self._swap.roll_back(f'the run ended in {mode}')
 
@@ -284,7 +281,7 @@ class Controller:
         self._enter(Mode.FAULT, now_ns, reason)
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
-        # From a position mode the stiffness is taken away slowly; a damped robot has none left.
+        # Position modes fade the stiffness out; a damped robot has none left.
         self._targets.ramp.begin(self.target, self._fade_ns if self.mode in STIFF else 0)
         self._damping_left = DAMPING_FRAMES
         self._enter(Mode.FADE, now_ns, reason)

@@ -1,6 +1,6 @@
-"""PD gains and torque limits: what a policy asks for on a robot, and whether that is allowed.
+"""PD gains and torque limits of a policy on a robot, and their limits.
 
-Whether the bridge has them in force is in control/gains_handshake.py.
+control/gains_handshake.py checks what the bridge has in force.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Gains:
 
 
 def gains(contract: Contract, robot: Robot) -> Gains:
-    """Gains the policy was trained with, where its file tells them, else the robot's own."""
+    """Return the policy's training gains, or the robot's where its file has none."""
     return Gains(
         overlay(robot.kp, contract.joint_kp, contract, robot),
         overlay(robot.kd, contract.joint_kd, contract, robot),
@@ -35,21 +35,21 @@ def gains(contract: Contract, robot: Robot) -> Gains:
     )
 
 
-def gain_problem(asked: Gains, robot: Robot, tunables: LiveSettings) -> str:
-    """Say why the gain factors must not be applied to these gains, or ''."""
-    for name, values, hard, factor in (
-        ('kp', asked.kp, robot.kp_max, tunables.kp_factor),
-        ('kd', asked.kd, robot.kd_max, tunables.kd_factor),
+def gain_problem(requested: Gains, robot: Robot, live: LiveSettings) -> str:
+    """Return why the gain factors must not be applied to these gains, or ''."""
+    for name, values, limits, factor in (
+        ('kp', requested.kp, robot.kp_max, live.kp_factor),
+        ('kd', requested.kd, robot.kd_max, live.kd_factor),
     ):
-        over = np.flatnonzero(values * factor > hard * (1 + 1e-6))
+        over = np.flatnonzero(values * factor > limits * (1 + 1e-6))
         if over.size:
             joint = int(over[0])
             stiff = values > 0
-            most = np.min(hard[stiff] / values[stiff])
+            max_factor = np.min(limits[stiff] / values[stiff])
             return (
                 f'{name}_factor: found {factor:g}, which makes {name} of '
                 f'{robot.joint_names[joint]} {values[joint] * factor:g}, expected at most '
-                f'{name}_max {hard[joint]:g}: a factor of at most {most:g}'
+                f'{name}_max {limits[joint]:g}: a factor of at most {max_factor:g}'
             )
     return ''
 
@@ -57,7 +57,7 @@ def gain_problem(asked: Gains, robot: Robot, tunables: LiveSettings) -> str:
 def overlay(
     base: Float64, values: Sequence[float] | None, contract: Contract, robot: Robot
 ) -> Float64:
-    """Return a copy of `base` with the policy's values, which are in its own joint order."""
+    """Return a copy of `base` with the policy's values, given in its joint order."""
     merged = base.copy()
     if values is not None:
         merged[policy_joints(contract, robot)] = values
@@ -65,5 +65,5 @@ def overlay(
 
 
 def policy_joints(contract: Contract, robot: Robot) -> Indices:
-    """Place of each of the policy's joints in the robot's order."""
+    """Return the index of each of the policy's joints in the robot's order."""
     return np.array([robot.joint_names.index(n) for n in contract.joint_names], dtype=np.intp)

@@ -1,7 +1,6 @@
-"""The gains asked of the bridge, and those that it says it has in force.
+"""The gains requested from the bridge, and the gains that it reports in force.
 
-The bridge echoes the gains that it took. A mismatch keeps a robot from being activated, and is a
-fault while it is active.
+A mismatch prevents an activation, and is a fault while the robot is active.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from kinfer_ros.control.gain_ramp import GainRamp
 from kinfer_ros.control.gains import Gains
 
 PERIOD_NS = 100_000_000
-"""Between two messages while the gains are on their way to other factors."""
+"""Between two messages while the gain ramp moves."""
 
 ECHO_TIMEOUT = 1.0
-"""s, real time, for the bridge to echo gains that were sent."""
+"""s of real time that the bridge may take to echo gains."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class GainsEcho:
 
 class GainsHandshake:
     """
-    Says what to send, when, and whether it has been taken.
+    Decides which gains to send and when, and checks the echo.
 
     :ivar in_force: newest echo of the bridge, or None.
     """
@@ -54,30 +53,30 @@ class GainsHandshake:
         self._checked: GainsEcho | None = None
 
     def set_target(self, names: Sequence[str], gains: Gains, ramp: GainRamp) -> None:
-        """Take the gains that a policy asks for; `ramp` has their factors, and moves."""
+        """Set the gains of a policy; `ramp` has their factors in each tick."""
         self._names, self._gains, self._ramp = names, gains, ramp
 
     def begin_session(self) -> None:
-        """Start of a session, whose gains were sent before."""
+        """Start a session, whose gains have been sent."""
         self._note_sent(0)
 
-    def wanted(self) -> Gains:
-        """The gains asked for in this moment."""
+    def requested(self) -> Gains:
+        """Return the gains requested now."""
         kp, kd = self._factors()
         return Gains(self._gains.kp * kp, self._gains.kd * kd, self._gains.torque_limit)
 
     def is_due(self, now_ns: int) -> bool:
-        """Whether the gains have moved since they were sent, and it is time to send them again."""
+        """Whether the gains have changed since they were sent, at least PERIOD_NS ago."""
         moved = self._factors() != self._sent_factors
         return moved and now_ns - self._sent_ns >= PERIOD_NS
 
     def send(self, now_ns: int) -> tuple[Sequence[str], Gains]:
-        """Note that gains are sent now; :return: the names of the joints, and their gains."""
+        """Note that gains are sent now; :return: joint names and gains."""
         self._note_sent(now_ns)
-        return self._names, self.wanted()
+        return self._names, self.requested()
 
     def mismatch(self) -> str:
-        """Say which joints have other gains in force than asked for, or ''."""
+        """Return which joints have other gains in force than requested, or ''."""
         found = self.in_force
         if found is None:
             return 'joint_gains_in_force is silent: the bridge has not echoed the gains'
@@ -86,9 +85,9 @@ class GainsHandshake:
 
     def fault(self, *, anew: bool = False) -> str:
         """
-        Say that the bridge has other gains in force, or '', once there was time for an echo.
+        Return `mismatch`, or '' before the bridge had time for an echo.
 
-        :param anew: also of an echo that has been looked at already.
+        :param anew: check an echo again that was checked before.
         """
         found = self.in_force
         settled = self._clock() - self._sent_s > ECHO_TIMEOUT
@@ -108,13 +107,13 @@ class GainsHandshake:
     def _differing(self, found: GainsEcho) -> list[str]:
         columns: tuple[Sequence[float], ...] = (found.kp, found.kd, found.torque_limit)
         if any(len(column) != len(found.names) for column in columns):
-            return list(self._names)  # an echo that leaves something out confirms nothing
+            return list(self._names)  # an incomplete echo confirms nothing
         in_force = dict(zip(found.names, zip(*columns, strict=True), strict=True))
-        wanted = self.wanted()
+        requested = self.requested()
         return [
             name
             for name, *values in zip(
-                self._names, wanted.kp, wanted.kd, wanted.torque_limit, strict=True
+                self._names, requested.kp, requested.kd, requested.torque_limit, strict=True
             )
             if name not in in_force or not _close(values, in_force[name])
         ]

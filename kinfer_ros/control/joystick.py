@@ -1,7 +1,4 @@
-"""Stop button and dead-man button of a joystick.
-
-Without this module an operator who drops the joystick could only watch.
-"""
+"""Stop button and dead-man button of a joystick."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from collections.abc import Sequence
 
 class Joystick:
     """
-    Turns the buttons of sensor_msgs/Joy into reasons to stop; a button of -1 is not there.
+    Turns the buttons of sensor_msgs/Joy into reasons to stop; button -1 is not used.
 
-    Where there is one, joy messages have to go on coming as long as the robot is moved, and the
-    dead-man button has to be held: a joystick that is gone stops nothing any more.
+    With a button in use, the robot moves only while joy messages arrive and the dead-man button
+    is held.
     """
 
     def __init__(self, stop_button: int, deadman_button: int, timeout_ns: int) -> None:
@@ -24,38 +21,38 @@ class Joystick:
         self._stopped = False
         self._stop_held = False
         self._deadman_held = False
-        self._heard_ns = -1
+        self._last_ns = -1
         self._buttons = 0
 
     def update(self, buttons: Sequence[int], now_ns: int) -> None:
-        """Take one message; every message counts, a press may be shorter than a tick."""
-        self._heard_ns = now_ns
+        """Take every message: a press may be shorter than a tick."""
+        self._last_ns = now_ns
         self._buttons = len(buttons)
         self._deadman_held = _pressed(buttons, self._deadman_button)
         held, self._stop_held = self._stop_held, _pressed(buttons, self._stop_button)
         self._stopped = self._stopped or (self._stop_held and not held)
 
     def stop_reason(self) -> str:
-        """Say once that the stop button was pressed, in whatever mode."""
+        """Return once that the stop button was pressed, or ''."""
         stopped, self._stopped = self._stopped, False
         return self._stop_text() if stopped else ''
 
     def refusal(self, now_ns: int) -> str:
-        """Say why no robot may be activated now, or '': a button held down is no new press."""
+        """Return why the robot may not be activated now, or ''; a stop button held down counts."""
         return self._stop_text() if self._stop_held else self.deadman_reason(now_ns)
 
     def deadman_reason(self, now_ns: int) -> str:
-        """Say why the robot must not be moved now, or ''."""
-        wanted = max(self._stop_button, self._deadman_button)
-        if wanted < 0:
+        """Return why the robot must not be moved now, or ''."""
+        highest = max(self._stop_button, self._deadman_button)
+        if highest < 0:
             return ''
-        if self._heard_ns < 0 or now_ns - self._heard_ns > self._timeout_ns:
+        if self._last_ns < 0 or now_ns - self._last_ns > self._timeout_ns:
             return f'no joy message for {self._timeout_ns / 1e9:g} s: is the joystick connected?'
-        if self._buttons <= wanted:
-            return f'joy has {self._buttons} buttons, expected one with the number {wanted}'
-        if self._deadman_button < 0:
+        if self._buttons <= highest:
+            return f'joy has {self._buttons} buttons, expected one with the number {highest}'
+        if self._deadman_button < 0 or self._deadman_held:
             return ''
-        return '' if self._deadman_held else f'dead-man button {self._deadman_button} is not held'
+        return f'dead-man button {self._deadman_button} is not held'
 
     def _stop_text(self) -> str:
         return f'joystick button {self._stop_button} pressed'

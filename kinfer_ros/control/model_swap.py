@@ -1,7 +1,7 @@
-"""Another model for a robot that walks: loaded and checked on a thread, handed over in a tick.
+"""Loads and checks another model on a thread, then requests the swap from the controller.
 
-Loading takes a tenth of a second or more; in the executor's thread it would be missed ticks. What
-the tick does is in control/policy_swap.py, what has to be equal in contract/compatibility.py.
+Loading takes 0.1 s or more, which the executor's thread cannot spare. The swap in the tick is in
+control/policy_swap.py, the compatibility check in contract/compatibility.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kinfer_ros.contract.compatibility import check_compatibility
 from kinfer_ros.control.assembly import bind
-from kinfer_ros.control.assembly import check
+from kinfer_ros.control.assembly import check_fit
 from kinfer_ros.control.policy_runner import BoundPolicy
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.policy import Policy
@@ -20,7 +20,7 @@ from kinfer_ros.run.setup import PolicySetup
 
 
 class ModelSwap:
-    """One call of ~/load_model while active, from the call to its answer."""
+    """One call of ~/load_model while active, from call to answer."""
 
     def __init__(
         self,
@@ -31,12 +31,12 @@ class ModelSwap:
         answer: Callable[[str], None],
     ) -> None:
         """
-        Begin to load.
+        Start to load.
 
-        :param load: loads the policy; called on a thread of its own.
-        :param begin: called on the loading thread with the policy, before it runs.
-        :param taken_over: called with the setup as it then is, when the policy has taken over.
-        :param answer: called once: with '', or with why the old policy goes on.
+        :param load: loads the policy, on a thread of its own.
+        :param begin: called on that thread with the policy, before it runs.
+        :param taken_over: called with the new setup when the policy has taken over.
+        :param answer: called once: with '', or with why the old policy stays.
         """
         self.done = False
         self._setup = setup
@@ -46,19 +46,18 @@ class ModelSwap:
         self._refusal: str | None = None
         self._policy: Policy | None = None
         self._bound: BoundPolicy | None = None
-        self._requested = False
         self._thread = threading.Thread(
             target=self._load, args=(load,), name='load_model', daemon=True
         )
         self._thread.start()
 
     def poll(self) -> None:
-        """Go on as far as possible; called by the node between ticks."""
+        """Continue as far as possible; called by the node between ticks."""
         if self.done or self._thread.is_alive():
             return
-        if self._bound is not None and not self._requested:
-            self._requested = True
-            self._setup.controller.request_swap(self._bound, self._on_swapped)
+        if self._bound is not None:
+            bound, self._bound = self._bound, None
+            self._setup.controller.request_swap(bound, self._on_swapped)
         if self._refusal is not None:
             self.finish(self._refusal)
 
@@ -68,17 +67,17 @@ class ModelSwap:
             return
         self.done = True
         if self._refusal is not None:
-            refusal = self._refusal  # it was decided in a tick, before a session ended
+            refusal = self._refusal  # decided in a tick, before the session ended
         if not refusal and self._policy is not None:
             self._taken_over(replace(self._setup, policy=self._policy))
         self._answer(refusal)
 
     def _load(self, load: Callable[[], Policy]) -> None:
-        """Body of the thread."""
+        """Load and check; runs on the thread."""
         setup = self._setup
         try:
             policy = load()
-            check(policy.contract, setup.robot)
+            check_fit(policy.contract, setup.robot)
             check_compatibility(policy.contract, setup.policy.contract, setup.robot, setup.rate_hz)
             bound = bind(policy, setup.robot, setup.controller.inputs)
             self._begin(policy)
@@ -86,9 +85,9 @@ class ModelSwap:
         except KinferRosError as error:
             self._refusal = str(error)
         except Exception as error:
-            # A bug of ours must not take a walking robot down.
+            # A bug in kinfer_ros must not stop a walking robot.
             self._refusal = f'loading failed by a bug of kinfer_ros: {error!r}'
 
     def _on_swapped(self, reason: str) -> None:
-        """In a tick: what came of it; the answer goes out between ticks."""
+        """Note the result, in a tick; `poll` answers between ticks."""
         self._refusal = f'rolled back: {reason}' if reason else ''

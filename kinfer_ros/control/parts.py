@@ -1,4 +1,4 @@
-"""What a controller is built from: its inputs, which others write, and its own parts."""
+"""Inputs and parts of a controller."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fa
 
 @dataclass(frozen=True)
 class ControlInputs:
-    """What a tick reads: a robot link or a simulation writes it, between two ticks."""
+    """What a tick reads; a robot link or a simulation writes it between two ticks."""
 
     frame: SensorFrame
     command: CommandVector
     health: Health
 
     def forget(self) -> None:
-        """Begin anew, after a session: the robot side may come back with another clock."""
+        """Reset after a session: the robot side may return with another clock."""
         self.frame.restart()
         self.health.forget()
 
@@ -41,10 +41,10 @@ class ControlInputs:
 @dataclass(frozen=True)
 class Parts:
     """
-    The parts of a controller, which nobody else reaches into.
+    The parts of a controller, used by it alone.
 
     :ivar start_pose: [N] rad, robot joint order.
-    :ivar live: the live settings; the guards, the limiter and the command read them.
+    :ivar live: read by guards, limiter and command.
     """
 
     inputs: ControlInputs
@@ -56,7 +56,7 @@ class Parts:
     live: LiveSettings
 
     def observe(self, now_ns: int, period_s: float, *, running: bool) -> None:
-        """Bring the command up to date, and fill the policy's inputs."""
+        """Update the command, and fill the policy's inputs."""
         command = self.inputs.command
         command.update(now_ns, period_s)
         if command.limited:
@@ -70,7 +70,7 @@ class Parts:
     def follow_live_settings(
         self, live: LiveSettings | None, gain_ramp: GainRamp, step: float
     ) -> None:
-        """Take other live settings, if there are any, and move the gain ramp by `step` at most."""
+        """Take new live settings, if there are any, and move the gain ramp by `step` at most."""
         changed = self.live.adopt(live) if live is not None else ()
         moved = gain_ramp.approach(self.live, step)
         if changed:
@@ -80,9 +80,9 @@ class Parts:
             self.limiter.retune(gain_ramp.kp_factor, gain_ramp.kd_factor)
 
     def resume_state(self, gain_ramp: GainRamp) -> dict[str, Any]:
-        """What a replay needs, beside the carry, to begin at the step that was just run."""
+        """Return what a replay needs, with the carry, to begin at the last step."""
         bound = self.runner.bound
-        # Row by row: both rows taken at once are not contiguous, and orjson wants that.
+        # Row by row: orjson needs contiguous arrays.
         last, smooth = (row[bound.joints] for row in self.limiter.before)
         return {
             'model': bound.policy.contract.sha256[:12],

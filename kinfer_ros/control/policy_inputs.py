@@ -1,7 +1,6 @@
-"""Fills the policy's inputs from the sensor frame, the command and the time.
+"""Fills the policy's inputs, in its joint order, from sensors, command and time.
 
-Without this module the order of joints in a policy file would have to be that of the robot.
-Meaning of each input: kinfer's format, docs/policies.md.
+The inputs are those of kinfer's format, see docs/policies.md.
 """
 
 from __future__ import annotations
@@ -18,15 +17,11 @@ from kinfer_ros.errors import ContractError
 from kinfer_ros.rotations import multiply
 
 IMU_FRAME = '_imu'
-"""Ends the name of an input that a policy spec wants in the IMU's own frame."""
+"""Suffix of an input that a policy spec wants in the IMU's own frame."""
 
 
 class Observation:
-    """
-    Writes one tick's observation into the policy's bound input buffers.
-
-    Which input takes what is decided once, here; `fill` only copies.
-    """
+    """Writes a tick's observation into the policy's input buffers; sources are matched once."""
 
     def __init__(
         self,
@@ -36,9 +31,9 @@ class Observation:
         command: CommandVector,
     ) -> None:
         """
-        :param inputs: the policy's live buffers, by input name, without the carry.
-        :param joints: place of each of the policy's joints in the robot's order.
-        :raises ContractError: an input that has no source.
+        :param inputs: the policy's buffers by input name, without the carry.
+        :param joints: index of each of the policy's joints in the robot's order.
+        :raises ContractError: an input has no source.
         """
         self._frame = frame
         self._joints = joints
@@ -54,22 +49,22 @@ class Observation:
             'base_linear_velocity': frame.base_velocity,
             'command': command.value,
         }
-        turned = {
-            name: sources[name.removesuffix(IMU_FRAME)]
-            for name in inputs
-            if name.endswith(IMU_FRAME) and name.removesuffix(IMU_FRAME) in sources
+        rotated = {
+            name + IMU_FRAME: source
+            for name, source in sources.items()
+            if name + IMU_FRAME in inputs
         }
-        self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
-        self._turned = [
+        self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
+        self._rotated = [
             (inputs[name], source)
-            for name, source in turned.items()
-            if name != 'quaternion' + IMU_FRAME
+            for name, source in rotated.items()
+            if source is not frame.quaternion
         ]
         frame.needs_odometry = any(name.startswith('base_linear_velocity') for name in inputs)
         self._time = inputs.get('time')
         self._heading = inputs.get('initial_heading')
-        unknown = [n for n in inputs if n not in (*sources, *turned, 'time', 'initial_heading')]
+        unknown = [n for n in inputs if n not in (*sources, *rotated, 'time', 'initial_heading')]
         if unknown:
             raise ContractError(
                 f'policy inputs without a source: {unknown}; this robot gives '
@@ -77,7 +72,7 @@ class Observation:
             )
 
     def reset(self) -> None:
-        """Start of a run: the heading now is the initial heading."""
+        """Start a run: take the present heading as the initial one."""
         if self._heading is not None:
             self._heading[0] = self._frame.yaw
 
@@ -87,7 +82,7 @@ class Observation:
         np.take(self._frame.velocity, self._joints, out=self._velocity)
         for buffer, source in self._copies:
             buffer[...] = source
-        for buffer, source in self._turned:
+        for buffer, source in self._rotated:
             buffer[...] = self._frame.imu_from_base.dot(source)
         if self._imu_quaternion is not None:
             w, x, y, z = self._frame.quaternion.tolist()

@@ -1,4 +1,4 @@
-"""Runs the policy of a tick: refuses what cannot be an action, blends two policies in a swap."""
+"""Runs the policy of a tick: refuses outputs that are no action, blends two policies in a swap."""
 
 from __future__ import annotations
 
@@ -18,70 +18,70 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
 
 
-class Observes(Protocol):
-    """What fills a policy's inputs: sensors (control/policy_inputs.py), or a log in a replay."""
+class InputSource(Protocol):
+    """Fills a policy's inputs: control/policy_inputs.py, or a log in a replay."""
 
     def reset(self) -> None:
-        """Start of a run."""
+        """Start a run."""
 
     def fill(self, seconds: float) -> None:
-        """Write the inputs, `seconds` after the policy began."""
+        """Write the inputs, `seconds` after the policy's start."""
 
 
 class TickPolicy(Protocol):
-    """The part of a policy that the tick uses."""
+    """What a tick uses of a policy."""
 
     @property
     def contract(self) -> Contract:
-        """What it takes and gives."""
+        """Its joints, inputs and outputs."""
 
     @property
     def inputs(self) -> Mapping[str, Float32]:
-        """Its live input buffers, by name, without the carry."""
+        """Its input buffers by name, without the carry."""
 
     @property
     def carry(self) -> Float32:
-        """The carry that goes into the next `infer`."""
+        """The carry for the next `infer`."""
 
     def reset(self) -> None:
-        """Start afresh: the initial carry."""
+        """Take the initial carry."""
 
     def infer(self) -> Float32:
-        """Run the network on its input buffers; the carry stays."""
+        """Run the network on its input buffers; the carry does not change."""
 
     def inputs_finite(self) -> bool:
-        """Whether every number in the inputs is finite."""
+        """Whether all inputs are finite."""
 
     def outputs_finite(self) -> bool:
         """Whether action and next carry of the last `infer` are finite."""
 
     def accept(self) -> None:
-        """Take over the carry of the last `infer`."""
+        """Take the next carry of the last `infer`."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoundPolicy:
     """
-    A policy on a robot.
+    A policy bound to a robot.
 
-    :ivar joints: place of each of the policy's joints in the robot's order.
+    :ivar joints: index of each of the policy's joints in the robot's order.
     """
 
     policy: TickPolicy
-    observation: Observes
+    observation: InputSource
     joints: Indices
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyStep:
     """
-    What the newest step did, as the record holds it; arrays are valid until the next step.
+    The newest step, for the record; its arrays are valid until the next step.
 
-    :ivar bound: the policy that ran; during a swap the incoming one.
-    :ivar action: [P] rad, as the policy gave it.
-    :ivar carry: the carry that went into it.
+    :ivar bound: the policy; during a swap the incoming one.
+    :ivar action: [P] rad, the policy's output.
+    :ivar carry: the carry that the step began with.
     :ivar swapping: two policies run.
-    :ivar policy_ns: time that inference took.
+    :ivar policy_ns: time of inference.
     """
 
     bound: BoundPolicy
@@ -93,16 +93,15 @@ class PolicyStep:
 
 class PolicyRunner:
     """
-    One policy, and for the time of a swap two.
+    Runs one policy, and during a swap two.
 
-    :ivar bound: the policy whose inputs, carry and action the record of a step holds: during a
-        swap the incoming one.
-    :ivar action: [P] the action of `bound` as it gave it, rad; valid after an accepted step.
-    :ivar carry_in: the carry that went into that step; valid until the next one.
-    :ivar blended: [P] what is to be sent: `action`, or during a swap the mixture.
+    :ivar bound: the policy that is recorded; during a swap the incoming one.
+    :ivar action: [P] rad, the output of `bound`; valid after an accepted step.
+    :ivar carry_in: the carry that this step began with; valid until the next one.
+    :ivar blended: [P] rad, what is sent: `action`, or during a swap the blend.
     :ivar began_ns: when `bound` began, on the control clock.
-    :ivar policy_ns: time the last inference took, on the stage clock.
-    :ivar swap_failed: why the last swap was rolled back, or ''; read and emptied by the owner.
+    :ivar policy_ns: time of the last inference, on the stage clock.
+    :ivar swap_failed: why the last swap was rolled back, or ''; the owner clears it.
     """
 
     def __init__(
@@ -124,23 +123,23 @@ class PolicyRunner:
         self.action: Float32 = np.zeros(size, dtype=np.float32)
         self.carry_in = bound.policy.carry
         self.blended = np.zeros(size)
-        self._mixed = np.zeros(size)
+        self._outgoing_part = np.zeros(size)
         self.policy_ns = 0
 
     def start(self, now_ns: int) -> None:
-        """Begin a run: fresh carry, heading and time."""
+        """Start a run: initial carry, heading and time."""
         self._outgoing = None
         self.began_ns = now_ns
         self.bound.policy.reset()
         self.bound.observation.reset()
 
     def replace(self, bound: BoundPolicy) -> None:
-        """Take another policy while none runs."""
+        """Set another policy while none runs."""
         self.bound = bound
         self._outgoing = None
 
     def swap(self, bound: BoundPolicy, now_ns: int, blend_ns: int) -> None:
-        """Let another policy take over within `blend_ns`, from a fresh carry, while one runs."""
+        """Blend to another policy within `blend_ns`, from its initial carry, while one runs."""
         assert self._outgoing is None, 'roll the last swap back first'
         self._outgoing, self.bound = self.bound, bound
         self._swap_began_ns, self._blend_ns = now_ns, blend_ns
@@ -149,7 +148,7 @@ class PolicyRunner:
         bound.observation.reset()
 
     def outcome(self) -> PolicyStep:
-        """Describe the newest step."""
+        """Return the newest step."""
         return PolicyStep(self.bound, self.action, self.carry_in, self.swapping, self.policy_ns)
 
     @property
@@ -158,7 +157,7 @@ class PolicyRunner:
         return self._outgoing is not None
 
     def observe(self, now_ns: int, *, running: bool) -> None:
-        """Fill the inputs of the policies that run, and of `bound` in every mode, for the log."""
+        """Fill the inputs of the running policies, and of `bound` in every mode, for the log."""
         observation = self.bound.observation
         if not running:
             observation.reset()
@@ -170,8 +169,8 @@ class PolicyRunner:
         """
         Run the policy on the inputs that `observe` filled.
 
-        :return: '' and then `blended` and `action` are new and the carry has advanced; else why
-            the output was refused, and then nothing has.
+        :return: why the output was refused, with no change; else '', with a new `blended` and
+            `action` and the next carry.
         """
         self.policy_ns = 0
         refused, action = self._infer(self.bound)
@@ -187,10 +186,9 @@ class PolicyRunner:
 
     def write_target(self, target: Float64, start_pose: Float64, scale: float) -> None:
         """
-        Turn the action into the target [N] rad, scaled about the start pose [N] rad.
+        Write the target [N] rad: the action, scaled about the start pose [N] rad.
 
-        Joints that the policy does not have are sent to the start pose, in every tick anew: the
-        target still holds what the limits made of it in the last one.
+        Other joints get the start pose in every tick: the target holds the last limited values.
         """
         joints = self.bound.joints
         target[:] = start_pose
@@ -198,14 +196,14 @@ class PolicyRunner:
         target[joints] = self.blended
 
     def roll_back(self, reason: str) -> None:
-        """Go on with the outgoing policy alone; `swap_failed` says why."""
+        """Continue with the outgoing policy alone; `swap_failed` gets the reason."""
         assert self._outgoing is not None
         self.bound, self._outgoing = self._outgoing, None
         self.began_ns = self._old_began_ns
         self.swap_failed = reason
 
     def _blend(self, outgoing: BoundPolicy, action: Float32, now_ns: int) -> str:
-        """Mix the actions of both; the share of the new one grows from tick to tick."""
+        """Blend both actions; the share of the new one grows with time."""
         elapsed = now_ns - self._swap_began_ns
         share = elapsed / self._blend_ns if elapsed < self._blend_ns else 1.0
         if share >= 1.0:
@@ -215,11 +213,11 @@ class PolicyRunner:
             if refused:
                 return refused
             outgoing.policy.accept()
-            np.multiply(old, 1.0 - share, out=self._mixed)
+            np.multiply(old, 1.0 - share, out=self._outgoing_part)
         self._accept(action)
         np.multiply(action, share, out=self.blended)
         if share < 1.0:
-            self.blended += self._mixed
+            self.blended += self._outgoing_part
         return ''
 
     def _accept(self, action: Float32) -> None:
@@ -228,7 +226,7 @@ class PolicyRunner:
         self.action = action
 
     def _infer(self, bound: BoundPolicy) -> tuple[str, Float32]:
-        """Run one policy; why its output is refused, or '', and the action."""
+        """Run one policy; :return: why its output is refused, or '', and the action."""
         policy = bound.policy
         begin = self._stage_clock()
         try:
@@ -241,13 +239,13 @@ class PolicyRunner:
             bad = np.flatnonzero(~np.isfinite(action)).tolist()
             what = f'target of its joints {bad}' if bad else 'next carry'
             return f'the policy gave a non-finite {what}', action
-        most = self._live.max_action
-        # Two reductions are half as dear as an absolute value of all.
-        if action.max() > most or action.min() < -most:
+        limit = self._live.max_action
+        # Two reductions take half the time of an absolute value.
+        if action.max() > limit or action.min() < -limit:
             worst = int(np.abs(action).argmax())
             return (
                 f'the policy asked its joint {worst} for {action[worst]:.4g} rad, '
-                f'at most {most:g} (max_action) are believed',
+                f'at most {limit:g} (max_action) are believed',
                 action,
             )
         return '', action

@@ -1,4 +1,4 @@
-"""Moves the target between two poses in a given time: to the start pose, and out of a session."""
+"""Moves the target between two poses in a given time: ramp and fade."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class PoseRamp:
     """
     A straight line in joint space.
 
-    :ivar duration_ns: how long it takes; 0 where there is nothing to move.
+    :ivar duration_ns: 0 where there is nothing to move.
     """
 
     def __init__(self, joints: int) -> None:
@@ -28,17 +28,17 @@ class PoseRamp:
         self.duration_ns = 0
 
     def write(self, target: Float64, goal: Float64, elapsed_ns: int) -> None:
-        """Write the pose [N] rad on the way from the start to `goal`; before the ramp's end."""
+        """Write the pose [N] rad between start and `goal`; call it before the ramp's end only."""
         np.subtract(goal, self._start, out=target)
         target *= elapsed_ns / self.duration_ns
         target += self._start
 
     def write_release(self, target: Float64, position: Float64, elapsed_ns: int) -> None:
         """
-        Write the target that lets the stiffness go: from where it was to where the joint is.
+        Write the target that reduces the stiffness: from the start to the measured position.
 
-        With torque = kp (target - q) - kd qd this is the same as taking kp down to zero and
-        keeping kd, but needs no change of gains, which travel apart from the commands.
+        With torque = kp (target - q) - kd qd this equals a ramp of kp to zero at constant kd, but
+        needs no change of gains, which are sent apart from the commands.
         """
         np.subtract(self._start, position, out=target)
         target *= 1.0 - elapsed_ns / self.duration_ns

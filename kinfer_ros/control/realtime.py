@@ -1,7 +1,6 @@
-"""What a control loop asks of the operating system while the robot is live, and what it was given.
+"""Real-time settings of the process while the robot is live: garbage collector, priority, CPUs.
 
-Without this module Python's garbage collector would look through every object there is in the
-middle of a tick, and on a busy machine another program's thread would run first.
+gc.freeze() keeps a collection within a tick short: it skips all objects made before.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 MCL_CURRENT, MCL_FUTURE = 1, 2
-"""mlockall(2): the pages there are, and those that come."""
+"""mlockall(2): present and future pages."""
 
 
 @dataclass(frozen=True)
 class RealtimeConfig:
     """
-    What to ask for; the defaults ask for nothing.
+    What to request; the defaults request nothing.
 
-    :ivar priority: of the calling thread, SCHED_FIFO 1..99; 0: leave it an ordinary thread.
+    :ivar priority: SCHED_FIFO 1..99 for the calling thread; 0: no change.
     :ivar cpus: where the calling thread may run; empty: anywhere.
     :ivar lock_memory: keep the process's memory out of swap.
     """
@@ -35,13 +34,13 @@ class RealtimeConfig:
 
 class Realtime:
     """
-    One activation's hold on the system: `begin` and `end` are called by the thread that ticks.
+    The settings of one activation; the control thread calls `begin` and `end`.
 
-    :ivar granted: what came of each wish, in words; empty without wishes.
+    :ivar granted: the result of each request: 'granted', or 'refused' with the reason.
     """
 
-    _holders: ClassVar[dict[str, int]] = {'frozen': 0, 'locked': 0}
-    """How many activations in this process hold what the process has only once."""
+    _users: ClassVar[dict[str, int]] = {'frozen': 0, 'locked': 0}
+    """Activations in this process that use a setting of the whole process."""
 
     def __init__(self) -> None:
         self.granted: dict[str, str] = {}
@@ -50,75 +49,70 @@ class Realtime:
 
     @property
     def refused(self) -> list[str]:
-        """What was not granted, each with its reason."""
+        """The refused requests, each with its reason."""
         return [f'{name} {text}' for name, text in self.granted.items() if text != 'granted']
 
-    def begin(self, wishes: RealtimeConfig) -> None:
+    def begin(self, config: RealtimeConfig) -> None:
         """
-        Collect garbage, set aside what is left, and ask for what is wished.
+        Collect garbage, freeze the remaining objects, and request what `config` names.
 
-        What is not granted is noted, not raised: a robot that stands has not to be dropped for it.
+        A refusal is noted in `granted`, not raised: it is no reason to drop a standing robot.
         """
         self.end()
         self.granted = {}
-        # What is garbage now is collected now, and what is not is never looked at in some tick.
         gc.collect()
         gc.freeze()
-        self._hold('frozen', gc.unfreeze)
-        affinity, policy, parameters = (
-            os.sched_getaffinity(0),
-            os.sched_getscheduler(0),
-            os.sched_getparam(0),
-        )
+        self._use('frozen', gc.unfreeze)
+        affinity, policy = os.sched_getaffinity(0), os.sched_getscheduler(0)
+        parameters = os.sched_getparam(0)
         self._before = (affinity, policy, parameters)
-        if wishes.cpus and self._is_granted(
-            f'CPUs {",".join(map(str, wishes.cpus))}',
-            lambda: os.sched_setaffinity(0, wishes.cpus),
+        if config.cpus and self._is_granted(
+            f'CPUs {",".join(map(str, config.cpus))}',
+            lambda: os.sched_setaffinity(0, config.cpus),
         ):
             self._undo.append(lambda: os.sched_setaffinity(0, affinity))
-        if wishes.priority and self._is_granted(
-            f'priority {wishes.priority}',
-            lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(wishes.priority)),
+        if config.priority and self._is_granted(
+            f'priority {config.priority}',
+            lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(config.priority)),
         ):
             self._undo.append(lambda: os.sched_setscheduler(0, policy, parameters))
-        if wishes.lock_memory and self._is_granted('memory lock', _lock_memory):
-            self._hold('locked', _unlock_memory)
+        if config.lock_memory and self._is_granted('memory lock', _lock_memory):
+            self._use('locked', _unlock_memory)
 
     def end(self) -> None:
-        """Give everything back; a second call does nothing."""
+        """Undo everything; a second call does nothing."""
         undo, self._undo = self._undo, []
         for action in reversed(undo):
-            # One CPU that is gone must not keep the rest from being given back.
+            # One failure (a CPU that is gone) must not prevent the rest.
             self._is_granted('', action)
         self._before = None
 
-    def leave(self) -> None:
+    def reset_thread(self) -> None:
         """
-        Make the calling thread an ordinary one; for threads that the live one starts.
+        Take priority and CPUs from the calling thread, which the control thread has started.
 
-        They inherit priority and CPUs, and one that works for long would run before the ticks.
+        It inherits both, and could delay the ticks.
         """
-        before = self._before
-        if before is not None:
-            affinity, policy, parameters = before
+        if self._before is not None:
+            affinity, policy, parameters = self._before
             os.sched_setscheduler(0, policy, parameters)
             self._is_granted('', lambda: os.sched_setaffinity(0, affinity))
 
-    def _hold(self, what: str, release: Callable[[], object]) -> None:
-        """Count a holder; the last one that lets go releases."""
-        self._holders[what] += 1
+    def _use(self, what: str, release: Callable[[], object]) -> None:
+        """Count a user of a setting of the process; the last one releases it."""
+        self._users[what] += 1
 
-        def let_go() -> None:
-            self._holders[what] -= 1
-            if self._holders[what] == 0:
+        def undo() -> None:
+            self._users[what] -= 1
+            if self._users[what] == 0:
                 release()
 
-        self._undo.append(let_go)
+        self._undo.append(undo)
 
-    def _is_granted(self, name: str, ask: Callable[[], object]) -> bool:
-        """Ask; under a name, note what came of it."""
+    def _is_granted(self, name: str, request: Callable[[], object]) -> bool:
+        """Request something; with a name, note the result."""
         try:
-            ask()
+            request()
         except (OSError, ValueError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             text = f'refused: {reason}'
@@ -133,7 +127,7 @@ def _lock_memory() -> None:
     """:raises ValueError: the limit on locked memory (ulimit -l) is too low."""
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
-        # It would be granted now, and a thread or a buffer refused in the middle of a run.
+        # mlockall would succeed now, and a later allocation fail during the run.
         raise ValueError(f'the limit on locked memory is {limit >> 20} MB, expected unlimited')
     _call('mlockall', MCL_CURRENT | MCL_FUTURE)
 

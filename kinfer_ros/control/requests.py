@@ -1,4 +1,4 @@
-"""What was asked of a controller since its last tick; the next tick obeys it."""
+"""Requests to a controller since its last tick."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kinfer_ros.control.settings import LiveSettings
 @dataclass
 class Requests:
     """
-    Requests that wait for the next tick; '' and None where there is none.
+    Requests for the next tick; '' and None: no request.
 
-    :ivar fault: a cause that only the shell around the controller can see.
+    :ivar fault: a cause outside the controller.
     """
 
     run: bool = False
@@ -22,5 +22,5 @@ class Requests:
     live: LiveSettings | None = None
 
     def forget_modes(self) -> None:
-        """Forget what asks for another mode; live settings stay."""
+        """Drop the requests for another mode; live settings stay."""
         self.run, self.stop, self.fade, self.fault = False, '', False, ''

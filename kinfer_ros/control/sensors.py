@@ -1,8 +1,4 @@
-"""The newest sensor sample, in the robot's joint order and the base frame.
-
-Without this module joints would be matched by position (which breaks silently when a driver
-reorders them) and the IMU would be read in whatever frame it happens to be mounted in.
-"""
+"""The newest sensor samples, joints matched by name and the IMU rotated into the base frame."""
 
 from __future__ import annotations
 
@@ -17,17 +13,18 @@ from kinfer_ros.errors import ContractError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.rotations import multiply
 from kinfer_ros.rotations import rotation_matrix
+from kinfer_ros.rotations import yaw_of
 
 GRAVITY = 9.81
 """m/s^2; kinfer scales `projected_gravity` by this, see docs/policies.md."""
 
 MAX_JOINTS = 1024
-"""Of one message: more are no robot's, and would be searched in the tick."""
+"""In one message: more would take too long to match in a tick."""
 
 
 class SensorFrame:
     """
-    One sample of joints and IMU, preallocated.
+    The newest joint, IMU and odometry samples, preallocated; stamps are 0 before the first.
 
     :ivar position: [N] rad, robot joint order.
     :ivar velocity: [N] rad/s.
@@ -35,21 +32,16 @@ class SensorFrame:
     :ivar gyro: [3] rad/s, base frame.
     :ivar accel: [3] specific force, m/s^2, base frame (+9.81 on z at rest, upright).
     :ivar gravity: [3] gravity in the base frame, m/s^2: R^-1 (0, 0, -9.81).
-    :ivar joint_stamp_ns: stamp of the joint sample; 0 before the first.
-    :ivar imu_stamp_ns: stamp of the IMU sample; 0 before the first.
-    :ivar joint_problem: why the newest joint sample cannot be used, or ''.
     :ivar base_velocity: [3] m/s, base frame, from odometry.
-    :ivar odom_stamp_ns: stamp of the odometry sample; 0 before the first.
     :ivar needs_odometry: the policy takes `base_velocity`, so a stale one is a fault.
-    :ivar imu_from_base: [3, 3] turns a vector of the base frame into the IMU's.
+    :ivar joint_problem: why the newest joint sample cannot be used, or ''; `imu_problem` as well.
+    :ivar joint_disorder: joint samples ignored because they were older than the newest one;
+        `imu_disorder` and `odom_disorder` as well.
+    :ivar joint_changes: how often the list of published joints changed.
+    :ivar joint_values: [2 N] position and velocity in one array, named by `joint_value_names`.
+    :ivar imu_values: [10] quaternion, gyro and accel in one array, named by `imu_value_names`.
+    :ivar imu_from_base: [3, 3] rotates a vector of the base frame into the IMU's.
     :ivar imu_mounting: unit quaternion w x y z, the IMU frame in the base frame.
-    :ivar imu_problem: why the newest IMU sample cannot be used, or '' (an absent orientation).
-    :ivar joint_disorder: joint samples passed over, because they were older than the newest one.
-    :ivar imu_disorder: the same of the IMU; `odom_disorder` of odometry.
-    :ivar joint_changes: how often the list of published joints was another one.
-    :ivar joint_values: [2 N] position and velocity in one piece, a view; `joint_value_names` says
-        what each number is.
-    :ivar imu_values: [10] quaternion, gyro and accel in one piece, a view; `imu_value_names`.
     """
 
     def __init__(self, robot: Robot) -> None:
@@ -69,10 +61,8 @@ class SensorFrame:
             *(f'{what} {axis}' for what in ('gyro', 'accel') for axis in 'xyz'),
         ]
         self.gravity = np.array([0.0, 0.0, -GRAVITY])
-        self.joint_disorder = 0
-        self.imu_disorder = 0
+        self.joint_disorder = self.imu_disorder = self.odom_disorder = 0
         self.joint_changes = 0
-        self.odom_disorder = 0
         self.base_velocity = np.zeros(3)
         self.needs_odometry = False
         self.restart()
@@ -85,25 +75,22 @@ class SensorFrame:
         self._index = np.zeros(n, dtype=np.intp)
 
     def restart(self) -> None:
-        """Take whatever comes next, however it is stamped: the clock may be a new one."""
-        self.joint_stamp_ns = 0
-        self.imu_stamp_ns = 0
-        self.odom_stamp_ns = 0
-        self.joint_problem = ''
-        self.imu_problem = ''
+        """Accept the next samples with any stamp: the clock may be a new one."""
+        self.joint_stamp_ns = self.imu_stamp_ns = self.odom_stamp_ns = 0
+        self.joint_problem = self.imu_problem = ''
         self.take_any_order()
 
     def take_any_order(self) -> None:
-        """Take the next sample of each source even if it is older: stamps cannot be compared."""
+        """Accept the next sample of each source even if it is older."""
         self._any_joint_order = self._any_imu_order = self._any_odom_order = True
 
     def update_joints(
         self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
     ) -> None:
         """
-        Take over one joint sample; names are matched only when they differ from the last ones.
+        Take one joint sample; names are matched only when they differ from the last ones.
 
-        A sample older than the one before it is passed over and counted.
+        A sample older than the newest one is ignored and counted.
 
         :raises ContractError: a joint of the robot is not in `names`, or the lengths differ.
         """
@@ -134,9 +121,9 @@ class SensorFrame:
         stamp_ns: int,
     ) -> None:
         """
-        Take over one IMU sample, given in the IMU's own frame (quaternion w x y z).
+        Take one IMU sample in the IMU's own frame (quaternion w x y z).
 
-        A sample older than the one before it is passed over and counted.
+        A sample older than the newest one is ignored and counted.
         """
         if stamp_ns < self.imu_stamp_ns and not self._any_imu_order:
             self.imu_disorder += 1
@@ -153,11 +140,7 @@ class SensorFrame:
         self._any_imu_order = False
 
     def update_odometry(self, linear: tuple[float, float, float], stamp_ns: int) -> None:
-        """
-        Take over one odometry sample: the base's velocity in its own frame, m/s.
-
-        A sample older than the one before it is passed over and counted.
-        """
+        """Take the base's velocity, m/s, in its own frame; ignore and count an older sample."""
         if stamp_ns < self.odom_stamp_ns and not self._any_odom_order:
             self.odom_disorder += 1
             return
@@ -180,15 +163,14 @@ class SensorFrame:
     @property
     def yaw(self) -> float:
         """Heading of the base in the world, rad, -pi..pi."""
-        w, x, y, z = self.quaternion
-        return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
+        return yaw_of(*self.quaternion.tolist())
 
 
 def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> Indices:
     """
     Positions of `wanted` in `found`, by name.
 
-    :raises ContractError: a name is missing or stands there twice; the text has both lists.
+    :raises ContractError: a name is missing or there twice; the text has both lists.
     """
     if len(found) > MAX_JOINTS:
         raise ContractError(f'{where}: found {len(found)} joints, expected at most {MAX_JOINTS}')

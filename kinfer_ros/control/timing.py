@@ -1,8 +1,4 @@
-"""Histograms of durations, and the absolute schedule a control loop is held to.
-
-Without this module a late or missed tick would be noticed by nobody, or be measured with code
-that allocates in the tick.
-"""
+"""Histograms of durations, and the absolute schedule of a control loop."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ class Histogram:
     """
     Counts of durations in logarithmic buckets, 6 % wide; constant memory, no allocation.
 
-    Quantiles are the upper edge of their bucket, so that they never look better than they were.
+    Quantiles are the upper edge of their bucket: never too low.
     """
 
     def __init__(self) -> None:
@@ -39,7 +35,7 @@ class Histogram:
             self._counts[(shift << _SUB_BITS) + (ns >> shift)] += 1
 
     def quantile_ns(self, q: float) -> int:
-        """Duration in ns that a share `q` (0..1) of the counted ones did not exceed; 0 if none."""
+        """Return the ns that a share `q` (0..1) of the durations did not exceed; 0 if none."""
         rank = q * self.count
         seen = 0
         for bucket, count in enumerate(self._counts):
@@ -49,7 +45,7 @@ class Histogram:
         return 0
 
     def summary_us(self) -> dict[str, float | int]:
-        """Count, mean and p50, p99, p99.9, max in us, as run.json holds them."""
+        """Return count, mean, p50, p99, p99.9 and max in us, as in run.json."""
         mean = self._total_ns / self.count / 1000 if self.count else 0.0
         return {
             'count': self.count,
@@ -73,13 +69,12 @@ class Schedule:
     """
     An absolute schedule: tick k is due at `first_ns + k * period_ns`.
 
-    Ticks that were not run are skipped and counted, never made up for in a burst; one that comes
-    twice is told, since a policy that steps twice in a period runs at twice its speed.
+    Missed ticks are counted, never caught up in a burst. A repeated tick is marked: a policy that
+    steps twice in a period would run at twice its speed.
 
-    :ivar missed: ticks skipped so far.
-    :ivar missed_in_a_row: ticks skipped just before the newest one.
-    :ivar repeated: the newest tick had been run before.
-    :ivar late: histogram of how late the ticks ran.
+    :ivar missed_in_a_row: ticks missed just before the newest one.
+    :ivar repeated: the newest tick has run before.
+    :ivar late: how late the ticks ran.
     """
 
     def __init__(self, first_ns: int, period_ns: int) -> None:
@@ -92,8 +87,8 @@ class Schedule:
         self._last = -1
 
     def tick(self, now_ns: int) -> int:
-        """Note a tick run at `now_ns`; return how late it is in ns."""
-        # A timer may fire a little before the instant it was read to fire at: not a tick early.
+        """Count a tick at `now_ns`; :return: how late it is, ns."""
+        # A timer may fire slightly early: that is not the tick before.
         since = now_ns - self._first_ns
         index = (since + self.period_ns // 10) // self.period_ns
         self.repeated = index == self._last

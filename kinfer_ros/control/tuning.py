@@ -1,4 +1,4 @@
-"""Parameters that are set while the node lives: checked, then applied between two ticks."""
+"""Checks parameters set at run time, and applies the live settings between two ticks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kinfer_ros.run.setup import PolicySetup
 
 
 class Tuning:
-    """Decides about sets of parameters; a set is accepted whole or not at all."""
+    """Accepts or refuses sets of parameters, each as a whole."""
 
     def __init__(
         self,
@@ -26,10 +26,10 @@ class Tuning:
         active: Callable[[], bool],
     ) -> None:
         """
-        :param fixed: names that cannot change while the node is active.
-        :param current: gives the value of a parameter as it now stands.
-        :param setup: gives what is loaded, or None.
-        :param active: says whether the node is active.
+        :param fixed: parameters that cannot change while the node is active.
+        :param current: returns the present value of a parameter.
+        :param setup: returns the loaded setup, or None.
+        :param active: returns whether the node is active.
         """
         self._fixed = frozenset(fixed)
         self._current = current
@@ -37,16 +37,16 @@ class Tuning:
         self._active = active
 
     def refusal(self, given: Mapping[str, Any]) -> str:
-        """Say why these values cannot be set, or ''; nothing is changed here."""
-        return self._not_now(given) or _not_finite(given) or self._not_valid(given)
+        """Return why these values cannot be set, or ''; nothing changes here."""
+        return self._locked(given) or _not_finite(given) or self._not_valid(given)
 
     def apply(self, names: Collection[str]) -> None:
-        """Hand the live settings on to the controller, after `names` were set."""
+        """Pass the live settings to the controller, after `names` were set."""
         setup = self._setup()
         if setup is not None and any(name in NAMES for name in names):
             setup.controller.request_live_settings(live_settings_from(self._values()))
 
-    def _not_now(self, given: Mapping[str, Any]) -> str:
+    def _locked(self, given: Mapping[str, Any]) -> str:
         if 'use_sim_time' in given:
             return 'use_sim_time is taken when the node starts: set it in the launch file'
         fixed = [name for name in given if name in self._fixed]
@@ -72,10 +72,7 @@ class Tuning:
 
 
 def _not_finite(given: Mapping[str, Any]) -> str:
-    """ROS checks ranges with comparisons, which NaN passes."""
-    bad = [
-        name
-        for name, value in given.items()
-        if isinstance(value, float) and not math.isfinite(value)
-    ]
+    """Return which values are not finite, or '': NaN passes the range checks of ROS."""
+    floats = {name: value for name, value in given.items() if isinstance(value, float)}
+    bad = [name for name, value in floats.items() if not math.isfinite(value)]
     return f'{", ".join(bad)}: found a number that is not finite' if bad else ''

@@ -1,1 +1,1 @@
-"""What a run leaves: its directory, its step log, the black box. No ROS."""
+"""The files of a run: directory, step log, black box. No ROS."""

@@ -1,8 +1,7 @@
-"""The last seconds before a fault, in a file of their own: fault_<n>.ndjson in the run directory.
+"""Writes the last seconds before a fault to fault_<n>.ndjson in the run directory.
 
-Without this module the seconds that matter would have to be searched for in a long log, and with
-`record:=false` there would be none. Records are kept as the lines they are written as, by the
-thread that formats them; the tick only says that there was a fault.
+It works with `record:=false` as well. The writer's thread keeps the formatted records; the tick
+only requests a file.
 """
 
 from __future__ import annotations
@@ -15,54 +14,53 @@ from typing import Any
 import orjson
 
 SECONDS = 10.0
-"""How long before a fault records are kept."""
+"""Time before a fault whose records are kept."""
 
 MAX_FILES = 50
-"""Faults written in one run: a loop of faults and resets must not fill the disk."""
+"""Files of one run: a loop of faults and resets must not fill the disk."""
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
 class BlackBox:
     """
-    Keeps the newest records, and writes them when it is asked to.
+    Keeps the newest records, and writes them on request.
 
-    The first line of a file is a header: `fault` (its number in the run), `reason`, `step_id` (of
-    the record of the fault), `t_us` (of the fault, us since the Unix epoch) and `guards` (what
-    each has found and says now). The other lines are records as in steps.ndjson: those before the
-    fault, its own, and the few after it that were there when the file was written.
+    The first line of a file is a header: `fault` (its number in the run), `reason`, `step_id` and
+    `t_us` (us since the Unix epoch) of the fault, and `guards` (their counts and present texts).
+    Then come records as in steps.ndjson, up to the fault's and the few after it.
 
-    :ivar written: files written so far.
+    :ivar written: number of files written.
     :ivar error: why a file could not be written, or None.
     """
 
     def __init__(self, folder: Path, records: int) -> None:
-        """:param records: how many of the newest are kept."""
+        """:param records: number of records kept."""
         self.written = 0
         self.error: str | None = None
         self._folder = folder
         self._lines: deque[bytes] = deque(maxlen=records)
-        self._asked: deque[dict[str, Any]] = deque()
+        self._requested: deque[dict[str, Any]] = deque()
         self._count = 0
 
-    def ask(self, header: Mapping[str, Any]) -> None:
-        """Producer: there was a fault in the tick whose record has just been published."""
+    def request(self, header: Mapping[str, Any]) -> None:
+        """Producer: request a file, after the record of the fault was published."""
         self._count += 1
         if self._count <= MAX_FILES:
-            self._asked.append({'fault': self._count, **header})
+            self._requested.append({'fault': self._count, **header})
 
-    def asked(self) -> int:
-        """Consumer: how many files are due; their records are in the ring by now, at the least."""
-        return len(self._asked)
+    def requested(self) -> int:
+        """Consumer: return the number of files due; their records are in the ring or written."""
+        return len(self._requested)
 
     def add(self, line: bytes) -> None:
         """Consumer: keep a record."""
         self._lines.append(line)
 
     def write(self, count: int) -> None:
-        """Consumer: write `count` of the files that are due."""
+        """Consumer: write `count` of the files due."""
         for _ in range(count):
-            header = self._asked.popleft()
+            header = self._requested.popleft()
             path = self._folder / f'fault_{header["fault"]}.ndjson'
             try:
                 with path.open('wb') as file:

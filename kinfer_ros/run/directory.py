@@ -1,8 +1,7 @@
 """Makes the directory of a run, the link to the latest one, and run.json.
 
-One directory holds everything a run leaves behind, so that it can be copied, compared, replayed.
-run.json is written at the start, with what is known, and again at the end: a killed run still
-says what it was. Each write is atomic: a reader never meets half a file.
+run.json is written at the start and again at the end, so that a killed run has one too. Each
+write is atomic: a reader never sees half a file.
 """
 
 from __future__ import annotations
@@ -32,9 +31,11 @@ _COLLISIONS = 1000
 
 class RunDirectory:
     """
-    A run's directory: `path` (absolute), `info` (what run.json holds), `warnings` (texts to log).
+    A run's directory, made by `create`.
 
-    Made by create(), not by calling the class.
+    :ivar path: absolute.
+    :ivar info: the content of run.json.
+    :ivar warnings: texts to log.
     """
 
     def __init__(self, path: Path, warnings: tuple[str, ...] = ()) -> None:
@@ -50,28 +51,26 @@ class RunDirectory:
         """
         Make `<runs_dir>/<UTC stamp>_<model's stem>/` and point `<runs_dir>/latest` at it.
 
-        :param runs_dir: made when it is not there.
+        :param runs_dir: made if it does not exist.
         :param model: the policy's path or name; its stem names the directory.
-        :param now: time zone aware time of the start; default the present.
+        :param now: start time, with a time zone; default: now.
         :raises RunError: the directory cannot be made or written.
         """
         now = datetime.now(UTC) if now is None else now
         stamp = now.astimezone(UTC).strftime('%Y-%m-%dT%H-%M-%SZ')
         stem = re.sub(r'[^A-Za-z0-9._-]+', '_', Path(model).stem) or 'policy'
-        # A POSIX file name has 255 bytes; leave room for the stamp and a collision's number.
+        # A POSIX file name has at most 255 bytes, stamp and number included.
         runs_dir = runs_dir.expanduser().absolute()
         path = _make(runs_dir, f'{stamp}_{stem[:200]}')
         return cls(path, _link_latest(runs_dir, path.name))
 
     def write_run_json(self, values: Mapping[str, Any]) -> None:
         """
-        Merge values into what run.json holds, and write it; numpy and Path values are fine.
+        Merge values (numpy and Path as well) into run.json, from any thread.
 
-        Any thread may call it.
+        NaN and infinity become null.
 
-        NaN and infinity become null: run.json is valid JSON.
-
-        :raises RunError: the file cannot be written, or a value cannot be said in JSON.
+        :raises RunError: the file cannot be written, or a value has no form in JSON.
         """
         target = self.path / 'run.json'
         try:
@@ -88,9 +87,8 @@ class RunDirectory:
         self, reason: str, values: Mapping[str, Any] | None = None, now: datetime | None = None
     ) -> None:
         """
-        Write run.json for the last time: `ended` (UTC, ISO 8601), `reason`, and values.
+        Write run.json for the last time: `ended` (UTC, ISO 8601), `reason`, and `values`.
 
-        :param values: counters, timing summary and the like, merged into what is there.
         :raises RunError: as write_run_json.
         """
         now = datetime.now(UTC) if now is None else now
@@ -105,9 +103,9 @@ def iso_utc(when: datetime) -> str:
 
 def replace_file(path: Path, data: bytes) -> None:
     """
-    Write a file so that a reader, or a crash, finds either the old content or the new.
+    Write a file atomically: there is always either the old content or the new.
 
-    :raises OSError: the file cannot be written; the old one is then untouched.
+    :raises OSError: the file cannot be written; the old one is unchanged.
     """
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
     try:
@@ -115,7 +113,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp gives 0600; a run is meant to be read by others like any file.
+        # mkstemp makes it 0600.
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
@@ -142,7 +140,7 @@ def _make(runs_dir: Path, name: str) -> Path:
 
 
 def _link_latest(runs_dir: Path, name: str) -> tuple[str, ...]:
-    """Point `latest` at the run, atomically and relative; what prevents it is only a warning."""
+    """Point `latest` at the run, atomically and relative; :return: warnings."""
     latest = runs_dir / 'latest'
     if latest.exists() and not latest.is_symlink():
         return (f'{latest} is not a link and is left alone; the run is in {runs_dir / name}',)
@@ -157,7 +155,7 @@ def _link_latest(runs_dir: Path, name: str) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Say in JSON what orjson cannot by itself."""
+    """Convert what orjson cannot."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (set, frozenset)):

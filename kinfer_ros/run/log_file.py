@@ -1,8 +1,7 @@
-"""The file that a step log is written to: appended to, rotated by size, closed parts compressed.
+"""The file of a step log: appended to, rotated by size, closed parts compressed.
 
-Everything here happens on the writer's thread. Compression goes a piece at a time between two
-drains of the ring, so that the ring is never left alone for long. Without this module a robot that
-runs for days would fill its disk with one file.
+All of it runs on the writer's thread. Between two drains of the ring one piece of a part is
+compressed, so that the ring does not fill up.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import errno
 import io
 import os
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,26 @@ from kinfer_ros.analysis.log_parts import require_zstd
 from kinfer_ros.errors import RunError
 
 PIECE = 2**20
-"""Bytes that are compressed in one go: a few milliseconds."""
+"""Bytes compressed in one step: a few milliseconds."""
 
-CLOSING = 0.5
-"""s that closing may spend on a part that is not compressed yet; then it stays as it is."""
+CLOSE_TIMEOUT = 0.5
+"""s that `close` spends on compression; the rest stays uncompressed."""
 
 
 class LogFile:
     """
     One step log on disk.
 
-    :ivar path: the file that is written to; always the same name.
-    :ivar offset: size of it before the first record (KINFER_LOG_UUID can name an old file).
-    :ivar problem: why rotation or compression has stopped, or None; writing goes on.
+    :ivar path: the file that is written; its name never changes.
+    :ivar offset: its size before the first record (KINFER_LOG_UUID can name an old file).
+    :ivar problem: why rotation or compression has stopped, or None; writing continues.
     """
 
     def __init__(self, path: Path, rotate_bytes: int = 0, *, compress: bool = False) -> None:
         """
         Open the file to append to.
 
-        :param rotate_bytes: size from which a part is closed; 0: never.
+        :param rotate_bytes: size at which a part is closed; 0: never.
         :param compress: compress closed parts with Zstandard.
         :raises RunError: the file cannot be opened, or compression is not installed.
         """
@@ -48,7 +48,7 @@ class LogFile:
         self._rotate_bytes = rotate_bytes
         self._zstd: Any = require_zstd('log_zstd') if compress else None
         self._part = 0
-        self._packing: list[_Packing] = []
+        self._compressing: list[Generator[None]] = []
         try:
             self._file = _append_to(path)
             self.offset = self._size = _end_last_line(path)
@@ -60,7 +60,7 @@ class LogFile:
 
     def write(self, data: bytes) -> None:
         """
-        Append whole lines; rotate where the file has its size.
+        Append whole lines; rotate if the file has reached its size.
 
         :raises OSError: they cannot be written.
         """
@@ -76,15 +76,16 @@ class LogFile:
                 self._rotate_bytes = 0
                 self.problem = f'cannot be rotated ({error.strerror}) and grows on'
 
-    def pack_a_piece(self) -> bool:
-        """Compress a piece of a closed part; False where there is nothing to compress."""
-        if not self._packing:
+    def compress_piece(self) -> bool:
+        """Compress a piece of a closed part; False if there is nothing to compress."""
+        if not self._compressing:
             return False
         try:
-            if self._packing[0].step():
-                self._packing.pop(0)
+            next(self._compressing[0])
+        except StopIteration:
+            self._compressing.pop(0)
         except OSError as error:
-            self._packing.pop(0).abandon()
+            self._compressing.pop(0)
             self.problem = f'a part stays uncompressed ({error.strerror})'
         return True
 
@@ -94,19 +95,19 @@ class LogFile:
 
         :raises OSError: it cannot be synced.
         """
-        deadline = time.monotonic() + CLOSING
-        while time.monotonic() < deadline and self.pack_a_piece():
+        deadline = time.monotonic() + CLOSE_TIMEOUT
+        while time.monotonic() < deadline and self.compress_piece():
             pass
-        for packing in self._packing:
-            packing.abandon()
-        self._packing.clear()
+        for unfinished in self._compressing:
+            unfinished.close()
+        self._compressing.clear()
         try:
             _sync(self._file.fileno())
         finally:
             self._file.close()
 
     def _rotate(self) -> None:
-        """Give the file the name of a part, and begin a new one under its own."""
+        """Rename the file to a part, and open a new one."""
         real = self.path.resolve()  # of a link into KINFER_LOG_PATH
         number, part = self._free_part(real)
         real.rename(part)
@@ -117,10 +118,10 @@ class LogFile:
         self._file.close()
         self._file, self._size, self._part = fresh, 0, number
         if self._zstd is not None:
-            self._packing.append(_Packing(part, link, self._zstd))
+            self._compressing.append(_compress(part, link, self._zstd))
 
     def _free_part(self, real: Path) -> tuple[int, Path]:
-        """Another run may have left parts under the same name in KINFER_LOG_PATH."""
+        """Find a free number: another run may have parts of this name in KINFER_LOG_PATH."""
         number = self._part + 1
         while True:
             part = part_path(real, number)
@@ -130,60 +131,40 @@ class LogFile:
             number += 1
 
 
-class _Packing:
-    """A closed part on its way to its compressed form, a piece at a time."""
+def _compress(part: Path, link: Path, zstd: Any) -> Generator[None]:
+    """
+    Compress a closed part, one piece per step, and remove it; closed early, it leaves the part.
 
-    def __init__(self, part: Path, link: Path, zstd: Any) -> None:
-        """:param link: where the run directory has the part; the part itself, or a link to it."""
-        self._part = part
-        self._link = link
-        self._packed = part.with_name(part.name + ZST)
-        self._unfinished = part.with_name(part.name + ZST + '.part')
-        checked = {zstd.CompressionParameter.checksum_flag: 1}
-        self._compressor = zstd.ZstdCompressor(options=checked)
-        self._from = part.open('rb')
-        self._to = self._unfinished.open('wb')
-
-    def step(self) -> bool:
-        """
-        Compress the next piece; True when the part has been replaced.
-
-        :raises OSError: the disk is full or gone; the part itself is untouched then.
-        """
-        data = self._from.read(PIECE)
-        self._to.write(self._compressor.compress(data) if data else self._compressor.flush())
-        if not data:
-            self._finish()
-        return not data
-
-    def _finish(self) -> None:
-        self._to.flush()
-        os.fsync(self._to.fileno())
-        self._close()
-        self._unfinished.rename(self._packed)
-        self._part.unlink()
-        if self._link.is_symlink():
-            self._link.unlink()
-            self._link.with_name(self._link.name + ZST).symlink_to(self._packed)
-
-    def abandon(self) -> None:
-        """Leave the part as it is."""
-        self._close()
-        self._unfinished.unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        self._from.close()
-        self._to.close()
+    :param link: the part's name in the run directory: the part itself, or a link to it.
+    :raises OSError: the disk is full or gone; the part is unchanged.
+    """
+    packed = part.with_name(part.name + ZST)
+    unfinished = part.with_name(part.name + ZST + '.part')
+    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.checksum_flag: 1})
+    try:
+        with part.open('rb') as source, unfinished.open('wb') as target:
+            while data := source.read(PIECE):
+                target.write(compressor.compress(data))
+                yield
+            target.write(compressor.flush())
+            target.flush()
+            os.fsync(target.fileno())
+        unfinished.rename(packed)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    part.unlink()
+    if link.is_symlink():
+        link.unlink()
+        link.with_name(link.name + ZST).symlink_to(packed)
 
 
 def _append_to(path: Path) -> io.FileIO:
-    # Unbuffered: each drain is one write to the operating system, which keeps what it got when
-    # this process is killed.
+    # Unbuffered: the operating system keeps what was written when this process is killed.
     return path.open('ab', buffering=0)
 
 
 def _end_last_line(path: Path) -> int:
-    """End a line that an earlier, killed writer left cut short; return the size of the file."""
+    """End a line that a killed writer left incomplete; :return: the size of the file."""
     with path.open('r+b', buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         if not path.is_file() or size == 0:

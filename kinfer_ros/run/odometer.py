@@ -1,7 +1,4 @@
-"""How far the robot went since its run began, from ground truth or an estimator.
-
-Without this module "it walks" would be judged by eye.
-"""
+"""Distance and rotation of the base since the run began, from ground truth or an estimator."""
 
 from __future__ import annotations
 
@@ -10,19 +7,19 @@ import math
 
 class Odometer:
     """
-    Follows the base over the floor.
+    Integrates the motion of the base on the floor.
 
-    :ivar distance: m, straight line from where the run began.
-    :ivar path: m, length of the way, sampled as often as `update` is called.
-    :ivar heading: rad, how far it turned, not wrapped.
-    :ivar pose: m, m, rad in the fixed frame, as updated last; None until then, and once taken.
+    :ivar distance: m, straight line from the start of the run.
+    :ivar path: m, length of the path, sampled by `update`.
+    :ivar heading: rad, rotation since the start, not wrapped.
+    :ivar pose: m, m, rad in the fixed frame, of the last `update`; None before it, and once taken.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; the next `update` is the start."""
+        """Reset; the next `update` is the start."""
         self.distance = 0.0
         self.path = 0.0
         self.heading = 0.0
@@ -31,7 +28,7 @@ class Odometer:
         self._last = (0.0, 0.0, 0.0)
 
     def update(self, x: float, y: float, yaw: float) -> None:
-        """Take the base at (x, y) m with heading `yaw` rad in a fixed frame."""
+        """Add a pose of the base: (x, y) m, heading `yaw` rad in a fixed frame."""
         if not math.isfinite(x + y + yaw):
             return
         if self._start is None:
@@ -44,6 +41,6 @@ class Odometer:
         self._last = self.pose = (x, y, yaw)
 
     def take_pose(self) -> tuple[float, float, float] | None:
-        """Return the pose, where it is newer than the last call."""
+        """Return the pose if it is newer than the last call, else None."""
         pose, self.pose = self.pose, None
         return pose

@@ -1,7 +1,7 @@
-"""The one place that knows what a step's record looks like, in memory and in steps.ndjson.
+"""The fields of a step's record, in memory and in steps.ndjson.
 
-kinfer's own readers index these keys by name, and a replay needs the arrays to the bit. A key
-spelt in two places would drift; here it stands once. docs: DESIGN.md, 'The run directory'.
+kinfer's readers index the keys by name, and a replay needs the arrays bit for bit; see
+docs/runs.md.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
 from kinfer_ros.run.ring import StepRing
 
-# Bits of i64['flags']: which parts of the record mean something. A part whose bit is not set is
-# null in the log. A slot starts with flags 0, so a part the producer forgets is null, not stale.
+# Bits of i64['flags']: the parts of the record that are set; others are null in the log.
 HAS_INPUTS = 1  # the policy's inputs
 HAS_OUTPUT = 2  # output: the policy ran in this tick
 HAS_TARGET = 4  # target: positions were sent
-HAS_CARRY = 8  # carry: the one that went into this step
+HAS_CARRY = 8  # carry: before this step
 HAS_SAMPLE = 16  # stamp_ns and age_us: there was a sensor sample
-HAS_ODOM = 32  # odom: there is a pose newer than the last one recorded
+HAS_ODOM = 32  # odom: a pose newer than the last one recorded
 
 # The policy's names for its inputs -> kinfer's names for them in its log.
 KINFER_KEYS = {
@@ -35,7 +34,7 @@ KINFER_KEYS = {
     'command': 'command',
 }
 
-# What the limits on targets were applied with, where the policy has no input that says it.
+# Measured values that the target limits used, where they are no input of the policy.
 MEASURED = {
     'measured_position': 'joint_angles',
     'measured_velocity': 'joint_angular_velocities',
@@ -65,9 +64,8 @@ class RecordFormat:
     `ring.obj['events']` (a list of str) and `ring.obj['resume']` (a dict), which are not changed
     afterwards, set `ring.i64['flags']` and call `ring.publish()`.
 
-    Units: rad, rad/s, m/s^2, as the policy got them; `*_us` microseconds, `stamp_ns` nanoseconds
-    on the sensors' clock, `t_us` microseconds since the Unix epoch; `stage_us` in the order of
-    `stages`.
+    Units: rad, rad/s, m/s^2 as in the policy's inputs; `*_us` us, `stamp_ns` ns on the sensors'
+    clock, `t_us` us since the Unix epoch; `stage_us` in the order of `stages`.
 
     :ivar measured: keys of MEASURED that this policy's inputs do not hold.
     """
@@ -80,13 +78,13 @@ class RecordFormat:
         stages: tuple[str, ...],
     ) -> None:
         """
-        Derive the layout from a policy's contract.
+        Make the layout for a policy.
 
-        :param joint_names: the policy's joints, in its order; output and target follow it.
-        :param input_sizes: number of values of each input by the policy's own name, no carry.
-        :param carry_size: number of values of the flattened carry, 0 when there is none.
+        :param joint_names: the policy's joints in its order, also of output and target.
+        :param input_sizes: number of values of each input by name, without the carry.
+        :param carry_size: number of values of the flattened carry, or 0.
         :param stages: names of the timed parts of a tick.
-        :raises ModelError: an input has the name of one of the record's own fields.
+        :raises ModelError: an input has the name of a field of the record.
         """
         clash = sorted(set(input_sizes) & set(_OWN_FIELDS))
         if clash:
@@ -118,9 +116,9 @@ class RecordFormat:
 
     def to_dict(self, ring: StepRing, slot: int) -> dict[str, Any]:
         """
-        Build the record of a slot; its arrays are views that are valid until it is released.
+        Build the record of a slot; its arrays are views, valid until the slot is released.
 
-        :return: every key of the schema; null (None) where a part is absent.
+        :return: all keys of the schema; None where a part is absent.
         """
         f32, i64, obj = ring.f32, ring.i64, ring.obj
         flags = int(i64['flags'][slot])
@@ -161,7 +159,7 @@ class RecordFormat:
 
 
 def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Float32]]:
-    """List the arrays of a record with their keys; an entry of 'inputs' is 'inputs.<name>'."""
+    """List the arrays of a record by key; an entry of 'inputs' has the key 'inputs.<name>'."""
     found = [(key, record[key]) for key in ARRAY_KEYS if record.get(key) is not None]
     inputs = record.get('inputs') or {}
     return found + [(f'inputs.{name}', row) for name, row in inputs.items()]
@@ -169,10 +167,10 @@ def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Float32]]:
 
 def find_nonfinite(record: Mapping[str, Any]) -> list[list[Any]]:
     """
-    List what JSON cannot hold: [key, index, bits of the float32 as an integer] of each value.
+    List the values that JSON cannot hold, as [key, index, bits of the float32 as an integer].
 
-    :param record: a record with numpy arrays; 'joint_velocities' repeats 'joint_vels' and is
-        listed as well, so that a reader of either key gets its values back.
+    :param record: a record with numpy arrays; 'joint_velocities', equal to 'joint_vels', is
+        listed too, for readers of either key.
     """
     found: list[list[Any]] = []
     for key, row in _arrays(record):
@@ -183,10 +181,9 @@ def find_nonfinite(record: Mapping[str, Any]) -> list[list[Any]]:
 
 def restore(record: dict[str, Any]) -> dict[str, Any]:
     """
-    Turn the lists of a parsed record into float32 arrays, bit for bit what was logged.
+    Turn the lists of a parsed record into float32 arrays, bit for bit as logged.
 
-    :param record: one parsed line; changed in place. Keys it lacks stay absent, so kinfer's own
-        logs can be read as well.
+    :param record: a parsed line, changed in place; absent keys (kinfer's logs) stay absent.
     :raises ValueError, TypeError, KeyError, IndexError: the line is JSON but not a record.
     """
     with np.errstate(over='ignore'):  # a number that is no float32 becomes infinite

@@ -1,11 +1,8 @@
 """A ring of preallocated records between the control tick and the thread that writes the log.
 
-The tick must never wait for a disk. It fills one slot of this ring with plain array assignments;
-the writer's thread empties the ring when it gets to it. When the writer is too slow a record is
-refused and counted, and the tick goes on. Without this a slow disk would be a late motor command.
-
-One thread produces (claim, publish) and one consumes (first, release). There is no lock: each side
-writes one counter that the other only reads.
+The tick never waits for the disk: if the ring is full, a record is dropped and counted. One thread
+produces (claim, publish), one consumes (first, release). There is no lock: each side writes one
+counter that the other only reads.
 """
 
 from __future__ import annotations
@@ -21,11 +18,11 @@ from kinfer_ros.arrays import Float32
 
 class StepRing:
     """
-    A bounded single-producer, single-consumer ring of records, all memory allocated at the start.
+    A bounded single-producer, single-consumer ring of records, preallocated.
 
     `f32[name]` is a float32 array (capacity, size), `i64[name]` an int64 array (capacity,) and
-    `obj[name]` a list of capacity Python objects. A slot handed out by claim() starts with every
-    `i64` 0 and every `obj` None; its `f32` rows hold whatever was there before.
+    `obj[name]` a list of `capacity` objects. A claimed slot has all `i64` 0 and all `obj` None;
+    its `f32` rows have old values.
     """
 
     def __init__(
@@ -38,10 +35,9 @@ class StepRing:
         """
         Allocate the ring.
 
-        :param capacity: number of records it holds, at least 1.
-        :param fields: float32 fields by name, with their number of values.
+        :param fields: number of values of each float32 field.
         :param scalars: names of the int64 fields.
-        :param objects: names of the Python object fields.
+        :param objects: names of the object fields.
         :raises ValueError: a capacity below 1 or a negative size.
         """
         if capacity < 1:
@@ -49,15 +45,14 @@ class StepRing:
         if any(size < 0 for size in fields.values()):
             raise ValueError(f'a field cannot have a negative size: {dict(fields)}')
         self.capacity = capacity
-        # One block for all float fields: a record is one row, so that one look at the row tells
-        # whether every number in it is finite.
+        # One block for all float fields: one check of its row finds a number that is not finite.
         self.block: Float32 = np.zeros((capacity, sum(fields.values())), dtype=np.float32)
         self.f32: dict[str, Float32] = {}
         column = 0
         for name, size in fields.items():
             self.f32[name] = self.block[:, column : column + size]
             column += size
-        # One block for these as well: a record's lie in one or two lines of the cache.
+        # One block: a record's scalars are in one or two cache lines.
         self._scalars: npt.NDArray[np.int64] = np.zeros((capacity, len(scalars)), dtype=np.int64)
         self.i64 = {name: self._scalars[:, place] for place, name in enumerate(scalars)}
         self.obj: dict[str, list[object]] = {name: [None] * capacity for name in objects}
@@ -67,14 +62,14 @@ class StepRing:
         self._tail = 0
 
     def __len__(self) -> int:
-        """Return how many published records wait for the consumer."""
+        """Return the number of published records."""
         return self._head - self._tail
 
     def claim(self) -> int:
         """
-        Producer: get the slot to fill, or -1 when the ring is full or closed (counted in dropped).
+        Producer: return the slot to fill, or -1 (and count in `dropped`) if full or closed.
 
-        A claimed slot that is not published is handed out again by the next claim.
+        A claimed slot that is not published is claimed again by the next call.
         """
         head = self._head
         if self.closed or head - self._tail >= self.capacity:
@@ -83,18 +78,15 @@ class StepRing:
         return head % self.capacity
 
     def publish(self) -> None:
-        """Producer: make the slot of the last successful claim() visible to the consumer."""
+        """Producer: publish the slot of the last successful claim()."""
         self._head += 1
 
     def first(self) -> int:
-        """Consumer: the slot of the oldest published record, or -1 when there is none."""
-        tail = self._tail
-        if tail == self._head:
-            return -1
-        return tail % self.capacity
+        """Consumer: return the slot of the oldest published record, or -1."""
+        return -1 if self._tail == self._head else self._tail % self.capacity
 
     def release(self) -> None:
-        """Consumer: give the slot of first() back, cleared, so that nothing stale is logged."""
+        """Consumer: clear and release the slot of first()."""
         slot = self._tail % self.capacity
         self._scalars[slot] = 0
         for objects in self.obj.values():
@@ -102,5 +94,5 @@ class StepRing:
         self._tail += 1
 
     def close(self) -> None:
-        """Consumer: refuse, and count, every record from now on."""
+        """Consumer: drop, and count, every further record."""
         self.closed = True

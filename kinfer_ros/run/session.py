@@ -1,4 +1,4 @@
-"""One run, from configure to cleanup: its directory, its step log and its figures."""
+"""One run, from configure to cleanup: directory, step log and the figures of run.json."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from kinfer_ros.run.versions import versions
 
 class RunSession:
     """
-    One run directory and the figures that go into its run.json.
+    One run directory and the figures of its run.json.
 
-    :ivar activation: counts the activations in this run, from 1.
-    :ivar late: how late ticks ran, over the run.
-    :ivar age: how old the sensor sample was when its command was published.
+    :ivar activation: number of the present activation, from 1.
+    :ivar late: how late the ticks ran.
+    :ivar age: age of the sensor samples when their command was sent.
     """
 
     def __init__(self, setup: PolicySetup, parameters: Parameters) -> None:
@@ -68,7 +68,7 @@ class RunSession:
             self.directory.write_run_json({'steps_offset': self.log.offset})
 
     def _remove(self) -> None:
-        """Leave nothing half-started behind."""
+        """Remove a run that could not be started."""
         latest = self.path.parent / 'latest'
         if latest.is_symlink() and latest.readlink().name == self.path.name:
             latest.unlink()
@@ -81,9 +81,9 @@ class RunSession:
 
     def begin_swap(self, policy: Policy) -> None:
         """
-        Note in run.json, before it runs, a policy that is about to take over; on any thread.
+        Note a policy in run.json before it runs, from any thread.
 
-        The steps' events say when it does; a killed run cannot be replayed without knowing it.
+        The replay of a killed run needs it; the events of the steps say when it takes over.
 
         :raises RunError: run.json cannot be written.
         """
@@ -99,22 +99,22 @@ class RunSession:
         self.directory.write_run_json({'swaps': self.swaps})
 
     def take_over(self) -> None:
-        """Note that the policy of the last `begin_swap` runs alone now."""
+        """Note that the policy of the last `begin_swap` has taken over."""
         self.swaps[-1]['taken_over'] = True
 
     def count_schedule(self, schedule: Schedule) -> None:
-        """Take over the missed ticks of an activation that ends."""
+        """Add the missed ticks of an activation that ends."""
         self.missed += schedule.missed
 
     def record(
         self, tick: Tick, now_ns: int, late_ns: int, age_ns: int, stage_ns: tuple[int, ...]
     ) -> None:
         """
-        Count one tick into the figures, and write it into the log.
+        Count and log one tick.
 
         :param now_ns: the control clock.
-        :param age_ns: of its sensor samples when its command was sent.
-        :param stage_ns: how long each of STAGES took.
+        :param age_ns: age of the sensor samples when the command was sent.
+        :param stage_ns: duration of each of STAGES.
         """
         self.ticks += 1
         self.late.record(late_ns)
@@ -134,9 +134,9 @@ class RunSession:
 
     def figures(self, missed: int) -> dict[str, Any]:
         """
-        Outcome so far, as run.json holds it.
+        Return the figures so far, as in run.json.
 
-        :param missed: ticks missed in the activation that still goes on.
+        :param missed: ticks missed in the present activation.
         """
         counts = self.controller.counts
         return {
@@ -164,11 +164,10 @@ class RunSession:
         }
 
     def guards(self) -> dict[str, Any]:
-        """Guards that have spoken, with their counts."""
-        state = self.controller.stats.state()
+        """Return the counts of the guards that have any."""
         return {
             name: {key: found[key] for key in ('limits', 'warns', 'faults')}
-            for name, found in state.items()
+            for name, found in self.controller.stats.state().items()
             if found['limits'] or found['warns'] or found['faults']
         }
 

@@ -1,4 +1,4 @@
-"""Loads a policy and a robot, and checks that they fit: what a run is about."""
+"""Loads a policy and a robot, and checks that they fit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class PolicySetup:
-    """A policy on its robot, checked; nothing on disk yet."""
+    """A policy on its robot, checked; nothing is on disk yet."""
 
     policy: Policy
     robot: Robot
@@ -38,7 +38,7 @@ class PolicySetup:
     gains: Gains
     rate_hz: float
     report: list[Row]
-    """The contract held against the robot; nothing in it has failed."""
+    """Result of the checks; none has failed."""
 
     @property
     def period_ns(self) -> int:
@@ -57,7 +57,7 @@ def load_policy(parameters: Parameters) -> Policy:
 
 def load_setup(parameters: Parameters) -> PolicySetup:
     """
-    Load model and robot and hold one against the other; the model has run once after this.
+    Load model and robot, check that they fit, and run the model once.
 
     :raises KinferRosError: a file is missing or wrong, or the two do not fit.
     """
@@ -85,15 +85,14 @@ def load_setup(parameters: Parameters) -> PolicySetup:
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
     )
-    tunables = live_settings_from(parameters)
+    live = live_settings_from(parameters)
     report = check_contract(policy, robot, settings.command_entries)
     raise_if_failed(report, policy.contract, robot)
-    asked = gains(policy.contract, robot)
-    problem = gain_problem(asked, robot, tunables)
-    if problem:
+    requested = gains(policy.contract, robot)
+    if problem := gain_problem(requested, robot, live):
         raise ConfigError(problem)
-    controller = assemble(policy, robot, settings, tunables)
-    return PolicySetup(policy, robot, controller, asked, rate_hz, report)
+    controller = assemble(policy, robot, settings, live)
+    return PolicySetup(policy, robot, controller, requested, rate_hz, report)
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""What the policy node reports of itself, for /diagnostics: level, message and values."""
+"""The policy node's entry in /diagnostics: level, message and values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
 
 PERIOD = 1.0
-"""s between two reports; a change of mode is reported at once."""
+"""s between two reports; a new mode or warning is reported at once."""
 
 
 class Severity(IntEnum):
@@ -25,7 +25,7 @@ class Severity(IntEnum):
     ERROR = 2
 
 
-LEVELS = {Mode.FAULT: Severity.ERROR, Mode.DAMP: Severity.WARN}
+LEVELS: dict[Mode | None, Severity] = {Mode.FAULT: Severity.ERROR, Mode.DAMP: Severity.WARN}
 
 
 class Status(NamedTuple):
@@ -39,9 +39,9 @@ class Status(NamedTuple):
 
 class StatusReporter:
     """
-    Decides when there is something to report, and measures the tick rate.
+    Decides when to report, and measures the tick rate.
 
-    :ivar rate: ticks a second over the last period.
+    :ivar rate: ticks per second over the last period.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class StatusReporter:
         now: float | None = None,
     ) -> Status | None:
         """
-        Report if a second has gone by or the mode is another; cheap otherwise.
+        Return a report if one is due, else None.
 
-        :param missed: ticks missed in the activation that goes on.
-        :param granted: what the operating system granted: control/realtime.py.
-        :param now: s, steady; the time if None.
+        :param missed: ticks missed in the present activation.
+        :param granted: as in control/realtime.py.
+        :param now: s, steady clock; default: now.
         """
         now = time.monotonic() if now is None else now
         mode = setup.controller.mode if setup else None
@@ -76,9 +76,9 @@ class StatusReporter:
         if now >= self._next:
             self._next = now + PERIOD
             self._measure_rate(now, session)
-        level = LEVELS.get(mode, Severity.OK) if mode is not None else Severity.OK
-        if (warnings or 'stopped' in state) and level == Severity.OK:
-            level = Severity.WARN
+        level = LEVELS.get(mode, Severity.OK)
+        if warnings or 'stopped' in state:
+            level = max(level, Severity.WARN)
         values: Mapping[str, object] = {}
         if setup and session:
             values = self._values(setup, session, missed, granted)
@@ -128,7 +128,7 @@ class StatusReporter:
 
 
 def _warnings(setup: PolicySetup | None, session: RunSession | None) -> list[str]:
-    """What a person should look at, though the robot goes on."""
+    """Return what a person should check while the robot continues."""
     found = setup.controller.stats.warnings() if setup else []
     if session and session.records and (error := session.log.counters()['error']):
         found = [*found, f'step log: {error}']

@@ -1,7 +1,6 @@
-"""Writes the record of each tick: what it saw and what it did.
+"""Copies the record of each tick into a ring; run/writer.py writes it to steps.ndjson.
 
-It runs inside the tick: copies into memory that is already there, nothing else. A thread
-(run/writer.py) writes steps.ndjson from there.
+It runs inside the tick and only copies into preallocated memory.
 """
 
 from __future__ import annotations
@@ -34,19 +33,18 @@ from kinfer_ros.run.writer import NdjsonWriter
 from kinfer_ros.run.writer import steps_path
 
 STAGES = ('take', 'policy', 'control', 'publish')
-"""Timed parts of a tick: sensors taken, inference, the rest of the controller, command sent."""
-
+"""Timed parts of a tick: reading sensors, inference, rest of the controller, sending."""
 
 MEASURED_SOURCES = {'measured_position': 'position', 'measured_velocity': 'velocity'}
-"""Keys of a record, and the sensor frame's arrays in them."""
+"""Keys of a record, and the arrays of the sensor frame that they hold."""
 
 
 class StepLog:
     """
-    The step log of one run; `step_id` counts its records and never restarts in it.
+    The step log of one run.
 
-    :ivar step_id: number of the next record.
-    :ivar offset: where in its file this run's records begin.
+    :ivar step_id: number of the next record, counted over the run.
+    :ivar offset: byte of its file where this run's records begin.
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class StepLog:
         compress: bool = False,
     ) -> None:
         """
-        :param record: write steps.ndjson; else only the black box is kept.
+        :param record: write steps.ndjson; else the black box alone.
         :param rotate_bytes: as in LogFile, like `compress`.
         :raises RunError: the file cannot be opened.
         """
@@ -93,7 +91,7 @@ class StepLog:
         self.step_id = 0
 
     def _follow(self, policy: TickPolicy) -> None:
-        """Record the inputs of this policy from now on; its carry in its first step."""
+        """Record the inputs of this policy from now on, and the carry of its first step."""
         self._policy = policy
         self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
         self._until_carry = 0
@@ -110,10 +108,10 @@ class StepLog:
         pose: tuple[float, float, float] | None = None,
     ) -> None:
         """
-        Add the record of a tick that was just run.
+        Add the record of the last tick.
 
         :param now_ns: the control clock.
-        :param pose: of the base, m, m, rad, where there is a new one.
+        :param pose: a new pose of the base, m, m, rad, or None.
         """
         ring = self._ring
         step = tick.step
@@ -162,10 +160,10 @@ class StepLog:
         ring.publish()
         if tick.faults != self._faults:
             self._faults = tick.faults
-            self._ask_black_box(tick.reason, step_id)
+            self._request_black_box(tick.reason, step_id)
 
-    def _ask_black_box(self, reason: str, step_id: int) -> None:
-        self._black_box.ask(
+    def _request_black_box(self, reason: str, step_id: int) -> None:
+        self._black_box.request(
             {
                 'reason': reason,
                 'step_id': step_id,
@@ -186,13 +184,13 @@ class StepLog:
         return True
 
     def counters(self) -> LogCounters:
-        """Records written and dropped so far."""
+        """Return the records written and dropped so far."""
         return self._writer.counters()
 
     def black_box(self) -> dict[str, Any]:
-        """Files of the black box written so far, and why one could not be."""
+        """Return the number of files of the black box, and its error or None."""
         return {'written': self._black_box.written, 'error': self._black_box.error}
 
     def close(self) -> LogCounters:
-        """Write what is left and close the file."""
+        """Write the rest and close the file."""
         return self._writer.close()

@@ -1,7 +1,6 @@
-"""What software and machine a run was made with, for run.json.
+"""Software versions and machine of a run, for run.json.
 
-A log that cannot say which ONNX Runtime or which ROS made it cannot be compared with another.
-Nothing heavy is imported for it: the answers come from the installed packages' metadata.
+The versions come from the metadata of the installed packages, so that none has to be imported.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
-# What rclpy's major version tells about the distribution, where ROS_DISTRO is not set (wheels).
+# Distribution by rclpy's major version, where ROS_DISTRO is not set (wheels).
 _DISTRO_OF_RCLPY = {'3': 'humble', '7': 'jazzy', '9': 'kilted'}
 
 _PACKAGES = {
@@ -26,7 +25,7 @@ _PACKAGES = {
 
 
 def version_of(*names: str) -> str | None:
-    """Return the version of the first of these distribution packages that is installed."""
+    """Return the version of the first of these packages that is installed, or None."""
     for name in names:
         try:
             return metadata.version(name)
@@ -36,7 +35,7 @@ def version_of(*names: str) -> str | None:
 
 
 def ros_distro() -> str | None:
-    """Return the name of the ROS 2 distribution in use, or None where none is known."""
+    """Return the name of the ROS 2 distribution in use, or None."""
     named = os.environ.get('ROS_DISTRO')
     if named:
         return named
@@ -45,7 +44,7 @@ def ros_distro() -> str | None:
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of everything that can change a run's numbers; None: not installed."""
+    """Return the versions of all that can change a run's numbers; None: not installed."""
     found: dict[str, str | None] = {'python': platform.python_version()}
     found.update({key: version_of(*names) for key, names in _PACKAGES.items()})
     found['ros_distro'] = ros_distro()
@@ -53,7 +52,7 @@ def versions() -> dict[str, str | None]:
 
 
 def host() -> dict[str, Any]:
-    """Return the machine: platform, machine, host name, number of CPUs this process may use."""
+    """Return platform, machine, host name, and the number of CPUs this process may use."""
     return {
         'platform': platform.platform(),
         'machine': platform.machine(),

@@ -1,9 +1,8 @@
-"""Writes steps.ndjson on a thread of its own, and reads it back bit for bit.
+"""Writes steps.ndjson on a thread, and reads it back bit for bit.
 
-A record a tick, one line of JSON each, handed to the operating system every 50 ms: a killed
-process loses no more than that. The tick never waits for it: when the disk is slow the ring fills
-and records are dropped and counted; when the disk fails, recording ends with one error, and what
-comes after is counted as dropped. The black box goes on: it needs the disk only when it is asked.
+Each record is one line of JSON. Lines are written every 50 ms, so that a killed process loses no
+more than that. If the disk is too slow, the ring fills up and records are dropped and counted; if
+it fails, recording ends with one error, and the black box continues.
 """
 
 from __future__ import annotations
@@ -31,22 +30,22 @@ from kinfer_ros.run.record import restore
 from kinfer_ros.run.ring import StepRing
 
 MAX_GAPS = 1000
-"""Gaps that are listed; a disk that is always too slow would make a list without end."""
+"""Gaps that are listed at most."""
 
 PERIOD = 0.05
-"""Seconds between two drains of the ring."""
+"""s between two drains of the ring."""
 
-# Records formatted in one go. Formatting holds the interpreter's lock (about 40 us a record), and
-# the tick may be waiting for it: a short sleep after each slice lets it through.
+# Records formatted at a time. Formatting holds the interpreter's lock (about 40 us per record); a
+# short sleep after each slice lets the tick run.
 _SLICE = 4
 _PAUSE = 0.001
 
 
 class LogCounters(TypedDict):
     """
-    What became of the records of a run.
+    Counts of the records of a run.
 
-    `missing`: [first, last] step_id of each gap in the file, of the first MOST_GAPS.
+    `missing`: [first, last] step_id of each gap in the file, MAX_GAPS at most.
     """
 
     written: int
@@ -57,9 +56,9 @@ class LogCounters(TypedDict):
 
 class NdjsonWriter:
     """
-    The thread that empties a StepRing into a file and into a black box.
+    The thread that writes a StepRing to a file and to a black box.
 
-    `error` says why recording ended early, or what of it did not go as it should; else None.
+    :ivar error: the first error of the recording, or None.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class NdjsonWriter:
         """
         Start the thread.
 
-        :param file: where records go, closed in the end; None where only the black box is kept.
+        :param file: gets the records, and is closed at the end; None: the black box alone.
         """
         self.path = file.path if file else None
         self.written = 0
@@ -89,7 +88,7 @@ class NdjsonWriter:
         self._thread.start()
 
     def counters(self) -> LogCounters:
-        """Return how many records were written and dropped so far, and the error if any."""
+        """Return the counts so far."""
         dropped = self._ring.dropped + self._lost
         return {
             'written': self.written,
@@ -100,9 +99,9 @@ class NdjsonWriter:
 
     def close(self, timeout: float = 5.0) -> LogCounters:
         """
-        Write what is left, sync to the disk, close the file; safe to call again.
+        Write the rest, sync to the disk, close the file; may be called again.
 
-        :param timeout: seconds to wait for a slow disk before giving up on the rest.
+        :param timeout: s to wait for a slow disk before the rest is dropped.
         """
         self._stop.set()
         self._thread.join(timeout)
@@ -118,23 +117,23 @@ class NdjsonWriter:
             while not stopping:
                 stopping = self._stop.wait(PERIOD)
                 self._drain()
-            # The producer has stopped by contract; whatever comes after this is counted.
+            # The producer has stopped; later records are counted as dropped.
             self._ring.close()
             self._drain()
         except Exception as error:
-            # A record that cannot be formatted is our bug, but must not stop a robot either.
+            # A bug in kinfer_ros, which must not stop a robot.
             self._fail(f'a record could not be written ({error!r}); the step log ends here')
         finally:
             self._ring.close()
             self._close_file()
 
     def _drain(self) -> None:
-        """Write all that waits, a slice at a time, and then what the black box was asked for."""
-        due = self._black_box.asked() if self._black_box else 0
+        """Write all records, a slice at a time, and then the files due of the black box."""
+        due = self._black_box.requested() if self._black_box else 0
         while self._write_slice() == _SLICE:
             time.sleep(_PAUSE)
         if self._file is not None:
-            self._file.pack_a_piece()
+            self._file.compress_piece()
             self._note_problem(self._file)
         if self._black_box and due:
             self._black_box.write(due)
@@ -144,14 +143,14 @@ class NdjsonWriter:
         ring = self._ring
         while len(lines) < _SLICE and (slot := ring.first()) >= 0:
             lines.append(self._format.to_json(ring, slot))
-            self._place_drops(int(ring.i64['step_id'][slot]))
+            self._note_gap(int(ring.i64['step_id'][slot]))
             ring.release()
         if lines:
             self._write(lines)
         return len(lines)
 
-    def _place_drops(self, step_id: int) -> None:
-        """Note which steps are missing before this one."""
+    def _note_gap(self, step_id: int) -> None:
+        """Note the missing steps before this one."""
         if self._next_id is not None and step_id > self._next_id and len(self._gaps) < MAX_GAPS:
             self._gaps.append((self._next_id, step_id - 1))
         self._next_id = step_id + 1
@@ -195,14 +194,13 @@ def steps_path(
     run_dir: Path, now: datetime | None = None, environ: Mapping[str, str] = os.environ
 ) -> Path:
     """
-    Say where the step log of a run goes; honours KINFER_LOG_PATH and KINFER_LOG_UUID as kinfer.
+    Return the path of a run's step log; KINFER_LOG_PATH and KINFER_LOG_UUID work as in kinfer.
 
     With KINFER_LOG_PATH the file is `<that directory>/<KINFER_LOG_UUID, else UTC time>.ndjson`,
-    because tools that collect kinfer's logs look there, and `<run_dir>/steps.ndjson` becomes a
-    link to it, so that everything else finds it in the run directory.
+    where tools for kinfer's logs look, and `<run_dir>/steps.ndjson` is a link to it.
 
-    :param now: time zone aware time of the start, for the file's name; default the present.
-    :return: `<run_dir>/steps.ndjson`, be it the file or the link.
+    :param now: start time, with a time zone; default: now.
+    :return: `<run_dir>/steps.ndjson`, the file or the link.
     :raises RunError: the directory or the link cannot be made, or the name is no file name.
     """
     inside = run_dir / STEPS
@@ -230,14 +228,13 @@ def read_steps(
     path: Path, offset: int = 0, damaged: list[int] | None = None
 ) -> Iterator[dict[str, Any]]:
     """
-    Yield the records of a step log, ours or kinfer's, arrays as float32 with every bit restored.
+    Yield the records of a step log, also of kinfer's, with float32 arrays bit for bit as logged.
 
-    A line that is no record (a killed process leaves its last line cut short) is passed over.
+    Lines that are no record are skipped: a killed process leaves its last line incomplete.
 
-    :param path: the file, or the run directory that holds it; its parts are read before it.
-    :param offset: byte to start at, a line's beginning (`steps_offset` in run.json).
-    :param damaged: when given, gets the number (from 1, counted from offset) of each line passed
-        over.
+    :param path: the file, or its run directory; the file's parts are read before it.
+    :param offset: byte to start at, where a line begins (`steps_offset` in run.json).
+    :param damaged: gets the number (from 1, counted from offset) of each skipped line.
     :raises RunError: the file cannot be read.
     """
     log = path / STEPS if path.is_dir() else path

@@ -37,7 +37,7 @@ def write(path: Path, lines: list[bytes] = LINES, rotate: int = 500, pack: bool 
     file = LogFile(path, rotate, compress=pack)
     for line in lines:
         file.write(line)
-        file.pack_a_piece()
+        file.compress_piece()
     file.close()
     assert file.problem is None
     return file
@@ -79,7 +79,7 @@ def test_killed_while_it_compresses(tmp_path, monkeypatch):
     file = LogFile(tmp_path / 'steps.ndjson', 500, compress=True)
     for count, line in enumerate(LINES, start=1):
         file.write(line)
-        file.pack_a_piece()
+        file.compress_piece()
         assert steps(tmp_path) == STEPS[:count]
     # Killed between the last two of its acts: both forms are there.
     plain = tmp_path / 'steps.0001.ndjson'
@@ -90,7 +90,7 @@ def test_killed_while_it_compresses(tmp_path, monkeypatch):
 
 def test_what_is_not_compressed_in_time_stays_plain(tmp_path, monkeypatch):
     """A shutdown does not wait for compression and leaves no partial file."""
-    monkeypatch.setattr(log_file, 'CLOSING', 0.0)
+    monkeypatch.setattr(log_file, 'CLOSE_TIMEOUT', 0.0)
     file = LogFile(tmp_path / 'steps.ndjson', 500, compress=True)
     for line in LINES:
         file.write(line)

@@ -13,7 +13,7 @@ from helpers.robots import leaky_policy
 from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.guards.verdict import Level
-from kinfer_ros.control.mode_targets import REFUSED_FORGOTTEN_AFTER
+from kinfer_ros.control.mode_targets import ACCEPTED_TO_RESET
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.settings import LiveSettings
@@ -66,7 +66,7 @@ def test_good_outputs_begin_the_count_anew_and_the_carry_goes_on(rig: Rig) -> No
             rig.command(x=-1.0)
             assert rig.tick() is Mode.RUN
         rig.command()
-        for _ in range(REFUSED_FORGOTTEN_AFTER):
+        for _ in range(ACCEPTED_TO_RESET):
             assert rig.tick() is Mode.RUN
             assert rig.controller.ran
             steps += 1

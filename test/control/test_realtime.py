@@ -74,7 +74,7 @@ def test_a_thread_can_leave_the_live_one_alone() -> None:
     realtime.begin(RealtimeConfig(cpus=(min(before[0]),), priority=10))
 
     def load() -> None:
-        realtime.leave()
+        realtime.reset_thread()
         found.extend((os.sched_getaffinity(0), os.sched_getscheduler(0)))
 
     thread = threading.Thread(target=load)

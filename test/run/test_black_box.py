@@ -26,7 +26,7 @@ def test_a_fault_leaves_the_newest_records_and_the_reason(tmp_path):
     writer = NdjsonWriter(None, ring, layout, box)
     for step in range(25):
         assert produce(ring, step)
-    box.ask({'reason': 'fell', 'step_id': 24, 'guards': {'tilt': {'faults': 1}}})
+    box.request({'reason': 'fell', 'step_id': 24, 'guards': {'tilt': {'faults': 1}}})
     writer.close()
     header, *records = lines(tmp_path / 'fault_1.ndjson')
     assert header['fault'] == 1
@@ -45,7 +45,7 @@ def test_its_records_read_like_those_of_the_step_log(tmp_path):
     box = BlackBox(tmp_path, 10)
     writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout, box)
     produce(ring, 3)
-    box.ask({'reason': 'fell'})
+    box.request({'reason': 'fell'})
     writer.close()
     _, seen = read_steps(tmp_path / 'fault_1.ndjson')
     (logged,) = read_steps(tmp_path)
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_written_is_an_error_and_the_log_goes_on(tmp_path)
     box = BlackBox(tmp_path / 'gone', 10)
     writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout, box)
     produce(ring, 0)
-    box.ask({'reason': 'fell'})
+    box.request({'reason': 'fell'})
     produce(ring, 1)
     assert writer.close() == {'written': 2, 'dropped': 0, 'missing': [], 'error': None}
     assert 'fault_1.ndjson' in box.error
@@ -73,7 +73,7 @@ def test_a_full_disk_under_the_log_does_not_end_the_black_box(tmp_path):
     box = BlackBox(tmp_path, 10)
     writer = NdjsonWriter(LogFile(Path('/dev/full')), ring, layout, box)
     produce(ring, 0)
-    box.ask({'reason': 'fell'})
+    box.request({'reason': 'fell'})
     assert 'No space left' in writer.close()['error']
     assert len(lines(tmp_path / 'fault_1.ndjson')) == 2
 
@@ -83,6 +83,6 @@ def test_a_loop_of_faults_does_not_fill_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(black_box, 'MAX_FILES', 2)
     box = BlackBox(tmp_path, 10)
     for _ in range(5):
-        box.ask({'reason': 'fell'})
-    box.write(box.asked())
+        box.request({'reason': 'fell'})
+    box.write(box.requested())
     assert sorted(path.name for path in tmp_path.iterdir()) == ['fault_1.ndjson', 'fault_2.ndjson']

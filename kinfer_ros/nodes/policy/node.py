@@ -364,7 +364,7 @@ class PolicyNode(LifecycleNode):
 
     def load_policy(self) -> Policy:
         """Load the policy that the parameters name, on a thread that must not outrank the tick."""
-        self._realtime.leave()
+        self._realtime.reset_thread()
         return load_policy(self._values())
 
     def load_while_inactive(self) -> str:
