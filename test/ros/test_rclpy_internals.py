@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.context import Context
@@ -28,6 +27,7 @@ from kinfer_ros.ros import rclpy_internals as internals
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.executor import ControlExecutor
 from kinfer_ros.ros.executor import ControlTimerGroup
+from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import ignore

@@ -1,8 +1,8 @@
 """`python -m kinfer_ros replay`: run the policy on a recorded run again, and compare.
 
 Exit code 0: identical bit for bit on the ONNX Runtime that recorded it, else within the tolerance;
-1: different, or nothing to compare; 2: an unusable file or argument. With another model it shows how
-that one would have acted, exit code 0.
+1: different, or nothing to compare; 2: an unusable file or argument. With another model it shows
+how that one would have acted, exit code 0.
 """
 
 from __future__ import annotations

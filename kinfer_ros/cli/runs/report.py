@@ -86,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
     add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
     add('--out', type=Path, metavar='FILE', help='output file (default RUN/report.html)')
-    add('--png', type=Path, metavar='FILE', help='also plot the main signals as a PNG (matplotlib)')
+    add('--png', type=Path, metavar='FILE', help='also plot the main signals as a PNG')
     add_json_argument(parser)
     return parser
 

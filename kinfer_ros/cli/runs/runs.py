@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         codes='0: done; 1: removal was not confirmed',
     )
     add = parser.add_argument
-    add('--runs-dir', type=Path, default=Path('runs'), help='directory of the runs (default ./runs)')
+    add('--runs-dir', type=Path, default=Path('runs'), help='directory of runs (default ./runs)')
     add('--model', metavar='PATTERN', help="name of the model's file, such as 'walk*'")
     add('--verdict', choices=VERDICTS, help='only runs with this verdict')
     add('--last', type=int, metavar='N', help='only the N newest of these')
@@ -120,7 +120,7 @@ def _remove(found: list[RunSummary], arguments: argparse.Namespace) -> int:
     if not arguments.yes:
         if arguments.json or not sys.stdin.isatty():
             raise ConfigError(
-                '--remove asks for confirmation, which needs a terminal and no --json; or give --yes'
+                '--remove asks for confirmation: it needs a terminal and no --json, or --yes'
             )
         print('\n'.join(_table(going)))
         if input(f'remove these {len(going)} runs? [y/N] ').strip().lower() not in ('y', 'yes'):

@@ -1,4 +1,4 @@
-"""The services that ask for another mode: ~/start and ~/reset. (~/stop is in operator.py.)"""
+"""The services that ask for another mode: ~/start and ~/reset; ~/stop is in operator.py."""
 
 from __future__ import annotations
 
