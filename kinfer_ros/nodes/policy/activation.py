@@ -1,4 +1,4 @@
-"""One activation of a policy node: its control loop, on a timer, in the time it lives in."""
+"""One activation of a policy node: control loop, time base and timer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from kinfer_ros.run.setup import PolicySetup
 
 class Activation:
     """
-    Builds the loop of one activation.
+    Builds, starts and closes the loop of one activation.
 
-    :ivar loop: the loop, to be stopped before `close`.
+    :ivar loop: stop it before `close`.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Activation:
         lockstep: bool,
     ) -> None:
         controller = setup.controller
-        kind = Lockstep if lockstep else SimTime if clocks.sim_time else RealTime
+        time_base = Lockstep if lockstep else SimTime if clocks.sim_time else RealTime
         spin_ns = value(node, 'spin_us') * 1000
         self._node = node
         self._clocks = clocks
         self._lockstep = lockstep
         self._session = session
         self._inputs = controller.inputs
-        self._time = kind(clocks, link, controller.inputs.frame, setup.period_ns)
+        self._time = time_base(clocks, link, controller.inputs.frame, setup.period_ns)
         timer = ControlTimer(node, clocks, setup.period_ns, spin_ns=spin_ns, lockstep=lockstep)
         self.loop = ControlLoop(
             controller, self._time, link, session, operator, timer, publish_mode
@@ -60,7 +60,7 @@ class Activation:
         return self._time.schedule.missed
 
     def start(self, realtime: Realtime) -> None:
-        """Ask the operating system for what the parameters say, and start the loop."""
+        """Apply the real-time parameters, and start the loop."""
         node = self._node
         realtime.begin(
             RealtimeConfig(
@@ -76,6 +76,6 @@ class Activation:
         self.loop.start(self._clocks.control_now())
 
     def close(self) -> None:
-        """Count what was missed, and forget the sensors: a robot may return with another clock."""
+        """Count missed ticks, and reset the inputs: a robot may return with another clock."""
         self._session.count_schedule(self._time.schedule)
         self._inputs.forget()

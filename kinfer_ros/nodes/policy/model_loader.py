@@ -1,4 +1,4 @@
-"""The service ~/load_model: a policy in place of another, on a robot that walks or that rests."""
+"""The service ~/load_model: replaces the policy, while active or inactive."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from kinfer_ros.run.setup import PolicySetup
 
 
 class Owner(Protocol):
-    """The node whose model is loaded."""
+    """The node whose model is replaced."""
 
     setup: PolicySetup | None
     session: RunSession | None
     active: bool
 
     def load_policy(self) -> Policy:
-        """Load the policy that the parameters name; called on a thread of its own."""
+        """Load the policy of the parameters; called on a thread of its own."""
 
     def load_while_inactive(self) -> str:
-        """Load what the parameters name; :return: why that is refused, or ''."""
+        """Load policy and robot of the parameters; :return: a refusal, or ''."""
 
 
 class ModelLoader:
-    """Takes calls of ~/load_model, between ticks, and answers each once."""
+    """Serves ~/load_model between ticks, one call at a time."""
 
     def __init__(self, node: Node, owner: Owner, on_refusal: Callable[[str], None]) -> None:
         self._service = PolledTrigger(node, '~/load_model')
@@ -39,7 +39,7 @@ class ModelLoader:
         self._swap: ModelSwap | None = None
 
     def poll(self) -> None:
-        """Go on with the call that is served, or take one that waits."""
+        """Continue the present call, or take the next one."""
         if self._swap is not None:
             self._swap.poll()
             if self._swap.done:
@@ -62,17 +62,13 @@ class ModelLoader:
         owner = self._owner
         if owner.active and owner.setup is not None and owner.session is not None:
             self._swap = ModelSwap(
-                owner.load_policy,
-                owner.setup,
-                owner.session.begin_swap,
-                self._take_over,
-                answer,
+                owner.load_policy, owner.setup, owner.session.begin_swap, self._take_over, answer
             )
         else:
             answer(owner.load_while_inactive())
 
     def _take_over(self, setup: PolicySetup) -> None:
-        """Note that another policy runs now."""
+        """Set the policy that has taken over."""
         self._owner.setup = setup
         if self._owner.session is not None:
             self._owner.session.take_over()

@@ -1,7 +1,7 @@
-"""The operator's ways to stop the robot: ~/stop, a joystick's stop button, its dead-man button.
+"""Stops by the operator: ~/stop, and the stop and dead-man buttons of a joystick.
 
-Whatever the node is doing, it looks here: in every tick, in a fade, while it waits for a robot. A
-stop is latched: no activation before ~/reset. Without this module a stop would wait its turn.
+They are polled in every tick, in a fade, and in every wait, where no callback runs. A stop is
+latched: no activation before ~/reset.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from kinfer_ros.ros.polling import ignore
 from kinfer_ros.ros.polling import take_all
 
 JOY_DEPTH = 20
-"""Messages kept between two ticks: a press may be shorter than a tick."""
+"""Messages kept between two ticks, during which a press may begin and end."""
 
 
 class Operator:
     """
-    Takes stops.
+    Reads stops, and passes them to the controller.
 
-    :ivar stopped: why the robot was stopped, until `reset`; '' when it was not.
+    :ivar stopped: why the robot was stopped, until `reset`; else ''.
     """
 
     def __init__(self, node: Node) -> None:
@@ -52,10 +52,10 @@ class Operator:
 
     def poll(self, now_ns: int, controller: Controller | None) -> str:
         """
-        Take what has come, and hand a stop on to the controller.
+        Read stop requests, and pass a stop to the controller.
 
         :param now_ns: the control clock.
-        :return: why the robot was stopped just now, or ''.
+        :return: why the robot was stopped since the last call, or ''.
         """
         reason = ''
         while (call := self._service.take()) is not None:
@@ -74,11 +74,11 @@ class Operator:
         return reason
 
     def refusal(self, now_ns: int) -> str:
-        """Say why the operator does not let the robot be activated, or ''."""
+        """Return why the operator does not allow an activation, or ''."""
         if self.stopped:
             return f'stopped ({self.stopped}): call ~/reset, then activate'
         return self._joystick.refusal(now_ns)
 
     def reset(self) -> None:
-        """Forget the stop."""
+        """Clear the stop."""
         self.stopped = ''

@@ -4,7 +4,7 @@
 |---|---|---|
 | joint_states | sensor_msgs/JointState | in |
 | imu/data | sensor_msgs/Imu | in |
-| odom | nav_msgs/Odometry | in: how far it went; a sensor where the policy takes a velocity |
+| odom | nav_msgs/Odometry | in: distance; a sensor where the policy has a velocity input |
 | cmd_vel | geometry_msgs/Twist or TwistStamped | in |
 | policy_command | sensor_msgs/JointState | in: named values for any command entry |
 | joint_temperatures | sensor_msgs/JointState | in: named values, position = deg C |
@@ -14,8 +14,8 @@
 | joint_gains | sensor_msgs/JointState | out, latched |
 | ~/mode, ~/run | std_msgs/String | out, latched |
 
-Nothing here is served by an executor: the node takes what waits when it wants it, inside its tick
-and inside lifecycle transitions, where callbacks do not run.
+No executor serves these subscriptions: the node polls them, in the tick and in lifecycle
+transitions, where callbacks do not run.
 """
 
 from __future__ import annotations
@@ -69,19 +69,19 @@ from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
 TYPE_TIMEOUT = 10
-"""s from one look at the types on cmd_vel to the next, where as many publish there as before."""
+"""s between two queries of the types on cmd_vel while the number of publishers is constant."""
 
 CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 
 
 class RobotLink:
     """
-    Subscriptions and publishers of a policy node, made at construction and kept.
+    Subscriptions and publishers of a policy node, made once.
 
-    :ivar gains: the gains asked for and those in force.
+    :ivar gains: the gains requested and in force.
     :ivar bridge_state: newest bridge_state, '' before the first.
-    :ivar dry_run: do everything but send.
-    :ivar last_stamp_ns: stamp of the command that was sent last, 0 before the first.
+    :ivar dry_run: send nothing.
+    :ivar last_stamp_ns: stamp of the last command, 0 before the first.
     """
 
     def __init__(self, node: Node, *, lockstep: bool, cmd_vel_type: str) -> None:
@@ -94,7 +94,7 @@ class RobotLink:
         self._node = node
         self._group = PollOnlyGroup(node)
         self._auto_type = cmd_vel_type == 'auto'
-        self._cmd_vel_publishers, self._until_asked = -1, 0
+        self._cmd_vel_publishers, self._until_query = -1, 0
         sensors = RELIABLE if lockstep else BEST_EFFORT
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
         self._joint_reader = JointStateReader()
@@ -117,8 +117,8 @@ class RobotLink:
         self._last_command = b''
         self._session = ''
         self._messages: CommandMessages | None = None
-        # Ordinary publishers: a lifecycle publisher is mute while inactive, and the last damping
-        # frames go out on the way there.
+        # Ordinary publishers: a lifecycle publisher cannot send the last damping commands, which
+        # go out during the transition to inactive.
         self._commands = self._publisher(JointState, 'joint_commands', RELIABLE)
         self._gains = self._publisher(JointState, 'joint_gains', LATCHED)
         self._mode = self._publisher(String, '~/mode', LATCHED)
@@ -135,13 +135,12 @@ class RobotLink:
         )
 
     def _publisher(self, msg_type: Any, topic: str, qos: QoSProfile) -> Publisher:
-        options = QoSOverridingOptions.with_default_policies()
         return self._node.create_publisher(
             msg_type,
             topic,
             qos,
-            qos_overriding_options=options,
-            # Each handler of an event is one more thing that the executor waits for, every tick.
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            # The executor would wait for each event handler in every tick.
             event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
         )
 
@@ -149,7 +148,7 @@ class RobotLink:
 
     def read_sensors(self, frame: SensorFrame) -> bool:
         """
-        Read the newest joint and IMU samples; one that does not fit becomes a problem.
+        Read the newest samples; a joint sample that does not fit becomes a `joint_problem`.
 
         :return: whether a joint sample came.
         """
@@ -172,7 +171,7 @@ class RobotLink:
 
     @property
     def sources(self) -> Sources:
-        """The sensor subscriptions, for a look at the messages themselves."""
+        """The sensor subscriptions, for checks of the messages."""
         return Sources(self._joints, self._imu, self._odom)
 
     def read_commands(self, command: CommandVector, now_ns: int) -> None:
@@ -188,11 +187,7 @@ class RobotLink:
                 self._warn(f'{refused}: refused')
 
     def read_odometry(self, odometer: Odometer, stamp_ns: int = 0) -> bool:
-        """
-        Read the newest odometry, if it is stamped `stamp_ns` or later.
-
-        :return: False where one may still come.
-        """
+        """Read odometry stamped `stamp_ns` or later; :return: False where it may still come."""
         message = take_newest(self._odom) or self._newest_odom
         if message is None or header_ns(message.header) < stamp_ns:
             return self._odom.get_publisher_count() == 0
@@ -213,9 +208,9 @@ class RobotLink:
 
     def read_bridge(self) -> str:
         """
-        Read the bridge's states and the gains it has in force.
+        Read the bridge's states and its gains in force.
 
-        :return: why it was not enabled, at any time since the last call, or ''.
+        :return: why it was not enabled at any time since the last call, or ''.
         """
         gains = take_newest(self._gains_in_force)
         if gains is not None:
@@ -229,59 +224,58 @@ class RobotLink:
         return '' if self.dry_run else lapse
 
     def bridge_problem(self) -> str:
-        """Say that the bridge is not enabled now, or ''."""
+        """Return that the bridge is not enabled now, or ''."""
         enabled = self.bridge_state.startswith('enabled')
         return '' if enabled else f'the bridge is {self.bridge_state or "silent"}'
 
     def is_recorded(self) -> bool:
         """
-        Whether one node has found ~/run, joint_commands and the sensors: a recorder, by any name.
+        Whether one node, a recorder, subscribes to ~/run, joint_commands and the sensors.
 
-        Without the sensors' first samples a bag could not be replayed.
+        The replay of a bag needs the first samples of the sensors.
         """
-        followers = [
+        subscribers = [
             {
                 (info.node_namespace, info.node_name)
-                for info in self._node.get_subscriptions_info_by_topic(followed.topic_name)
-                if not info.node_name.startswith('_')  # DDS has not told its name yet
+                for info in self._node.get_subscriptions_info_by_topic(topic.topic_name)
+                if not info.node_name.startswith('_')  # its name is not known yet
             }
-            for followed in (self._run, self._commands, self._joints, self._imu)
+            for topic in (self._run, self._commands, self._joints, self._imu)
         ]
-        return bool(set.intersection(*followers))
+        return bool(set.intersection(*subscribers))
 
     def follow_cmd_vel_type(self) -> None:
         """
-        With `auto`: subscribe to cmd_vel as the type that is published there.
+        With `auto`: subscribe to cmd_vel with the type that is published there.
 
-        One process cannot subscribe to two types on one topic, so this looks at the graph.
+        One process cannot subscribe to two types on one topic.
         """
         if not self._auto_type:
             return
         topic = self._cmd_vel.topic_name
-        # Asking for their types takes most of a millisecond: when there are others, and now and
-        # then, since one may have taken the place of another.
-        publishers, self._until_asked = self._node.count_publishers(topic), self._until_asked - 1
-        if publishers == self._cmd_vel_publishers and self._until_asked > 0:
+        # The query of the types takes almost a millisecond: only when their number has changed,
+        # and every TYPE_TIMEOUT, since one may have replaced another.
+        publishers, self._until_query = self._node.count_publishers(topic), self._until_query - 1
+        if publishers == self._cmd_vel_publishers and self._until_query > 0:
             return
-        self._cmd_vel_publishers, self._until_asked = publishers, TYPE_TIMEOUT
+        self._cmd_vel_publishers, self._until_query = publishers, TYPE_TIMEOUT
         found = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
-        names = {'geometry_msgs/msg/Twist': Twist, 'geometry_msgs/msg/TwistStamped': TwistStamped}
-        wanted = [names[name] for name in sorted(found) if name in names]
-        if wanted and self._cmd_vel.msg_type not in wanted:
+        types = [t for t in CMD_VEL_TYPES.values() if f'geometry_msgs/msg/{t.__name__}' in found]
+        if types and self._cmd_vel.msg_type not in types:
             self._node.destroy_subscription(self._cmd_vel)
-            self._cmd_vel = self._subscribe(wanted[0], 'cmd_vel', RELIABLE)
+            self._cmd_vel = self._subscribe(types[0], 'cmd_vel', RELIABLE)
 
     # Out ---------------------------------------------------------------------------------
 
     def begin_session(self, joint_names: tuple[str, ...]) -> None:
-        """Take a new session id: commands of this activation carry it."""
+        """Make a new session id for the commands of this activation."""
         self._session = uuid.uuid4().hex[:8]
         self._messages = CommandMessages(joint_names, self._session, [str(mode) for mode in Mode])
         self._last_command, self.last_stamp_ns = b'', 0
         self.gains.begin_session()
 
     def send(self, tick: Tick, stamp_ns: int) -> None:
-        """Send what a tick decided."""
+        """Send the command of a tick."""
         if self._messages is None or tick.send is Send.NOTHING or self.dry_run:
             return
         if tick.send is Send.POSITION:
@@ -296,42 +290,42 @@ class RobotLink:
         self._commands.publish(self._last_command)
 
     def send_damping(self, stamp_ns: int) -> None:
-        """Send damping frames without a tick."""
+        """Send damping commands without a tick."""
         if self._messages is None or self.dry_run:
             return
         for _ in range(DAMPING_FRAMES):
             self._commands.publish(self._messages.for_damping(str(Mode.INACTIVE), stamp_ns))
 
     def send_changed_gains(self, now_ns: int) -> None:
-        """Send the gains that are on their way to other factors, ten times a second."""
+        """Send the gains while they change, ten times per second."""
         if not self.dry_run and self.gains.is_due(now_ns):
             self.send_gains(now_ns, self._session)
 
     def send_gains(self, now_ns: int = 0, session: str = '') -> None:
-        """Publish the gains asked for; latched."""
+        """Publish the requested gains, latched."""
         if not self.dry_run:
             names, gains = self.gains.send(now_ns)
             message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, session)
             self._gains.publish(message)
 
     def gains_fault(self, *, anew: bool = False) -> str:
-        """Say that the bridge has other gains in force than it was asked for, or ''."""
+        """Return the fault of the gains handshake, or ''; `anew`: check an old echo again."""
         return '' if self.dry_run else self.gains.fault(anew=anew)
 
     def publish_mode(self, text: str) -> None:
-        """Publish and log mode and reason, where they are new; latched."""
+        """Publish (latched) and log mode and reason if they are new."""
         if text == self._published_mode:
             return
         self._published_mode = text
         self._mode.publish(String(data=text))
-        # Two lines of code: rclpy refuses another severity from the same one.
+        # Two lines of code: rclpy allows one severity per line.
         if text.startswith('fault'):
             self._node.get_logger().error(f'mode {text}')
         else:
             self._node.get_logger().info(f'mode {text}')
 
     def publish_run(self, path: str) -> None:
-        """Publish the run directory; latched. Empty when a run has ended."""
+        """Publish the run directory, latched; '' when a run has ended."""
         self._run.publish(String(data=path))
 
     def _warn(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The services that ask for another mode: ~/start and ~/reset; ~/stop is in operator.py."""
+"""The services ~/start and ~/reset; ~/stop is in operator.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinfer_ros.nodes.policy.robot_link import RobotLink
 
 
 class ModeServices:
-    """Turns calls into requests of the node's controller."""
+    """Turns calls into requests to the node's controller."""
 
     def __init__(
         self, node: Any, link: RobotLink, operator: Operator, publish_mode: Callable[[str], None]
@@ -24,8 +24,8 @@ class ModeServices:
         self._link = link
         self._operator = operator
         self._publish_mode = publish_mode
-        node.create_service(Trigger, '~/start', _answering(self._on_start))
-        node.create_service(Trigger, '~/reset', _answering(self._on_reset))
+        node.create_service(Trigger, '~/start', _callback(self._on_start))
+        node.create_service(Trigger, '~/reset', _callback(self._on_reset))
 
     def _on_start(self) -> str:
         node = self._node
@@ -39,23 +39,23 @@ class ModeServices:
         if mode is not Mode.FAULT and not self._operator.stopped:
             return f'nothing to reset in mode {mode}'
         if mode is Mode.FAULT:
-            refusal = self._cause_of_shell() or str(setup.controller.reset_fault())
+            refusal = self._external_cause() or str(setup.controller.reset_fault())
             if refusal:
                 return refusal
             self._publish_mode(format_mode(setup.controller.mode, setup.controller.reason))
         self._operator.reset()
         return ''
 
-    def _cause_of_shell(self) -> str:
-        """Say why a fault that only the node can see must stay, or ''."""
+    def _external_cause(self) -> str:
+        """Return why a fault with a cause outside the controller must stay, or ''."""
         if not self._node.active or self._link.dry_run:
             return ''
         cause = self._link.bridge_problem() or self._link.gains_fault(anew=True)
         return f'the cause is still there: {cause}' if cause else ''
 
 
-def _answering(handler: Callable[[], str]) -> Callable[..., Trigger.Response]:
-    """Turn a handler that returns a refusal, or '', into a Trigger service callback."""
+def _callback(handler: Callable[[], str]) -> Callable[..., Trigger.Response]:
+    """Turn a handler that returns a refusal, or '', into a Trigger callback."""
 
     def answer(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         refusal = handler()
