@@ -8,7 +8,7 @@ import numpy as np
 
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.tick import Tick

@@ -1,6 +1,6 @@
 """Runs the policy on the recorded inputs of a run and compares its outputs, to the bit.
 
-It uses the code of the tick: control/policy_runner.py and control/guards/targets.py.
+It uses the code of the tick: control/policy/runner.py and control/guards/targets.py.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from kinfer_ros.analysis.replay_inputs import RecordedInputs
 from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
-from kinfer_ros.control.gain_ramp import FACTOR_SPEED
-from kinfer_ros.control.gain_ramp import GainRamp
+from kinfer_ros.control.gains.ramp import FACTOR_SPEED
+from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.targets import TargetLimiter
-from kinfer_ros.control.policy_runner import BoundPolicy
-from kinfer_ros.control.policy_runner import PolicyRunner
-from kinfer_ros.control.policy_runner import scale_about
+from kinfer_ros.control.policy.runner import BoundPolicy
+from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.policy.runner import scale_about
 from kinfer_ros.control.settings import REPLAYED
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError

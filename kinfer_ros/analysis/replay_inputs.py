@@ -10,7 +10,7 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
-from kinfer_ros.control.policy_runner import TickPolicy
+from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
@@ -56,7 +56,7 @@ class RecordedInputs:
 
 class RecordedObservation:
     """
-    Fills one policy's inputs from RecordedInputs, in place of control/policy_inputs.py.
+    Fills one policy's inputs from RecordedInputs, in place of control/policy/inputs.py.
 
     :ivar joints: index of each of the policy's joints in the run's order.
     """

@@ -8,7 +8,7 @@ import numpy as np
 
 from kinfer_ros.control.assembly import start_pose
 from kinfer_ros.control.command import HEADING
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.robot.robot import Robot

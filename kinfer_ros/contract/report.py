@@ -18,8 +18,8 @@ from kinfer_ros.control.assembly import start_pose
 from kinfer_ros.control.command import HEADING
 from kinfer_ros.control.command import NAMED_ENTRIES
 from kinfer_ros.control.command import TWIST_ENTRIES
-from kinfer_ros.control.gains import gains
-from kinfer_ros.control.gains import policy_joints
+from kinfer_ros.control.gains.policy_gains import gains
+from kinfer_ros.control.gains.policy_gains import policy_joints
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract

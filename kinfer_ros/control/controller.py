@@ -10,8 +10,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-from kinfer_ros.control.gain_ramp import FACTOR_SPEED
-from kinfer_ros.control.gain_ramp import GainRamp
+from kinfer_ros.control.gains.ramp import FACTOR_SPEED
+from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import fault
@@ -21,7 +21,7 @@ from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.parts import Parts
-from kinfer_ros.control.policy_runner import BoundPolicy
+from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.requests import Requests
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings

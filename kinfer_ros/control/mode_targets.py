@@ -10,7 +10,7 @@ from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.parts import Parts
-from kinfer_ros.control.policy_swap import PolicySwap
+from kinfer_ros.control.policy.swap import PolicySwap
 from kinfer_ros.control.pose_ramp import PoseRamp
 
 ACCEPTED_TO_RESET = 10

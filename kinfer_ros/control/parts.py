@@ -9,13 +9,13 @@ from typing import Any
 from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.activation import ActivationChecks
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.gain_ramp import GainRamp
+from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
-from kinfer_ros.control.policy_runner import PolicyRunner
+from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
 from kinfer_ros.control.settings import LiveSettings

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.gains_handshake import GainsHandshake
+from kinfer_ros.control.gains.handshake import GainsHandshake
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick

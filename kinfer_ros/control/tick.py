@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.policy_runner import PolicyStep
+from kinfer_ros.control.policy.runner import PolicyStep
 
 
 @dataclass(frozen=True, slots=True)

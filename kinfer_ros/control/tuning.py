@@ -8,7 +8,7 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 
-from kinfer_ros.control.gains import gain_problem
+from kinfer_ros.control.gains.policy_gains import gain_problem
 from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.contract.report import check_contract
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import Trial
 from kinfer_ros.evaluation.matrix import Job

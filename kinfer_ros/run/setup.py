@@ -13,9 +13,9 @@ from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.gains import Gains
-from kinfer_ros.control.gains import gain_problem
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.gains.policy_gains import gain_problem
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError

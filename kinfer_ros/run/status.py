@@ -63,7 +63,7 @@ class StatusReporter:
         Return a report if one is due, else None.
 
         :param missed: ticks missed in the present activation.
-        :param granted: as in control/realtime.py.
+        :param granted: as in realtime.py.
         :param now: s, steady clock; default: now.
         """
         now = time.monotonic() if now is None else now

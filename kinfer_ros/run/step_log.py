@@ -15,7 +15,7 @@ import numpy as np
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.policy_runner import TickPolicy
+from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.black_box import SECONDS

@@ -14,8 +14,8 @@ from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.contract.readiness import Readiness
-from kinfer_ros.control.gains import gains
-from kinfer_ros.control.gains_handshake import GainsEcho
+from kinfer_ros.control.gains.handshake import GainsEcho
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused

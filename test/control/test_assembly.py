@@ -19,7 +19,7 @@ from helpers.robots import leaky_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.assembly import start_pose
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import ContractError

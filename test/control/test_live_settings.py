@@ -13,8 +13,8 @@ from helpers.robots import Rig
 from helpers.robots import leaky_policy
 from helpers.robots import level_policy
 from helpers.robots import small_robot
-from kinfer_ros.control.gains import gain_problem
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gain_problem
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import LiveSettings

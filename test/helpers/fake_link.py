@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.gains_handshake import GainsHandshake
+from kinfer_ros.control.gains.handshake import GainsHandshake
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.run.odometer import Odometer

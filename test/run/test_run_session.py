@@ -12,7 +12,7 @@ from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import RunError

@@ -58,7 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
         f'such as target/left_knee, or a pattern (default {BASE}, with --joint {JOINTS})',
     )
     add('--joint', action='append', default=[], metavar='JOINT', help='one joint; repeatable')
-    add('--from', type=float, dest='start', metavar='S', help='start, s; 0: first step in mode run')
+    add('--from', type=float, dest='start', metavar='S', help='start, s; 0: first step of run')
     add('--to', type=float, dest='end', metavar='S', help='end time, s')
     add('--out', type=Path, metavar='FILE', help='output file (default RUN/plot.png)')
     add('--list', action='store_true', help='list the names instead of plotting')

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from rclpy.node import Node
 
 from kinfer_ros.control.loop import ControlLoop
-from kinfer_ros.control.realtime import Realtime
-from kinfer_ros.control.realtime import RealtimeConfig
 from kinfer_ros.control.time_base import Lockstep
 from kinfer_ros.control.time_base import RealTime
 from kinfer_ros.control.time_base import SimTime
 from kinfer_ros.nodes.policy.control_timer import ControlTimer
 from kinfer_ros.nodes.policy.operator import Operator
 from kinfer_ros.nodes.policy.robot_link import RobotLink
+from kinfer_ros.realtime import Realtime
+from kinfer_ros.realtime import RealtimeConfig
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.run.session import RunSession

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rclpy.node import Node
 
-from kinfer_ros.control.model_swap import ModelSwap
+from kinfer_ros.control.policy.model_swap import ModelSwap
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.run.session import RunSession

@@ -22,7 +22,6 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from kinfer_ros.contract.readiness import Readiness
 from kinfer_ros.control.loop import ControlLoop
 from kinfer_ros.control.modes import Mode
-from kinfer_ros.control.realtime import Realtime
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import NotReady
@@ -36,6 +35,7 @@ from kinfer_ros.nodes.policy.robot_link import RobotLink
 from kinfer_ros.nodes.policy.services import ModeServices
 from kinfer_ros.nodes.policy.tuning import follow_parameters
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.realtime import Realtime
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.parameters import declare
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters

@@ -38,8 +38,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.gains_handshake import GainsEcho
-from kinfer_ros.control.gains_handshake import GainsHandshake
+from kinfer_ros.control.gains.handshake import GainsEcho
+from kinfer_ros.control.gains.handshake import GainsHandshake
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import Mode

@@ -19,7 +19,7 @@ from helpers.processes import wait_until
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
-from kinfer_ros.control.gains import gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.nodes.policy.robot_link import RobotLink

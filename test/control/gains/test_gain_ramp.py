@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kinfer_ros.control.gain_ramp import GainRamp
+from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.settings import LiveSettings
 
 

@@ -1,6 +1,6 @@
 """A swap of policies, from the request to its one answer.
 
-control/policy_runner.py blends the two policies.
+control/policy/runner.py blends the two policies.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.policy_runner import BoundPolicy
-from kinfer_ros.control.policy_runner import PolicyRunner
+from kinfer_ros.control.policy.runner import BoundPolicy
+from kinfer_ros.control.policy.runner import PolicyRunner
 
 Done = Callable[[str], None]
 """Called once: with '' when the policy has taken over, else with the reason it has not."""

@@ -13,13 +13,14 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
+from kinfer_ros.control.policy.swap_blend import SwapBlend
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
 
 
 class InputSource(Protocol):
-    """Fills a policy's inputs: control/policy_inputs.py, or a log in a replay."""
+    """Fills a policy's inputs: control/policy/inputs.py, or a log in a replay."""
 
     def reset(self) -> None:
         """Start a run."""
@@ -116,14 +117,12 @@ class PolicyRunner:
         self._outgoing: BoundPolicy | None = None
         self.began_ns = 0
         self._old_began_ns = 0
-        self._swap_began_ns = 0
-        self._blend_ns = 0
         self.swap_failed = ''
         size = len(bound.joints)
         self.action: Float32 = np.zeros(size, dtype=np.float32)
         self.carry_in = bound.policy.carry
-        self.blended = np.zeros(size)
-        self._outgoing_part = np.zeros(size)
+        self._swap_blend = SwapBlend(size)
+        self.blended = self._swap_blend.blended
         self.policy_ns = 0
 
     def start(self, now_ns: int) -> None:
@@ -142,7 +141,7 @@ class PolicyRunner:
         """Blend to another policy within `blend_ns`, from its initial carry, while one runs."""
         assert self._outgoing is None, 'roll the last swap back first'
         self._outgoing, self.bound = self.bound, bound
-        self._swap_began_ns, self._blend_ns = now_ns, blend_ns
+        self._swap_blend.begin(now_ns, blend_ns)
         self._old_began_ns, self.began_ns = self.began_ns, now_ns
         bound.policy.reset()
         bound.observation.reset()
@@ -203,9 +202,7 @@ class PolicyRunner:
         self.swap_failed = reason
 
     def _blend(self, outgoing: BoundPolicy, action: Float32, now_ns: int) -> str:
-        """Blend both actions; the share of the new one grows with time."""
-        elapsed = now_ns - self._swap_began_ns
-        share = elapsed / self._blend_ns if elapsed < self._blend_ns else 1.0
+        share = self._swap_blend.share(now_ns)
         if share >= 1.0:
             self._outgoing = None
         else:
@@ -213,11 +210,9 @@ class PolicyRunner:
             if refused:
                 return refused
             outgoing.policy.accept()
-            np.multiply(old, 1.0 - share, out=self._outgoing_part)
+            self._swap_blend.take_outgoing(old, share)
         self._accept(action)
-        np.multiply(action, share, out=self.blended)
-        if share < 1.0:
-            self.blended += self._outgoing_part
+        self._swap_blend.write(action, share)
         return ''
 
     def _accept(self, action: Float32) -> None:

@@ -1,6 +1,6 @@
 """PD gains and torque limits of a policy on a robot, and their limits.
 
-control/gains_handshake.py checks what the bridge has in force.
+control/gains/handshake.py checks what the bridge has in force.
 """
 
 from __future__ import annotations

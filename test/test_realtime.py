@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from kinfer_ros.control.realtime import Realtime
-from kinfer_ros.control.realtime import RealtimeConfig
+from kinfer_ros.realtime import Realtime
+from kinfer_ros.realtime import RealtimeConfig
 
 
 def test_garbage_is_set_aside_and_comes_back() -> None:
@@ -107,7 +107,7 @@ def test_priority_and_memory_are_asked_for_and_given_back() -> None:
 
 ASK = """
 import os
-from kinfer_ros.control.realtime import Realtime, RealtimeConfig
+from kinfer_ros.realtime import Realtime, RealtimeConfig
 before = os.sched_getscheduler(0)
 realtime = Realtime()
 realtime.begin(RealtimeConfig(priority=10, lock_memory=True))

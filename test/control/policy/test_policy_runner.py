@@ -91,7 +91,7 @@ def test_a_refusal_ends_the_row_of_good_outputs(rig: Rig) -> None:
         rig.command(x=-1.0)
         assert rig.tick() is Mode.RUN
         rig.command()
-        assert rig.tick(REFUSED_FORGOTTEN_AFTER - 1) is Mode.RUN
+        assert rig.tick(ACCEPTED_TO_RESET - 1) is Mode.RUN
     rig.command(x=-1.0)
     assert rig.tick() is Mode.FAULT
 

@@ -11,8 +11,8 @@ from helpers.processes import wait_until
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
-from kinfer_ros.control.gains import gains
-from kinfer_ros.control.model_swap import ModelSwap
+from kinfer_ros.control.gains.policy_gains import gains
+from kinfer_ros.control.policy.model_swap import ModelSwap
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.run.setup import PolicySetup

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.control.gain_ramp import GainRamp
-from kinfer_ros.control.gains import Gains
+from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.gains.ramp import GainRamp
 
 PERIOD_NS = 100_000_000
 """Between two messages while the gain ramp moves."""

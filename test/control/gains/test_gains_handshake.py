@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kinfer_ros.control.gain_ramp import GainRamp
-from kinfer_ros.control.gains import Gains
-from kinfer_ros.control.gains_handshake import ECHO_TIMEOUT
-from kinfer_ros.control.gains_handshake import PERIOD_NS
-from kinfer_ros.control.gains_handshake import GainsEcho
-from kinfer_ros.control.gains_handshake import GainsHandshake
+from kinfer_ros.control.gains.handshake import ECHO_TIMEOUT
+from kinfer_ros.control.gains.handshake import PERIOD_NS
+from kinfer_ros.control.gains.handshake import GainsEcho
+from kinfer_ros.control.gains.handshake import GainsHandshake
+from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.gains.ramp import GainRamp
 
 NAMES = ('hip', 'knee')
 

@@ -1,7 +1,7 @@
 """Loads and checks another model on a thread, then requests the swap from the controller.
 
 Loading takes 0.1 s or more, which the executor's thread cannot spare. The swap in the tick is in
-control/policy_swap.py, the compatibility check in contract/compatibility.py.
+control/policy/swap.py, the compatibility check in contract/compatibility.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from kinfer_ros.contract.compatibility import check_compatibility
 from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.assembly import check_fit
-from kinfer_ros.control.policy_runner import BoundPolicy
+from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.setup import PolicySetup

@@ -1,0 +1,1 @@
+"""PD gains: what a policy asks for, the ramp to other factors, the handshake with the bridge."""

@@ -1,0 +1,41 @@
+"""Blends the actions of two policies while one takes over from the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
+
+
+class SwapBlend:
+    """
+    A share that grows from 0, the outgoing policy, to 1, the incoming one.
+
+    :ivar blended: [P] rad, what is sent.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.blended: Float64 = np.zeros(size)
+        self._outgoing_part = np.zeros(size)
+        self._began_ns = 0
+        self._duration_ns = 0
+
+    def begin(self, now_ns: int, duration_ns: int) -> None:
+        """Start a swap."""
+        self._began_ns, self._duration_ns = now_ns, duration_ns
+
+    def share(self, now_ns: int) -> float:
+        """Share of the incoming policy, 0 to 1."""
+        elapsed = now_ns - self._began_ns
+        return elapsed / self._duration_ns if elapsed < self._duration_ns else 1.0
+
+    def take_outgoing(self, action: Float32, share: float) -> None:
+        """Keep the outgoing policy's part, before its action is overwritten."""
+        np.multiply(action, 1.0 - share, out=self._outgoing_part)
+
+    def write(self, action: Float32, share: float) -> None:
+        """Write `blended` from the incoming policy's action [P] rad."""
+        np.multiply(action, share, out=self.blended)
+        if share < 1.0:
+            self.blended += self._outgoing_part
