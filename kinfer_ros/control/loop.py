@@ -47,8 +47,8 @@ class ControlLoop:
         self._operator = operator
         self._timer = timer
         self._publish_mode = publish_mode
-        self._slow_every = round(1e9 / controller.settings.period_ns / SLOW_HZ)
-        self._until_slow = 0
+        self._slow_every = max(1, round(1e9 / controller.settings.period_ns / SLOW_HZ))
+        self._ticks = 0
 
     def step(self, t: TickTime) -> None:
         """Run one tick."""
@@ -65,7 +65,8 @@ class ControlLoop:
         tick = controller.tick(t.now_ns, stamp_now, t.missed)
         decided = time.perf_counter_ns()
 
-        slow = self._slow_topics_are_due()
+        slow = self._ticks % self._slow_every == 0
+        self._ticks += 1
         running = tick.mode is Mode.RUN
         if slow and running:
             self._time.await_odometry(t, self._record.odometer)
@@ -134,13 +135,6 @@ class ControlLoop:
         seen = self._link.read_sensors(frame)
         if seen and frame.joint_stamp_ns == before == self._link.last_stamp_ns:
             self._link.send_again()
-
-    def _slow_topics_are_due(self) -> bool:
-        self._until_slow -= 1
-        if self._until_slow > 0:
-            return False
-        self._until_slow = self._slow_every
-        return True
 
     def _end_without_fade(self) -> None:
         """Send damping commands without a tick."""

@@ -166,22 +166,22 @@ class SensorFrame:
         return yaw_of(*self.quaternion.tolist())
 
 
-def joint_index(wanted: Sequence[str], found: Sequence[str], where: str) -> Indices:
+def joint_index(expected: Sequence[str], found: Sequence[str], where: str) -> Indices:
     """
-    Positions of `wanted` in `found`, by name.
+    Return the index in `found` of each name in `expected`.
 
     :raises ContractError: a name is missing or there twice; the text has both lists.
     """
     if len(found) > MAX_JOINTS:
         raise ContractError(f'{where}: found {len(found)} joints, expected at most {MAX_JOINTS}')
     counts = Counter(found)
-    missing = [name for name in wanted if name not in counts]
+    missing = [name for name in expected if name not in counts]
     twice = sorted(name for name, count in counts.items() if count > 1)
     if missing or twice:
         what = f'lacks {missing}' if missing else f'names {twice} twice'
         raise ContractError(
-            f'{where} {what}: found joints {list(found)}, expected {list(wanted)}; '
+            f'{where} {what}: found joints {list(found)}, expected {list(expected)}; '
             'check the robot YAML and what the driver publishes'
         )
     place = {name: i for i, name in enumerate(found)}
-    return np.array([place[name] for name in wanted], dtype=np.intp)
+    return np.array([place[name] for name in expected], dtype=np.intp)

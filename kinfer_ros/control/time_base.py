@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 
 from kinfer_ros.control.protocols import Clock
 from kinfer_ros.control.protocols import Link
@@ -147,8 +148,7 @@ class Lockstep(RealTime):
         t = super().next()
         if t is None or self._await_samples(t.now_ns, LOCKSTEP_TIMEOUT):
             return t
-        problem = f'no sample for the tick at {t.now_ns} ns came'
-        return TickTime(t.now_ns, t.late_ns, t.missed, t.begin_ns, problem)
+        return replace(t, problem=f'no sample for the tick at {t.now_ns} ns came')
 
     def next_of_fade(self) -> TickTime | None:
         """Wait for the samples of the next tick; None if the simulation has stopped."""

@@ -136,14 +136,14 @@ def _make(runs_dir: Path, name: str) -> Path:
             f'{runs_dir}: no run directory can be made here ({error.strerror}: {error.filename}); '
             'set runs_dir to a directory that can be written'
         ) from error
-    raise RunError(f'{runs_dir}: {_COLLISIONS} directories named {name} are here already')
+    raise RunError(f'{runs_dir}: {_COLLISIONS} directories named {name} exist already')
 
 
 def _link_latest(runs_dir: Path, name: str) -> tuple[str, ...]:
     """Point `latest` at the run, atomically and relative; :return: warnings."""
     latest = runs_dir / 'latest'
     if latest.exists() and not latest.is_symlink():
-        return (f'{latest} is not a link and is left alone; the run is in {runs_dir / name}',)
+        return (f'{latest} is not a link and was not changed; the run is in {runs_dir / name}',)
     temporary = runs_dir / f'.latest.{os.getpid()}.{name}'
     try:
         temporary.symlink_to(name, target_is_directory=True)
@@ -162,4 +162,4 @@ def _plain(value: Any) -> Any:
         return sorted(value)
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f'{type(value).__name__} has no place in run.json: {value!r}')
+    raise TypeError(f'{type(value).__name__} cannot be written to run.json: {value!r}')

@@ -74,7 +74,7 @@ class LogFile:
                 self._rotate()
             except OSError as error:
                 self._rotate_bytes = 0
-                self.problem = f'cannot be rotated ({error.strerror}) and grows on'
+                self.problem = f'cannot be rotated ({error.strerror}) and grows further'
 
     def compress_piece(self) -> bool:
         """Compress a piece of a closed part; False if there is nothing to compress."""
@@ -102,7 +102,10 @@ class LogFile:
             unfinished.close()
         self._compressing.clear()
         try:
-            _sync(self._file.fileno())
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a pipe or a device has nothing to sync
+                raise
         finally:
             self._file.close()
 
@@ -174,12 +177,3 @@ def _end_last_line(path: Path) -> int:
             file.write(b'\n')
             size += 1
         return size
-
-
-def _sync(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # A pipe or a device has nothing to sync.
-        if error.errno != errno.EINVAL:
-            raise

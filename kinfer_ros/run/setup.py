@@ -71,8 +71,8 @@ def load_setup(parameters: Parameters) -> PolicySetup:
     robot = load_robot(parameters['robot'])
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:
         raise ConfigError(
-            'log_zstd compresses the closed parts of the step log, and log_rotate_mb is 0, so '
-            'there are none: set it, for example to 64'
+            'log_zstd compresses the closed parts of the step log, which log_rotate_mb 0 never '
+            'makes: set it, for example to 64'
         )
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     settings = SessionSettings(

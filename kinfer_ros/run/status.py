@@ -82,8 +82,10 @@ class StatusReporter:
         values: Mapping[str, object] = {}
         if setup and session:
             values = self._values(setup, session, missed, granted)
-        message = '; '.join([_message(state, setup), *warnings])
-        return Status(level, message, setup.robot.name if setup else '', values)
+        if setup and state.startswith('active'):
+            state = format_mode(setup.controller.mode, setup.controller.reason)
+        robot = setup.robot.name if setup else ''
+        return Status(level, '; '.join([state, *warnings]), robot, values)
 
     def _measure_rate(self, now: float, session: RunSession | None) -> None:
         then, ticks = self._counted
@@ -135,9 +137,3 @@ def _warnings(setup: PolicySetup | None, session: RunSession | None) -> list[str
     if session and (error := session.log.black_box()['error']):
         found = [*found, f'black box: {error}']
     return found
-
-
-def _message(state: str, setup: PolicySetup | None) -> str:
-    if setup is None or not state.startswith('active'):
-        return state
-    return format_mode(setup.controller.mode, setup.controller.reason)

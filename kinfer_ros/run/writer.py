@@ -108,7 +108,7 @@ class NdjsonWriter:
         if self._thread.is_alive():
             self._ring.close()
             left = len(self._ring)
-            self._fail(f'the disk did not take it all within {timeout:g} s; {left} records lost')
+            self._fail(f'the disk did not take all within {timeout:g} s; {left} records lost')
         return self.counters()
 
     def _run(self) -> None:

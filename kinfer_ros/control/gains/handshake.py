@@ -83,15 +83,15 @@ class GainsHandshake:
         joints = self._differing(found)
         return f'the gains in force are not those asked for: {joints}' if joints else ''
 
-    def fault(self, *, anew: bool = False) -> str:
+    def fault(self, *, recheck: bool = False) -> str:
         """
         Return `mismatch`, or '' before the bridge had time for an echo.
 
-        :param anew: check an echo again that was checked before.
+        :param recheck: check an echo again that was checked before.
         """
         found = self.in_force
         settled = self._clock() - self._sent_s > ECHO_TIMEOUT
-        if found is None or not settled or (found is self._checked and not anew):
+        if found is None or not settled or (found is self._checked and not recheck):
             return ''
         self._checked = found
         return self.mismatch()

@@ -49,26 +49,22 @@ class Observation:
             'base_linear_velocity': frame.base_velocity,
             'command': command.value,
         }
-        rotated = {
-            name + IMU_FRAME: source
-            for name, source in sources.items()
-            if name + IMU_FRAME in inputs
-        }
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
         self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
         self._rotated = [
-            (inputs[name], source)
-            for name, source in rotated.items()
-            if source is not frame.quaternion
+            (inputs[name + IMU_FRAME], source)
+            for name, source in sources.items()
+            if name + IMU_FRAME in inputs and name != 'quaternion'
         ]
         frame.needs_odometry = any(name.startswith('base_linear_velocity') for name in inputs)
         self._time = inputs.get('time')
         self._heading = inputs.get('initial_heading')
-        unknown = [n for n in inputs if n not in (*sources, *rotated, 'time', 'initial_heading')]
+        known = [*sources, 'time', 'initial_heading']
+        in_imu_frame = [name + IMU_FRAME for name in sources]
+        unknown = [name for name in inputs if name not in (*known, *in_imu_frame)]
         if unknown:
             raise ContractError(
-                f'policy inputs without a source: {unknown}; this robot gives '
-                f'{[*sources, "time", "initial_heading"]}'
+                f'policy inputs without a source: {unknown}; this robot gives {known}'
             )
 
     def reset(self) -> None:

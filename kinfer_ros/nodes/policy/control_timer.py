@@ -14,7 +14,7 @@ from kinfer_ros.ros.executor import ControlTimerGroup
 
 
 class ControlTimer:
-    """Calls back once a control period, between `start` and `stop`."""
+    """Calls back once per control period, from `start` to `stop`."""
 
     def __init__(
         self, node: Node, clocks: Clocks, period_ns: int, *, spin_ns: int, lockstep: bool
@@ -29,28 +29,28 @@ class ControlTimer:
         self._jumps: JumpHandle | None = None
 
     def start(self, callback: Callable[[], None]) -> int:
-        """Start it; :return: when it fires first, on the control clock, ns."""
+        """Start; :return: when it fires first, on the control clock, ns."""
         sim_time = self._clocks.sim_time
         timer = self._node.create_timer(
             self._period_ns / 1e9,
             callback,
-            # Simulated time cannot be slept for.
+            # No thread can sleep until a simulated time.
             callback_group=None if sim_time else ControlTimerGroup(self._spin_ns),
             clock=self._clocks.timer,
         )
         self._timer = timer
-        # To the nanosecond: seconds as a float may be one short, and the schedule is exact.
+        # The exact period: a float in s may be 1 ns short.
         timer.timer_period_ns = self._period_ns
         if isinstance(executor := self._node.executor, ControlExecutor) and not self._lockstep:
             executor.place(timer)
         if sim_time and not self._lockstep:
-            # A timer begins its period anew when its clock goes back: if that happens often it
-            # never fires, and the guard on the clock would never be asked.
+            # A timer restarts its period when its clock goes back: if that happens often, it
+            # never fires, and the clock guard does not run.
             self._jumps = self._clocks.on_jump_back(callback)
         return int(self._clocks.control_now() + timer.time_until_next_call())
 
     def stop(self) -> None:
-        """Stop it; no call comes after this."""
+        """Stop; no call follows."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None

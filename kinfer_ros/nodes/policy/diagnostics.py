@@ -17,12 +17,9 @@ class DiagnosticsPublisher:
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     def publish(self, status: Status) -> None:
-        """Publish it as bytes: at 1 kHz, building the messages of all values would cost a tick."""
+        """Publish it as bytes: building the messages of all values could delay a 1 kHz tick."""
         stamp = self._node.get_clock().now().nanoseconds
-        texts = (
-            f'{self._node.get_fully_qualified_name()}: policy',
-            status.message,
-            status.robot,
-        )
+        name = f'{self._node.get_fully_qualified_name()}: policy'
+        texts = (name, status.message, status.robot)
         level = bytes([status.level])
         self._publisher.publish(diagnostic_bytes(stamp, level, texts, status.values))

@@ -1,4 +1,4 @@
-"""The policy's contract against the live graph at configure, as `check --live` does."""
+"""Checks the policy's contract on the live graph at configure, like `check --live`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def check_live_contract(
     """
     Check the messages that the sensors publish.
 
-    :param warn: takes the lines of the report that are warnings.
+    :param warn: logs the warnings of the report.
     :raises ContractError: with the lines of the report that are not ok.
-    :raises NotReady: messages are missing, late or too few, which may pass.
+    :raises NotReady: messages are missing, late or too few; a retry may succeed.
     """
     live = check_from_inside(
         setup.policy, setup.robot, sources, setup.rate_hz, lockstep=lockstep, sim=sim

@@ -308,9 +308,9 @@ class RobotLink:
             message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, session)
             self._gains.publish(message)
 
-    def gains_fault(self, *, anew: bool = False) -> str:
-        """Return the fault of the gains handshake, or ''; `anew`: check an old echo again."""
-        return '' if self.dry_run else self.gains.fault(anew=anew)
+    def gains_fault(self, *, recheck: bool = False) -> str:
+        """Return the fault of the gains handshake, or ''; `recheck`: check an old echo again."""
+        return '' if self.dry_run else self.gains.fault(recheck=recheck)
 
     def publish_mode(self, text: str) -> None:
         """Publish (latched) and log mode and reason if they are new."""

@@ -50,7 +50,7 @@ class ModeServices:
         """Return why a fault with a cause outside the controller must stay, or ''."""
         if not self._node.active or self._link.dry_run:
             return ''
-        cause = self._link.bridge_problem() or self._link.gains_fault(anew=True)
+        cause = self._link.bridge_problem() or self._link.gains_fault(recheck=True)
         return f'the cause is still there: {cause}' if cause else ''
 
 

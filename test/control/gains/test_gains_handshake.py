@@ -75,6 +75,6 @@ def test_a_wrong_echo_is_a_fault_once_there_was_time_for_it(made):
     made.now[0] += ECHO_TIMEOUT + 0.1
     assert "['hip']" in made.handshake.fault()
     assert made.handshake.fault() == '', 'one echo is one fault'
-    assert "['hip']" in made.handshake.fault(anew=True), 'a reset looks again'
+    assert "['hip']" in made.handshake.fault(recheck=True), 'a reset looks again'
     made.handshake.in_force = echo()
     assert made.handshake.fault() == ''
