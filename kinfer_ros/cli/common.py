@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +46,16 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
         # The reader, such as `| head`, has exited; Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
+
+
+def command(function: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
+    """Decorate the main function of a command: its user errors become an exit code."""
+
+    @functools.wraps(function)
+    def main(argv: Sequence[str] | None = None) -> int:
+        return run_command(function, argv)
+
+    return main
 
 
 class Progress:

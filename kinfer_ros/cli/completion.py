@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import shtab
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.parsers import subcommands
 from kinfer_ros.launching.arguments import ARGUMENTS
@@ -107,12 +107,9 @@ compdef _kinfer_ros python python3
 COMPINIT = '(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n'
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 for a user's mistake."""
-    return run_command(_command, argv)
-
-
-def _command(argv: Sequence[str] | None) -> int:
     print(script(make_parser().parse_args(argv).shell), end='')
     return 0
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import FAIL
@@ -29,11 +29,6 @@ from kinfer_ros.share import share_dir
 
 SLOW_S = 4.0
 """s; a longer discovery on the same machine is a warning."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code."""
-    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -57,7 +52,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code."""
     arguments = make_parser().parse_args(argv)
     rows = check_packages(share_dir()) + check_ros(os.environ)
     # With invalid settings the middleware would only fail with a less clear message.

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.evaluation.progress import EvalProgress
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     from kinfer_ros.policy.policy import Policy
 
 Record = dict[str, Any]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code."""
-    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -71,7 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code."""
     arguments = make_parser().parse_args(argv)
     _check(arguments)
     require_module('mujoco', 'eval')

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.live.teleop_screen import ENTER
 from kinfer_ros.cli.live.teleop_screen import LEAVE
 from kinfer_ros.cli.live.teleop_screen import render
@@ -41,11 +41,6 @@ QUIT = ('\x03', '\x04')
 SERVICES = {'g': 'start', 'x': 'stop', 'r': 'reset'}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code."""
-    return run_command(_command, argv)
-
-
 def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
@@ -61,7 +56,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code."""
     arguments = make_parser().parse_args(argv)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError('teleop: found no terminal; it reads keys from one')

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -24,12 +24,9 @@ from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, 1 if something does not fit, 2 for a user error."""
-    return run_command(_check, argv)
-
-
-def _check(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     policy = load_model(arguments.model, spec=arguments.spec)
     robot = load_robot(arguments.robot)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
@@ -39,12 +39,9 @@ GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
 """Folder and file names that do not name a policy."""
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    return run_command(_import, argv)
-
-
-def _import(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     path: Path = arguments.file
     mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
@@ -27,12 +27,9 @@ SHOWN = 120
 """Maximum characters of a printed metadata value."""
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    return run_command(_inspect, argv)
-
-
-def _inspect(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     archive = read_archive(arguments.model)
     facts = _file_facts(archive)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
@@ -28,12 +28,9 @@ from kinfer_ros.policy.session import Graph
 NOT_IN_KINFER_0_6 = ('quaternion', 'initial_heading')
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    return run_command(_pack, argv)
-
-
-def _pack(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     out: Path = arguments.out
     if out.exists() and not arguments.force:

@@ -13,7 +13,7 @@ from kinfer_ros.bridges.kos.options import AUTO
 from kinfer_ros.bridges.kos.options import BACKENDS
 from kinfer_ros.bridges.kos.options import Connection
 from kinfer_ros.bridges.kos.options import check_connection
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_epilog
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -22,12 +22,9 @@ from kinfer_ros.cli.robot.kos_home import home
 from kinfer_ros.cli.robot.kos_state import state
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, 1 for a problem of the robot, 2 for a user error."""
-    return run_command(_kos, argv)
-
-
-def _kos(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     connection = Connection(
         host=arguments.host,

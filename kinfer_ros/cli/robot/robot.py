@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_epilog
 from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -19,12 +19,9 @@ from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.viewers.description import robot_urdf
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    return run_command(_robot, argv)
-
-
-def _robot(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     return int(arguments.run(arguments))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.analysis.columns import Columns
@@ -26,11 +26,6 @@ from kinfer_ros.analysis.table import write_parquet
 SUFFIXES = {'csv': '.csv', 'parquet': '.parquet', 'mcap': '.mcap', 'rerun': '.rrd'}
 NEEDED = {'parquet': ('pyarrow', 'pyarrow'), 'rerun': ('rerun', 'rerun-sdk')}
 """Module and distribution of formats that need an optional dependency."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error."""
-    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -52,7 +47,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 for a user error."""
     arguments = make_parser().parse_args(argv)
     if arguments.to in NEEDED:
         module, package = NEEDED[arguments.to]

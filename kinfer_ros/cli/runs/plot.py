@@ -17,7 +17,7 @@ import numpy as np
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
@@ -31,11 +31,6 @@ from kinfer_ros.analysis.series import all_series
 
 SHOWN = 12
 """Maximum names listed in an error."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error."""
-    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -66,7 +61,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 for a user error."""
     arguments = make_parser().parse_args(argv)
     if not arguments.list:
         require_module('matplotlib', 'plot')

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
@@ -18,11 +18,6 @@ from kinfer_ros.analysis.repair import BagRepair
 from kinfer_ros.analysis.repair import bags_of
 from kinfer_ros.analysis.repair import repair_bag
 from kinfer_ros.analysis.repair import repair_facts
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error."""
-    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -40,7 +35,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, or 2 for a user error."""
     arguments = make_parser().parse_args(argv)
     run: Path = arguments.run
     if not run.is_dir():

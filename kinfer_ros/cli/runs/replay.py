@@ -19,7 +19,7 @@ import orjson
 
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
@@ -35,12 +35,9 @@ from kinfer_ros.run.versions import host
 from kinfer_ros.run.versions import versions
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, 1 if the replay differs, 2 for a user error."""
-    return run_command(_command, argv)
-
-
-def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if arguments.png:
         require_module('matplotlib', '--png')

@@ -15,7 +15,7 @@ from pathlib import Path
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.runs.verdict import judge
@@ -27,12 +27,9 @@ from kinfer_ros.analysis.report_plots import ReportedRun
 from kinfer_ros.run.directory import replace_file
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
-    return run_command(_command, argv)
-
-
-def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     if arguments.png:
         require_module('matplotlib', '--png')

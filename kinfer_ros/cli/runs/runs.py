@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
@@ -24,12 +24,9 @@ from kinfer_ros.analysis.run_list import list_runs
 from kinfer_ros.analysis.run_list import remove_runs
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """:return: the exit code."""
-    return run_command(_command, argv)
-
-
-def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
     found = _chosen(list_runs(arguments.runs_dir), arguments)
     if arguments.remove:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
@@ -22,11 +22,6 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 FIGURES = (
     'reason', 'run_s', 'distance_m', 'path_m', 'turned_rad', 'falls', 'counters', 'timing',
 )  # fmt: skip
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 for a bad run, 2 for a user error."""
-    return run_command(_command, argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -43,7 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(argv: Sequence[str] | None) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """:return: the exit code: 0, 1 for a bad run, 2 for a user error."""
     arguments = make_parser().parse_args(argv)
     return print_verdict(arguments.run, as_json=arguments.json)
 
