@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +44,7 @@ class PollOnlyGroup(CallbackGroup):
     def __init__(self, node: Node) -> None:
         super().__init__()
         rclpy_internals.warn_of_missing(node)
-        self._node = node
+        self._node = weakref.ref(node)  # or nodes would live until garbage is collected
         self._executor: _GroupExecutor | None = None
         self._server = 0
         self._begun = 0
@@ -71,8 +72,11 @@ class PollOnlyGroup(CallbackGroup):
 
     def serve(self) -> None:
         """Run the callbacks of all that waits, and go on with the coroutines that can."""
+        node = self._node()
+        if node is None:
+            return
         if self._executor is None:
-            self._executor = _GroupExecutor(self._node, self)
+            self._executor = _GroupExecutor(node, self)
         self._server = threading.get_ident()
         idle = 0
         try:
@@ -97,11 +101,12 @@ class _GroupExecutor(SingleThreadedExecutor):
 
     def __init__(self, node: Node, group: PollOnlyGroup) -> None:
         super().__init__(context=node.context)
-        self._served, self._group = node, group
+        self._served, self._group = weakref.ref(node), group
 
     def get_nodes(self) -> list[Node]:
         """Return the node; it is not added, since it would leave its own executor."""
-        return [self._served]
+        node = self._served()
+        return [] if node is None else [node]
 
     def can_execute(self, entity: Any) -> bool:
         """Serve this group only."""
