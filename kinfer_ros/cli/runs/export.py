@@ -10,18 +10,18 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import default_output
-from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import command
-from kinfer_ros.cli.parsers import add_json_argument
-from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import all_series
 from kinfer_ros.analysis.table import write_csv
 from kinfer_ros.analysis.table import write_parquet
+from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import command
+from kinfer_ros.cli.common import default_output
+from kinfer_ros.cli.common import require_module
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
 
 SUFFIXES = {'csv': '.csv', 'parquet': '.parquet', 'mcap': '.mcap', 'rerun': '.rrd'}
 NEEDED = {'parquet': ('pyarrow', 'pyarrow'), 'rerun': ('rerun', 'rerun-sdk')}

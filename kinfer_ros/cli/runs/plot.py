@@ -14,13 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import default_output
-from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import command
-from kinfer_ros.cli.parsers import add_json_argument
-from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.errors import ConfigError
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import BASE
@@ -28,6 +21,13 @@ from kinfer_ros.analysis.series import GROUPS
 from kinfer_ros.analysis.series import JOINTS
 from kinfer_ros.analysis.series import Series
 from kinfer_ros.analysis.series import all_series
+from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import command
+from kinfer_ros.cli.common import default_output
+from kinfer_ros.cli.common import require_module
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import ConfigError
 
 SHOWN = 12
 """Maximum names listed in an error."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from kinfer_ros.errors import RunError
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.series import Series
+from kinfer_ros.errors import RunError
 
 ONE_COLUMN = 6
 """Maximum panels in one column; more use COLUMNS columns."""

@@ -10,14 +10,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import command
-from kinfer_ros.cli.parsers import add_json_argument
-from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.errors import RunError
 from kinfer_ros.analysis.repair import BagRepair
 from kinfer_ros.analysis.repair import bags_of
 from kinfer_ros.analysis.repair import repair_bag
 from kinfer_ros.analysis.repair import repair_facts
+from kinfer_ros.cli.common import command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import RunError
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 import orjson
 
+from kinfer_ros.analysis.differences import Difference
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.replay import TOLERANCE
+from kinfer_ros.analysis.replay import Outcome
+from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import command
+from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.analysis.differences import Difference
-from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.replay import TOLERANCE
-from kinfer_ros.analysis.replay import Outcome
-from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.run.versions import host
 from kinfer_ros.run.versions import versions
 
@@ -104,7 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add('run', type=Path, metavar='RUN', help='run directory, such as runs/latest')
-    add('--model', type=Path, help="another policy file: show how it would have acted")
+    add('--model', type=Path, help='another policy file: show how it would have acted')
     add('--spec', type=Path, help='policy spec (YAML) of an .onnx model that takes a flat vector')
     add(
         '--tolerance',

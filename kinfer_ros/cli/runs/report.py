@@ -12,18 +12,18 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.cli.common import Progress
-from kinfer_ros.cli.common import default_output
-from kinfer_ros.cli.common import require_module
-from kinfer_ros.cli.common import command
-from kinfer_ros.cli.parsers import add_json_argument
-from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.cli.runs.verdict import judge
-from kinfer_ros.errors import RunError
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report import make_report
 from kinfer_ros.analysis.report_plots import ReportedRun
+from kinfer_ros.cli.common import Progress
+from kinfer_ros.cli.common import command
+from kinfer_ros.cli.common import default_output
+from kinfer_ros.cli.common import require_module
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.runs.verdict import judge
+from kinfer_ros.errors import RunError
 from kinfer_ros.run.directory import replace_file
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from kinfer_ros.errors import RunError
 from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.report_plots import ReportedRun
+from kinfer_ros.errors import RunError
 
 
 def draw(path: Path, subjects: Sequence[ReportedRun]) -> None:

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kinfer_ros.cli.common import command
-from kinfer_ros.cli.parsers import add_json_argument
-from kinfer_ros.cli.parsers import command_parser
-from kinfer_ros.errors import ConfigError
 from kinfer_ros.analysis.run_list import OPEN
 from kinfer_ros.analysis.run_list import VERDICTS
 from kinfer_ros.analysis.run_list import RunSummary
 from kinfer_ros.analysis.run_list import list_runs
 from kinfer_ros.analysis.run_list import remove_runs
+from kinfer_ros.cli.common import command
+from kinfer_ros.cli.parsers import add_json_argument
+from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.errors import ConfigError
 
 
 @command

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import RunError
-from kinfer_ros.analysis.recorded_run import RecordedRun
 
 FIGURES = (
     'reason', 'run_s', 'distance_m', 'path_m', 'turned_rad', 'falls', 'counters', 'timing',
