@@ -69,7 +69,7 @@ def tick(made: Rig, noise: np.ndarray) -> int:
     made.now += PERIOD_NS
     made.sense()
     begin = time.perf_counter_ns()
-    made.controller.tick(made.now, made.now)
+    made.outcome = made.controller.tick(made.now, made.now)
     return time.perf_counter_ns() - begin
 
 
@@ -104,7 +104,9 @@ def measure_with_record(ticks: int) -> Figure:
         folder = Path(name)
         guarded, plain = rig(folder / 'guarded'), bare(rig(folder / 'plain'))
         policy = guarded.controller._parts.runner.bound.policy
-        log = StepLog(folder, policy, rate_hz=1000.0, carry_every=50, record=True)
+        log = StepLog(
+            folder, guarded.controller, policy, rate_hz=1000.0, carry_every=50, record=True
+        )
         start = time.perf_counter()
         for i in range(ticks):
             # In real time, at 1 kHz, so that the writer keeps up as it does in a node.

@@ -49,7 +49,7 @@ def rig(folder: Path) -> Rig:
 def timed_add(log: StepLog, made: Rig, tick: int) -> int:
     """Hand one record over; :return: ns."""
     begin = time.perf_counter_ns()
-    log.add(made.controller, activation=1, now_ns=tick, late_ns=0, age_ns=0, stage_ns=(1, 2, 3, 4))
+    log.add(made.outcome, activation=1, now_ns=tick, late_ns=0, age_ns=0, stage_ns=(1, 2, 3, 4))
     return time.perf_counter_ns() - begin
 
 
@@ -58,8 +58,8 @@ def hand_over(folder: Path, seconds: float) -> list[Figure]:
     made = rig(folder / 'rig')
     policy = made.controller._parts.runner.bound.policy
     settings = {'rate_hz': RATE_HZ, 'carry_every': RATE_HZ}
-    log = StepLog(folder, policy, record=True, **settings)
-    alone = StepLog(folder / 'rig', policy, record=False, **settings)
+    log = StepLog(folder, made.controller, policy, record=True, **settings)
+    alone = StepLog(folder / 'rig', made.controller, policy, record=False, **settings)
     alone.close()
     alone._ring.closed = False
     count = round(seconds * RATE_HZ)

@@ -22,6 +22,7 @@ from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
+from kinfer_ros.control.tick import Tick
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import Robot
@@ -89,6 +90,7 @@ class Rig:
         self.runner = self.controller._parts.runner
         self.frame = self.controller.inputs.frame
         self.now = START_NS
+        self.outcome: Tick | None = None
         self.set_pose(0.0)
         self.sense()
 
@@ -119,7 +121,7 @@ class Rig:
             self.now += PERIOD_NS
             if fresh:
                 self.sense()
-            self.controller.tick(self.now, self.now + stamp_offset, missed)
+            self.outcome = self.controller.tick(self.now, self.now + stamp_offset, missed)
         return self.controller.mode
 
     def command(self, x: float = 0.0, y: float = 0.0, yaw_rate: float = 0.0) -> None:
