@@ -130,15 +130,15 @@ class Replay:
         self._find = find_model
         self._order = tuple(run.fact('joint_order'))
         self._inputs = RecordedInputs(self._order, tuple(run.fact('command_names')))
-        self._tunables = LiveSettings()
-        self._factors = GainRamp(1.0, 1.0, 1.0)
+        self._live = LiveSettings()
+        self._gain_ramp = GainRamp(1.0, 1.0, 1.0)
         period = 1.0 / float(run.fact('control_rate_hz'))
         self._period = FACTOR_SPEED * round(period * 1e9) / 1e9
         self._blend_ns = round(float(run.fact('parameters', 'blend_time')) * 1e9)
         self._start = run.joint_numbers('limits', 'start_pose', self._order)
         self._limiter = self._make_limiter(round(period * 1e9) / 1e9)
         self._bound: dict[str, BoundPolicy] = {}
-        self._stepping = PolicyRunner(self._bind(policy), self._tunables)
+        self._runner = PolicyRunner(self._bind(policy), self._live)
         self._expected: int | None = None
         self._running = False
         self._limited = False
@@ -154,7 +154,7 @@ class Replay:
             order, numbers('limits', 'lower', order), numbers('limits', 'upper', order)
         )
         kp, kd, torque = (numbers('gains', key, order) for key in ('kp', 'kd', 'torque_limit'))
-        return TargetLimiter(limits, (kp, kd, torque), period_s, self._tunables)
+        return TargetLimiter(limits, (kp, kd, torque), period_s, self._live)
 
     def _bind(self, policy: Policy) -> BoundPolicy:
         name = policy.contract.sha256[:12]
@@ -228,7 +228,7 @@ class Replay:
                     f'{where}: {key}: found {row.size} numbers, expected {len(self._order)}'
                 )
         carry = record.get('carry')
-        size = self._stepping.bound.policy.carry.size
+        size = self._runner.bound.policy.carry.size
         if carry is not None and carry.size != size and not self._other:
             raise RunError(f'{where}: carry: found {carry.size} numbers, expected {size}')
         return *head, events, now_ns
@@ -236,8 +236,8 @@ class Replay:
     # Between steps -----------------------------------------------------------------------
 
     def _leave_run(self) -> None:
-        if self._stepping.swapping:
-            self._stepping.roll_back('the run ended')
+        if self._runner.swapping:
+            self._runner.roll_back('the run ended')
         self._running = False
 
     def _enter(
@@ -245,15 +245,15 @@ class Replay:
     ) -> bool:
         """Begin at this record; False where it has no carry."""
         carry, resume = record.get('carry'), record.get('resume')
-        stepping = self._stepping
+        runner = self._runner
         if carry is None:
             return False
         if resume is not None and not isinstance(resume, Mapping):
             raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
         if not self._other and resume is not None:
-            stepping.replace(self._find_policy(str(resume.get('model'))))
+            runner.replace(self._find_policy(str(resume.get('model'))))
         if begins or not self._other:
-            stepping.start(now_ns)
+            runner.start(now_ns)
         if not self._other:
             if begins:
                 self._compare_carry(step_id, carry)
@@ -272,22 +272,22 @@ class Replay:
         """Restore the settings and the limiter's state from before this step."""
         try:
             for name in REPLAYED:
-                setattr(self._tunables, name, float(resume['settings'][name]))
-            self._factors = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
+                setattr(self._live, name, float(resume['settings'][name]))
+            self._gain_ramp = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
             before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
             self._limiter.resume(before)
-            self._stepping.began_ns = int(resume['began_ns'])
+            self._runner.began_ns = int(resume['began_ns'])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f'{self._run.path}: a resume that cannot be read ({error})') from error
         self._retune()
 
     def _set_carry(self, carry: Float32) -> None:
-        policy = self._stepping.bound.policy
+        policy = self._runner.bound.policy
         assert isinstance(policy, Policy)
         policy.set_carry(carry.reshape(policy.carry.shape))
 
     def _compare_carry(self, step_id: int, carry: Float32) -> None:
-        replayed = self._stepping.bound.policy.carry.ravel()
+        replayed = self._runner.bound.policy.carry.ravel()
         self.outcome.tensors['carry'].compare(step_id, 'carry', carry, replayed)
 
     def _follow(
@@ -299,13 +299,13 @@ class Replay:
             if event.startswith(_SWAP) and event.endswith(_BEGINS) and not self._other:
                 self.outcome.changes.append((step_id, event))
                 name = event.removeprefix(_SWAP).removesuffix(_BEGINS)
-                self._stepping.swap(self._find_policy(name), now_ns, self._blend_ns)
-            elif event.startswith(_BACK) and self._stepping.swapping:
+                self._runner.swap(self._find_policy(name), now_ns, self._blend_ns)
+            elif event.startswith(_BACK) and self._runner.swapping:
                 self.outcome.changes.append((step_id, event))
-                self._stepping.roll_back('as recorded')
+                self._runner.roll_back('as recorded')
         for event in changes:
             self._set(step_id, event)
-        if self._factors.approach(self._tunables, self._period) or changes:
+        if self._gain_ramp.approach(self._live, self._period) or changes:
             self._retune()
         carry = record.get('carry')
         if carry is not None and not self._other:
@@ -318,23 +318,23 @@ class Replay:
         if name not in REPLAYED:
             return
         try:
-            setattr(self._tunables, name, float(orjson.loads(rest.rpartition('-> ')[2])))
+            setattr(self._live, name, float(orjson.loads(rest.rpartition('-> ')[2])))
         except (ValueError, TypeError) as error:
             raise RunError(f'step {step_id}: the event {event!r} cannot be read') from error
 
     def _retune(self) -> None:
-        self._limiter.retune(self._factors.kp_factor, self._factors.kd_factor)
+        self._limiter.retune(self._gain_ramp.kp_factor, self._gain_ramp.kd_factor)
 
     # One step ----------------------------------------------------------------------------
 
     def _step(self, step_id: int, record: Mapping[str, Any], now_ns: int) -> bool:
         """Run the policy on one record in mode run, and compare."""
-        stepping, outcome = self._stepping, self.outcome
-        self._inputs.take(record, stepping.bound.policy)
-        stepping.observe(now_ns, running=True)
-        if not stepping.bound.policy.inputs_finite():
+        runner, outcome = self._runner, self.outcome
+        self._inputs.take(record, runner.bound.policy)
+        runner.observe(now_ns, running=True)
+        if not runner.bound.policy.inputs_finite():
             return False
-        refused = stepping.step(now_ns)
+        refused = runner.step(now_ns)
         outcome.replayed += 1
         output = record.get('output')
         if refused or output is None:
@@ -353,16 +353,16 @@ class Replay:
         )
 
     def _compare(self, step_id: int, record: Mapping[str, Any], output: Float32) -> None:
-        stepping, outcome = self._stepping, self.outcome
-        self.action[stepping.bound.joints] = stepping.action
+        runner, outcome = self._runner, self.outcome
+        self.action[runner.bound.joints] = runner.action
         outcome.tensors['output'].compare(step_id, 'output', output, self.action)
         target, measured = record.get('target'), self._inputs.measured(record)
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return
-        blended = stepping.blended
-        scale_about(blended, self._start[stepping.bound.joints], self._factors.action_scale)
-        self._target[stepping.bound.joints] = blended
+        blended = runner.blended
+        scale_about(blended, self._start[runner.bound.joints], self._gain_ramp.action_scale)
+        self._target[runner.bound.joints] = blended
         self._limiter.apply(self._target, *measured)
         self.target[:] = self._target
         outcome.tensors['target'].compare(step_id, 'target', target, self.target)

@@ -74,7 +74,7 @@ class Parts:
         changed = self.live.adopt(live) if live is not None else ()
         moved = gain_ramp.approach(self.live, step)
         if changed:
-            self.guards.stats.said += changed
+            self.guards.stats.events += changed
             self.guards.retune()
         if changed or moved:
             self.limiter.retune(gain_ramp.kp_factor, gain_ramp.kd_factor)

@@ -86,11 +86,11 @@ class GuardStats:
 
     A warning is an event only in the tick in which it begins; a limit is one in every tick.
 
-    :ivar said: events of this tick.
+    :ivar events: events of this tick.
     """
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.events: list[str] = []
         self._counts = {name: [0, 0, 0, 0] for name in GUARDS}
         self._texts = dict.fromkeys(GUARDS, '')
         self._warned = dict.fromkeys(GUARDS, False)
@@ -98,7 +98,7 @@ class GuardStats:
 
     def say(self, text: str) -> None:
         """Add an event to this tick."""
-        self.said.append(text)
+        self.events.append(text)
 
     def note(self, verdict: Verdict) -> None:
         """Count a verdict that is not OK."""
@@ -109,16 +109,16 @@ class GuardStats:
         self._texts[name] = verdict.text
         self._warned[name] = level is Level.WARN
         if level is Level.LIMIT:
-            self.said.append(f'{name} limit')
+            self.events.append(f'{name} limit')
         elif level is Level.WARN and new:
-            self.said.append(f'warning {name}: {verdict.text}')
+            self.events.append(f'warning {name}: {verdict.text}')
 
     def take_events(self) -> Sequence[str]:
         """End the tick; :return: its events, in a new list that a log may keep."""
         self.end_tick()
-        if not self.said:
+        if not self.events:
             return ()
-        events, self.said = self.said, []
+        events, self.events = self.events, []
         return events
 
     def end_tick(self) -> None:

@@ -16,7 +16,7 @@ def test_a_new_panel_is_silent_and_knows_every_guard() -> None:
     """Diagnostics list all guards from the start, not from their first word on."""
     panel = GuardStats()
     assert list(panel.state()) == list(GUARDS)
-    assert panel.warnings() == panel.said == []
+    assert panel.warnings() == panel.events == []
     assert all(
         not any((entry['limits'], entry['warns'], entry['faults'], entry['now']))
         for entry in panel.state().values()
@@ -43,9 +43,9 @@ def test_a_warning_is_said_when_it_begins_and_again_after_a_pause() -> None:
         if speaks:
             panel.note(warn('clock', 'jumped'))
         panel.end_tick()
-        said.append(len(panel.said))
+        said.append(len(panel.events))
     assert said == [1, 1, 1, 2]
-    assert panel.said[0] == 'warning clock: jumped'
+    assert panel.events[0] == 'warning clock: jumped'
 
 
 def test_what_a_guard_said_is_forgotten_when_it_falls_silent() -> None:
@@ -66,7 +66,7 @@ def test_a_limit_is_said_in_every_tick() -> None:
     for _ in range(3):
         panel.note(Verdict(Level.LIMIT, 'torque', 'brought in'))
         panel.end_tick()
-    assert panel.said == ['torque limit'] * 3
+    assert panel.events == ['torque limit'] * 3
 
 
 def test_a_name_that_is_no_guard_is_a_bug() -> None:
