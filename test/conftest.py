@@ -36,16 +36,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope='module', autouse=True)
-def announce_often(request: pytest.FixtureRequest) -> Iterator[None]:
+def settings_of_dds(request: pytest.FixtureRequest) -> Iterator[None]:
     """
-    Let nodes announce themselves five times a second where dozens of graphs are made.
+    Set up Fast DDS for folders that make dozens of graphs and kill processes.
 
-    With Fast DDS they else find each other within 3 s. test/system keeps to what users have.
+    Nodes announce themselves five times a second; else they find each other within 3 s. They do
+    without shared memory, which a killed process leaves behind, and a participant that was
+    destroyed next to it crashed. test/system keeps to what users have.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.relative_to(TESTS).parts[0] in ('faults', 'nodes'):
             profiles = TESTS / 'data' / 'announce.xml'
             patch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profiles))
+            patch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
         yield
 
 

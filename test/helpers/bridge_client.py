@@ -224,9 +224,9 @@ def running_bridge(
         client.listen(lockstep=lockstep)
         yield client, process
     finally:
+        client.close()
         process.kill()
         process.communicate()
-        client.close()
 
 
 def interrupt_twice(client: Client, process: subprocess.Popen[str], state: str) -> str:
