@@ -8,8 +8,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
 source tools/tested.sh
 
 # Two tests at a time, files as a whole, since their tests share processes: two is what a machine
-# with two cores runs without being late. Those with the mark `alone` follow, one at a time.
-PARALLEL=(-n 2 --dist loadfile)
+# with two cores runs without being late. A worker that crashes ends the run: xdist may hang after it.
+# Those with the mark `alone` follow, one at a time.
+PARALLEL=(-n 2 --dist loadfile --max-worker-restart 0)
 
 without_ros() {
   printf '\n== Tests that need no ROS 2, without it\n'
