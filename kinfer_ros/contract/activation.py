@@ -1,80 +1,167 @@
-"""Checks of samples and commands before an activation.
+"""What an activation waits for (sensors, bridge, gains, recorder), and what it refuses.
 
-A robot that has fallen, whose command is not neutral, or that is far from its start pose is
-refused. What an activation waits for is in contract/readiness.py.
+A robot takes commands from one node: a second publisher of joint commands keeps it from being
+activated. The checks of samples, command and pose are in contract/start_state.py.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import time
+from collections.abc import Callable
+from typing import Any
+from typing import Protocol
 
-from kinfer_ros.arrays import Float64
-from kinfer_ros.control.command import CommandVector
-from kinfer_ros.control.guards.guard_set import GuardSet
-from kinfer_ros.control.guards.sensor_samples import TickContext
-from kinfer_ros.control.guards.targets import TargetLimiter
-from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.protocols import Clock
+from kinfer_ros.control.protocols import Link
+from kinfer_ros.control.protocols import Operator
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import NotReady
+from kinfer_ros.errors import Refused
+from kinfer_ros.run.setup import PolicySetup
 
-MAX_LIMIT_EXCESS = 0.05
-"""rad outside its limits that a joint may have at activation."""
+POLL_PERIOD = 0.01
+
+RECORDER_SETTLE_TIME = 0.5
+"""
+s in lockstep from the discovery of a recorder to the first command: DDS connects the recorder with
+the bridge, which repeats its first sample every 50 ms. A replay of the bag needs that sample.
+"""
 
 
-class ActivationChecks:
-    """Checks the newest samples and commands; nothing is counted."""
+class Graph(Protocol):
+    """The ROS graph as a node sees it."""
+
+    def count_publishers(self, topic_name: str) -> int:
+        """Count the publishers of a topic."""
+
+    def resolve_topic_name(self, topic: str) -> str:
+        """Return the full name of a topic."""
+
+
+class Readiness:
+    """
+    Checks graph, sensors and operator during configure and activate.
+
+    :ivar interrupted: set by a signal; ends every wait.
+    """
 
     def __init__(
         self,
-        frame: SensorFrame,
-        command: CommandVector,
-        guards: GuardSet,
-        limiter: TargetLimiter,
-        start_pose: Float64,
+        graph: Graph,
+        link: Link,
+        clock: Clock,
+        operator: Operator,
+        parameter: Callable[[str], Any],
+        log: Callable[[str], Any],
     ) -> None:
-        self._frame = frame
-        self._command = command
-        self._guards = guards
-        self._limiter = limiter
-        self._start_pose = start_pose
-
-    def missing_samples(self, now_ns: int, stamp_now_ns: int) -> str:
-        """Return which sensor has no fresh sample yet, or ''; the caller may wait for it."""
-        self._guards.restart()
-        return self._guards.stale(TickContext(now_ns, stamp_now_ns))
-
-    def refusal(self, now_ns: int, stamp_now_ns: int, max_ramp: float) -> str:
         """
-        Return why the robot must not be activated now, or ''.
-
-        :param max_ramp: rad that a joint may be away from the start pose.
+        :param parameter: returns the value of a node's parameter.
+        :param log: logs what is waited for.
         """
-        self._guards.restart()
-        pushed = self._command.not_neutral(now_ns)
-        return (
-            self._guards.cause(TickContext(now_ns, stamp_now_ns))
-            or self._outside_limits()
-            or (f'{pushed}, expected a neutral command: let go of the stick' if pushed else '')
-            or self._far_from_start(max_ramp)
+        self.interrupted = False
+        self._graph = graph
+        self._link = link
+        self._clock = clock
+        self._operator = operator
+        self._parameter = parameter
+        self._log = log
+        self._recorded_since: float | None = None
+
+    def wait(self, problem: Callable[[], str], *, block: bool) -> None:
+        """
+        Wait until `problem` is ''; a stop or a signal ends the wait.
+
+        :param block: wait for sensor_timeout; else check once.
+        :raises NotReady: with the problem.
+        """
+        seconds = self._parameter('sensor_timeout')
+        deadline = time.monotonic() + seconds
+        logged = ''
+        while reason := problem():
+            if block and not logged:
+                logged = reason
+                self._log(f'waiting for at most {seconds:g} s: {reason}')
+            stopped = self._operator.poll(self._clock.control_now(), None)
+            if stopped or self.interrupted or not block or time.monotonic() > deadline:
+                raise NotReady(stopped or reason)
+            time.sleep(POLL_PERIOD)
+
+    def sensors_problem(self, setup: PolicySetup) -> str:
+        """
+        Return which sensors are not live yet, or ''.
+
+        :raises ContractError: the published joints are not those of the robot.
+        """
+        frame = setup.controller.inputs.frame
+        self._link.read_sensors(frame)
+        if frame.joint_problem:
+            raise ContractError(frame.joint_problem)
+        stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
+        if frame.needs_odometry:
+            stamps['odom'] = frame.odom_stamp_ns
+        silent = [
+            f'{self._graph.resolve_topic_name(topic)} '
+            f'({self._graph.count_publishers(topic)} publishers)'
+            for topic, stamp in stamps.items()
+            if not stamp
+        ]
+        return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+
+    def activation_problem(self, setup: PolicySetup) -> str:
+        """Return what activation has to wait for, or ''."""
+        self._link.read_bridge()
+        if self._parameter('wait_for_recorder') and (problem := self._recorder_problem()):
+            return problem
+        self._link.read_sensors(setup.controller.inputs.frame)
+        if self._clock.sim_time and self._clock.stamp_now() == 0:
+            return 'the simulated clock stands at 0: is /clock published?'
+        return setup.controller.checks.missing_samples(*self._now(setup)) or (
+            '' if self._parameter('dry_run') else self._bridge_problem()
         )
 
-    def _outside_limits(self) -> str:
-        """The target of a ramp starts within the limits: a joint outside them would jump."""
-        position, limiter = self._frame.position, self._limiter
-        beyond = np.maximum(limiter.lower - position, position - limiter.upper)
-        worst = int(beyond.argmax())
-        if beyond[worst] <= MAX_LIMIT_EXCESS:
-            return ''
-        return (
-            f'{self._frame.joint_names[worst]} is {beyond[worst]:.2f} rad outside its limits, at '
-            f'most {MAX_LIMIT_EXCESS:g} rad are accepted at the start: '
-            'bring it within them by hand'
-        )
+    def refuse(self, setup: PolicySetup) -> None:
+        """
+        Refuse if the robot must not be moved as it is, or the operator does not allow it.
 
-    def _far_from_start(self, max_ramp: float) -> str:
-        away = np.abs(self._frame.position - self._start_pose)
-        worst = int(away.argmax())
-        if away[worst] <= max_ramp:
-            return ''
-        return (
-            f'{self._frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
-            f'at most {max_ramp:g} rad (max_ramp): bring the robot nearer to it by hand'
+        There is no waiting here: the robot would start to move the moment somebody lets go of it.
+
+        :raises Refused: with the reason.
+        """
+        controller = setup.controller
+        now, stamp_now = self._now(setup)
+        self._link.read_commands(controller.inputs.command, now)
+        self._link.read_health(controller.inputs.health)
+        reason = self._operator.refusal(self._clock.control_now()) or (
+            controller.checks.refusal(now, stamp_now, self._parameter('max_ramp'))
         )
+        if reason:
+            raise Refused(reason)
+
+    def _recorder_problem(self) -> str:
+        if not self._link.is_recorded():
+            self._recorded_since = None
+            return 'no recorder follows this node yet (wait_for_recorder): is it running?'
+        now = time.monotonic()
+        self._recorded_since = self._recorded_since or now
+        settled = now - self._recorded_since >= RECORDER_SETTLE_TIME
+        if self._parameter('lockstep') and not settled:
+            return 'the recorder has only just found this node (wait_for_recorder)'
+        return ''
+
+    def _now(self, setup: PolicySetup) -> tuple[int, int]:
+        """Return control clock and stamp clock; a transition gets no /clock messages."""
+        stamp_now = self._clock.stamp_now()
+        if self._clock.sim_time:
+            stamp_now = max(stamp_now, setup.controller.inputs.frame.newest_ns)
+            return stamp_now, stamp_now
+        return self._clock.control_now(), stamp_now
+
+    def _bridge_problem(self) -> str:
+        others = self._graph.count_publishers('joint_commands') - 1
+        if others > 0:
+            topic = self._graph.resolve_topic_name('joint_commands')
+            return f'{topic} has {others} other publishers: a robot takes commands from one node'
+        if not self._link.bridge_state.startswith('enabled'):
+            state = self._link.bridge_state or 'silent'
+            return f'the bridge is {state}, expected enabled (call its ~/enable service)'
+        return self._link.gains.mismatch()

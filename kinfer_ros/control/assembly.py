@@ -6,7 +6,7 @@ All that does not fit is reported at once, before anything moves.
 from __future__ import annotations
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.contract.activation import ActivationChecks
+from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import gains

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.contract.activation import ActivationChecks
+from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.body import Health

@@ -19,7 +19,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from kinfer_ros.contract.readiness import Readiness
+from kinfer_ros.contract.activation import Readiness
 from kinfer_ros.control.loop import ControlLoop
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import ContractError

@@ -13,7 +13,7 @@ from helpers.robots import START_NS
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
-from kinfer_ros.contract.readiness import Readiness
+from kinfer_ros.contract.activation import Readiness
 from kinfer_ros.control.gains.handshake import GainsEcho
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.errors import ContractError
@@ -108,7 +108,7 @@ def test_a_recorder_is_waited_for_where_one_was_asked_for(made, monkeypatch):
     assert 'no recorder' in made.readiness.activation_problem(made.setup)
     made.link.recorded, made.parameters['lockstep'] = True, True
     assert 'only just' in made.readiness.activation_problem(made.setup)
-    monkeypatch.setattr('kinfer_ros.contract.readiness.RECORDER_SETTLE_TIME', 0.0)
+    monkeypatch.setattr('kinfer_ros.contract.activation.RECORDER_SETTLE_TIME', 0.0)
     assert made.readiness.activation_problem(made.setup) == ''
 
 

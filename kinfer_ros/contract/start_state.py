@@ -1,0 +1,80 @@
+"""Checks of samples and commands before an activation.
+
+A robot that has fallen, whose command is not neutral, or that is far from its start pose is
+refused. What an activation waits for is in contract/activation.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinfer_ros.arrays import Float64
+from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.guards.guard_set import GuardSet
+from kinfer_ros.control.guards.sensor_samples import TickContext
+from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.sensors import SensorFrame
+
+MAX_LIMIT_EXCESS = 0.05
+"""rad outside its limits that a joint may have at activation."""
+
+
+class ActivationChecks:
+    """Checks the newest samples and commands; nothing is counted."""
+
+    def __init__(
+        self,
+        frame: SensorFrame,
+        command: CommandVector,
+        guards: GuardSet,
+        limiter: TargetLimiter,
+        start_pose: Float64,
+    ) -> None:
+        self._frame = frame
+        self._command = command
+        self._guards = guards
+        self._limiter = limiter
+        self._start_pose = start_pose
+
+    def missing_samples(self, now_ns: int, stamp_now_ns: int) -> str:
+        """Return which sensor has no fresh sample yet, or ''; the caller may wait for it."""
+        self._guards.restart()
+        return self._guards.stale(TickContext(now_ns, stamp_now_ns))
+
+    def refusal(self, now_ns: int, stamp_now_ns: int, max_ramp: float) -> str:
+        """
+        Return why the robot must not be activated now, or ''.
+
+        :param max_ramp: rad that a joint may be away from the start pose.
+        """
+        self._guards.restart()
+        pushed = self._command.not_neutral(now_ns)
+        return (
+            self._guards.cause(TickContext(now_ns, stamp_now_ns))
+            or self._outside_limits()
+            or (f'{pushed}, expected a neutral command: let go of the stick' if pushed else '')
+            or self._far_from_start(max_ramp)
+        )
+
+    def _outside_limits(self) -> str:
+        """The target of a ramp starts within the limits: a joint outside them would jump."""
+        position, limiter = self._frame.position, self._limiter
+        beyond = np.maximum(limiter.lower - position, position - limiter.upper)
+        worst = int(beyond.argmax())
+        if beyond[worst] <= MAX_LIMIT_EXCESS:
+            return ''
+        return (
+            f'{self._frame.joint_names[worst]} is {beyond[worst]:.2f} rad outside its limits, at '
+            f'most {MAX_LIMIT_EXCESS:g} rad are accepted at the start: '
+            'bring it within them by hand'
+        )
+
+    def _far_from_start(self, max_ramp: float) -> str:
+        away = np.abs(self._frame.position - self._start_pose)
+        worst = int(away.argmax())
+        if away[worst] <= max_ramp:
+            return ''
+        return (
+            f'{self._frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
+            f'at most {max_ramp:g} rad (max_ramp): bring the robot nearer to it by hand'
+        )
