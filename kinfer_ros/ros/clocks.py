@@ -1,7 +1,7 @@
-"""The clocks a node lives by.
+"""The control clock and the clock of message stamps of a node.
 
-Without this module a wall clock that is set would stretch a control period, or a simulated robot
-would be judged by the time of the machine it runs on.
+The control clock is steady, so setting the wall clock does not stretch a control period; with
+use_sim_time both are /clock.
 """
 
 from __future__ import annotations

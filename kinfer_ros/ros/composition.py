@@ -1,6 +1,6 @@
-"""The nodes of the graph in one process: what `walk` runs where there is no `ros2 launch`.
+"""Runs the nodes of the graph in one process.
 
-Without this module a user without ROS could not walk a robot with one command.
+`walk` uses it where there is no `ros2 launch`.
 """
 
 from __future__ import annotations

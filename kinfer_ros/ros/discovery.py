@@ -1,7 +1,7 @@
-"""Two processes that have to find each other over DDS, in a bounded time; for `doctor`.
+"""Checks, for `doctor`, that two processes find each other over DDS in a bounded time.
 
-Without this module every variable could look right while a firewall, a full /dev/shm or another
-middleware keeps nodes apart. The other process is this file.
+A firewall, a full /dev/shm or another middleware keeps nodes apart while every setting looks
+right. The other process runs this file.
 """
 
 from __future__ import annotations

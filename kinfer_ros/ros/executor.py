@@ -194,7 +194,9 @@ class ControlExecutor(SingleThreadedExecutor):
                 if type(timer.callback_group) is ControlTimerGroup
             ]
             if any(inspect.iscoroutinefunction(timer.callback) for timer in timers):
-                raise TypeError('the callback of a Punctual timer has to be a plain function')
+                raise TypeError(
+                    'the callback of a timer in a ControlTimerGroup has to be a plain function'
+                )
             self._timers = timers
         return timers
 

@@ -1,8 +1,7 @@
-"""Messages to arrays and back: the only place where a quaternion changes its order.
+"""Converts messages to arrays and back; the only place where a quaternion changes its order.
 
-Without this module every node would read `x y z w` its own way. Sensors are read from the wire,
-and commands are serialised once and only their numbers change (kinfer_ros/ros/cdr.py), because
-message objects cost more than the policy does.
+Sensors are read from CDR bytes, and commands are serialised once and only their numbers change
+(ros/cdr.py): message objects cost more than the policy does.
 """
 
 from __future__ import annotations

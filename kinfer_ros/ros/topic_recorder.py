@@ -1,7 +1,7 @@
-"""Raw subscriptions to every topic of the graph, emptied in batches by whoever owns them.
+"""Raw subscriptions to every topic of the graph, emptied in batches by their owner.
 
-Nothing is decoded and no executor serves them: a callback for each message costs several times
-what the message is worth. Without this module recording would cost more than walking.
+Nothing is decoded and no executor serves them: a callback for each message would make recording
+cost more than walking.
 """
 
 from __future__ import annotations
