@@ -33,11 +33,6 @@ def stamp_ns(header: Header) -> int:
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 
-def set_stamp(header: Header, ns: int) -> None:
-    """Write a stamp given in ns."""
-    header.stamp.sec, header.stamp.nanosec = divmod(ns, 1_000_000_000)
-
-
 def read_joint_state(message: JointState, frame: SensorFrame) -> None:
     """
     Take a joint sample into the frame.

@@ -70,11 +70,11 @@ def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
     if arguments.model or arguments.png:
         raise ConfigError('--bag replays the model of the run: it excludes --model and --png')
     # Imported here: the rest works without ROS.
-    from kinfer_ros.analysis.bag_replay import BagReplay
-    from kinfer_ros.analysis.bag_replay import load_for_bag
     from kinfer_ros.analysis.repair import bags_of
     from kinfer_ros.cli.runs.bag_replay_output import as_json
     from kinfer_ros.cli.runs.bag_replay_output import lines
+    from kinfer_ros.ros.bag_replay import BagReplay
+    from kinfer_ros.ros.bag_replay import load_for_bag
 
     loaded, bag = load_for_bag(run, bags_of(run.path))
     replay = BagReplay(run, loaded, bag, arguments.tolerance or TOLERANCE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rclpy.node import Node
 
 from kinfer_ros.control.loop import ControlLoop
@@ -36,7 +34,6 @@ class Activation:
         link: RobotLink,
         clocks: Clocks,
         operator: Operator,
-        publish_mode: Callable[[str], None],
         *,
         lockstep: bool,
     ) -> None:
@@ -51,7 +48,7 @@ class Activation:
         self._time = time_base(clocks, link, controller.inputs.frame, setup.period_ns)
         timer = ControlTimer(node, clocks, setup.period_ns, spin_ns=spin_ns, lockstep=lockstep)
         self.loop = ControlLoop(
-            controller, self._time, link, session, operator, timer, publish_mode
+            controller, self._time, link, session, operator, timer, link.publish_mode
         )
 
     @property

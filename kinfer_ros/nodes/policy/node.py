@@ -97,7 +97,7 @@ class PolicyNode(LifecycleNode):
         self._ending = ''
         self._status = StatusReporter()
         self._diagnostics = DiagnosticsPublisher(self)
-        ModeServices(self, self._link, self._operator, self._link.publish_mode)
+        ModeServices(self, self._link, self._operator)
         self._loader = ModelLoader(self, self, self.get_logger().error)
         follow_parameters(self)
         # A steady timer: node-clock timers do not fire before the first /clock.
@@ -235,7 +235,7 @@ class PolicyNode(LifecycleNode):
         self._link.begin_session(setup.robot.joint_names)
         self._activation = Activation(
             self, setup, self.session, self._link, self._clocks, self._operator,
-            self._link.publish_mode, lockstep=self._lockstep,
+            lockstep=self._lockstep,
         )  # fmt: skip
         try:
             self._activation.start(self._realtime)

@@ -16,14 +16,11 @@ from kinfer_ros.nodes.policy.robot_link import RobotLink
 class ModeServices:
     """Turns calls into requests to the node's controller."""
 
-    def __init__(
-        self, node: Any, link: RobotLink, operator: Operator, publish_mode: Callable[[str], None]
-    ) -> None:
+    def __init__(self, node: Any, link: RobotLink, operator: Operator) -> None:
         """:param node: the PolicyNode."""
         self._node = node
         self._link = link
         self._operator = operator
-        self._publish_mode = publish_mode
         node.create_service(Trigger, '~/start', _callback(self._on_start))
         node.create_service(Trigger, '~/reset', _callback(self._on_reset))
 
@@ -42,7 +39,7 @@ class ModeServices:
             refusal = self._external_cause() or str(setup.controller.reset_fault())
             if refusal:
                 return refusal
-            self._publish_mode(format_mode(setup.controller.mode, setup.controller.reason))
+            self._link.publish_mode(format_mode(setup.controller.mode, setup.controller.reason))
         self._operator.reset()
         return ''
 
