@@ -37,10 +37,17 @@ class Declared:
 
 
 def setting(
-    default: Any, unit: str, text: str, low: float | None = None, high: float | None = None
+    default: Any,
+    unit: str,
+    text: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    read_only: bool = False,
 ) -> Any:
     """Make a dataclass field that is also a parameter; see Declared."""
-    return field(default=default, metadata={'unit': unit, 'text': text, 'low': low, 'high': high})
+    metadata = {'unit': unit, 'text': text, 'low': low, 'high': high, 'read_only': read_only}
+    return field(default=default, metadata=metadata)
 
 
 def declared(cls: Any) -> tuple[Declared, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import importlib.util
 import os
@@ -48,14 +49,19 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
         return CLOSED_PIPE
 
 
-def command(function: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
-    """Decorate the main function of a command: its user errors become an exit code."""
+def command(
+    make_parser: Callable[[], argparse.ArgumentParser],
+) -> Callable[[Callable[[argparse.Namespace], int]], Callable[..., int]]:
+    """Make the main function of a command: it parses, and user errors become an exit code."""
 
-    @functools.wraps(function)
-    def main(argv: Sequence[str] | None = None) -> int:
-        return run_command(function, argv)
+    def decorate(function: Callable[[argparse.Namespace], int]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def main(argv: Sequence[str] | None = None) -> int:
+            return run_command(lambda words: function(make_parser().parse_args(words)), argv)
 
-    return main
+        return main
+
+    return decorate
 
 
 class Progress:

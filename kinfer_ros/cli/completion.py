@@ -12,7 +12,6 @@ import importlib
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 
 import shtab
 
@@ -107,13 +106,6 @@ compdef _kinfer_ros python python3
 COMPINIT = '(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n'
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user's mistake."""
-    print(script(make_parser().parse_args(argv).shell), end='')
-    return 0
-
-
 def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
@@ -126,6 +118,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('shell', choices=tuple(WALK), help='which shell')
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, or 2 for a user's mistake."""
+    print(script(arguments.shell), end='')
+    return 0
 
 
 def script(shell: str) -> str:
@@ -194,7 +193,3 @@ def _add_values(parser: argparse.ArgumentParser) -> None:
 def robots() -> tuple[str, ...]:
     """Names of the robots in config/robots."""
     return tuple(sorted(path.stem for path in (share_dir() / 'config/robots').glob('*.yaml')))
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -52,10 +52,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code."""
-    arguments = make_parser().parse_args(argv)
     rows = check_packages(share_dir()) + check_ros(os.environ)
     # With invalid settings the middleware would only fail with a less clear message.
     if importlib.util.find_spec('rclpy') is not None and not failed(rows):
@@ -104,7 +103,3 @@ def _summary(rows: Sequence[Row]) -> str:
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in (OK, WARN, FAIL)}
     listed = ', '.join(f'{count} {name}' for name, count in counts.items())
     return f'\nthis machine is {"not fit" if failed(rows) else "fit"}: {listed}'
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -53,118 +53,67 @@ class LiveSettings:
     and range.
     """
 
+    # fmt: off
     action_scale: float = setting(
-        1.0,
-        '',
-        "Share of the policy's offset from the start pose that is sent; changes by 1 a second.",
-        0.0,
-        2.0,
-    )
+        1.0, '', "Share of the policy's offset from the start pose that is sent; changes by 1 a "
+        'second.', 0.0, 2.0)
     kp_factor: float = setting(
-        1.0, '', 'Factor on the stiffness of the policy; changes by 1 a second.', 0.0, 2.0
-    )
+        1.0, '', 'Factor on the stiffness of the policy; changes by 1 a second.', 0.0, 2.0)
     kd_factor: float = setting(
-        1.0, '', 'Factor on the damping of the policy; changes by 1 a second.', 0.0, 4.0
-    )
+        1.0, '', 'Factor on the damping of the policy; changes by 1 a second.', 0.0, 4.0)
     command_scale: Triple = setting(
-        (1.0, 1.0, 1.0), '', 'Factors on linear.x, linear.y, angular.z of cmd_vel.'
-    )
+        (1.0, 1.0, 1.0), '', 'Factors on linear.x, linear.y, angular.z of cmd_vel.')
     command_limit: Triple = setting(
-        (0.0, 0.0, 0.0),
-        'm/s, m/s, rad/s',
-        'Largest velocity command in either direction; 0: the range of the policy alone.',
-    )
+        (0.0, 0.0, 0.0), 'm/s, m/s, rad/s', 'Largest velocity command in either direction; 0: the '
+        'range of the policy alone.')
     command_acceleration: Triple = setting(
-        (0.0, 0.0, 0.0),
-        'm/s^2, m/s^2, rad/s^2',
-        'Largest change of the velocity command; 0: no limit.',
-    )
+        (0.0, 0.0, 0.0), 'm/s^2, m/s^2, rad/s^2', 'Largest change of the velocity command; 0: no '
+        'limit.')
     command_timeout: float = setting(
-        0.5, 's', 'A cmd_vel older than this is lost: the neutral command is used.', 0.01, 60.0
-    )
+        0.5, 's', 'A cmd_vel older than this is lost: the neutral command is used.', 0.01, 60.0)
     target_lowpass: float = setting(
-        0.0, 'Hz', 'Corner of a first-order low-pass on the targets; 0: none.', 0.0, 1000.0
-    )
+        0.0, 'Hz', 'Corner of a first-order low-pass on the targets; 0: none.', 0.0, 1000.0)
     target_slew: float = setting(60.0, 'rad/s', 'Fastest change of a target.', 0.1, 1000.0)
     torque_band: float = setting(
-        0.0,
-        '',
-        "Share of a joint's torque limit that a target may ask for through its gains; 0: the "
-        "bridge's torque limit alone. Set 1 where the drives do not limit their torque.",
-        0.0,
-        10.0,
-    )
+        0.0, '', "Share of a joint's torque limit that a target may ask for through its gains; 0: "
+        "the bridge's torque limit alone. Set 1 where the drives do not limit their torque.",
+        0.0, 10.0)
     stale_timeout: float = setting(
-        0.25, 's', 'A sensor sample older than this is a fault.', 0.001, 10.0
-    )
+        0.25, 's', 'A sensor sample older than this is a fault.', 0.001, 10.0)
     clock_tolerance: float = setting(
-        0.05,
-        's',
-        'A sensor stamp further in the future is a fault: the clocks of the hosts differ.',
-        0.0,
-        10.0,
-    )
+        0.05, 's', 'A sensor stamp further in the future is a fault: the clocks of the hosts '
+        'differ.', 0.0, 10.0)
     frozen_timeout: float = setting(
-        0.5,
-        's',
-        'A sensor whose numbers do not change for this long in mode run is a fault; 0: off.',
-        0.0,
-        60.0,
-    )
+        0.5, 's', 'A sensor whose numbers do not change for this long in mode run is a fault; 0: '
+        'off.', 0.0, 60.0)
     max_tilt: float = setting(
-        1.0, 'rad', 'A base tilted further than this from upright is a fault (a fall).', 0.0, 3.15
-    )
+        1.0, 'rad', 'A base tilted further than this from upright is a fault (a fall).', 0.0, 3.15)
     position_margin: float = setting(
-        0.2, 'rad', 'A joint measured further than this outside its limits is a fault.', 0.0, 100.0
-    )
+        0.2, 'rad', 'A joint measured further than this outside its limits is a fault.',
+        0.0, 100.0)
     joint_speed_factor: float = setting(
-        1.5,
-        '',
-        "Factor on a joint's velocity_limit: a joint faster for 3 ticks is a fault; 0: off.",
-        0.0,
-        100.0,
-    )
+        1.5, '', "Factor on a joint's velocity_limit: a joint faster for 3 ticks is a fault; 0: "
+        'off.', 0.0, 100.0)
     tracking_error: float = setting(
-        1.5,
-        'rad',
-        'A joint off its target by more than this for tracking_time is a fault; 0: off.',
-        0.0,
-        100.0,
-    )
+        1.5, 'rad', 'A joint off its target by more than this for tracking_time is a fault; 0: '
+        'off.', 0.0, 100.0)
     tracking_time: float = setting(
-        1.0, 's', 'How long a joint may be off its target by more than tracking_error.', 0.0, 60.0
-    )
+        1.0, 's', 'How long a joint may be off its target by more than tracking_error.', 0.0, 60.0)
     max_action: float = setting(
-        50.0, 'rad', 'A policy output further than this from zero is refused.', 0.1, 1000.0
-    )
+        50.0, 'rad', 'A policy output further than this from zero is refused.', 0.1, 1000.0)
     max_refused: int = setting(
-        3,
-        'ticks',
-        "How long the last target is held when the policy's output is refused; then a fault.",
-        0,
-        1000,
-    )
+        3, 'ticks', "How long the last target is held when the policy's output is refused; then a "
+        'fault.', 0, 1000)
     max_missed_ticks: int = setting(
-        20,
-        '',
-        'Missed ticks tolerated; more are a fault. Ten ticks in time make up for one.',
-        0,
-        100000,
-    )
+        20, '', 'Missed ticks tolerated; more are a fault. Ten ticks in time make up for one.',
+        0, 100000)
     max_temperature: float = setting(
-        90.0,
-        'deg C',
-        'A hotter joint is a fault (needs joint_temperatures); a warning comes 10 below.',
-        0.0,
-        1000.0,
-    )
+        90.0, 'deg C', 'A hotter joint is a fault (needs joint_temperatures); a warning comes 10 '
+        'below.', 0.0, 1000.0)
     min_battery: float = setting(
-        0.05,
-        '0 to 1',
-        'A lower charge is a fault (needs battery_state); a warning comes at twice this; 0: off.',
-        0.0,
-        1.0,
-    )
+        0.05, '0 to 1', 'A lower charge is a fault (needs battery_state); a warning comes at '
+        'twice this; 0: off.', 0.0, 1.0)
+    # fmt: on
 
     def adopt(self, other: LiveSettings) -> list[str]:
         """Take over every value; :return: the changes, as the step log has them."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
+from kinfer_ros.parameters import declared
 
 Range = tuple[float, float]
 """Lowest and highest value."""
@@ -60,17 +61,15 @@ class Condition:
 
     def imu_noise(self) -> ImuNoise:
         """Return the noise of the IMU."""
-        return ImuNoise(self.imu_orientation_noise, self.imu_gyro_noise, self.imu_accel_noise)
+        return ImuNoise(**{field.name: getattr(self, field.name) for field in fields(ImuNoise)})
 
 
 NAMES = tuple(field.name for field in fields(Condition))
 RANGES = ('friction', 'payload', 'torque', 'command_delay')
 
 MAX_VALUE = {
-    'friction': 10.0, 'payload': 10.0, 'torque': 10.0, 'gain_error': 1.0,
-    'joint_zero_error': 1.0, 'joint_position_noise': 1.0, 'joint_velocity_noise': 100.0,
-    'imu_orientation_noise': 1.0, 'imu_gyro_noise': 10.0, 'imu_accel_noise': 100.0,
-    'command_delay': 1.0, 'command_drop': 1.0, 'push_speed': 100.0, 'push_every': 1e6,
+    **{each.name: each.high or 0.0 for each in declared(Disturbance) + declared(ImuNoise)},
+    'command_delay': 1.0, 'push_speed': 100.0, 'push_every': 1e6,
 }  # fmt: skip
 """Largest value of each entry; the smallest is 0."""
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import mujoco
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.parameters import setting
+
+fixed = partial(setting, read_only=True)
 
 MOTORS, ENCODERS, NOISE, COMMANDS = 1, 2, 3, 4
 """Kinds of random numbers, each with a generator of its own: they do not affect each other."""
@@ -20,26 +24,28 @@ MOTORS, ENCODERS, NOISE, COMMANDS = 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Deviations from the model; none by default."""
+    """Deviations from the model; none by default. Each field is a parameter of the bridge."""
 
-    friction: float = 1.0
-    """Factor on the sliding friction of everything that touches."""
-    payload: float = 0.0
-    """Share of the robot's mass that is added to the base, at its centre of mass."""
-    torque: float = 1.0
-    """Share of its torque limit that a joint can give."""
-    gain_error: float = 0.0
-    """Largest relative error of kp and kd of each joint, either way."""
-    joint_zero_error: float = 0.0
-    """rad; largest zero error of each encoder, either way; its servo uses the same encoder."""
-    joint_position_noise: float = 0.0
-    """rad, standard deviation of white noise on each joint's position."""
-    joint_velocity_noise: float = 0.0
-    """rad/s"""
-    command_delay: tuple[float, float] = (0.0, 0.0)
-    """s from a command to the motors: shortest and longest, drawn for each; order is kept."""
-    command_drop: float = 0.0
-    """Probability that a command is lost."""
+    # fmt: off
+    friction: float = fixed(1.0, '', 'Factor on the sliding friction of all contacts.', 0.0, 10.0)
+    payload: float = fixed(
+        0.0, '', "Mass added to the base, as a share of the robot's mass.", 0.0, 10.0)
+    torque: float = fixed(1.0, '', 'Share of its torque limit that a joint can reach.', 0.0, 10.0)
+    gain_error: float = fixed(
+        0.0, '', "Largest relative error of a joint's kp and kd, either way, drawn at random.",
+        0.0, 1.0)
+    joint_zero_error: float = fixed(
+        0.0, 'rad', 'Largest offset of each encoder, either way, drawn at random.', 0.0, 1.0)
+    joint_position_noise: float = fixed(
+        0.0, 'rad', 'Standard deviation of the noise on the joint positions.', 0.0, 1.0)
+    joint_velocity_noise: float = fixed(
+        0.0, 'rad/s', 'Standard deviation of the noise on the joint velocities.', 0.0, 100.0)
+    command_delay: tuple[float, float] = fixed(
+        (0.0, 0.0), 's', 'Shortest and longest delay from a command to the motors, in simulated '
+        'time; drawn at random for each command.')
+    command_drop: float = fixed(
+        0.0, '', 'Probability that a command is lost on its way to the motors.', 0.0, 1.0)
+    # fmt: on
 
 
 UNDISTURBED = Disturbance()

@@ -8,26 +8,32 @@ import mujoco
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.parameters import setting
 
 
 @dataclass(frozen=True)
 class ImuNoise:
-    """Standard deviations of white noise on each reading; 0 is none."""
+    """White noise on each reading. Each field is a parameter of the bridge."""
 
-    orientation: float = 0.0
-    """rad"""
-    gyro: float = 0.0
-    """rad/s"""
-    accel: float = 0.0
-    """m/s^2"""
+    # fmt: off
+    imu_orientation_noise: float = setting(
+        0.0, 'rad', 'Standard deviation of the noise on the orientation.',
+        0.0, 1.0, read_only=True)
+    imu_gyro_noise: float = setting(
+        0.0, 'rad/s', 'Standard deviation of the noise on the angular velocity.',
+        0.0, 10.0, read_only=True)
+    imu_accel_noise: float = setting(
+        0.0, 'm/s^2', 'Standard deviation of the noise on the specific force.',
+        0.0, 100.0, read_only=True)
+    # fmt: on
 
     def add(
         self, rng: np.random.Generator, quat_wxyz: Float64, gyro: Float64, accel: Float64
     ) -> None:
         """Add noise in place to an orientation [4], angular velocity [3], specific force [3]."""
-        if self.orientation > 0.0:
-            mujoco.mju_quatIntegrate(quat_wxyz, rng.normal(0.0, self.orientation, 3), 1.0)
-        if self.gyro > 0.0:
-            gyro += rng.normal(0.0, self.gyro, 3)
-        if self.accel > 0.0:
-            accel += rng.normal(0.0, self.accel, 3)
+        orientation = self.imu_orientation_noise
+        if orientation > 0.0:
+            mujoco.mju_quatIntegrate(quat_wxyz, rng.normal(0.0, orientation, 3), 1.0)
+        for values, deviation in ((gyro, self.imu_gyro_noise), (accel, self.imu_accel_noise)):
+            if deviation > 0.0:
+                values += rng.normal(0.0, deviation, 3)

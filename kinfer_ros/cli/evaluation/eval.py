@@ -66,10 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code."""
-    arguments = make_parser().parse_args(argv)
     _check(arguments)
     require_module('mujoco', 'eval')
     # Imported here: --help works without MuJoCo.
@@ -299,7 +298,3 @@ def _json(settings: Record, records: Sequence[Record], failed: dict[str, str], p
         'no_result': failed,
     }
     return json.dumps(content, indent=2)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

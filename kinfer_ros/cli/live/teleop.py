@@ -56,10 +56,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code."""
-    arguments = make_parser().parse_args(argv)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError('teleop: found no terminal; it reads keys from one')
     # Imported here: --help works without ROS.
@@ -176,7 +175,3 @@ def _send_neutral(node: SteeringNode, steering: Steering) -> None:
         node.send(steering)
         time.sleep(PERIOD / 5)
     node.wait_until_sent(0.5)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

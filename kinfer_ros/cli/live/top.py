@@ -83,7 +83,3 @@ def _follow(view: object, seconds: float) -> int:
             live.update(screen(view.poll()), refresh=True)
             time.sleep(PERIOD)
     return 0 if view.state.mode or view.state.values else 1
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -171,7 +171,3 @@ def _print_summary(arguments: argparse.Namespace, found: dict[str, Any]) -> None
         print(json.dumps({'saved': saved, **found}, indent=2))
     elif saved:
         print(f'{saved}: {next(iter(found.values()))} {next(iter(found))}')
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -24,32 +24,6 @@ from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 if something does not fit, 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
-    policy = load_model(arguments.model, spec=arguments.spec)
-    robot = load_robot(arguments.robot)
-    rows = check_contract(policy, robot, arguments.command_entries)
-    if arguments.live:
-        # Imported here: the rest works without ROS.
-        from kinfer_ros.ros.live_check import check_live
-
-        rows += check_live(
-            policy,
-            robot,
-            namespace=arguments.namespace,
-            seconds=arguments.seconds,
-            use_sim_time=arguments.use_sim_time,
-        )
-    if arguments.json:
-        print(_json(rows, policy.contract.path, robot.path))
-    else:
-        print(as_table(rows))
-        print(_summary(rows))
-    return 1 if failed(rows) else 0
-
-
 def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
@@ -74,6 +48,31 @@ def make_parser() -> argparse.ArgumentParser:
     add('--seconds', type=float, default=3.0, help='with --live: how long to listen (default 3)')
     add('--use-sim-time', action='store_true', help='with --live: stamps use /clock')
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, 1 if something does not fit, 2 for a user error."""
+    policy = load_model(arguments.model, spec=arguments.spec)
+    robot = load_robot(arguments.robot)
+    rows = check_contract(policy, robot, arguments.command_entries)
+    if arguments.live:
+        # Imported here: the rest works without ROS.
+        from kinfer_ros.ros.live_check import check_live
+
+        rows += check_live(
+            policy,
+            robot,
+            namespace=arguments.namespace,
+            seconds=arguments.seconds,
+            use_sim_time=arguments.use_sim_time,
+        )
+    if arguments.json:
+        print(_json(rows, policy.contract.path, robot.path))
+    else:
+        print(as_table(rows))
+        print(_summary(rows))
+    return 1 if failed(rows) else 0
 
 
 def _summary(rows: Sequence[Row]) -> str:

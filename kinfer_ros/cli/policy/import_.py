@@ -39,35 +39,6 @@ GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
 """Folder and file names that do not name a policy."""
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    arguments = make_parser().parse_args(argv)
-    path: Path = arguments.file
-    mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
-    if path.suffix.lower() in ('.yaml', '.yml'):
-        mjcf, found = _from_yaml(path, arguments.joint_names, mjcf)
-        model = arguments.model or _model_beside(path, found)
-    else:
-        archive = read_archive(path)
-        if archive.init_fn is not None:
-            raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
-        found = read_onnx_metadata(Graph(archive.step_fn, str(path)), path)
-        model = path
-    found.name = arguments.name or _name(path)
-    robot = _robot(found, mjcf, arguments.out)
-    out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
-    targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
-    for target, content, what in zip(
-        targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True
-    ):
-        text = _as_yaml(content, f'{what}, imported from {path.name}', found.assumptions)
-        write_atomically(target, text.encode(), overwrite=arguments.force)
-    _report(found, targets, model)
-    return 0
-
-
 def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
@@ -91,6 +62,34 @@ def make_parser() -> argparse.ArgumentParser:
     add('--model', type=Path, help='ONNX file of a deploy.yaml, to check it with')
     add_force_argument(parser)
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
+    path: Path = arguments.file
+    mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
+    if path.suffix.lower() in ('.yaml', '.yml'):
+        mjcf, found = _from_yaml(path, arguments.joint_names, mjcf)
+        model = arguments.model or _model_beside(path, found)
+    else:
+        archive = read_archive(path)
+        if archive.init_fn is not None:
+            raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
+        found = read_onnx_metadata(Graph(archive.step_fn, str(path)), path)
+        model = path
+    found.name = arguments.name or _name(path)
+    robot = _robot(found, mjcf, arguments.out)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
+    for target, content, what in zip(
+        targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True
+    ):
+        text = _as_yaml(content, f'{what}, imported from {path.name}', found.assumptions)
+        write_atomically(target, text.encode(), overwrite=arguments.force)
+    _report(found, targets, model)
+    return 0
 
 
 def _read_mjcf(path: Path) -> Any:

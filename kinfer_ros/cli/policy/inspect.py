@@ -27,10 +27,23 @@ SHOWN = 120
 """Maximum characters of a printed metadata value."""
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+def make_parser() -> argparse.ArgumentParser:
+    """:return: the parser of the command."""
+    parser = command_parser(
+        'inspect',
+        'Describe a policy file: inputs, outputs, joints, commands, carry, rate, size, opset,'
+        ' hash, and its latency on this machine.',
+        'inspect walk.kinfer',
+        'inspect policy.onnx --spec policy.spec.yaml --json',
+        codes='0: the file can be used',
+    )
+    add_policy_arguments(parser)
+    return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    arguments = make_parser().parse_args(argv)
     archive = read_archive(arguments.model)
     facts = _file_facts(archive)
     try:
@@ -44,20 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         facts['not_runnable'] = str(error)
     print(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else _text(facts))
     return 0
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """:return: the parser of the command."""
-    parser = command_parser(
-        'inspect',
-        'Describe a policy file: inputs, outputs, joints, commands, carry, rate, size, opset,'
-        ' hash, and its latency on this machine.',
-        'inspect walk.kinfer',
-        'inspect policy.onnx --spec policy.spec.yaml --json',
-        codes='0: the file can be used',
-    )
-    add_policy_arguments(parser)
-    return parser
 
 
 def _file_facts(archive: Archive) -> dict[str, Any]:

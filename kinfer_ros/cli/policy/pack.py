@@ -7,7 +7,6 @@ written. Missing `command_names` and `carry_size`, which kinfer 0.6 requires, ar
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +27,6 @@ from kinfer_ros.policy.session import Graph
 NOT_IN_KINFER_0_6 = ('quaternion', 'initial_heading')
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    arguments = make_parser().parse_args(argv)
-    out: Path = arguments.out
-    if out.exists() and not arguments.force:
-        raise ModelError(f'{out}: exists already; expected a free name (--force overwrites it)')
-    init, step = _read(arguments.init), _read(arguments.step)
-    given = parse_json_object(_read(arguments.metadata), str(arguments.metadata))
-    policy = policy_from_archive(parse_archive(archive_bytes(init, step, given), out))
-    data = archive_bytes(init, step, _complete(given, policy, init))
-    # Load again, so that exactly the written bytes were tested.
-    policy = policy_from_archive(parse_archive(data, out))
-    write_atomically(out, data, overwrite=arguments.force)
-    _report(policy, len(data))
-    return 0
-
-
 def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
@@ -62,6 +43,23 @@ def make_parser() -> argparse.ArgumentParser:
     add('-o', '--out', '--output', type=Path, required=True, help='the .kinfer file to make')
     add_force_argument(parser)
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
+    out: Path = arguments.out
+    if out.exists() and not arguments.force:
+        raise ModelError(f'{out}: exists already; expected a free name (--force overwrites it)')
+    init, step = _read(arguments.init), _read(arguments.step)
+    given = parse_json_object(_read(arguments.metadata), str(arguments.metadata))
+    policy = policy_from_archive(parse_archive(archive_bytes(init, step, given), out))
+    data = archive_bytes(init, step, _complete(given, policy, init))
+    # Load again, so that exactly the written bytes were tested.
+    policy = policy_from_archive(parse_archive(data, out))
+    write_atomically(out, data, overwrite=arguments.force)
+    _report(policy, len(data))
+    return 0
 
 
 def _read(path: Path) -> bytes:

@@ -6,7 +6,6 @@ Both connect directly, without ROS: they test robot, network and robot file befo
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.bridges.kos.options import AUTO
@@ -20,28 +19,6 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.robot.kos_home import SPEED
 from kinfer_ros.cli.robot.kos_home import home
 from kinfer_ros.cli.robot.kos_state import state
-
-
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 for a problem of the robot, 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
-    connection = Connection(
-        host=arguments.host,
-        port=arguments.port,
-        timeout=arguments.timeout,
-        tls=arguments.tls,
-        ca_file=arguments.tls_ca,
-        cert_file=arguments.tls_cert,
-        key_file=arguments.tls_key,
-        tls_name=arguments.tls_name,
-    )
-    check_connection(connection)
-    if arguments.command == 'state':
-        return state(connection, arguments.robot, arguments.backend, once=arguments.once)
-    return home(
-        connection, arguments.robot, arguments.backend, arguments.speed, sure=arguments.yes
-    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -87,6 +64,27 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, 1 for a problem of the robot, 2 for a user error."""
+    connection = Connection(
+        host=arguments.host,
+        port=arguments.port,
+        timeout=arguments.timeout,
+        tls=arguments.tls,
+        ca_file=arguments.tls_ca,
+        cert_file=arguments.tls_cert,
+        key_file=arguments.tls_key,
+        tls_name=arguments.tls_name,
+    )
+    check_connection(connection)
+    if arguments.command == 'state':
+        return state(connection, arguments.robot, arguments.backend, once=arguments.once)
+    return home(
+        connection, arguments.robot, arguments.backend, arguments.speed, sure=arguments.yes
+    )
+
+
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_robot_argument(parser, 'kbot')
@@ -99,7 +97,3 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
     add('--tls-cert', type=Path, help='PEM file with our certificate')
     add('--tls-key', type=Path, help='PEM file with its key')
     add('--tls-name', default='', help="name in the server's certificate, if not the host")
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

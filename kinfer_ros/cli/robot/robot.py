@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
@@ -17,13 +16,6 @@ from kinfer_ros.policy.archive import write_atomically
 from kinfer_ros.robot.kos_metadata import KosMetadata
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.viewers.description import robot_urdf
-
-
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
-    arguments = make_parser().parse_args(argv)
-    return int(arguments.run(arguments))
 
 
 def _urdf(arguments: argparse.Namespace) -> int:
@@ -105,5 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == '__main__':
-    raise SystemExit(main())
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
+    return int(arguments.run(arguments))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.analysis.columns import Columns
@@ -47,10 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
     if arguments.to in NEEDED:
         module, package = NEEDED[arguments.to]
         require_module(module, f'--to {arguments.to}', package)
@@ -87,7 +85,3 @@ def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Pro
         recording = rerun_log.open_recording(name, rerun_log.panels_of(series), out)
         rerun_log.send_run(recording, columns, series)
         rerun_log.finish(recording)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

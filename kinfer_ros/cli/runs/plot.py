@@ -61,10 +61,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
     if not arguments.list:
         require_module('matplotlib', 'plot')
     run = RecordedRun.open(arguments.run)
@@ -77,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept = _between(columns.time, arguments.start, arguments.end)
     out: Path = arguments.out or default_output(run.path, 'plot.png')
     # Imported here: matplotlib is optional.
-    from kinfer_ros.cli.runs.plot_figure import draw
+    from kinfer_ros.cli.runs.figures import draw_signals
 
-    draw(out, run.path.resolve().name, columns, chosen, kept)
+    draw_signals(out, run.path.resolve().name, columns, chosen, kept)
     if arguments.json:
         summary = {'file': str(out), 'records': int(kept.sum()), 'warnings': columns.warnings}
         print(json.dumps(summary | {'series': [each.name for each in chosen]}, indent=2))
@@ -177,7 +176,3 @@ def _as_json(series: Sequence[Series]) -> str:
         for each in series
     ]
     return json.dumps(listed, indent=2)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.analysis.repair import BagRepair
@@ -35,10 +34,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
     run: Path = arguments.run
     if not run.is_dir():
         raise RunError(f'{run}: no such directory; expected a run directory, such as runs/latest')
@@ -68,7 +66,3 @@ def _describe(bag: BagRepair) -> str:
     text = f'{bag.path}: {bag.messages} messages recovered, {bag.lost_bytes} bytes lost'
     text += f'; the damaged one is in {bag.kept}'
     return text + ''.join(f'\n  without {topic}: {why}' for topic, why in bag.refused.items())
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,37 +32,6 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.run.versions import host
 from kinfer_ros.run.versions import versions
-
-
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, 1 if the replay differs, 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
-    if arguments.png:
-        require_module('matplotlib', '--png')
-    run = RecordedRun.open(arguments.run)
-    if arguments.bag:
-        return _replay_bag(run, arguments)
-    policy = _policy(run, arguments)
-    other = policy.contract.sha256 != run.fact('model_sha256')
-    replay = Replay(
-        run, policy, _finder(run), other=other, tolerance=arguments.tolerance or TOLERANCE
-    )
-    begin = time.perf_counter()
-    with Progress(shown=not arguments.json) as progress:
-        pictures = _collect(run, replay, progress.counter('records replayed'))
-    seconds = time.perf_counter() - begin
-    if arguments.png:
-        # Imported here: matplotlib is optional.
-        from kinfer_ros.cli.runs.replay_plot import draw
-
-        draw(arguments.png, pictures, tuple(run.fact('joint_order')))
-    exact = not other and arguments.tolerance is None and not _differing_builds(run)
-    if arguments.json:
-        print(_as_json(run, replay.outcome, other=other, exact=exact, seconds=seconds).decode())
-    else:
-        print('\n'.join(_lines(run, replay.outcome, other=other, exact=exact, seconds=seconds)))
-    return 0 if _good(replay.outcome, other=other, exact=exact) else 1
 
 
 def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
@@ -120,6 +88,36 @@ def make_parser() -> argparse.ArgumentParser:
     add('--png', type=Path, metavar='FILE', help='plot recorded and replayed targets (matplotlib)')
     add_json_argument(parser)
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, 1 if the replay differs, 2 for a user error."""
+    if arguments.png:
+        require_module('matplotlib', '--png')
+    run = RecordedRun.open(arguments.run)
+    if arguments.bag:
+        return _replay_bag(run, arguments)
+    policy = _policy(run, arguments)
+    other = policy.contract.sha256 != run.fact('model_sha256')
+    replay = Replay(
+        run, policy, _finder(run), other=other, tolerance=arguments.tolerance or TOLERANCE
+    )
+    begin = time.perf_counter()
+    with Progress(shown=not arguments.json) as progress:
+        pictures = _collect(run, replay, progress.counter('records replayed'))
+    seconds = time.perf_counter() - begin
+    if arguments.png:
+        # Imported here: matplotlib is optional.
+        from kinfer_ros.cli.runs.figures import draw_replay
+
+        draw_replay(arguments.png, pictures, tuple(run.fact('joint_order')))
+    exact = not other and arguments.tolerance is None and not _differing_builds(run)
+    if arguments.json:
+        print(_as_json(run, replay.outcome, other=other, exact=exact, seconds=seconds).decode())
+    else:
+        print('\n'.join(_lines(run, replay.outcome, other=other, exact=exact, seconds=seconds)))
+    return 0 if _good(replay.outcome, other=other, exact=exact) else 1
 
 
 def _positive(text: str) -> float:
@@ -294,7 +292,3 @@ def _as_json(
         'joints': list(run.fact('joint_order')),
     }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -9,7 +9,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.analysis.columns import read_columns
@@ -25,48 +24,6 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.runs.verdict import judge
 from kinfer_ros.errors import RunError
 from kinfer_ros.run.directory import replace_file
-
-
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code: 0, or 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
-    if arguments.png:
-        require_module('matplotlib', '--png')
-    begin = time.perf_counter()
-    runs = [arguments.run] + ([arguments.other] if arguments.other else [])
-    with Progress(shown=not arguments.json) as progress:
-        subjects = [_subject(path, progress.counter(f'records of {path} read')) for path in runs]
-    page = make_report(subjects)
-    out: Path = arguments.out or default_output(arguments.run, 'report.html')
-    try:
-        replace_file(out, page)
-    except OSError as error:
-        raise RunError(f'{out}: cannot be written ({error.strerror}); choose --out') from error
-    if arguments.png:
-        # Imported here: matplotlib is optional.
-        from kinfer_ros.cli.runs.report_plot import draw
-
-        draw(arguments.png, subjects)
-    seconds = time.perf_counter() - begin
-    if arguments.json:
-        print(
-            json.dumps(
-                {
-                    'report': str(out),
-                    'bytes': len(page),
-                    'seconds': round(seconds, 3),
-                    'runs': [_plain(subject) for subject in subjects],
-                },
-                indent=2,
-            )
-        )
-    else:
-        print(f'{out}: {len(page) / 1e6:.1f} MB, in {seconds:.1f} s')
-        for subject in subjects:
-            for text in (*subject.problems, *subject.columns.warnings):
-                print(f'problem      {subject.run.path}: {text}')
-    return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -86,6 +43,47 @@ def make_parser() -> argparse.ArgumentParser:
     add('--png', type=Path, metavar='FILE', help='also plot the main signals as a PNG')
     add_json_argument(parser)
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code: 0, or 2 for a user error."""
+    if arguments.png:
+        require_module('matplotlib', '--png')
+    begin = time.perf_counter()
+    runs = [arguments.run] + ([arguments.other] if arguments.other else [])
+    with Progress(shown=not arguments.json) as progress:
+        subjects = [_subject(path, progress.counter(f'records of {path} read')) for path in runs]
+    page = make_report(subjects)
+    out: Path = arguments.out or default_output(arguments.run, 'report.html')
+    try:
+        replace_file(out, page)
+    except OSError as error:
+        raise RunError(f'{out}: cannot be written ({error.strerror}); choose --out') from error
+    if arguments.png:
+        # Imported here: matplotlib is optional.
+        from kinfer_ros.cli.runs.figures import draw_report
+
+        draw_report(arguments.png, subjects)
+    seconds = time.perf_counter() - begin
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    'report': str(out),
+                    'bytes': len(page),
+                    'seconds': round(seconds, 3),
+                    'runs': [_plain(subject) for subject in subjects],
+                },
+                indent=2,
+            )
+        )
+    else:
+        print(f'{out}: {len(page) / 1e6:.1f} MB, in {seconds:.1f} s')
+        for subject in subjects:
+            for text in (*subject.problems, *subject.columns.warnings):
+                print(f'problem      {subject.run.path}: {text}')
+    return 0
 
 
 def _subject(path: Path, progress: Callable[[int], None]) -> ReportedRun:
@@ -110,7 +108,3 @@ def _plain(subject: ReportedRun) -> dict[str, object]:
         'problems': list(subject.problems),
         'warnings': subject.columns.warnings,
     }
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -9,7 +9,6 @@ import argparse
 import fnmatch
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,20 +21,6 @@ from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
-
-
-@command
-def main(argv: Sequence[str] | None = None) -> int:
-    """:return: the exit code."""
-    arguments = make_parser().parse_args(argv)
-    found = _chosen(list_runs(arguments.runs_dir), arguments)
-    if arguments.remove:
-        return _remove(found, arguments)
-    if arguments.json:
-        print(_as_json(found))
-    else:
-        print('\n'.join(_table(found)))
-    return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -57,6 +42,19 @@ def make_parser() -> argparse.ArgumentParser:
     add('--yes', action='store_true', help='with --remove: do not ask, for scripts')
     add_json_argument(parser)
     return parser
+
+
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
+    """:return: the exit code."""
+    found = _chosen(list_runs(arguments.runs_dir), arguments)
+    if arguments.remove:
+        return _remove(found, arguments)
+    if arguments.json:
+        print(_as_json(found))
+    else:
+        print('\n'.join(_table(found)))
+    return 0
 
 
 def _chosen(found: list[RunSummary], arguments: argparse.Namespace) -> list[RunSummary]:
@@ -129,7 +127,3 @@ def _remove(found: list[RunSummary], arguments: argparse.Namespace) -> int:
         return 0
     print(f'removed {len(going)} runs, {sum(run.bytes for run in going) / 1e6:.1f} MB')
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
-def main(argv: Sequence[str] | None = None) -> int:
+@command(make_parser)
+def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 for a bad run, 2 for a user error."""
-    arguments = make_parser().parse_args(argv)
     return print_verdict(arguments.run, as_json=arguments.json)
 
 
@@ -134,7 +132,3 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -144,7 +144,3 @@ def _verdict(graph: Composition, *, interrupted: bool) -> int:
             return 130
         raise policy.failure or KinferRosError('the run did not start, see the log')
     return print_verdict(policy.run_path)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

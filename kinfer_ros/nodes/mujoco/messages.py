@@ -68,9 +68,9 @@ class SensorMessages:
     def _set_covariances(self, noise: ImuNoise) -> None:
         imu = self.imu
         for covariance, deviation in (
-            (imu.orientation_covariance, noise.orientation),
-            (imu.angular_velocity_covariance, noise.gyro),
-            (imu.linear_acceleration_covariance, noise.accel),
+            (imu.orientation_covariance, noise.imu_orientation_noise),
+            (imu.angular_velocity_covariance, noise.imu_gyro_noise),
+            (imu.linear_acceleration_covariance, noise.imu_accel_noise),
         ):
             covariance[[0, 4, 8]] = max(deviation**2, EXACT)
         for part in (self.odometry.pose, self.odometry.twist):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rclpy.node import Node
 
@@ -14,6 +15,7 @@ from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.pacer import Timing
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.parameters import Declared
+from kinfer_ros.parameters import declared
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.parameters import declare
@@ -40,36 +42,8 @@ MUJOCO_PARAMETERS = (
              'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. '
              'Without it, use_sim_time makes the simulation follow the /clock of another '
              'publisher.', read_only=True),
-    Declared('imu_orientation_noise', 0.0, 'rad',
-             'Standard deviation of the noise on the orientation.', 0.0, 1.0, read_only=True),
-    Declared('imu_gyro_noise', 0.0, 'rad/s',
-             'Standard deviation of the noise on the angular velocity.',
-             0.0, 10.0, read_only=True),
-    Declared('imu_accel_noise', 0.0, 'm/s^2',
-             'Standard deviation of the noise on the specific force.', 0.0, 100.0, read_only=True),
-    Declared('friction', 1.0, '',
-             'Factor on the sliding friction of all contacts.', 0.0, 10.0, read_only=True),
-    Declared('payload', 0.0, '',
-             "Mass added to the base, as a share of the robot's mass.", 0.0, 10.0, read_only=True),
-    Declared('torque', 1.0, '',
-             'Share of its torque limit that a joint can reach.', 0.0, 10.0, read_only=True),
-    Declared('gain_error', 0.0, '',
-             "Largest relative error of a joint's kp and kd, either way, drawn at random.",
-             0.0, 1.0, read_only=True),
-    Declared('joint_zero_error', 0.0, 'rad',
-             'Largest offset of each encoder, either way, drawn at random.',
-             0.0, 1.0, read_only=True),
-    Declared('joint_position_noise', 0.0, 'rad',
-             'Standard deviation of the noise on the joint positions.', 0.0, 1.0, read_only=True),
-    Declared('joint_velocity_noise', 0.0, 'rad/s',
-             'Standard deviation of the noise on the joint velocities.',
-             0.0, 100.0, read_only=True),
-    Declared('command_delay', [0.0, 0.0], 's',
-             'Shortest and longest delay from a command to the motors, in simulated time; drawn '
-             'at random for each command.', read_only=True),
-    Declared('command_drop', 0.0, '',
-             'Probability that a command is lost on its way to the motors.',
-             0.0, 1.0, read_only=True),
+    *declared(ImuNoise),
+    *declared(Disturbance),
     Declared('viewer', False, '', 'Open a window.', read_only=True),
     Declared('video', '', '', 'Film the robot to this .mp4 file.', read_only=True),
     Declared('command_timeout', 0.5, 's',
@@ -115,11 +89,7 @@ def read_settings(node: Node) -> BridgeSettings:
         timing=_timing(node),
         timestep=1.0 / physics_rate if physics_rate else None,
         seed=value(node, 'seed'),
-        noise=ImuNoise(
-            value(node, 'imu_orientation_noise'),
-            value(node, 'imu_gyro_noise'),
-            value(node, 'imu_accel_noise'),
-        ),
+        noise=ImuNoise(**_values(node, ImuNoise)),
         disturbance=_disturbance(node),
         publish_clock=value(node, 'publish_clock') or value(node, 'lockstep'),
         viewer=value(node, 'viewer'),
@@ -127,8 +97,13 @@ def read_settings(node: Node) -> BridgeSettings:
     )
 
 
+def _values(node: Node, kind: Any) -> dict[str, Any]:
+    """Read the parameters that are fields of a dataclass."""
+    return {field.name: value(node, field.name) for field in dataclasses.fields(kind)}
+
+
 def _disturbance(node: Node) -> Disturbance:
-    found = {field.name: value(node, field.name) for field in dataclasses.fields(Disturbance)}
+    found = _values(node, Disturbance)
     delay = list(found['command_delay'])
     if len(delay) != 2 or not 0.0 <= delay[0] <= delay[1] <= 1.0:
         raise ConfigError(
