@@ -3,8 +3,6 @@
 This package itself needs no ROS: `load_model` works with numpy and onnxruntime alone.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 from typing import Any

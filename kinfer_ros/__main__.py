@@ -4,8 +4,6 @@ A ROS package installs nothing on PATH; this works wherever the package can be i
 command's module is imported only when it is called: `pack` works on a machine without ROS.
 """
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import sys

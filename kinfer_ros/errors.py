@@ -4,8 +4,6 @@ Every problem with a file, a parameter, a message or a machine is raised as a Ki
 commands print its text and exit with code 2. Any other exception is a bug and shows its traceback.
 """
 
-from __future__ import annotations
-
 
 class KinferRosError(Exception):
     """Base class; the text says what was found, what was expected, and where."""

@@ -4,8 +4,6 @@
 and config/policy.yaml of them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields

@@ -3,8 +3,6 @@
 gc.freeze() keeps a collection within a tick short: it skips all objects made before.
 """
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import os

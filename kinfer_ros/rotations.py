@@ -1,7 +1,5 @@
 """Quaternions (w x y z, unit) and rotation matrices, each formula once."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

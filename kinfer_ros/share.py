@@ -1,7 +1,5 @@
 """Finds the files that ship with the code, in a checkout and in an installed package."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Controller and physics in one loop without ROS: equal to a lockstep run over ROS to the bit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -54,7 +52,7 @@ class Simulation:
         self._base, self._base_quaternion = np.zeros(3), np.zeros(4)
         self._linear, self._angular = np.zeros(3), np.zeros(3)
 
-    def run(self, seconds: float, each_tick: Callable[[Simulation], None] | None = None) -> None:
+    def run(self, seconds: float, each_tick: 'Callable[[Simulation], None] | None' = None) -> None:
         """
         Activate if inactive, and run for a simulated time or until the session ends.
 

@@ -5,8 +5,6 @@ text. Here the reader requests each key it knows from a `Section`, with its type
 reports every missing, wrong or unknown key.
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Callable
@@ -66,7 +64,7 @@ class YamlFile:
         listed = '\n  '.join(lines)
         raise self._error(f'{self._what} {self.path}: {len(lines)} problems\n  {listed}')
 
-    def register(self, section: Section) -> None:
+    def register(self, section: 'Section') -> None:
         """Add a section to check for unknown keys in `finish`."""
         self._sections.append(section)
 
@@ -194,7 +192,7 @@ class Section:
         value = self._value(key, wanted, lambda v: v in choices, default, choices[0])
         return str(value)
 
-    def section(self, key: str) -> Section | None:
+    def section(self, key: str) -> 'Section | None':
         """Return the mapping under `key`; None, with a problem noted, where there is none."""
         node = self._node(key, required=True)
         if node is None:
@@ -204,7 +202,7 @@ class Section:
             return None
         return Section(self._file, self._place(key), node)
 
-    def each(self, key: str) -> list[Section]:
+    def each(self, key: str) -> 'list[Section]':
         """Return the mappings of the list under `key`."""
         node = self._node(key, required=True)
         if node is None:
@@ -235,7 +233,7 @@ class Section:
             self.problem(f'cannot be read: {text}', key)
             return None
 
-    def sections(self) -> dict[str, Section]:
+    def sections(self) -> 'dict[str, Section]':
         """Return the mappings under all keys, for keys that are free names."""
         sections = {key: self.section(key) for key in self._nodes}
         return {key: section for key, section in sections.items() if section is not None}

@@ -3,8 +3,6 @@
 A vector is one number for all entries (`0.25`), a list, or a mapping (`{hip: 0.1, ...}`).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

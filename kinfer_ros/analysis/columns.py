@@ -1,7 +1,5 @@
 """Reads a step log as arrays over time, for statistics, plots and tables."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Computes quantities from a step log: tracking error, tilt, velocity of the base."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

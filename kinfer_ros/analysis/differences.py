@@ -1,7 +1,5 @@
 """Compares replayed with recorded numbers: bit by bit, and by the size of the difference."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any

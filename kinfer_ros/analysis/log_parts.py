@@ -4,8 +4,6 @@ The open file is always `steps.ndjson`. At its maximum size it is renamed to `st
 may be compressed to `steps.0001.ndjson.zst`, and a new file begins.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reads a run directory: run.json, and its records in steps.ndjson."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ class RecordedRun:
     damaged: list[int] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path) -> RecordedRun:
+    def open(cls, path: Path) -> 'RecordedRun':
         """
         Read run.json; a step log alone, such as kinfer's own, has no facts.
 

@@ -4,8 +4,6 @@ A killed recorder leaves an MCAP file without index and footer, and no metadata.
 refuses that, although all but the last second is there. The damaged bag is kept, renamed.
 """
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 It uses the code of the tick: control/policy/runner.py and control/guards/targets.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Gives the recorded inputs of a step to a policy, matched by name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

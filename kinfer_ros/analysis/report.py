@@ -4,8 +4,6 @@ The page's files are in analysis/page/, its plots come from report_plots; statis
 records.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path

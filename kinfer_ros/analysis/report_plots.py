@@ -3,8 +3,6 @@
 Curves are reduced to the smallest and largest value of each time interval: no peak is lost.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Lists the runs in a directory, with model, verdict and size, and removes runs."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Plots, tables and viewers all use these names.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

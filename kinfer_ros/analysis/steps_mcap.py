@@ -3,8 +3,6 @@
 Foxglove and PlotJuggler display these messages, with the same layout as a bag or the live robot.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from collections.abc import Sequence

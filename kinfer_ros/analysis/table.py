@@ -1,7 +1,5 @@
 """Writes a step log as a CSV or Parquet table: one row per tick, one column per number."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 from pathlib import Path

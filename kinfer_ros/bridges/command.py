@@ -3,8 +3,6 @@
 A command is obeyed as a whole or refused as a whole.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The command time-out of all bridges: silence of the sender, and commands that come too late."""
 
-from __future__ import annotations
-
 
 class CommandTimeout:
     """

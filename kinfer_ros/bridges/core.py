@@ -1,7 +1,5 @@
 """What all bridges do alike: admit one session, check commands and gains, damp on silence."""
 
-from __future__ import annotations
-
 from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable

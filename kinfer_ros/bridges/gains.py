@@ -1,7 +1,5 @@
 """Gains as bridges take them: merged by joint name, checked, held to the robot's limits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +18,7 @@ class Gains:
     kd: Float64
     torque_limit: Float64
 
-    def softened(self, share: float) -> Gains:
+    def softened(self, share: float) -> 'Gains':
         """Return the same with only a share of the stiffness; 0 is damping."""
         return Gains(self.kp * share, self.kd, self.torque_limit)
 

@@ -4,8 +4,6 @@ Two policy nodes on one robot would move its joints in turn, and a target of a n
 would stay in force. A bridge obeys one session until that session ends or falls silent.
 """
 
-from __future__ import annotations
-
 from collections import deque
 
 from kinfer_ros.bridges.command import INACTIVE

@@ -1,7 +1,5 @@
 """Shared by all commands: user errors as one line and exit code 2, progress, optional modules."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import importlib.util
@@ -76,7 +74,7 @@ class Progress:
         self._shown = shown and sys.stderr.isatty()
         self._shown_at = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> 'Progress':
         return self
 
     def __exit__(self, *_: object) -> None:

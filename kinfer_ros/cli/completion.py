@@ -5,8 +5,6 @@ is three words long (`python -m kinfer_ros`), and `walk` takes `name:=value`, wh
 into three words.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import re

@@ -3,8 +3,6 @@
 Exit code 0: nothing failed; 1: something failed; 2: a user error.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import json

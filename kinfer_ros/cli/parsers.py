@@ -1,7 +1,5 @@
 """The parsers of all commands: help with examples and exit codes, suggestions, shared options."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import textwrap

@@ -4,8 +4,6 @@ A robot takes commands from one node: a second publisher of joint commands keeps
 activated. The checks of samples, command and pose are in contract/start_state.py.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

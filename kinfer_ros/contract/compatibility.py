@@ -1,7 +1,5 @@
 """Checks whether one policy can take over from another while the robot is live."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ At rest the accelerometer measures the upward specific force, so an orientation 
 it has another quaternion order, another frame or another sign.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

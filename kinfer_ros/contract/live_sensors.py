@@ -4,8 +4,6 @@ A driver that publishes degrees or another quaternion order looks healthy, and t
 falls. Each of these mistakes can be detected while the robot stands still.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

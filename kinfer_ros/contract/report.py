@@ -4,8 +4,6 @@ A mismatch is a failure, an unlikely value a warning. What no check can verify i
 assumed, for a person who knows the training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sensor messages captured from a running robot, as plain data without ROS."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from dataclasses import field
 

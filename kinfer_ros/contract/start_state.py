@@ -4,8 +4,6 @@ A robot that has fallen, whose command is not neutral, or that is far from its s
 refused. What an activation waits for is in contract/activation.py.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from kinfer_ros.arrays import Float64

@@ -3,8 +3,6 @@
 All that does not fit is reported at once, before anything moves.
 """
 
-from __future__ import annotations
-
 from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector

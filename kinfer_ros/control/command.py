@@ -3,8 +3,6 @@
 Commands older than `command_timeout` count as lost.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 The table of modes is in docs/modes.md; control/mode_targets.py computes the target of each.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Stop button and dead-man button of a joystick."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

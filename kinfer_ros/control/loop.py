@@ -3,8 +3,6 @@
 No ROS here: robot link, time base, operator and timer come from the node.
 """
 
-from __future__ import annotations
-
 import time
 import traceback
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The limited target of each mode: ramp, hold, run, fade."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kinfer_ros.arrays import Float64

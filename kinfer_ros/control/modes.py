@@ -1,7 +1,5 @@
 """The modes of a session and what each sends; the table is in docs/modes.md."""
 
-from __future__ import annotations
-
 from enum import Enum
 from enum import StrEnum
 

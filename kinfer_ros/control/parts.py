@@ -1,7 +1,5 @@
 """Inputs and parts of a controller."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Moves the target between two poses in a given time: ramp and fade."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kinfer_ros.arrays import Float64

@@ -3,8 +3,6 @@
 The implementations are in nodes/policy/ (link, operator, timer), ros/clocks.py and run/session.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Requests to a controller since its last tick."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kinfer_ros.control.settings import LiveSettings

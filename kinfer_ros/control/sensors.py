@@ -1,7 +1,5 @@
 """The newest sensor samples, joints matched by name and the IMU rotated into the base frame."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

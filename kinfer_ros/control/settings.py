@@ -1,7 +1,5 @@
 """Settings of the controller: fixed for a session (SessionSettings), or live (LiveSettings)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -115,7 +113,7 @@ class LiveSettings:
         'twice this; 0: off.', 0.0, 1.0)
     # fmt: on
 
-    def adopt(self, other: LiveSettings) -> list[str]:
+    def adopt(self, other: 'LiveSettings') -> list[str]:
         """Take over every value; :return: the changes, as the step log has them."""
         changed = []
         for name, old in asdict(self).items():
@@ -125,7 +123,7 @@ class LiveSettings:
                 changed.append(f'set {name} {_text(old)} -> {_text(new)}')
         return changed
 
-    def copy(self) -> LiveSettings:
+    def copy(self) -> 'LiveSettings':
         """Return a copy, to be changed and adopted."""
         return LiveSettings(**asdict(self))
 

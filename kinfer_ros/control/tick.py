@@ -1,7 +1,5 @@
 """The result of one tick of the controller."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Each gives the time of the next tick, its samples, and the stamp of its command.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Histograms of durations, and the absolute schedule of a control loop."""
 
-from __future__ import annotations
-
 _SUB_BITS = 4
 _SUB = 1 << _SUB_BITS
 _BUCKETS = 64 * _SUB

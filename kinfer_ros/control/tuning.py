@@ -1,7 +1,5 @@
 """Checks parameters set at run time, and applies the live settings between two ticks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from collections.abc import Collection

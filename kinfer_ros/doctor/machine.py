@@ -4,8 +4,6 @@ Late ticks and lost samples often come from a CPU governor, a full /dev/shm or a
 clock.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re

@@ -1,7 +1,5 @@
 """Checks Python, its packages and the settings of ROS 2, without importing any of them."""
 
-from __future__ import annotations
-
 import importlib.util
 import platform
 import re

@@ -1,7 +1,5 @@
 """The conditions of an evaluation: ranges and probabilities, drawn once for each seed."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from dataclasses import fields

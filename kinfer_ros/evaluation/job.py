@@ -3,8 +3,6 @@
 Each job loads all files again, so that its result does not depend on the jobs before it.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass

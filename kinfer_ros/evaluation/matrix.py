@@ -1,7 +1,5 @@
 """The jobs of an evaluation: every command under every condition with every seed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -84,7 +82,7 @@ class Matrix:
         values, entry = self.commands[command], self.conditions[condition]
         return Job(command, values, condition, entry, int(seed), self.seconds)
 
-    def only(self, commands: list[str], conditions: list[str]) -> Matrix:
+    def only(self, commands: list[str], conditions: list[str]) -> 'Matrix':
         """
         Keep the named commands and conditions; an empty list keeps all.
 

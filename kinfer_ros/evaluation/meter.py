@@ -1,7 +1,5 @@
 """Measures a simulated run from the ground truth: velocity, work of the joints, contact slip."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

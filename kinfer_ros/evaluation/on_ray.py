@@ -3,8 +3,6 @@
 Ray is an extra (`ray`). Policy, robot and this package need the same paths on every machine.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The report of an evaluation: one HTML file without scripts, styled as a run's report."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Records one job of an evaluation as a run directory, for replay and report."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Settings hold the hashes of all files and the versions that determine the result
 evaluation can be resumed only if they are the same.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import platform
@@ -91,7 +89,7 @@ class Results:
         self._read()
 
     @classmethod
-    def create(cls, folder: Path, settings: Mapping[str, Any]) -> Results:
+    def create(cls, folder: Path, settings: Mapping[str, Any]) -> 'Results':
         """
         Make `<folder>/<UTC stamp>_<model>/` and the link `latest` to it.
 

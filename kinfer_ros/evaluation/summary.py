@@ -1,7 +1,5 @@
 """Summaries of an evaluation's results by condition and by command, with the worst run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from collections.abc import Mapping

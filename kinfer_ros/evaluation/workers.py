@@ -7,8 +7,6 @@ killed while it was starting, 10 of 10 jobs had no result. In pebble a job whose
 after taking it can also stay `running` for ever: 11 of 600 did, beside a busy main process.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import multiprocessing

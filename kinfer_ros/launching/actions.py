@@ -1,7 +1,5 @@
 """The nodes of launching/graph.py as actions of ROS 2's launch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The arguments of `walk` and of walk.launch.py: names, defaults, descriptions, checks."""
 
-from __future__ import annotations
-
 import difflib
 import math
 import re

@@ -1,7 +1,5 @@
 """The nodes of the walking graph and their parameters, for the launch files and `walk`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field

@@ -1,7 +1,5 @@
 """Two simulated robots in one graph, on the clock of one of them: for two_robots.launch.py."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from kinfer_ros.launching import arguments as walk

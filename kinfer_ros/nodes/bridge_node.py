@@ -1,7 +1,5 @@
 """What all bridge nodes do alike: topics, bridge_state, gains in force, time-out parameter."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

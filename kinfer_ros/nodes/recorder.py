@@ -12,8 +12,6 @@ writes them. It needs no executor: recording works in any composition, before an
 delays a callback by at most one short slice.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading

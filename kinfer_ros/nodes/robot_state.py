@@ -12,8 +12,6 @@
 the rest is published, and robot_state_publisher can publish the links.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 from typing import Any

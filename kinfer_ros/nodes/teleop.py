@@ -7,8 +7,6 @@
 | policy_command | sensor_msgs/JointState | out: all entries by name |
 """
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any

@@ -5,8 +5,6 @@ kinfer's own loader requires all three, also for a policy without state. Policy 
 trusted: sizes are bounded before unpacking, and nothing is written to disk.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -4,8 +4,6 @@ Unknown inputs, shapes that do not match the joints or commands, and inconsisten
 all reported in one error.
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ History frames, past actions and the gait clock advance together, and only when 
 A recorded carry is therefore enough to replay any step.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -5,8 +5,6 @@ kinfer reads three keys (joint_names, command_names, carry_size) and ignores oth
 joint_kp, joint_kd, joint_torque_limits, control_rate_hz, command_ranges, provenance.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Some sizes in an ONNX file are open, so the graph is run once on zeros and the s
 outputs are compared with the spec.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ them as one vector, and arranges the history frames with another: a few microsec
 and five frames.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -5,8 +5,6 @@ protocol buffers: ModelProto has field 8, opset_import, a message with field 1, 
 2, version (onnx.proto3; wire format: protobuf.dev/programming-guides/encoding).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

@@ -5,8 +5,6 @@ carry. A controller's tick uses the lower-level calls (inputs, infer, accept): t
 the same buffers, without a mapping and without allocations.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -47,7 +45,7 @@ def load_model(
     spec: str | os.PathLike[str] | None = None,
     *,
     threads: int = 1,
-) -> Policy:
+) -> 'Policy':
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 
@@ -66,7 +64,7 @@ def load_model(
     return Policy(contract, session, session.initial_carry)
 
 
-def policy_from_archive(archive: Archive, threads: int = 1) -> Policy:
+def policy_from_archive(archive: Archive, threads: int = 1) -> 'Policy':
     """
     Make a policy from an archive in memory.
 

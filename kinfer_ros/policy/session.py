@@ -5,8 +5,6 @@ and writes fixed arrays. The inputs share one buffer; the carry has two buffers 
 each step, so that it is never copied and a refused step leaves the current carry untouched.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -5,8 +5,6 @@ of its numbers are known to the training code alone. A spec states them, and is 
 problems are reported at once, with their lines. Format: docs/policies.md.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 It has the interface of a kinfer policy: named arrays in, absolute joint targets out, one carry.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from itertools import chain

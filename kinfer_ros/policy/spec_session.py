@@ -4,8 +4,6 @@ It builds the observation, runs the network, converts its output into targets, a
 in one carry, so that the controller, the step log and replay treat all policies alike.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from kinfer_ros.arrays import Float32

@@ -3,8 +3,6 @@
 Each source accepts only the keys that have a meaning for it. Format: docs/policies.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ has had headers that made it loop forever. Here every entry is a name, a kind an
 given bytes: no header can make this code open a file or allocate more memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

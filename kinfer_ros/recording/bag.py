@@ -6,8 +6,6 @@ only what came after the last flush. close() writes metadata.yaml, without which
 directory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ robot come first. A failing bag never raises here: recording is off, with one er
 bag is opened.
 """
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Mapping

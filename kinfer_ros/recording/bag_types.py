@@ -3,8 +3,6 @@
 A bag contains the definition of every type in it, so that any machine can read it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

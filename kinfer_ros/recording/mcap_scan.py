@@ -6,8 +6,6 @@ recorder never wrote. The other, StreamReader, stops at the first record that it
 a chunk that the end of the file cuts off, and does not stay inside a record with a damaged length.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

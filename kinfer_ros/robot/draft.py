@@ -1,7 +1,5 @@
 """Drafts a robot file from an imported contract and an MJCF, and lists what it assumed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 That file has joints, ids, gains and limits, in degrees and with numbers as text.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reads joints, limits, torques and IMU from an MJCF, to draft a robot file."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

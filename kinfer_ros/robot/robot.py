@@ -4,8 +4,6 @@ A wrong or missing number can break the robot, so the file is read strictly: any
 as a whole.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +49,7 @@ class Joint:
 def _column(field: str) -> cached_property[Float64]:
     """Make a property with this field of all joints, as a read-only array [joints]."""
 
-    def read(robot: Robot) -> Float64:
+    def read(robot: 'Robot') -> Float64:
         column = np.array([getattr(joint, field) for joint in robot.joints], np.float64)
         column.setflags(write=False)
         return column

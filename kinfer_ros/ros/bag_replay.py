@@ -8,8 +8,6 @@ Not in a bag: the control clock (in lockstep it equals the stamp; in real time t
 it, and the ramp is not repeated), service calls (modes come from the commands) and model swaps.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Callable
 from collections.abc import Mapping

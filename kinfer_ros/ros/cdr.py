@@ -5,8 +5,6 @@ small policy takes. Format: OMG DDS-XTypes 1.3, 7.4.3, plain CDR (XCDR1): every 
 its own size, counted from behind the four bytes of the encapsulation header.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from collections.abc import Sequence

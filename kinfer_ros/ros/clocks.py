@@ -4,8 +4,6 @@ The control clock is steady, so setting the wall clock does not stretch a contro
 use_sim_time both are /clock.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 `walk` uses it where there is no `ros2 launch`.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from importlib import import_module

@@ -4,8 +4,6 @@ A firewall, a full /dev/shm or another middleware keeps nodes apart while every 
 right. The other process runs this file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import sys

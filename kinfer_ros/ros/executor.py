@@ -6,8 +6,6 @@ is due, on the steady clock, and serves everything else (services, parameters, o
 between two ticks. In any other executor such a timer is an ordinary timer.
 """
 
-from __future__ import annotations
-
 import ctypes
 import inspect
 import math

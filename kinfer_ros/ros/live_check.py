@@ -3,8 +3,6 @@
 contract/live_sensors.py judges. The policy node asks at configure, `check --live` from outside.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

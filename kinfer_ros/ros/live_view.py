@@ -4,8 +4,6 @@ It asks for nothing and publishes nothing, so it can be started beside any runni
 ~/run alone: who follows that and the commands is taken for a recorder (wait_for_recorder).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import rclpy
@@ -65,7 +63,7 @@ class LiveView:
     def _subscribe(self, kind: Any, topic: str, qos: QoSProfile) -> Any:
         return self._node.create_subscription(kind, topic, ignore, qos, callback_group=self._group)
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> 'LiveView':
         return self
 
     def __exit__(self, *_: object) -> None:

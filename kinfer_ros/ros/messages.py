@@ -4,8 +4,6 @@ Sensors are read from CDR bytes, and commands are serialised once and only their
 (ros/cdr.py): message objects cost more than the policy does.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -174,6 +172,6 @@ def read_command(message: JointState) -> Command:
     return Command(session, mode, stamp_ns(message.header), message.name, position)
 
 
-def values(sequence: array[float]) -> np.ndarray:
+def values(sequence: 'array[float]') -> np.ndarray:
     """Look at a message's float64 sequence as an array, without a copy."""
     return np.frombuffer(sequence) if len(sequence) else np.empty(0)

@@ -1,7 +1,5 @@
 """Declares parameters to a node, reads them, and finds misspelt ones."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange

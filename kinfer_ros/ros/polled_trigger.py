@@ -3,8 +3,6 @@
 Callbacks do not run inside a lifecycle transition, and a stop must not wait for its end.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Any
 

@@ -4,8 +4,6 @@ A callback a message costs more than everything the policy does: a fifth of a co
 500 Hz. And callbacks do not run inside a tick or a lifecycle transition.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 import weakref

@@ -5,8 +5,6 @@ damp, could not be sent any more. Here a signal only sets a flag: the node is st
 whatever ended it, and a user's mistake is one line instead of a traceback.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 A bridge and a policy node that disagreed on one would not hear each other, without an error.
 """
 
-from __future__ import annotations
-
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy

@@ -4,8 +4,6 @@ Another release of rclpy may lack them. `missing` lists those that the installed
 needs them then uses rclpy's public interface, which takes more CPU time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Iterator
 from functools import partial

@@ -4,8 +4,6 @@ Nothing is decoded and no executor serves them: a callback for each message woul
 cost more than walking.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ It works with `record:=false` as well. The writer's thread keeps the formatted r
 only requests a file.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ run.json is written at the start and again at the end, so that a killed run has 
 write is atomic: a reader never sees half a file.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile
@@ -47,7 +45,7 @@ class RunDirectory:
     @classmethod
     def create(
         cls, runs_dir: Path, model: Path | str, now: datetime | None = None
-    ) -> RunDirectory:
+    ) -> 'RunDirectory':
         """
         Make `<runs_dir>/<UTC stamp>_<model's stem>/` and point `<runs_dir>/latest` at it.
 

@@ -4,8 +4,6 @@ All of it runs on the writer's thread. Between two drains of the ring one piece 
 compressed, so that the ring does not fill up.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import os

@@ -1,7 +1,5 @@
 """Distance and rotation of the base since the run began, from ground truth or an estimator."""
 
-from __future__ import annotations
-
 import math
 
 

@@ -1,7 +1,5 @@
 """The parameters of the policy node. Those that may change live are fields of LiveSettings."""
 
-from __future__ import annotations
-
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.parameters import Declared
 from kinfer_ros.parameters import declared

@@ -4,8 +4,6 @@ kinfer's readers index the keys by name, and a replay needs the arrays bit for b
 docs/runs.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

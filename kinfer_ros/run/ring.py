@@ -5,8 +5,6 @@ produces (claim, publish), one consumes (first, release). There is no lock: each
 counter that the other only reads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """One run, from configure to cleanup: directory, step log and the figures of run.json."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from datetime import UTC

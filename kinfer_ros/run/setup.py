@@ -1,7 +1,5 @@
 """Loads a policy and a robot, and checks that they fit."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

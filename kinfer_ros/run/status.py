@@ -1,7 +1,5 @@
 """The policy node's entry in /diagnostics: level, message and values."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping

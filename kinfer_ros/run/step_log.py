@@ -3,8 +3,6 @@
 It runs inside the tick and only copies into preallocated memory.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from pathlib import Path

@@ -3,8 +3,6 @@
 The versions come from the metadata of the installed packages, so that none has to be imported.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 from importlib import metadata

@@ -5,8 +5,6 @@ more than that. If the disk is too slow, the ring fills up and records are dropp
 it fails, recording ends with one error, and the black box continues.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

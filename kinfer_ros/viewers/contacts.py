@@ -4,8 +4,6 @@ This needs only the published pose, so it also works for a real robot, as far as
 the height.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import mujoco

@@ -1,7 +1,5 @@
 """The URDF of a robot: the file named in its YAML, or one made from its MJCF."""
 
-from __future__ import annotations
-
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.viewers.urdf import MAX_BYTES

@@ -7,8 +7,6 @@ does not wait for its film; in lockstep, where nobody waits for a clock, the sim
 every frame is drawn, with smoothed edges. Without a GPU, film in lockstep.
 """
 
-from __future__ import annotations
-
 import copy
 import os
 import queue
@@ -134,7 +132,7 @@ class Film:
         finally:
             renderer.close()
 
-    def _draw_all(self, renderer: Renderer, writer: Any) -> None:
+    def _draw_all(self, renderer: 'Renderer', writer: Any) -> None:
         last = 0
         while not self._giving_up.is_set():
             pose = self._poses.get()

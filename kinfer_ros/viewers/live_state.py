@@ -1,7 +1,5 @@
 """The state of a running robot as plain numbers, for the live views `top` and `watch`."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Mapping

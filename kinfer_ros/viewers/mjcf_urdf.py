@@ -4,8 +4,6 @@ Links have the names of the MJCF's bodies, the root that of the base frame in th
 link frame is the body frame, so that poses agree exactly.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Shows a recorded run or a running robot in Rerun's viewer; rerun-sdk is an extra."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ The SDK's own function listens on every network, searches for the viewer only on
 forever where there is no display.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

@@ -3,8 +3,6 @@
 Shapes, limits and masses are not read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree

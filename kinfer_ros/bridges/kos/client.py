@@ -5,8 +5,6 @@ the asyncio of the whole process. So only its stubs are used. grpc and pykos are
 client is made: the package works without them.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ poses. Gains: only joints whose gains differ are configured, all of them concurr
 in force are unknown before a joint was configured and after the link was lost.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Turns KOS and gRPC errors into messages: what failed, at which address, what to check."""
 
-from __future__ import annotations
-
 from typing import Any
 
 ERROR_CODES = {

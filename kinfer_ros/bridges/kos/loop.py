@@ -4,8 +4,6 @@ gRPC calls run on one loop, ROS callbacks on an executor. Callbacks hand their w
 loop, so that only one thread uses the robot's state.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time

@@ -4,8 +4,6 @@ KOS has no damping mode, and takes a command without a position as position 0. D
 means: the targets follow the measured pose and, if the server takes gains quickly, kp is 0.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

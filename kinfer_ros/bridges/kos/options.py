@@ -4,8 +4,6 @@ kos-kbot, kos-zbot and kos-sim have one protocol and implement it differently. S
 repositories kscalelabs/kos-kbot, kos-zbot and kos-sim.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

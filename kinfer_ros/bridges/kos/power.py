@@ -4,8 +4,6 @@ Gains and target come before the torque: otherwise a joint would move with the g
 user, to that user's last target or to 0.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 

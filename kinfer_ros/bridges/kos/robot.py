@@ -5,8 +5,6 @@ the link to the robot, and damping. KOS has no watchdog: a target stays in force
 one, so only this bridge ends a movement when a policy falls silent.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

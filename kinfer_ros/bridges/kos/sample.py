@@ -4,8 +4,6 @@ For a silent actuator KOS answers with nothing, with position 0 or with an error
 server; before its first sample an IMU reports (0, 0, 0, 0). None of these is a sample.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

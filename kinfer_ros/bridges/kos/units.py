@@ -3,8 +3,6 @@
 The bridge uses rad in the robot's joint order, KOS degrees by actuator id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

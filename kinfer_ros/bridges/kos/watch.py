@@ -4,8 +4,6 @@ A single late answer changes nothing; a robot or a joint that is silent for the 
 event.
 """
 
-from __future__ import annotations
-
 import enum
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Sessions, command checks and states are those of all bridges (bridges/core.py). 
 time, lockstep, and the base that is held until the first command of mode `run`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@
 All random numbers come from the seed: the same seed and the same calls give the same bits.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass
 from functools import partial

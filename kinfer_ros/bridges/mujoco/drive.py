@@ -4,8 +4,6 @@ A position servo computes its torque inside MuJoCo's integrator: its gains are w
 model. A motor has no target: its PD torque is written before every physics step.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Noise on the simulated IMU: its size, and how it is added to a reading."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import mujoco

@@ -4,8 +4,6 @@ Hold of the base and IMU sensors are added. A file that does not fit is refused 
 moves.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

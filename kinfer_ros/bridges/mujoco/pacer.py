@@ -4,8 +4,6 @@ Steps are counted from an anchor, so that late wake-ups do not add up. After a l
 time is dropped and counted: a burst of steps would look like a jump to the policy.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kinfer_ros.bridges import SECOND

@@ -4,8 +4,6 @@ Arrays are in the joint order of the robot YAML. The same calls give the same bi
 read here, and reading a sensor does not change the physics.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Exit code 0: every job has a result; 1: some have none; 2: a user error; 130 aft
 results so far on disk.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json
@@ -106,7 +104,7 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError(f'--{name}: found {value:g}, expected 1 to {most}')
 
 
-def _matrix(arguments: argparse.Namespace, contract: Contract) -> Matrix:
+def _matrix(arguments: argparse.Namespace, contract: 'Contract') -> 'Matrix':
     from kinfer_ros.evaluation.matrix import default_matrix
     from kinfer_ros.evaluation.matrix import load_matrix
     from kinfer_ros.evaluation.matrix import quick_matrix
@@ -142,7 +140,7 @@ def _repeat_command(arguments: argparse.Namespace, job: str) -> str:
 # One job --------------------------------------------------------------------------------
 
 
-def _run_one(subject: Subject, job: Job, arguments: argparse.Namespace) -> int:
+def _run_one(subject: 'Subject', job: 'Job', arguments: argparse.Namespace) -> int:
     from kinfer_ros.evaluation.job import run_job
     from kinfer_ros.evaluation.summary import describe
 
@@ -174,7 +172,7 @@ def _format(value: Any) -> str:
 
 
 def _run_all(
-    subject: Subject, policy: Policy, matrix: Matrix, arguments: argparse.Namespace
+    subject: 'Subject', policy: 'Policy', matrix: 'Matrix', arguments: argparse.Namespace
 ) -> int:
     from kinfer_ros.evaluation.results import Results
     from kinfer_ros.evaluation.results import settings_of
@@ -219,7 +217,7 @@ def _selection_words(arguments: argparse.Namespace) -> list[str]:
 
 
 def _run_jobs(
-    subject: Subject, jobs: Sequence[Job], results: Results, arguments: argparse.Namespace
+    subject: 'Subject', jobs: 'Sequence[Job]', results: 'Results', arguments: argparse.Namespace
 ) -> dict[str, str]:
     """Run jobs; :return: the errors of jobs without a result, by job id."""
     from kinfer_ros.evaluation.workers import cores

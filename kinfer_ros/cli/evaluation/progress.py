@@ -1,7 +1,5 @@
 """The progress of an evaluation, on stderr."""
 
-from __future__ import annotations
-
 import sys
 import time
 

@@ -4,8 +4,6 @@ Exit code 0 at Ctrl-C; 2 for a user error. At the end the terminal is restored a
 is neutral; after SIGKILL the policy node's `command_timeout` does that.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os
@@ -117,7 +115,7 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _steer(node: SteeringNode, ended: Sequence[int]) -> None:
+def _steer(node: 'SteeringNode', ended: Sequence[int]) -> None:
     """Process keys until quit, a signal or the loss of the terminal; then send neutral."""
     steering: Steering | None = None
     shown = ''
@@ -155,7 +153,7 @@ def _keys(seconds: float) -> list[str]:
     return split_keys(text.decode(errors='ignore')) if text else [QUIT[1]]
 
 
-def _process_keys(keys: Sequence[str], steering: Steering | None, node: SteeringNode) -> bool:
+def _process_keys(keys: Sequence[str], steering: Steering | None, node: 'SteeringNode') -> bool:
     """Process keys; :return: False if one of them quits."""
     for key in keys:
         if key in QUIT:
@@ -169,7 +167,7 @@ def _process_keys(keys: Sequence[str], steering: Steering | None, node: Steering
     return True
 
 
-def _send_neutral(node: SteeringNode, steering: Steering) -> None:
+def _send_neutral(node: 'SteeringNode', steering: Steering) -> None:
     steering.stop()
     for _ in range(LAST_COMMANDS):
         node.send(steering)

@@ -1,7 +1,5 @@
 """The screen of `teleop`: every entry with its range and value, and the keys."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from kinfer_ros.cli.live.teleop_steering import Entry

@@ -1,7 +1,5 @@
 """How keys change a policy's command, by name; without ROS and without a terminal."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Exit code 0 at Ctrl-C or after --seconds; 1 if no policy node was found; 2 for a user error.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """The screen of `top`; needs rich, an optional dependency (`top`)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rich.console import Group

@@ -3,8 +3,6 @@
 Exit code 0 at Ctrl-C or after --seconds; 1 if no policy node was found; 2 for a user error.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -94,7 +92,7 @@ def _show_run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(view: LiveView, arguments: argparse.Namespace) -> int:
+def _follow(view: 'LiveView', arguments: argparse.Namespace) -> int:
     """Follow the topics until Ctrl-C or the end of --seconds."""
     end = time.monotonic() + arguments.seconds if arguments.seconds else float('inf')
     if not arguments.json:
@@ -114,7 +112,7 @@ def _follow(view: LiveView, arguments: argparse.Namespace) -> int:
     return 0 if view.state.mode or view.state.values else 1
 
 
-def _wait_for_joints(view: LiveView, end: float) -> None:
+def _wait_for_joints(view: 'LiveView', end: float) -> None:
     """Wait for joints, then SETTLE seconds for the other topics."""
     received = float('inf')
     while time.monotonic() < min(end, received + SETTLE):
@@ -126,7 +124,7 @@ def _wait_for_joints(view: LiveView, end: float) -> None:
 class _Show:
     """One live recording; `looks` counts the states added."""
 
-    def __init__(self, state: LiveState, arguments: argparse.Namespace) -> None:
+    def __init__(self, state: 'LiveState', arguments: argparse.Namespace) -> None:
         from kinfer_ros.viewers import rerun_log
 
         self.looks = 0
@@ -138,7 +136,7 @@ class _Show:
         self._begin = self._sent = time.monotonic()
         self._sent_texts: dict[str, str] = {}
 
-    def add(self, state: LiveState) -> None:
+    def add(self, state: 'LiveState') -> None:
         """Add the current state."""
         now = time.monotonic()
         seconds = now - self._begin

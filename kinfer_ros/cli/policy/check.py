@@ -4,8 +4,6 @@ Prints a table with a verdict and a fix per line. Exit code 0: nothing failed; 1
 2: an unusable file or argument.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Sequence

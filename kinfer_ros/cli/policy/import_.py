@@ -5,8 +5,6 @@ deploy.yaml. Every assumption is printed, one per line, and listed at the top of
 somebody who knows the training has to check them once.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`python -m kinfer_ros inspect`: show a policy file's inputs, outputs, contract and latency."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

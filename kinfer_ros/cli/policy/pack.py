@@ -4,8 +4,6 @@ The archive's bytes are loaded and run once before they are written, so an unusa
 written. Missing `command_names` and `carry_size`, which kinfer 0.6 requires, are filled in.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

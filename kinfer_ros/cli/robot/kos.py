@@ -3,8 +3,6 @@
 Both connect directly, without ROS: they test robot, network and robot file before a node starts.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`kos home`: move slowly to the home pose, hold it until Ctrl-C, then switch the torque off."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """`kos state`: a live table of the actuators and the IMU of a KOS robot."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -1,7 +1,5 @@
 """`python -m kinfer_ros robot`: a robot file from K-Scale's metadata.json, or a robot's URDF."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The output of `replay --bag`, as text and JSON."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

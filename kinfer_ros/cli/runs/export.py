@@ -3,8 +3,6 @@
 Exit code 0, or 2 for a user error. The bag of a run needs no export: it is MCAP.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The PNGs of `plot`, `replay` and `report`; they need matplotlib, an optional dependency."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence

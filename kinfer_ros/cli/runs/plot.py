@@ -3,8 +3,6 @@
 Exit code 0, or 2 for a user error.
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import fnmatch

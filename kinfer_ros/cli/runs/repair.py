@@ -3,8 +3,6 @@
 Exit code 0: the run is complete; 2: it cannot be repaired.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -5,8 +5,6 @@ Exit code 0: identical bit for bit on the ONNX Runtime that recorded it, else wi
 how that one would have acted, exit code 0.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable

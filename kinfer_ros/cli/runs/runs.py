@@ -3,8 +3,6 @@
 Exit code 0; 1 if removal was not confirmed; 2 for a user error.
 """
 
-from __future__ import annotations
-
 import argparse
 import fnmatch
 import json

@@ -4,8 +4,6 @@
 and all files are closed; 1: otherwise; 2: no such run.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Mapping

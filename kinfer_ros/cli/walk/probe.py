@@ -4,8 +4,6 @@ Two robots on one topic would get each other's commands. `walk` calls this; `mak
 file before `ros2 launch`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import time

@@ -3,8 +3,6 @@
 It replaces `ros2 launch` where that is not installed; the arguments are the same.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -3,8 +3,6 @@
 A mismatch prevents an activation, and is a fault while the robot is active.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from collections.abc import Sequence

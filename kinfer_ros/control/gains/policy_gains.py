@@ -3,8 +3,6 @@
 control/gains/handshake.py checks what the bridge has in force.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 A stiffness that jumped when `ros2 param set` changes it would jerk the robot.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kinfer_ros.control.settings import LiveSettings

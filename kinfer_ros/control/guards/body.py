@@ -1,7 +1,5 @@
 """Guards on the robot's body: tilt; joint positions, speeds, tracking; health; missed ticks."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

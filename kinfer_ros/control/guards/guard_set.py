@@ -1,7 +1,5 @@
 """GuardSet: all guards on inputs, run once a tick, from cause to effect (stale before tilt)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from kinfer_ros.arrays import Float64

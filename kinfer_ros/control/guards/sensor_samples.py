@@ -1,7 +1,5 @@
 """Guards on sensor samples (stale, future, order, frozen, finite) and on the clocks."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ The result is always finite and within the joint limits. The slew limit holds un
 moves the target further, which is counted (slew_broken).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Protocol

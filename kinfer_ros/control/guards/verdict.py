@@ -1,7 +1,5 @@
 """Verdict: the result of a guard. GUARDS: all by name. GuardStats: counts of all verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum

@@ -3,8 +3,6 @@
 The inputs are those of kinfer's format, see docs/policies.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,8 +4,6 @@ Loading takes 0.1 s or more, which the executor's thread cannot spare. The swap 
 control/policy/swap.py, the compatibility check in contract/compatibility.py.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Runs the policy of a tick: refuses outputs that are no action, blends two policies in a swap."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 control/policy/runner.py blends the two policies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from kinfer_ros.control.command import CommandVector

@@ -1,7 +1,5 @@
 """Blends the actions of two policies while one takes over from the other."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kinfer_ros.arrays import Float32

@@ -1,7 +1,5 @@
 """The diagnostics of a KOS robot, published once a second."""
 
-from __future__ import annotations
-
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue

@@ -1,7 +1,5 @@
 """The messages of a KOS robot, built once and refilled: new ones would cost 10 % of a core."""
 
-from __future__ import annotations
-
 from array import array
 
 import numpy as np

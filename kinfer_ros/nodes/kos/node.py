@@ -17,8 +17,6 @@ on an asyncio loop in a thread of its own (bridges/kos/loop.py), which also publ
 states; the executor's thread hands over the messages that it receives.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The parameters of the KOS bridge, and their values as one object."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

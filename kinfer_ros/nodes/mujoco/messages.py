@@ -1,7 +1,5 @@
 """The messages of a simulated robot, built once and refilled: new ones cost more than physics."""
 
-from __future__ import annotations
-
 from array import array
 
 import numpy as np

@@ -20,8 +20,6 @@ command; a command with the stamp of the last sample is answered by the sample o
 later, and a sample without an answer is sent again every 50 ms.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

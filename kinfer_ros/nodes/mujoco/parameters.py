@@ -1,7 +1,5 @@
 """The parameters of the MuJoCo bridge, and their values as one object."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path

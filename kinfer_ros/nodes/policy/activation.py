@@ -1,7 +1,5 @@
 """One activation of a policy node: control loop, time base and timer."""
 
-from __future__ import annotations
-
 from rclpy.node import Node
 
 from kinfer_ros.control.loop import ControlLoop

@@ -1,7 +1,5 @@
 """The rclpy timer of a control loop, on the steady clock or on /clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from rclpy.clock import JumpHandle

@@ -1,7 +1,5 @@
 """Publishes the policy node's status on /diagnostics."""
 
-from __future__ import annotations
-
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 

@@ -1,7 +1,5 @@
 """Checks the policy's contract on the live graph at configure, like `check --live`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The service ~/load_model: replaces the policy, while active or inactive."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol
 

@@ -7,8 +7,6 @@ This file turns lifecycle transitions and services into requests; a tick is Cont
 control/loop.py.
 """
 
-from __future__ import annotations
-
 import time
 import traceback
 from collections.abc import Callable

@@ -4,8 +4,6 @@ They are polled in every tick, in a fade, and in every wait, where no callback r
 latched: no activation before ~/reset.
 """
 
-from __future__ import annotations
-
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions

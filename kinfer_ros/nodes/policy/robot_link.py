@@ -18,8 +18,6 @@ No executor serves these subscriptions: the node polls them, in the tick and in 
 transitions, where callbacks do not run.
 """
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The services ~/start and ~/reset; ~/stop is in operator.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

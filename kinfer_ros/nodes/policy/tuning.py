@@ -1,7 +1,5 @@
 """Lets `ros2 param set` reach the controller: control/tuning.py decides."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult

@@ -4,8 +4,6 @@ Exports of Isaac Lab, mjlab and unitree_rl_lab each contain a part of the contra
 missing is assumed, and listed in `assumptions`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ Comma-separated lists, or JSON: `joint_names`, `default_joint_pos`, `joint_stiff
 so they are assumed.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -6,8 +6,6 @@ policy joint; the `clip` of an action applies to the target; the frames of a ter
 oldest first, unless `use_gym_history` is set.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path
