@@ -15,6 +15,8 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from kinfer_ros.errors import ContractError
+from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.messages import values
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import RELIABLE
@@ -70,8 +72,18 @@ class BridgeNode(Node):
         return self.create_publisher(kind, topic, qos, event_callbacks=events)
 
     def _subscribe(self, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
+        def on_bytes(data: bytes) -> None:
+            try:
+                message = read_message(data, JointState, topic)
+            except ContractError as error:
+                self._warn(f'{error}: passed over')
+            else:
+                callback(message)
+
         events = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self.create_subscription(JointState, topic, callback, qos, event_callbacks=events)
+        self.create_subscription(
+            JointState, topic, on_bytes, qos, event_callbacks=events, raw=True
+        )
 
     def _on_gains(self, message: JointState) -> None:
         gains = (values(message.position), values(message.velocity), values(message.effort))

@@ -36,7 +36,7 @@ from kinfer_ros.ros.parameters import declare
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.topic_recorder import RecordedTopic
 from kinfer_ros.ros.topic_recorder import TopicRecorder
@@ -100,12 +100,9 @@ class Recorder(Node):
         self._lost_before: dict[str, int] = {}
         self._lost_logged = 0
         self._run = ''
-        self._run_subscription = self.create_subscription(
-            String,
-            value(self, 'run_topic'),
-            ignore,
-            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
-            callback_group=PollOnlyGroup(self),
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._run_subscription = subscribe(
+            self, String, value(self, 'run_topic'), latched, PollOnlyGroup(self)
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._stop = threading.Event()

@@ -40,7 +40,7 @@ from kinfer_ros.ros.parameters import declare
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.process import run_node
 from kinfer_ros.ros.qos import BEST_EFFORT
@@ -78,12 +78,8 @@ class RobotState(Node):
         self._angles: dict[str, float] = {}
         self._odometry: Odometry | None = None
         group = PollOnlyGroup(self)
-        self._joints = self.create_subscription(
-            JointState, 'joint_states', ignore, BEST_EFFORT, callback_group=group
-        )
-        self._odom = self.create_subscription(
-            Odometry, 'odom', ignore, BEST_EFFORT, callback_group=group
-        )
+        self._joints = subscribe(self, JointState, 'joint_states', BEST_EFFORT, group)
+        self._odom = subscribe(self, Odometry, 'odom', BEST_EFFORT, group)
         self._description = self.create_publisher(String, 'robot_description', LATCHED)
         self._description.publish(String(data=text))
         self._markers = self.create_publisher(MarkerArray, 'markers', 1)

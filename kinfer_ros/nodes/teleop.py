@@ -26,7 +26,7 @@ from kinfer_ros.cli.live.teleop_steering import Ranges
 from kinfer_ros.cli.live.teleop_steering import Steering
 from kinfer_ros.cli.live.teleop_steering import parse_ranges
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.qos import LATCHED
@@ -62,7 +62,7 @@ class SteeringNode:
         self._publisher = node.create_publisher(JointState, 'policy_command', QoSProfile(depth=10))
         group = PollOnlyGroup(node)
         self._diagnostics, self._modes = (
-            node.create_subscription(kind, topic, ignore, qos, callback_group=group)
+            subscribe(node, kind, topic, qos, group)
             for kind, topic, qos in (
                 (DiagnosticArray, '/diagnostics', QoSProfile(depth=10)),
                 (String, f'{policy_node}/mode', LATCHED),

@@ -22,7 +22,6 @@ from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import ParameterEvent
 from rclpy.parameter import parameter_value_to_python
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
@@ -37,6 +36,7 @@ from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.recording.mcap_scan import Scan
+from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.messages import read_imu
 from kinfer_ros.ros.messages import read_joint_state
 from kinfer_ros.ros.messages import read_odometry
@@ -122,15 +122,15 @@ def read_bag(path: Path) -> Bag:
 
 def _store(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> None:
     if topic == 'joint_commands':
-        bag.commands.append((received, deserialize_message(data, JointState)))
+        bag.commands.append((received, read_message(data, JointState)))
     elif topic in SENSORS:
-        message = deserialize_message(data, SENSORS[topic])
+        message = read_message(data, SENSORS[topic])
         bag.samples[topic][stamp_ns(message.header)] = message
     elif topic in COMMANDS:
         kind = _TYPES.get(msgtype, COMMANDS[topic])
-        bag.others.append((received, topic, deserialize_message(data, kind)))
+        bag.others.append((received, topic, read_message(data, kind)))
     elif topic.endswith('parameter_events'):
-        bag.others.append((received, 'parameters', deserialize_message(data, ParameterEvent)))
+        bag.others.append((received, 'parameters', read_message(data, ParameterEvent)))
 
 
 class BagReplay:

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.errors import ContractError
 
 LITTLE_ENDIAN = b'\x00\x01'
-"""First two bytes of what every x86 and arm64 host sends; all else is left to rclpy."""
+"""First two bytes of what every x86 and arm64 host sends; all else is left to ros/cdr_check.py."""
+PADDING = 3
+"""Bits of the header's last byte that count padding at the end; nobody is known to send any."""
 BODY = 4
 """Bytes of the encapsulation header, before the body."""
 IMU_DOUBLES = 37
@@ -59,14 +62,16 @@ class JointStateReader:
 
         :param data: with its encapsulation header.
         :return: the sample, or None where the encoding is not little-endian CDR.
-        :raises ContractError: the bytes end before the message does, or are none.
+        :raises ContractError: the bytes end before the message does, are none, or hold more than
+            MAX_JOINTS names.
         """
-        if data[:2] != LITTLE_ENDIAN:
+        if not _is_little_endian(data):
             return None
         try:
             stamp, at = _head(data)
             position, at = _doubles(data, self._after_names(data, at))
-            velocity, _ = _doubles(data, at)
+            velocity, at = _doubles(data, at)
+            _doubles(data, at)
         except (struct.error, ValueError, UnicodeDecodeError):
             raise ContractError(_broken('joint_states', data)) from None
         return JointSample(stamp, self._names, position, velocity)
@@ -77,15 +82,17 @@ class JointStateReader:
         if self._name_block and data.startswith(self._name_block, start):
             return at + len(self._name_block)
         (count,) = _COUNT.unpack_from(data, start)
+        if count > MAX_JOINTS:
+            raise ContractError(
+                f'joint_states: found {count} joints, expected at most {MAX_JOINTS}'
+            )
         names = []
         end = at + 4
-        for _ in range(min(count, len(data))):
+        for _ in range(count):
             end = _aligned(end, 4)
             (length,) = _COUNT.unpack_from(data, end + BODY)
-            end += 4 + length
-            if end + BODY > len(data):
-                raise ValueError('cut')
-            names.append(data[end + BODY - length : end + BODY - 1].decode())
+            end = _text_end(data, end + 4, length)
+            names.append(data[end + BODY - length : end + BODY - 1].decode(errors='replace'))
         self._names = names
         self._name_block = data[start : end + BODY]
         return end
@@ -100,7 +107,7 @@ def read_imu_values(data: bytes) -> tuple[int, tuple[float, ...]] | None:
         little-endian CDR.
     :raises ContractError: the bytes end before the message does.
     """
-    if data[:2] != LITTLE_ENDIAN:
+    if not _is_little_endian(data):
         return None
     try:
         stamp, at = _head(data)
@@ -169,12 +176,22 @@ def diagnostic_bytes(
     return bytes(data)
 
 
+def _is_little_endian(data: bytes) -> bool:
+    return data[:2] == LITTLE_ENDIAN and len(data) >= BODY and not data[3] & PADDING
+
+
 def _head(data: bytes) -> tuple[int, int]:
     """:return: the header's stamp in ns, and where the next value stands, aligned to 4."""
     seconds, rest, length = _HEADER.unpack_from(data, BODY)
-    if length > len(data):
+    return seconds * _SECOND + rest, _aligned(_text_end(data, 12, length), 4)
+
+
+def _text_end(data: bytes, at: int, length: int) -> int:
+    """:return: where a text of `length` bytes ends that begins at `at`; its last byte is zero."""
+    end = at + length
+    if end + BODY > len(data) or (length and data[end + BODY - 1]):
         raise struct.error('cut')
-    return seconds * _SECOND + rest, _aligned(12 + length, 4)
+    return end
 
 
 def _doubles(data: bytes, at: int) -> tuple[Float64, int]:

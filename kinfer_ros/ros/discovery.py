@@ -18,7 +18,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import String
 
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.qos import RELIABLE
 
@@ -41,9 +41,7 @@ def check_discovery() -> float | None:
     """
     word = f'{time.time_ns()}'
     with _node('doctor') as node, _other(word) as other:
-        subscription = node.create_subscription(
-            String, 'kinfer_ros_doctor', ignore, RELIABLE, callback_group=PollOnlyGroup(node)
-        )
+        subscription = subscribe(node, String, 'kinfer_ros_doctor', RELIABLE, PollOnlyGroup(node))
         assert other.stdout is not None
         if not other.stdout.readline():  # it says when it is ready, or ends
             return None

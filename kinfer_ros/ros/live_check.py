@@ -6,7 +6,6 @@ contract/live_sensors.py judges. The policy node asks at configure, `check --liv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import rclpy
@@ -33,7 +32,7 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 
 DISCOVERY_S = 5.0
@@ -110,14 +109,11 @@ def check_from_inside(
 def _subscribe(node: Node, use_sim_time: bool) -> Sources:
     group = PollOnlyGroup(node)
 
-    def subscribe(kind: Any, topic: str) -> Subscription:
-        return node.create_subscription(kind, topic, ignore, SENSORS, callback_group=group)
-
     return Sources(
-        subscribe(JointState, 'joint_states'),
-        subscribe(Imu, 'imu/data'),
-        subscribe(Odometry, 'odom'),
-        subscribe(Clock, '/clock') if use_sim_time else None,
+        subscribe(node, JointState, 'joint_states', SENSORS, group),
+        subscribe(node, Imu, 'imu/data', SENSORS, group),
+        subscribe(node, Odometry, 'odom', SENSORS, group),
+        subscribe(node, Clock, '/clock', SENSORS, group) if use_sim_time else None,
     )
 
 

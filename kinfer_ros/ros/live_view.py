@@ -18,7 +18,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.qos import BEST_EFFORT
@@ -61,7 +61,7 @@ class LiveView:
         self._diagnostics = self._subscribe(DiagnosticArray, '/diagnostics', QoSProfile(depth=10))
 
     def _subscribe(self, kind: Any, topic: str, qos: QoSProfile) -> Any:
-        return self._node.create_subscription(kind, topic, ignore, qos, callback_group=self._group)
+        return subscribe(self._node, kind, topic, qos, self._group)
 
     def __enter__(self) -> 'LiveView':
         return self

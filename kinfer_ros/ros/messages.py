@@ -6,11 +6,9 @@ Sensors are read from CDR bytes, and commands are serialised once and only their
 
 from array import array
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
@@ -24,6 +22,7 @@ from kinfer_ros.errors import ContractError
 from kinfer_ros.ros.cdr import CommandBytes
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import read_imu_values
+from kinfer_ros.ros.cdr_check import read_message
 
 
 def stamp_ns(header: Header) -> int:
@@ -53,7 +52,7 @@ def read_joint_bytes(data: bytes, reader: JointStateReader, frame: SensorFrame) 
     """
     sample = reader.read(data)
     if sample is None:
-        read_joint_state(_by_rclpy(data, JointState, 'joint_states'), frame)
+        read_joint_state(read_message(data, JointState, 'joint_states'), frame)
     else:
         frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
 
@@ -74,7 +73,7 @@ def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
     try:
         found = read_imu_values(data)
         if found is None:
-            read_imu(_by_rclpy(data, Imu, 'imu/data'), frame)
+            read_imu(read_message(data, Imu, 'imu/data'), frame)
             return
     except ContractError as error:
         frame.imu_problem = str(error)
@@ -82,20 +81,6 @@ def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
     stamp, v = found
     frame.imu_problem = _imu_problem(v[4], v[0], v[1], v[2], v[3])
     frame.update_imu((v[3], v[0], v[1], v[2]), (v[13], v[14], v[15]), (v[25], v[26], v[27]), stamp)
-
-
-def _by_rclpy(data: bytes, kind: Any, topic: str) -> Any:
-    """
-    Read a message in an encoding that ros/cdr.py does not know.
-
-    :raises ContractError: rclpy cannot read it either.
-    """
-    try:
-        return deserialize_message(data, kind)
-    except Exception as error:  # the middleware's own, which share no base
-        raise ContractError(
-            f'{topic}: found {len(data)} bytes that are no {kind.__name__} ({error}), expected one'
-        ) from None
 
 
 def _imu_problem(covariance: float, x: float, y: float, z: float, w: float) -> str:

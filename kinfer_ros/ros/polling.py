@@ -1,5 +1,8 @@
 """Subscriptions that no executor serves: their messages are taken when they are wanted.
 
+Messages are taken as bytes and checked before rclpy reads them (ros/cdr_check.py); those that are
+no message of their type are passed over with a warning.
+
 A callback a message costs more than everything the policy does: a fifth of a core for a sensor of
 500 Hz. And callbacks do not run inside a tick or a lifecycle transition.
 """
@@ -16,10 +19,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy
 from rclpy.qos import QoSProfile
-from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
 
+from kinfer_ros.errors import ContractError
 from kinfer_ros.ros import rclpy_internals
+from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.rclpy_internals import PRESENT
 from kinfer_ros.ros.rclpy_internals import TAKE_MESSAGE
 
@@ -54,6 +58,12 @@ class PollOnlyGroup(CallbackGroup):
         super().add_entity(entity)
         if isinstance(entity, Subscription) and not PRESENT[TAKE_MESSAGE]:
             entity.callback = _Keeper(entity.qos_profile)
+
+    def warn(self, text: str) -> None:
+        """Log a warning of the node, at most one a second."""
+        node = self._node()
+        if node is not None:
+            node.get_logger().warning(text, throttle_duration_sec=1.0)
 
     def can_execute(self, entity: Any) -> bool:
         """Only in `serve`, in its thread: whoever owns the subscription takes from it."""
@@ -122,42 +132,71 @@ class _Keeper:
         self.kept.append((message, info))
 
 
-def take_with_info(subscription: Subscription, *, raw: bool = False) -> Iterator[tuple[Any, Any]]:
-    """Yield the waiting messages, oldest first, each with rclpy's info; `raw`: as their bytes."""
+def subscribe(
+    node: Node, kind: Any, topic: str, qos: QoSProfile, group: PollOnlyGroup, **options: Any
+) -> Subscription:
+    """Make a subscription for the functions below; `options` as of rclpy."""
+    return node.create_subscription(
+        kind, topic, ignore, qos, callback_group=group, raw=True, **options
+    )
+
+
+def take_bytes_with_info(subscription: Subscription) -> Iterator[tuple[bytes, Any]]:
+    """Yield the bytes of the waiting messages, oldest first, each with rclpy's info."""
     if PRESENT[TAKE_MESSAGE]:
-        return rclpy_internals.take_each_with_info(subscription, raw)
-    return _take_kept(subscription, raw)
+        return rclpy_internals.take_each(subscription)
+    return _take_kept(subscription)
 
 
-def take_all(subscription: Subscription, *, raw: bool = False) -> Iterator[Any]:
-    """Yield the messages waiting at a subscription, oldest first; `raw`: as their bytes."""
-    if PRESENT[TAKE_MESSAGE]:
-        return rclpy_internals.take_each(subscription, raw)
-    return (message for message, _ in _take_kept(subscription, raw))
+def take_all(subscription: Subscription) -> Iterator[Any]:
+    """Yield the messages waiting at a subscription, oldest first."""
+    for data, _ in take_bytes_with_info(subscription):
+        message = _read(subscription, data)
+        if message is not None:
+            yield message
 
 
-def take_newest(subscription: Subscription, *, raw: bool = False) -> Any:
-    """Return the newest message waiting at a subscription, or None; `raw`: as its bytes."""
+def take_newest_bytes(subscription: Subscription) -> bytes | None:
+    """Return the bytes of the newest message waiting at a subscription, or None."""
     profile = subscription.qos_profile
     if profile.depth == 1 and profile.history == HistoryPolicy.KEEP_LAST and PRESENT[TAKE_MESSAGE]:
         # The one message that waits is the newest: a second look would cost as much.
-        taken = rclpy_internals.take_one(subscription, raw)
+        taken = rclpy_internals.take_one(subscription)
         return taken[0] if taken else None
     newest = None
-    for message in take_all(subscription, raw=raw):
-        newest = message
+    for data, _ in take_bytes_with_info(subscription):
+        newest = data
     return newest
 
 
-def _take_kept(subscription: Subscription, raw: bool) -> Iterator[tuple[Any, Any]]:
+def take_newest(subscription: Subscription) -> Any:
+    """Return the newest message waiting at a subscription, or None."""
+    for data, _ in reversed(list(take_bytes_with_info(subscription))):
+        message = _read(subscription, data)
+        if message is not None:
+            return message
+    return None
+
+
+def _read(subscription: Subscription, data: bytes) -> Any:
+    """:return: the message, or None with a warning: the bytes are none of the type."""
+    try:
+        return read_message(data, subscription.msg_type, subscription.topic_name)
+    except ContractError as error:
+        group = subscription.callback_group
+        if isinstance(group, PollOnlyGroup):
+            group.warn(f'{error}: passed over')
+        return None
+
+
+def _take_kept(subscription: Subscription) -> Iterator[tuple[bytes, Any]]:
     """Yield what the callback has kept; nothing of a subscription that is in no PollOnlyGroup."""
     keeper = subscription.callback
     if not isinstance(keeper, _Keeper):
         return
     subscription.callback_group.serve_if_due()
     while keeper.kept:
-        message, info = keeper.kept.popleft()
-        yield (serialize_message(message) if raw and not subscription.raw else message), info
+        yield keeper.kept.popleft()
 
 
 def ignore(message: Any) -> None:

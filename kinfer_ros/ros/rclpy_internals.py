@@ -95,26 +95,19 @@ def can_call_timers() -> bool:
     return PRESENT[TIMER_READY] and PRESENT[CALL_TIMER] and PRESENT[READY_CALLBACKS]
 
 
-def take_one(subscription: Subscription, raw: bool) -> tuple[Any, Any] | None:
-    """Take a message that waits; :return: it, or its bytes, and its info; None if none waits."""
+def take_one(subscription: Subscription) -> tuple[bytes, Any] | None:
+    """Take a message that waits; :return: its bytes and its info; None if none waits."""
     handle = subscription.handle
     with handle:
-        return handle.take_message(subscription.msg_type, raw)
+        taken: tuple[bytes, Any] | None = handle.take_message(subscription.msg_type, True)
+    return taken
 
 
-def take_each(subscription: Subscription, raw: bool) -> Iterator[Any]:
-    """Yield the messages that wait, or their bytes."""
+def take_each(subscription: Subscription) -> Iterator[tuple[bytes, Any]]:
+    """Yield the bytes of the messages that wait, each with its info."""
     handle, msg_type = subscription.handle, subscription.msg_type
     with handle:
-        while (taken := handle.take_message(msg_type, raw)) is not None:
-            yield taken[0]
-
-
-def take_each_with_info(subscription: Subscription, raw: bool) -> Iterator[tuple[Any, Any]]:
-    """Yield the messages that wait, or their bytes, each with its info."""
-    handle, msg_type = subscription.handle, subscription.msg_type
-    with handle:
-        yield from iter(partial(handle.take_message, msg_type, raw), None)
+        yield from iter(partial(handle.take_message, msg_type, True), None)
 
 
 def take_request(service: Service) -> Any:

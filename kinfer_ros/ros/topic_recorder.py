@@ -20,8 +20,8 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
-from kinfer_ros.ros.polling import take_with_info
+from kinfer_ros.ros.polling import subscribe
+from kinfer_ros.ros.polling import take_bytes_with_info
 
 DEPTH = 1000
 """Messages that DDS keeps for us of each topic between two batches."""
@@ -104,7 +104,7 @@ class TopicRecorder:
     def take(self) -> Iterator[tuple[RecordedTopic, int, bytes]]:
         """Yield (tap, receive time in ns since the epoch, CDR bytes) of all that waits."""
         for tap in list(self.taps.values()):
-            for data, info in islice(take_with_info(tap.subscription, raw=True), DEPTH):
+            for data, info in islice(take_bytes_with_info(tap.subscription), DEPTH):
                 tap.count(info.get('publication_sequence_number'))
                 yield tap, info['received_timestamp'] or time.time_ns(), data
 
@@ -171,9 +171,7 @@ class TopicRecorder:
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
         try:
-            return self._node.create_subscription(
-                _import_type(msgtype), topic, ignore, profile, callback_group=self._group, raw=True
-            )
+            return subscribe(self._node, _import_type(msgtype), topic, profile, self._group)
         except Exception as error:  # rclpy raises a family of types without a common base
             self._warn(f'{topic} ({msgtype}) cannot be subscribed and is not recorded: {error}')
             return None

@@ -23,6 +23,7 @@ from std_srvs.srv import Trigger
 import kinfer_ros
 from helpers.processes import domain
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.ros import polling
 from kinfer_ros.ros import rclpy_internals as internals
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.executor import ControlExecutor
@@ -30,10 +31,10 @@ from kinfer_ros.ros.executor import ControlTimerGroup
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
 from kinfer_ros.ros.polling import take_all
+from kinfer_ros.ros.polling import take_bytes_with_info
 from kinfer_ros.ros.polling import take_newest
-from kinfer_ros.ros.polling import take_with_info
+from kinfer_ros.ros.polling import take_newest_bytes
 
 TIMEOUT_S = 10.0
 PERIOD_S = 0.005
@@ -81,9 +82,7 @@ def wait_for(find: Callable[[], object]) -> object:
 def subscribe(node: Node, depth: int = 10):
     group = PollOnlyGroup(node)
     publisher = node.create_publisher(String, 'words', QoSProfile(depth=depth))
-    subscription = node.create_subscription(
-        String, 'words', ignore, QoSProfile(depth=depth), callback_group=group
-    )
+    subscription = polling.subscribe(node, String, 'words', QoSProfile(depth=depth), group)
     wait_for(lambda: publisher.get_subscription_count())
     return publisher, subscription
 
@@ -135,11 +134,11 @@ def test_without_take_message_messages_still_come(node: Node, without) -> None:
     wait_for(lambda: len(taken) == 2 or taken.extend(m.data for m in take_all(subscription)))
     assert taken == ['a', 'b']
     publisher.publish(String(data='c'))
-    data = wait_for(lambda: take_newest(subscription, raw=True))
+    data = wait_for(lambda: take_newest_bytes(subscription))
     assert deserialize_message(data, String).data == 'c'
     publisher.publish(String(data='d'))
-    ((message, info),) = wait_for(lambda: list(take_with_info(subscription)))
-    assert message.data == 'd'
+    ((data, info),) = wait_for(lambda: list(take_bytes_with_info(subscription)))
+    assert deserialize_message(data, String).data == 'd'
     assert info['received_timestamp'] > 0
 
 

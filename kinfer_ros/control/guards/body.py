@@ -148,6 +148,11 @@ class JointGuard:
         )
 
 
+MIN_CELSIUS, MAX_CELSIUS = -273.15, 1000.0
+"""deg C; a temperature outside is no measurement."""
+MAX_PERCENT = 100.0
+
+
 class Health:
     """
     Temperatures and battery charge that the robot reported last.
@@ -163,19 +168,35 @@ class Health:
         self.reported = False
         self._place = {name: i for i, name in enumerate(robot.joint_names)}
 
-    def set_temperature(self, joint: str, celsius: float) -> None:
-        """Set a joint's temperature; NaN and unknown joints are ignored."""
+    def set_temperature(self, joint: str, celsius: float) -> bool:
+        """
+        Set a joint's temperature; NaN and unknown joints are ignored.
+
+        :return: False where no sensor can have measured it: it is ignored, too.
+        """
         place = self._place.get(joint)
         # A sensor that fails keeps its last temperature: the joint may still be hot.
-        if place is not None and not math.isnan(celsius):
-            self.temperature[place] = celsius
-            self.reported = True
+        if place is None or math.isnan(celsius):
+            return True
+        if not MIN_CELSIUS < celsius < MAX_CELSIUS:
+            return False
+        self.temperature[place] = celsius
+        self.reported = True
+        return True
 
-    def set_battery(self, charge: float) -> None:
-        """Set the charge, 0..1, or 1..100 from a driver that gives percent; NaN is ignored."""
-        if not math.isnan(charge):
-            self.battery = charge / 100 if charge > 1.0 else charge
-            self.reported = True
+    def set_battery(self, charge: float) -> bool:
+        """
+        Set the charge, 0..1, or 1..100 from a driver that gives percent; NaN is ignored.
+
+        :return: False for any other number: it is ignored, too.
+        """
+        if math.isnan(charge):
+            return True
+        if not 0.0 <= charge <= MAX_PERCENT:
+            return False
+        self.battery = charge / 100 if charge > 1.0 else charge
+        self.reported = True
+        return True
 
     def forget(self) -> None:
         """Clear all values: those of the last session may be out of date."""

@@ -15,7 +15,7 @@ from kinfer_ros.control.modes import STIFF
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 
 JOY_DEPTH = 20
@@ -39,14 +39,9 @@ class Operator:
         )
         self._joy = None
         if value(node, 'joy_stop_button') >= 0 or value(node, 'joy_deadman_button') >= 0:
-            self._joy = node.create_subscription(
-                Joy,
-                'joy',
-                ignore,
-                QoSProfile(depth=JOY_DEPTH),
-                callback_group=PollOnlyGroup(node),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
+            overriding = QoSOverridingOptions.with_default_policies()
+            qos, group = QoSProfile(depth=JOY_DEPTH), PollOnlyGroup(node)
+            self._joy = subscribe(node, Joy, 'joy', qos, group, qos_overriding_options=overriding)
 
     def poll(self, now_ns: int, controller: Controller | None) -> str:
         """

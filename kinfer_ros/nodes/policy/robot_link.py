@@ -56,9 +56,10 @@ from kinfer_ros.ros.messages import read_joint_bytes
 from kinfer_ros.ros.messages import read_odometry
 from kinfer_ros.ros.messages import stamp_ns as header_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
-from kinfer_ros.ros.polling import ignore
+from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_newest
+from kinfer_ros.ros.polling import take_newest_bytes
 from kinfer_ros.ros.qos import BEST_EFFORT
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import LATCHED_HISTORY
@@ -123,13 +124,9 @@ class RobotLink:
         self._run = self._publisher(String, '~/run', LATCHED)
 
     def _subscribe(self, msg_type: Any, topic: str, qos: QoSProfile) -> Subscription:
-        return self._node.create_subscription(
-            msg_type,
-            topic,
-            ignore,
-            qos,
-            callback_group=self._group,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        overriding = QoSOverridingOptions.with_default_policies()
+        return subscribe(
+            self._node, msg_type, topic, qos, self._group, qos_overriding_options=overriding
         )
 
     def _publisher(self, msg_type: Any, topic: str, qos: QoSProfile) -> Publisher:
@@ -150,14 +147,14 @@ class RobotLink:
 
         :return: whether a joint sample came.
         """
-        joints = take_newest(self._joints, raw=True)
+        joints = take_newest_bytes(self._joints)
         if joints is not None:
             try:
                 read_joint_bytes(joints, self._joint_reader, frame)
                 frame.joint_problem = ''
             except ContractError as error:
                 frame.joint_problem = str(error)
-        imu = take_newest(self._imu, raw=True)
+        imu = take_newest_bytes(self._imu)
         if imu is not None:
             read_imu_bytes(imu, frame)
         if frame.needs_odometry:
@@ -199,10 +196,17 @@ class RobotLink:
         message = take_newest(self._temperatures)
         if message is not None:
             for name, celsius in zip(message.name[:MAX_JOINTS], message.position, strict=False):
-                health.set_temperature(name, celsius)
+                if not health.set_temperature(name, celsius):
+                    self._warn(f'joint_temperatures: {celsius:g} deg C of {name!r}: ignored')
         battery = take_newest(self._battery)
-        if battery is not None:
-            health.set_battery(battery.percentage)
+        if battery is None:
+            return
+        unknown = not battery.present and battery.percentage == 0.0  # a message not filled in
+        if unknown or not health.set_battery(battery.percentage):
+            self._warn(
+                f'battery_state: found percentage {battery.percentage:g}, present '
+                f'{battery.present}, expected 0 to 1 of a battery that is present: ignored'
+            )
 
     def read_bridge(self) -> str:
         """
