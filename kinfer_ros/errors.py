@@ -25,6 +25,10 @@ class ContractError(KinferRosError):
     """The policy's contract does not fit the robot, or the live graph."""
 
 
+class MessageError(KinferRosError):
+    """The bytes of a ROS message are none of its type."""
+
+
 class BridgeError(KinferRosError):
     """The robot side refused a command or could not be reached."""
 

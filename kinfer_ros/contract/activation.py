@@ -1,7 +1,8 @@
 """What an activation waits for (sensors, bridge, gains, recorder), and what it refuses.
 
-A robot takes commands from one node: a second publisher of joint commands keeps it from being
-activated. The checks of samples, command and pose are in contract/start_state.py.
+A robot takes commands from one node, and its joints come from one: a second publisher of joint
+commands, or of the same joints, keeps it from being activated. The checks of samples, command and
+pose are in contract/start_state.py.
 """
 
 import time
@@ -12,6 +13,7 @@ from typing import Protocol
 from kinfer_ros.control.protocols import Clock
 from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.protocols import Operator
+from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.errors import Refused
@@ -24,6 +26,13 @@ RECORDER_SETTLE_TIME = 0.5
 s in lockstep from the discovery of a recorder to the first command: DDS connects the recorder with
 the bridge, which repeats its first sample every 50 ms. A replay of the bag needs that sample.
 """
+
+
+PARTS_TIMEOUT = 1.0
+"""s from the first joint sample within which drivers of single limbs have sent every joint."""
+
+LISTEN_TIME = 0.5
+"""s to listen where several nodes publish joint_states: do two send the same joints?"""
 
 
 class Graph(Protocol):
@@ -64,6 +73,8 @@ class Readiness:
         self._parameter = parameter
         self._log = log
         self._recorded_since: float | None = None
+        self._partial_since: float | None = None
+        self._listening_since: float | None = None
 
     def wait(self, problem: Callable[[], str], *, block: bool) -> None:
         """
@@ -92,8 +103,8 @@ class Readiness:
         """
         frame = setup.controller.inputs.frame
         self._link.read_sensors(frame)
-        if frame.joint_problem:
-            raise ContractError(frame.joint_problem)
+        if problem := frame.joint_problem or self._missing_joints(frame):
+            raise ContractError(problem)
         stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
         if frame.needs_odometry:
             stamps['odom'] = frame.odom_stamp_ns
@@ -105,6 +116,22 @@ class Readiness:
         ]
         return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
 
+    def _missing_joints(self, frame: SensorFrame) -> str:
+        """Return which joints are in no message though others have been coming, or ''."""
+        missing = [] if frame.joint_stamp_ns else frame.missing_joints(1)
+        if not missing:
+            self._partial_since = None
+            return ''
+        now = time.monotonic()
+        self._partial_since = self._partial_since or now
+        if now - self._partial_since < PARTS_TIMEOUT:
+            return ''
+        found = sorted({name for joints in frame.joint_lists for name in joints.names})
+        return (
+            f'joint_states lacks {missing}: found joints {found}, expected '
+            f'{list(frame.joint_names)}; check the robot YAML and what the driver publishes'
+        )
+
     def activation_problem(self, setup: PolicySetup) -> str:
         """Return what activation has to wait for, or ''."""
         self._link.read_bridge()
@@ -113,9 +140,23 @@ class Readiness:
         self._link.read_sensors(setup.controller.inputs.frame)
         if self._clock.sim_time and self._clock.stamp_now() == 0:
             return 'the simulated clock stands at 0: is /clock published?'
-        return setup.controller.checks.missing_samples(*self._now(setup)) or (
-            '' if self._parameter('dry_run') else self._bridge_problem()
+        return (
+            setup.controller.checks.missing_samples(*self._now(setup))
+            or self._joint_conflict(setup.controller.inputs.frame)
+            or ('' if self._parameter('dry_run') else self._bridge_problem())
         )
+
+    def _joint_conflict(self, frame: SensorFrame) -> str:
+        """Return that two publishers send the same joints, or ''."""
+        publishers = self._graph.count_publishers('joint_states')
+        if publishers < 2:
+            self._listening_since = None
+            return ''
+        now = time.monotonic()
+        self._listening_since = self._listening_since or now
+        if now - self._listening_since < LISTEN_TIME:
+            return f'{publishers} nodes publish joint_states: listening to what they send'
+        return frame.joint_conflict
 
     def refuse(self, setup: PolicySetup) -> None:
         """

@@ -276,7 +276,8 @@ class Controller:
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
-        self._enter(Mode.FAULT, now_ns, reason)
+        conflict = self.inputs.frame.joint_conflict
+        self._enter(Mode.FAULT, now_ns, f'{conflict}; then: {reason}' if conflict else reason)
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
         # Position modes fade the stiffness out; a damped robot has none left.

@@ -18,6 +18,27 @@ GRAVITY = 9.81
 
 MAX_JOINTS = 1024
 """In one message: more would take too long to match in a tick."""
+MAX_LISTS = 32
+"""Different lists of joint names that are remembered; a new one takes time to match."""
+MAX_SPREAD_NS = 50_000_000
+"""Between the stamps of joints that come in several messages and are put together."""
+
+
+class JointList:
+    """
+    One list of joint names that is published.
+
+    :ivar place: robot joint indices that it has, and `found`: where they are in the list.
+    :ivar whole: it has every joint of the robot.
+    :ivar stamp_ns: of its newest message.
+    """
+
+    def __init__(self, robot_joints: tuple[str, ...], names: Sequence[str]) -> None:
+        """:raises ContractError: it is too long, or names a joint of the robot twice."""
+        self.names = names if isinstance(names, list) else list(names)
+        self.place, self.found = joint_index(robot_joints, self.names, 'joint_states')
+        self.whole = len(self.place) == len(robot_joints)
+        self.stamp_ns = 0
 
 
 class SensorFrame:
@@ -33,9 +54,12 @@ class SensorFrame:
     :ivar base_velocity: [3] m/s, base frame, from odometry.
     :ivar needs_odometry: the policy takes `base_velocity`, so a stale one is a fault.
     :ivar joint_problem: why the newest joint sample cannot be used, or ''; `imu_problem` as well.
+    :ivar joint_conflict: that two publishers send the same joints, or ''.
     :ivar joint_disorder: joint samples ignored because they were older than the newest one;
         `imu_disorder` and `odom_disorder` as well.
-    :ivar joint_changes: how often the list of published joints changed.
+    :ivar joint_changes: how often a new list of joint names came, after the first.
+    :ivar joint_lists: the lists that have joints of the robot.
+    :ivar strange_joints: the newest list that has none: passed over; `strange_messages` counts.
     :ivar joint_values: [2 N] position and velocity in one array, named by `joint_value_names`.
     :ivar imu_values: [10] quaternion, gyro and accel in one array, named by `imu_value_names`.
     :ivar imu_from_base: [3, 3] rotates a vector of the base frame into the IMU's.
@@ -61,6 +85,11 @@ class SensorFrame:
         self.gravity = np.array([0.0, 0.0, -GRAVITY])
         self.joint_disorder = self.imu_disorder = self.odom_disorder = 0
         self.joint_changes = 0
+        self.joint_lists: list[JointList] = []
+        self.strange_joints: list[str] = []
+        self.strange_messages = 0
+        self._joint_stamps = np.zeros(n, dtype=np.int64)
+        self._parts = np.zeros((2, n))
         self.base_velocity = np.zeros(3)
         self.needs_odometry = False
         self.restart()
@@ -69,47 +98,105 @@ class SensorFrame:
         w, x, y, z = (float(v) for v in robot.imu_mounting)
         self.imu_mounting = (w, x, y, z)
         self._imu_to_base = (w, -x, -y, -z)  # conjugate: undoes the mounting
-        self._names: Sequence[str] | None = None
-        self._index = np.zeros(n, dtype=np.intp)
 
     def restart(self) -> None:
         """Accept the next samples with any stamp: the clock may be a new one."""
         self.joint_stamp_ns = self.imu_stamp_ns = self.odom_stamp_ns = 0
-        self.joint_problem = self.imu_problem = ''
+        self.joint_problem = self.imu_problem = self.joint_conflict = ''
+        self.joint_lists.clear()
         self.take_any_order()
 
     def take_any_order(self) -> None:
         """Accept the next sample of each source even if it is older."""
         self._any_joint_order = self._any_imu_order = self._any_odom_order = True
+        self._joint_stamps.fill(0)
+        for joints in self.joint_lists:
+            joints.stamp_ns = 0
 
     def update_joints(
         self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
     ) -> None:
         """
-        Take one joint sample; names are matched only when they differ from the last ones.
+        Take one joint sample; names are matched only where the list is a new one.
 
-        A sample older than the newest one is ignored and counted.
+        Joints that come in several messages are put together where their stamps differ by at most
+        MAX_SPREAD_NS. A message with no joint of the robot is passed over and counted, and so is a
+        sample that is older than the newest one of its list.
 
-        :raises ContractError: a joint of the robot is not in `names`, or the lengths differ.
+        :raises ContractError: a joint of the robot is named twice, or the lengths differ.
         """
-        if stamp_ns < self.joint_stamp_ns and not self._any_joint_order:
+        joints = self._joint_list(names)
+        if joints is None:
+            self.strange_messages += 1
+            return
+        newest = self.joint_stamp_ns if joints.whole else joints.stamp_ns
+        if stamp_ns < newest and not self._any_joint_order:
             self.joint_disorder += 1
             return
-        if names != self._names:
-            self._index = joint_index(self.joint_names, names, 'joint_states')
-            names = list(names)
-            self.joint_changes += self._names is not None and names != self._names
-            self._names = names
         if len(position) != len(names) or len(velocity) != len(names):
             raise ContractError(
                 f'joint_states: found {len(names)} names with {len(position)} positions and '
                 f'{len(velocity)} velocities, expected as many of each: the driver has to publish '
                 'position and velocity of every joint'
             )
-        np.take(position, self._index, out=self.position)
-        np.take(velocity, self._index, out=self.velocity)
-        self.joint_stamp_ns = stamp_ns
+        joints.stamp_ns = stamp_ns
+        if joints.whole:
+            np.take(position, joints.found, out=self.position)
+            np.take(velocity, joints.found, out=self.velocity)
+            self._joint_stamps.fill(stamp_ns)
+            self.joint_stamp_ns = stamp_ns
+        else:
+            self._put_together(joints, position, velocity)
         self._any_joint_order = False
+
+    def is_whole(self, names: Sequence[str]) -> bool:
+        """
+        Whether a list of names has every joint of the robot.
+
+        :raises ContractError: it is too long, or names a joint of the robot twice.
+        """
+        joints = self._joint_list(names)
+        return joints is not None and joints.whole
+
+    def _joint_list(self, names: Sequence[str]) -> JointList | None:
+        """:return: the list of these names, or None if it has no joint of the robot."""
+        for joints in self.joint_lists:
+            if names is joints.names or names == joints.names:
+                return joints
+        if names == self.strange_joints:
+            return None
+        joints = JointList(self.joint_names, names)
+        if not len(joints.place):
+            self.strange_joints = joints.names
+            return None
+        self.joint_changes += bool(self.joint_lists)
+        if len(self.joint_lists) == MAX_LISTS:
+            del self.joint_lists[0]
+        self.joint_lists.append(joints)
+        return joints
+
+    def _put_together(self, joints: JointList, position: Float64, velocity: Float64) -> None:
+        """Take a part of the joints, and all of them once the rest is as new."""
+        if self._joint_stamps.min() == self._joint_stamps.max():  # the last sample was a whole one
+            self._parts[:] = self.position, self.velocity
+        self._parts[0, joints.place] = position[joints.found]
+        self._parts[1, joints.place] = velocity[joints.found]
+        self._joint_stamps[joints.place] = joints.stamp_ns
+        oldest = int(self._joint_stamps.min())
+        if oldest and int(self._joint_stamps.max()) - oldest <= MAX_SPREAD_NS:
+            self.position[:], self.velocity[:] = self._parts
+            self.joint_stamp_ns = oldest
+
+    def missing_joints(self, since_ns: int | None = None) -> list[str]:
+        """
+        Return the joints that no sample had since then, where others came.
+
+        :param since_ns: stamp; by default MAX_SPREAD_NS before the newest one.
+        """
+        newest = int(self._joint_stamps.max())
+        since_ns = max(newest - MAX_SPREAD_NS if since_ns is None else since_ns, 1)
+        late = np.flatnonzero(self._joint_stamps < since_ns)
+        return [self.joint_names[i] for i in late] if newest >= since_ns else []
 
     def update_imu(
         self,
@@ -164,22 +251,26 @@ class SensorFrame:
         return yaw_of(*self.quaternion.tolist())
 
 
-def joint_index(expected: Sequence[str], found: Sequence[str], where: str) -> Indices:
+def joint_index(
+    expected: Sequence[str], found: Sequence[str], where: str
+) -> tuple[Indices, Indices]:
     """
-    Return the index in `found` of each name in `expected`.
+    Match joints by name.
 
-    :raises ContractError: a name is missing or there twice; the text has both lists.
+    :return: indices in `expected` of the names that `found` has, and where each is in `found`.
+    :raises ContractError: `found` is too long, or has one of them twice.
     """
     if len(found) > MAX_JOINTS:
         raise ContractError(f'{where}: found {len(found)} joints, expected at most {MAX_JOINTS}')
-    counts = Counter(found)
-    missing = [name for name in expected if name not in counts]
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if missing or twice:
-        what = f'lacks {missing}' if missing else f'names {twice} twice'
-        raise ContractError(
-            f'{where} {what}: found joints {list(found)}, expected {list(expected)}; '
-            'check the robot YAML and what the driver publishes'
-        )
     place = {name: i for i, name in enumerate(found)}
-    return np.array([place[name] for name in expected], dtype=np.intp)
+    known = [i for i, name in enumerate(expected) if name in place]
+    if len(place) < len(found):
+        counts = Counter(found)
+        twice = [expected[i] for i in known if counts[expected[i]] > 1]
+        if twice:
+            raise ContractError(
+                f'{where} names {twice} twice: found joints {list(found)}; check what the driver '
+                'publishes'
+            )
+    there = [place[expected[i]] for i in known]
+    return np.array(known, dtype=np.intp), np.array(there, dtype=np.intp)

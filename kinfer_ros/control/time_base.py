@@ -146,7 +146,9 @@ class Lockstep(RealTime):
         t = super().next()
         if t is None or self._await_samples(t.now_ns, LOCKSTEP_TIMEOUT):
             return t
-        return replace(t, problem=f'no sample for the tick at {t.now_ns} ns came')
+        missing = self._frame.missing_joints(t.now_ns)
+        what = f'no sample of {", ".join(missing)}' if missing else 'no sample'
+        return replace(t, problem=f'{what} for the tick at {t.now_ns} ns came')
 
     def next_of_fade(self) -> TickTime | None:
         """Wait for the samples of the next tick; None if the simulation has stopped."""

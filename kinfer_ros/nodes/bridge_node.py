@@ -15,7 +15,7 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
-from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.messages import values
 from kinfer_ros.ros.qos import LATCHED
@@ -75,7 +75,7 @@ class BridgeNode(Node):
         def on_bytes(data: bytes) -> None:
             try:
                 message = read_message(data, JointState, topic)
-            except ContractError as error:
+            except MessageError as error:
                 self._warn(f'{error}: passed over')
             else:
                 callback(message)

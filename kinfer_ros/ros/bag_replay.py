@@ -8,8 +8,10 @@ Not in a bag: the control clock (in lockstep it equals the stamp; in real time t
 it, and the ramp is not repeated), service calls (modes come from the commands) and model swaps.
 """
 
+from bisect import bisect_left
 from bisect import bisect_right
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -31,14 +33,17 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.sensors import MAX_SPREAD_NS
 from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.recording.mcap_scan import Scan
+from kinfer_ros.ros.cdr import JointSample
 from kinfer_ros.ros.cdr_check import read_message
+from kinfer_ros.ros.messages import joint_sample
 from kinfer_ros.ros.messages import read_imu
-from kinfer_ros.ros.messages import read_joint_state
+from kinfer_ros.ros.messages import read_joints
 from kinfer_ros.ros.messages import read_odometry
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.run.setup import PolicySetup
@@ -63,12 +68,12 @@ class Bag:
     The recorded input and output messages of a policy node.
 
     :ivar commands: its joint_commands, in order.
-    :ivar samples: sensor messages by topic and stamp.
+    :ivar samples: sensor messages by topic and stamp; several nodes may publish with one stamp.
     :ivar others: (received, topic, message) of commands and parameter events, in order.
     """
 
     commands: list[Received] = field(default_factory=list)
-    samples: dict[str, dict[int, Any]] = field(default_factory=dict)
+    samples: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
     others: list[tuple[int, str, Any]] = field(default_factory=list)
 
 
@@ -125,7 +130,7 @@ def _store(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> No
         bag.commands.append((received, read_message(data, JointState)))
     elif topic in SENSORS:
         message = read_message(data, SENSORS[topic])
-        bag.samples[topic][stamp_ns(message.header)] = message
+        bag.samples[topic].setdefault(stamp_ns(message.header), []).append(message)
     elif topic in COMMANDS:
         kind = _TYPES.get(msgtype, COMMANDS[topic])
         bag.others.append((received, topic, read_message(data, kind)))
@@ -178,11 +183,20 @@ class BagReplay:
     def _take_sensors(self, now: int) -> None:
         """Read the samples of this stamp; for a topic without one, the newest before it."""
         frame = self._controller.inputs.frame
-        read_joint_state(self._bag.samples['joint_states'][now], frame)
+        read_joints(self._joint_samples(now), frame)
         for topic, read in (('imu/data', read_imu), ('odom', read_odometry)):
             at = bisect_right(self._stamps[topic], now)
             if at:
-                read(self._bag.samples[topic][self._stamps[topic][at - 1]], frame)
+                read(self._bag.samples[topic][self._stamps[topic][at - 1]][-1], frame)
+
+    def _joint_samples(self, now: int) -> Iterator[JointSample]:
+        """Yield those of this stamp, and the parts that were put together with them."""
+        stamps, joints = self._stamps['joint_states'], self._bag.samples['joint_states']
+        begin, end = bisect_left(stamps, now), bisect_right(stamps, now + MAX_SPREAD_NS)
+        frame = self._controller.inputs.frame
+        for stamp in stamps[begin:end]:
+            if stamp == now or frame.joint_stamp_ns < now:
+                yield from map(joint_sample, joints[stamp])
 
     def _take_others(self, received: int, now: int) -> None:
         command = self._controller.inputs.command

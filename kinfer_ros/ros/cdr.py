@@ -15,6 +15,7 @@ import numpy as np
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import MessageError
 
 LITTLE_ENDIAN = b'\x00\x01'
 """First two bytes of what every x86 and arm64 host sends; all else is left to ros/cdr_check.py."""
@@ -62,8 +63,8 @@ class JointStateReader:
 
         :param data: with its encapsulation header.
         :return: the sample, or None where the encoding is not little-endian CDR.
-        :raises ContractError: the bytes end before the message does, are none, or hold more than
-            MAX_JOINTS names.
+        :raises MessageError: the bytes end before the message does, or are none.
+        :raises ContractError: it has more than MAX_JOINTS names.
         """
         if not _is_little_endian(data):
             return None
@@ -73,7 +74,7 @@ class JointStateReader:
             velocity, at = _doubles(data, at)
             _doubles(data, at)
         except (struct.error, ValueError, UnicodeDecodeError):
-            raise ContractError(_broken('joint_states', data)) from None
+            raise MessageError(_broken('joint_states', data)) from None
         return JointSample(stamp, self._names, position, velocity)
 
     def _after_names(self, data: bytes, at: int) -> int:
@@ -105,7 +106,7 @@ def read_imu_values(data: bytes) -> tuple[int, tuple[float, ...]] | None:
     :param data: with its encapsulation header.
     :return: stamp in ns and the IMU_DOUBLES numbers, or None where the encoding is not
         little-endian CDR.
-    :raises ContractError: the bytes end before the message does.
+    :raises MessageError: the bytes end before the message does.
     """
     if not _is_little_endian(data):
         return None
@@ -113,7 +114,7 @@ def read_imu_values(data: bytes) -> tuple[int, tuple[float, ...]] | None:
         stamp, at = _head(data)
         return stamp, _IMU.unpack_from(data, _aligned(at, 8) + BODY)
     except struct.error:
-        raise ContractError(_broken('imu/data', data)) from None
+        raise MessageError(_broken('imu/data', data)) from None
 
 
 class CommandBytes:

@@ -7,8 +7,6 @@ Format: OMG DDS-XTypes 1.3, 7.4.3, plain CDR (XCDR1), as in ros/cdr.py. The last
 encapsulation header count padding bytes at the end (7.6.3.1.2).
 """
 
-from __future__ import annotations
-
 import struct
 from functools import cache
 from importlib import import_module
@@ -16,7 +14,7 @@ from typing import Any
 
 from rclpy.serialization import deserialize_message
 
-from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import MessageError
 
 HEADER = 4
 """Bytes of the encapsulation header."""
@@ -42,19 +40,19 @@ def read_message(data: bytes, kind: Any, topic: str = 'message') -> Any:
 
     :param data: with its encapsulation header.
     :param topic: for the error.
-    :raises ContractError: the bytes are no whole message of this type.
+    :raises MessageError: the bytes are no whole message of this type.
     """
     try:
         end = check(data, kind)
         # rclpy trusts the count of padding bytes: it gets none.
         return deserialize_message(data[:2] + b'\x00\x00' + data[HEADER:end], kind)
-    except ContractError as error:
-        raise ContractError(
+    except MessageError as error:
+        raise MessageError(
             f'{topic}: found {len(data)} bytes that are no {kind.__name__}: {error}. Its '
             'publisher does not mean this message type, or is broken'
         ) from None
     except Exception as error:  # the middleware's own, which share no base
-        raise ContractError(
+        raise MessageError(
             f'{topic}: found {len(data)} bytes that rclpy cannot read as {kind.__name__}: {error}'
         ) from None
 
@@ -64,13 +62,13 @@ def check(data: bytes, kind: Any) -> int:
     Walk through a message of a ROS type.
 
     :return: where its last value ends.
-    :raises ContractError: the bytes are no whole message of this type; says which part is wrong.
+    :raises MessageError: the bytes are no whole message of this type; says which part is wrong.
     """
     if len(data) > MAX_MESSAGE:
-        raise ContractError(f'expected at most {MAX_MESSAGE} bytes')
+        raise MessageError(f'expected at most {MAX_MESSAGE} bytes')
     count = _COUNTS.get(bytes(data[:2]))
     if count is None or len(data) < HEADER:
-        raise ContractError(
+        raise MessageError(
             f'the encapsulation header is {bytes(data[:HEADER]).hex(" ") or "missing"}, expected '
             '00 00 or 00 01 (plain CDR) and two bytes of options'
         )
@@ -114,18 +112,18 @@ class _Walk:
         self._align(size)
         self.at += count * size
         if self.at > self._end:
-            raise ContractError('it ends before its last number')
+            raise MessageError('it ends before its last number')
 
     def _booleans(self, count: int) -> None:
         begin = self.at
         self._numbers(count, 1)
         if any(byte > 1 for byte in self._data[begin : self.at]):
-            raise ContractError('a bool is neither 0 nor 1')
+            raise MessageError('a bool is neither 0 nor 1')
 
     def _read_count(self) -> int:
         self._align(4)
         if self.at + 4 > self._end:
-            raise ContractError('it ends before a length')
+            raise MessageError('it ends before a length')
         (count,) = self._count.unpack_from(self._data, self.at)
         self.at += 4
         return int(count)
@@ -135,15 +133,15 @@ class _Walk:
         if not length:  # some senders write an empty text without its end
             return
         if length > self._end - self.at or (bound and length > bound + 1):
-            raise ContractError(f'a text of {length} bytes does not fit')
+            raise MessageError(f'a text of {length} bytes does not fit')
         self.at += length
         if self._data[self.at - 1]:
-            raise ContractError('a text has no end (a zero byte)')
+            raise MessageError('a text has no end (a zero byte)')
 
     def _sequence(self, bound: int, smallest: int, shape: str, *rest: Any) -> None:
         count = self._read_count()
         if count * smallest > self._end - self.at or (bound and count > bound):
-            raise ContractError(f'a sequence of {count} values does not fit')
+            raise MessageError(f'a sequence of {count} values does not fit')
         self.value((shape, count, *rest))
 
 
@@ -155,10 +153,10 @@ def layout(kind: Any, depth: int = 0) -> tuple[Layout, ...]:
     :return: its parts in order: ('numbers', how many, bytes each), ('booleans', how many),
         ('texts', how many, largest length or 0), ('messages', how many, layout) and
         ('sequence', largest count or 0, bytes of the smallest element, shape, what its shape has).
-    :raises ContractError: it holds a type that ROS 2 hardly uses (wstring, long double).
+    :raises MessageError: it holds a type that ROS 2 hardly uses (wstring, long double).
     """
     if depth > MAX_DEPTH:
-        raise ContractError(f'{kind.__name__} is nested deeper than {MAX_DEPTH} messages')
+        raise MessageError(f'{kind.__name__} is nested deeper than {MAX_DEPTH} messages')
     # A message without fields has one byte on the wire.
     parts = [_part(slot, depth) for slot in kind.SLOT_TYPES] or [('numbers', 1, 1)]
     return tuple(parts)
@@ -192,4 +190,4 @@ def _element(slot: Any, depth: int) -> Layout:
     if shape == 'NamespacedType':
         module = import_module('.'.join(slot.namespaces))
         return ('messages', layout(getattr(module, slot.name), depth + 1))
-    raise ContractError(f'values of type {slot} are not read')
+    raise MessageError(f'values of type {slot} are not read')

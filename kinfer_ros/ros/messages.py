@@ -5,6 +5,7 @@ Sensors are read from CDR bytes, and commands are serialised once and only their
 """
 
 from array import array
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ContractError
 from kinfer_ros.ros.cdr import CommandBytes
+from kinfer_ros.ros.cdr import JointSample
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import read_imu_values
 from kinfer_ros.ros.cdr_check import read_message
@@ -30,31 +32,30 @@ def stamp_ns(header: Header) -> int:
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 
-def read_joint_state(message: JointState, frame: SensorFrame) -> None:
+def read_joint_sample(data: bytes, reader: JointStateReader) -> JointSample:
     """
-    Take a joint sample into the frame.
+    Read a joint state as it was on the wire.
 
-    :raises ContractError: joints are missing, or the lengths differ.
+    :raises MessageError: the bytes are none.
+    :raises ContractError: it has too many names.
     """
-    frame.update_joints(
-        message.name,
-        np.frombuffer(message.position) if message.position else np.empty(0),
-        np.frombuffer(message.velocity) if message.velocity else np.empty(0),
-        stamp_ns(message.header),
-    )
+    return reader.read(data) or joint_sample(read_message(data, JointState, 'joint_states'))
 
 
-def read_joint_bytes(data: bytes, reader: JointStateReader, frame: SensorFrame) -> None:
-    """
-    Take a joint sample into the frame, as it was on the wire.
+def joint_sample(message: JointState) -> JointSample:
+    """Look at a message as a sample."""
+    stamp = stamp_ns(message.header)
+    return JointSample(stamp, message.name, values(message.position), values(message.velocity))
 
-    :raises ContractError: joints are missing, the lengths differ, or the message is cut.
-    """
-    sample = reader.read(data)
-    if sample is None:
-        read_joint_state(read_message(data, JointState, 'joint_states'), frame)
-    else:
-        frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
+
+def read_joints(samples: Iterable[JointSample], frame: SensorFrame) -> None:
+    """Take joint samples into the frame, in order; the last one that cannot be is its problem."""
+    for sample in samples:
+        try:
+            frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
+            frame.joint_problem = ''
+        except ContractError as error:
+            frame.joint_problem = str(error)
 
 
 def read_imu(message: Imu, frame: SensorFrame) -> None:
@@ -69,14 +70,14 @@ def read_imu(message: Imu, frame: SensorFrame) -> None:
 
 
 def read_imu_bytes(data: bytes, frame: SensorFrame) -> None:
-    """The same, as it was on the wire; a message that is cut is a problem too."""
-    try:
-        found = read_imu_values(data)
-        if found is None:
-            read_imu(read_message(data, Imu, 'imu/data'), frame)
-            return
-    except ContractError as error:
-        frame.imu_problem = str(error)
+    """
+    The same, as it was on the wire.
+
+    :raises MessageError: the bytes are none.
+    """
+    found = read_imu_values(data)
+    if found is None:
+        read_imu(read_message(data, Imu, 'imu/data'), frame)
         return
     stamp, v = found
     frame.imu_problem = _imu_problem(v[4], v[0], v[1], v[2], v[3])

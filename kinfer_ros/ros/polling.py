@@ -21,7 +21,7 @@ from rclpy.qos import HistoryPolicy
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
-from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import MessageError
 from kinfer_ros.ros import rclpy_internals
 from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.rclpy_internals import PRESENT
@@ -156,22 +156,19 @@ def take_all(subscription: Subscription) -> Iterator[Any]:
             yield message
 
 
-def take_newest_bytes(subscription: Subscription) -> bytes | None:
-    """Return the bytes of the newest message waiting at a subscription, or None."""
+def take_waiting_bytes(subscription: Subscription) -> list[tuple[bytes, Any]]:
+    """Return what waits at a subscription, oldest first: the bytes and rclpy's info of each."""
     profile = subscription.qos_profile
     if profile.depth == 1 and profile.history == HistoryPolicy.KEEP_LAST and PRESENT[TAKE_MESSAGE]:
-        # The one message that waits is the newest: a second look would cost as much.
+        # A second look would cost as much.
         taken = rclpy_internals.take_one(subscription)
-        return taken[0] if taken else None
-    newest = None
-    for data, _ in take_bytes_with_info(subscription):
-        newest = data
-    return newest
+        return [taken] if taken else []
+    return list(take_bytes_with_info(subscription))
 
 
 def take_newest(subscription: Subscription) -> Any:
     """Return the newest message waiting at a subscription, or None."""
-    for data, _ in reversed(list(take_bytes_with_info(subscription))):
+    for data, _ in reversed(take_waiting_bytes(subscription)):
         message = _read(subscription, data)
         if message is not None:
             return message
@@ -182,7 +179,7 @@ def _read(subscription: Subscription, data: bytes) -> Any:
     """:return: the message, or None with a warning: the bytes are none of the type."""
     try:
         return read_message(data, subscription.msg_type, subscription.topic_name)
-    except ContractError as error:
+    except MessageError as error:
         group = subscription.callback_group
         if isinstance(group, PollOnlyGroup):
             group.warn(f'{error}: passed over')
@@ -197,6 +194,18 @@ def _take_kept(subscription: Subscription) -> Iterator[tuple[bytes, Any]]:
     subscription.callback_group.serve_if_due()
     while keeper.kept:
         yield keeper.kept.popleft()
+
+
+def publisher_id(info: Any) -> bytes | None:
+    """Return the id of the publisher of a message, or None where rclpy does not tell it."""
+    gid = info.get('publisher_gid')
+    return None if gid is None else bytes(gid['data'])
+
+
+def publisher_nodes(node: Node, topic: str) -> list[str]:
+    """Return the full names of the nodes that publish on a topic, sorted; takes a millisecond."""
+    found = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+    return sorted({f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in found})
 
 
 def ignore(message: Any) -> None:

@@ -15,4 +15,7 @@ LATCHED_HISTORY = QoSProfile(
 )
 """For a reader to whom what came between matters: a bridge that was disabled for an instant."""
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+RELIABLE_SENSORS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+SENSORS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""For joint states and IMU: a message that is not the robot's must not displace its own."""
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

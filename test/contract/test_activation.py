@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from helpers.fake_link import FakeClock
@@ -26,9 +27,10 @@ class FakeGraph:
     """A ROS graph with as many publishers as the test says."""
 
     publishers = 1
+    joint_publishers = 1
 
     def count_publishers(self, topic_name: str) -> int:
-        return self.publishers
+        return self.joint_publishers if topic_name == 'joint_states' else self.publishers
 
     def resolve_topic_name(self, topic: str) -> str:
         return f'/{topic}'
@@ -93,6 +95,30 @@ def test_activation_waits_for(made, change, expected):
     """A robot that is not listening, or that another node moves, must not be activated."""
     change(made)
     assert expected in made.readiness.activation_problem(made.setup)
+
+
+def test_a_joint_that_no_driver_sends_is_refused_once_the_others_have_had_time(made, monkeypatch):
+    """Drivers of single limbs come one after the other; a misspelt joint never does."""
+    made.link.alive = False
+    frame, names = made.setup.controller.inputs.frame, made.robot.joint_names
+    part = np.zeros(len(names) - 1)
+    frame.update_joints(names[1:], part, part, START_NS)
+    assert made.readiness.sensors_problem(made.setup)
+    monkeypatch.setattr('kinfer_ros.contract.activation.PARTS_TIMEOUT', 0.0)
+    with pytest.raises(ContractError, match=rf"lacks \['{names[0]}'\]: found joints"):
+        made.readiness.sensors_problem(made.setup)
+
+
+def test_two_publishers_of_the_same_joints_are_refused(made, monkeypatch):
+    """The policy would see the joints of two robots in turns."""
+    made.graph.joint_publishers = 2
+    assert 'listening to what they send' in made.readiness.activation_problem(made.setup)
+    monkeypatch.setattr('kinfer_ros.contract.activation.LISTEN_TIME', 0.0)
+    assert made.readiness.activation_problem(made.setup) == ''
+    made.setup.controller.inputs.frame.joint_conflict = 'two publishers of the same joints'
+    assert 'two publishers' in made.readiness.activation_problem(made.setup)
+    made.graph.joint_publishers = 1
+    assert made.readiness.activation_problem(made.setup) == ''
 
 
 def test_a_dry_run_needs_no_bridge(made):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 
 from helpers.robots import small_robot
 from kinfer_ros.control.sensors import GRAVITY
+from kinfer_ros.control.sensors import MAX_JOINTS
+from kinfer_ros.control.sensors import MAX_LISTS
+from kinfer_ros.control.sensors import MAX_SPREAD_NS
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.sensors import joint_index
 from kinfer_ros.errors import ContractError
@@ -30,11 +34,124 @@ def test_joints_are_matched_by_name_and_again_when_the_names_change(tmp_path: Pa
     np.testing.assert_array_equal(frame.position, [5.0, 6.0])
 
 
-def test_a_missing_joint_is_named_with_both_lists(tmp_path: Path) -> None:
-    """The message has to be enough to mend the driver or the YAML."""
+MS = 1_000_000
+
+
+def sample(frame: SensorFrame, names: str, value: float, stamp_ms: int) -> None:
+    """One joint sample; every number is `value`."""
+    frame.update_joints(
+        list(names), np.full(len(names), value), np.full(len(names), -value), stamp_ms * MS
+    )
+
+
+def test_joints_of_several_drivers_are_put_together(tmp_path: Path) -> None:
+    """One driver a limb, each with its own stamps: the sample is as old as its oldest part."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b', 'c')))
+    sample(frame, 'a', 1.0, 100)
+    assert frame.joint_stamp_ns == 0
+    assert frame.missing_joints() == ['b', 'c']
+    sample(frame, 'bc', 2.0, 110)
+    assert frame.joint_stamp_ns == 100 * MS
+    np.testing.assert_array_equal(frame.joint_values, [1.0, 2.0, 2.0, -1.0, -2.0, -2.0])
+    sample(frame, 'a', 3.0, 120)
+    assert frame.joint_stamp_ns == 110 * MS
+    assert frame.position.tolist() == [3.0, 2.0, 2.0]
+    assert frame.missing_joints() == []
+
+
+def test_parts_too_far_apart_are_not_put_together(tmp_path: Path) -> None:
+    """An arm of now with a leg of long ago is no robot; the last whole sample becomes stale."""
     frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
-    with pytest.raises(ContractError, match=r"lacks \['b'\].*\['a', 'c'\].*\['a', 'b'\]"):
-        frame.update_joints(['a', 'c'], np.zeros(2), np.zeros(2), 1)
+    sample(frame, 'a', 1.0, 100)
+    sample(frame, 'b', 1.0, 100)
+    sample(frame, 'a', 2.0, 150)
+    assert frame.position.tolist() == [2.0, 1.0]
+    sample(frame, 'a', 3.0, 151)
+    assert frame.position.tolist() == [2.0, 1.0]
+    assert frame.joint_stamp_ns == 100 * MS
+    assert frame.missing_joints() == ['b']
+    sample(frame, 'b', 4.0, 152)
+    assert frame.position.tolist() == [3.0, 4.0]
+    assert frame.joint_stamp_ns == 151 * MS
+
+
+def test_a_part_of_a_driver_that_sent_all_joints_before(tmp_path: Path) -> None:
+    """The rest is what it was in the last whole sample, and grows old."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
+    sample(frame, 'ab', 1.0, 100)
+    sample(frame, 'b', 2.0, 120)
+    assert frame.position.tolist() == [1.0, 2.0]
+    sample(frame, 'b', 3.0, 200)
+    assert frame.joint_stamp_ns == 100 * MS
+    assert frame.missing_joints() == ['a']
+
+
+def test_joints_of_another_robot_are_passed_over(tmp_path: Path) -> None:
+    """A gripper's driver publishes on the same topic."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
+    sample(frame, 'ab', 1.0, 100)
+    frame.update_joints(['finger', 'finger'], np.zeros(0), np.full(3, np.nan), 500 * MS)
+    assert (frame.strange_messages, frame.strange_joints) == (1, ['finger', 'finger'])
+    assert frame.joint_stamp_ns == 100 * MS
+    assert (frame.joint_changes, frame.joint_disorder) == (0, 0)
+
+
+def test_an_older_sample_of_one_part_is_passed_over(tmp_path: Path) -> None:
+    """Each driver has an order of its own."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
+    sample(frame, 'a', 1.0, 100)
+    sample(frame, 'b', 1.0, 90)
+    assert frame.joint_disorder == 0
+    sample(frame, 'a', 9.0, 95)
+    assert frame.joint_disorder == 1
+    assert frame.position.tolist() == [1.0, 1.0]
+
+
+def test_parts_after_the_clock_went_back(tmp_path: Path) -> None:
+    """Parts of before must not be put together with parts of after."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
+    sample(frame, 'a', 1.0, 1000)
+    sample(frame, 'b', 1.0, 1000)
+    frame.take_any_order()
+    sample(frame, 'a', 2.0, 100)
+    assert frame.position.tolist() == [1.0, 1.0]
+    sample(frame, 'b', 3.0, 110)
+    assert frame.position.tolist() == [2.0, 3.0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(['a', 'b', 'c', 'ab', 'bca', 'x']), st.integers(0, 300)),
+        max_size=40,
+    )
+)
+def test_whatever_comes_a_sample_is_never_younger_than_its_oldest_joint(
+    messages: list[tuple[str, int]],
+) -> None:
+    """Each number is the stamp it came with, so that its age can be seen."""
+    with tempfile.TemporaryDirectory() as folder:
+        frame = SensorFrame(small_robot(Path(folder), ('a', 'b', 'c')))
+    for names, stamp in messages:
+        sample(frame, names, float(stamp + 1), stamp + 1)
+        if frame.joint_stamp_ns:
+            assert frame.position.min() * MS == frame.joint_stamp_ns
+            assert np.ptp(frame.position) * MS <= MAX_SPREAD_NS
+
+
+def test_a_list_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """To match it takes time."""
+    frame = SensorFrame(small_robot(tmp_path))
+    with pytest.raises(ContractError, match='expected at most'):
+        frame.update_joints(['x'] * (MAX_JOINTS + 1), np.zeros(0), np.zeros(0), 1)
+
+
+def test_no_more_lists_are_kept_than_have_a_place(tmp_path: Path) -> None:
+    """A publisher that invents names must not fill the memory."""
+    frame = SensorFrame(small_robot(tmp_path, ('a',)))
+    for i in range(3 * MAX_LISTS):
+        frame.update_joints(['a', f'x{i}'], np.full(2, float(i)), np.zeros(2), i + 1)
+    assert len(frame.joint_lists) == MAX_LISTS
+    assert frame.position[0] == 3 * MAX_LISTS - 1
 
 
 def test_a_joint_named_twice_is_refused() -> None:
@@ -106,7 +223,7 @@ def test_an_old_sample_that_does_not_fit_is_passed_over_as_well(tmp_path: Path) 
     """What is not looked at cannot be a problem."""
     frame = SensorFrame(small_robot(tmp_path, ('a',)))
     frame.update_joints(['a'], np.zeros(1), np.zeros(1), 5)
-    frame.update_joints(['other'], np.zeros(0), np.zeros(0), 4)
+    frame.update_joints(['a'], np.zeros(0), np.zeros(0), 4)
     assert frame.joint_disorder == 1
     assert frame.joint_changes == 0
 
@@ -128,7 +245,7 @@ def test_a_refused_sample_leaves_the_frame_as_it_was(tmp_path: Path) -> None:
     frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
     frame.update_joints(['a', 'b'], np.array([1.0, 2.0]), np.zeros(2), 1)
     with pytest.raises(ContractError):
-        frame.update_joints(['a'], np.zeros(1), np.zeros(1), 2)
+        frame.update_joints(['a'], np.zeros(2), np.zeros(1), 2)
     with pytest.raises(ContractError):
         frame.update_joints(['b', 'a'], np.zeros(2), np.zeros(1), 2)
     assert frame.joint_stamp_ns == 1

@@ -29,7 +29,8 @@ from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 
-from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import read_imu_values
 from kinfer_ros.ros.cdr_check import read_message
@@ -113,7 +114,7 @@ def read_fast(data: bytes, kind: Any) -> None:
             JointStateReader().read(data)
         elif kind is Imu:
             read_imu_values(data)
-    except ContractError:
+    except KinferRosError:
         pass
 
 
@@ -128,7 +129,7 @@ def run(seed: int, samples: int) -> None:
             data = damage(rng, good if rng.random() < 0.8 else swapped(good))
             try:
                 found = read_message(data, kind)
-            except ContractError:
+            except MessageError:
                 read_fast(data, kind)
                 continue
             accepted += 1

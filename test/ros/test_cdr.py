@@ -20,13 +20,14 @@ from sensor_msgs.msg import JointState
 
 from helpers.robots import small_robot
 from kinfer_ros.control.sensors import SensorFrame
-from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr import CommandBytes
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import diagnostic_bytes
 from kinfer_ros.ros.cdr import read_imu_values
 from kinfer_ros.ros.messages import read_imu_bytes
-from kinfer_ros.ros.messages import read_joint_bytes
+from kinfer_ros.ros.messages import read_joint_sample
 
 TEXTS = st.text(st.characters(exclude_characters='\x00', exclude_categories=['Cs']), max_size=9)
 DOUBLES = st.lists(st.floats(), max_size=9)
@@ -81,7 +82,7 @@ def test_damaged_joint_states_are_refused_in_words(
     cut = bytes(sent[: data.draw(st.integers(0, len(sent)))])
     try:
         JointStateReader().read(cut)
-    except ContractError as error:
+    except KinferRosError as error:
         assert 'joint_states' in str(error)
 
 
@@ -105,7 +106,7 @@ def test_an_imu_is_read_as_rclpy_reads_it(values: list[float], frame: str, stamp
 def test_an_imu_that_is_cut_is_refused() -> None:
     """Half a message would else be an orientation of whatever lies behind it."""
     data = bytes(serialize_message(Imu()))
-    with pytest.raises(ContractError, match='ends before its last value'):
+    with pytest.raises(MessageError, match='ends before its last value'):
         read_imu_values(data[:-20])
 
 
@@ -166,7 +167,7 @@ def test_what_rclpy_cannot_read_either_is_a_problem_in_words(tmp_path: Path) -> 
     """In a tick its own exception would pass for a bug of ours, and end the session."""
     frame = SensorFrame(small_robot(tmp_path))
     broken = b'\x00\x00\x00\x00' + bytes(3)
-    with pytest.raises(ContractError, match='no JointState'):
-        read_joint_bytes(broken, JointStateReader(), frame)
-    read_imu_bytes(broken, frame)
-    assert 'no Imu' in frame.imu_problem
+    with pytest.raises(MessageError, match='no JointState'):
+        read_joint_sample(broken, JointStateReader())
+    with pytest.raises(MessageError, match='no Imu'):
+        read_imu_bytes(broken, frame)

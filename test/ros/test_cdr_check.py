@@ -19,7 +19,7 @@ from std_msgs.msg import Bool
 from std_msgs.msg import Empty
 from std_msgs.msg import String
 
-from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr_check import HEADER
 from kinfer_ros.ros.cdr_check import MAX_MESSAGE
 from kinfer_ros.ros.cdr_check import check
@@ -35,13 +35,13 @@ def test_a_whole_message_is_read_and_no_part_of_it(message: Any) -> None:
     data = serialize_message(message)
     assert read_message(data, type(message)) == message
     for length in range(check(data, type(message))):
-        with pytest.raises(ContractError):
+        with pytest.raises(MessageError):
             read_message(data[:length], type(message))
 
 
 def test_the_four_bytes_that_end_rclpy_are_refused() -> None:
     """The header of Kilted's crash: big-endian, three bytes of padding, and nothing."""
-    with pytest.raises(ContractError, match='joint_states: found 4 bytes that are no JointState'):
+    with pytest.raises(MessageError, match='joint_states: found 4 bytes that are no JointState'):
         read_message(b'\x00\x00\x00\x03', JointState, 'joint_states')
 
 
@@ -80,7 +80,7 @@ def test_big_endian_messages_are_read() -> None:
 )
 def test_what_is_wrong_is_said(data: bytes, kind: Any, text: str) -> None:
     """A person has to find the sender."""
-    with pytest.raises(ContractError, match=text):
+    with pytest.raises(MessageError, match=text):
         read_message(data, kind, 'topic')
 
 
@@ -104,7 +104,7 @@ def test_bytes_behind_the_message_are_passed_over() -> None:
 
 def test_a_battery_message_of_nothing_is_none() -> None:
     """Taken for an empty battery it would stop the robot."""
-    with pytest.raises(ContractError):
+    with pytest.raises(MessageError):
         read_message(b'\x00\x01\x00\x00', BatteryState, 'battery_state')
 
 

@@ -34,7 +34,7 @@ from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_bytes_with_info
 from kinfer_ros.ros.polling import take_newest
-from kinfer_ros.ros.polling import take_newest_bytes
+from kinfer_ros.ros.polling import take_waiting_bytes
 
 TIMEOUT_S = 10.0
 PERIOD_S = 0.005
@@ -134,7 +134,7 @@ def test_without_take_message_messages_still_come(node: Node, without) -> None:
     wait_for(lambda: len(taken) == 2 or taken.extend(m.data for m in take_all(subscription)))
     assert taken == ['a', 'b']
     publisher.publish(String(data='c'))
-    data = wait_for(lambda: take_newest_bytes(subscription))
+    ((data, _),) = wait_for(lambda: take_waiting_bytes(subscription))
     assert deserialize_message(data, String).data == 'c'
     publisher.publish(String(data='d'))
     ((data, info),) = wait_for(lambda: list(take_bytes_with_info(subscription)))

@@ -37,7 +37,11 @@ class GuardSet:
         self._live = live
         self._clock = ClockGuard(live)
         self._joint_samples = SampleGuard(
-            'joint_states', frame.joint_values, frame.joint_value_names, live
+            'joint_states',
+            frame.joint_values,
+            frame.joint_value_names,
+            live,
+            missing=frame.missing_joints,
         )
         self._imu_samples = SampleGuard('imu/data', frame.imu_values, frame.imu_value_names, live)
         self._odom_samples = SampleGuard(

@@ -1,6 +1,7 @@
 """Guards on sensor samples (stale, future, order, frozen, finite) and on the clocks."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,17 +55,20 @@ class SampleGuard:
         live: LiveSettings,
         *,
         may_be_constant: bool = False,
+        missing: Callable[[], list[str]] = list,
     ) -> None:
         """
         :param values: live view of the source's numbers; `names` has the name of each.
         :param may_be_constant: unchanged numbers are no fault: an estimator holds the velocity of
             a standing robot at zero.
+        :param missing: returns what the newest messages lack.
         """
         self.source = source
         self._values = values
         self._names = names
         self._live = live
         self._may_be_constant = may_be_constant
+        self._missing = missing
         self._last_sum = math.nan
         self.restart()
 
@@ -107,7 +111,9 @@ class SampleGuard:
 
     def _check_age(self, context: TickContext) -> Verdict:
         if not self._stamp_ns:
-            return fault('stale', f'no message yet on {self.source}')
+            lacks = self._missing()
+            what = f'no message with {", ".join(lacks)} yet' if lacks else 'no message yet'
+            return fault('stale', f'{what} on {self.source}')
         live = self._live
         limit = live.stale_timeout * 1e9
         silent = context.now_ns - self._came_ns
@@ -121,9 +127,11 @@ class SampleGuard:
                 if silent > limit / 2
                 else '; samples arrive, so they are held up, or the clocks of the hosts differ'
             )
+            lacks = self._missing()
+            sample = f'sample of {", ".join(lacks)}' if lacks else 'sample'
             return fault(
                 'stale',
-                f'{self.source} is stale: the newest sample is {age / 1e6:.0f} ms old, '
+                f'{self.source} is stale: the newest {sample} is {age / 1e6:.0f} ms old, '
                 f'at most {limit / 1e6:.0f} ms are accepted{hint}',
             )
         if age < -live.clock_tolerance * 1e9:

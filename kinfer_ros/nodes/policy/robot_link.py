@@ -46,24 +46,26 @@ from kinfer_ros.control.sensors import MAX_JOINTS
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.errors import ContractError
-from kinfer_ros.ros.cdr import JointStateReader
+from kinfer_ros.errors import MessageError
+from kinfer_ros.nodes.policy.joint_states import JointStates
 from kinfer_ros.ros.live_check import Sources
 from kinfer_ros.ros.messages import CommandMessages
 from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_imu_bytes
-from kinfer_ros.ros.messages import read_joint_bytes
+from kinfer_ros.ros.messages import read_joints
 from kinfer_ros.ros.messages import read_odometry
 from kinfer_ros.ros.messages import stamp_ns as header_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_newest
-from kinfer_ros.ros.polling import take_newest_bytes
+from kinfer_ros.ros.polling import take_waiting_bytes
 from kinfer_ros.ros.qos import BEST_EFFORT
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import LATCHED_HISTORY
 from kinfer_ros.ros.qos import RELIABLE
+from kinfer_ros.ros.qos import RELIABLE_SENSORS
+from kinfer_ros.ros.qos import SENSORS
 from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
@@ -94,9 +96,9 @@ class RobotLink:
         self._group = PollOnlyGroup(node)
         self._auto_type = cmd_vel_type == 'auto'
         self._cmd_vel_publishers, self._until_query = -1, 0
-        sensors = RELIABLE if lockstep else BEST_EFFORT
+        sensors = RELIABLE_SENSORS if lockstep else SENSORS
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
-        self._joint_reader = JointStateReader()
+        self._joint_states = JointStates(node, self._joints)
         self._imu = self._subscribe(Imu, 'imu/data', sensors)
         self._odom = self._subscribe(Odometry, 'odom', sensors)
         self._newest_odom: Odometry | None = None
@@ -143,26 +145,24 @@ class RobotLink:
 
     def read_sensors(self, frame: SensorFrame) -> bool:
         """
-        Read the newest samples; a joint sample that does not fit becomes a `joint_problem`.
+        Read the newest samples; what is no message at all is passed over with a warning.
 
         :return: whether a joint sample came.
         """
-        joints = take_newest_bytes(self._joints)
-        if joints is not None:
+        samples = self._joint_states.take(frame)
+        read_joints(samples, frame)
+        for data, _ in reversed(take_waiting_bytes(self._imu)):
             try:
-                read_joint_bytes(joints, self._joint_reader, frame)
-                frame.joint_problem = ''
-            except ContractError as error:
-                frame.joint_problem = str(error)
-        imu = take_newest_bytes(self._imu)
-        if imu is not None:
-            read_imu_bytes(imu, frame)
+                read_imu_bytes(data, frame)
+                break
+            except MessageError as error:
+                self._warn(f'{error}: passed over')
         if frame.needs_odometry:
             odom = take_newest(self._odom)
             if odom is not None:
                 read_odometry(odom, frame)
                 self._newest_odom = odom
-        return joints is not None
+        return bool(samples)
 
     @property
     def sources(self) -> Sources:

@@ -1,0 +1,98 @@
+"""joint_states as they are in a graph: several drivers, other robots' joints, broken messages."""
+
+import time
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+from kinfer_ros.contract.second_publisher import WINDOW_NS
+from kinfer_ros.contract.second_publisher import JointSenders
+from kinfer_ros.contract.second_publisher import describe_conflict
+from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import MessageError
+from kinfer_ros.ros.cdr import JointSample
+from kinfer_ros.ros.cdr import JointStateReader
+from kinfer_ros.ros.messages import read_joint_sample
+from kinfer_ros.ros.polling import publisher_id
+from kinfer_ros.ros.polling import publisher_nodes
+from kinfer_ros.ros.polling import take_waiting_bytes
+
+
+class JointStates:
+    """Takes the joint samples of a tick, and finds out who publishes them."""
+
+    def __init__(self, node: Node, subscription: Subscription) -> None:
+        self._node = node
+        self._subscription = subscription
+        self._reader = JointStateReader()
+        self._publisher: bytes | None = None
+        self._number = 0
+        self._senders: JointSenders | None = None
+        self._senders_until_ns = 0
+        self._strange: list[str] = []
+
+    def take(self, frame: SensorFrame) -> list[JointSample]:
+        """
+        Take the samples that wait, oldest first, from the newest that has all joints on.
+
+        One that has too many names, or names a joint twice, becomes the frame's problem.
+        """
+        samples: list[JointSample] = []
+        waiting = take_waiting_bytes(self._subscription)
+        if waiting:
+            self._find_second_publisher(waiting, frame)
+        for data, _ in reversed(waiting):
+            try:
+                sample = read_joint_sample(data, self._reader)
+                samples.append(sample)
+                if frame.is_whole(sample.names):
+                    break
+            except MessageError as error:
+                self._node.get_logger().warning(f'{error}: passed over', throttle_duration_sec=1.0)
+            except ContractError as error:
+                frame.joint_problem = str(error)
+        if frame.strange_joints != self._strange:
+            self._warn_of_strange(frame.strange_joints)
+        return samples[::-1]
+
+    def _find_second_publisher(self, waiting: list[tuple[bytes, Any]], frame: SensorFrame) -> None:
+        """Count who sends which joints, from the first message of another publisher on."""
+        other = False
+        for _, info in waiting:
+            publisher, number = publisher_id(info), info.get('publication_sequence_number') or 0
+            other |= publisher != self._publisher or (publisher is None and number <= self._number)
+            self._publisher, self._number = publisher, number
+        now = time.monotonic_ns()
+        if other:
+            self._senders = self._senders or JointSenders(frame.joint_names)
+            self._senders_until_ns = now + 2 * WINDOW_NS
+        elif self._senders is None:
+            return
+        elif now > self._senders_until_ns:
+            self._senders, frame.joint_conflict = None, ''
+            return
+        for data, info in waiting:
+            try:
+                names = read_joint_sample(data, self._reader).names
+            except (MessageError, ContractError):
+                continue
+            number = info.get('publication_sequence_number')
+            self._senders.on_message(publisher_id(info), names, number, now)
+        joints = self._senders.conflict(now)
+        if joints and not frame.joint_conflict:
+            topic = self._subscription.topic_name
+            nodes = publisher_nodes(self._node, topic)
+            frame.joint_conflict = describe_conflict(topic, joints, nodes)
+            self._node.get_logger().warning(frame.joint_conflict)
+
+    def _warn_of_strange(self, joints: list[str]) -> None:
+        topic = self._subscription.topic_name
+        robot = publisher_nodes(self._node, 'bridge_state')
+        others = [name for name in publisher_nodes(self._node, topic) if name not in robot]
+        self._strange = joints
+        self._node.get_logger().warning(
+            f"{topic}: messages with none of the robot's joints ({', '.join(joints[:5])}) are "
+            f'passed over; published by {", ".join(others) or "a node of unknown name"}'
+        )
