@@ -4,9 +4,19 @@ Every problem with a file, a parameter, a message or a machine is raised as a Ki
 commands print its text and exit with code 2. Any other exception is a bug and shows its traceback.
 """
 
+from kinfer_ros.text import printable
+from kinfer_ros.text import shortened
+
 
 class KinferRosError(Exception):
-    """Base class; the text says what was found, what was expected, and where."""
+    """
+    Base class; the text says what was found, what was expected, and where.
+
+    Text of files that stands in it cannot control a terminal, and does not make it endless.
+    """
+
+    def __init__(self, text: object = '') -> None:
+        super().__init__(printable(shortened(str(text))))
 
 
 class ModelError(KinferRosError):

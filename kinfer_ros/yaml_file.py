@@ -16,9 +16,13 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.text import is_name
+from kinfer_ros.untrusted import MAX_YAML_BYTES
+from kinfer_ros.untrusted import compose_yaml
+from kinfer_ros.untrusted import read_bytes
 
-MAX_BYTES = 1 << 20
-"""Far above any hand-written file."""
+MAX_TEXT = 4096
+"""Characters of a text, such as a path."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -71,7 +75,7 @@ class YamlFile:
     def _compose(self) -> yaml.MappingNode:
         text = self._text()
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = compose_yaml(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f', line {mark.line + 1}, column {mark.column + 1}' if mark else ''
@@ -84,13 +88,7 @@ class YamlFile:
         return node
 
     def _text(self) -> str:
-        try:
-            with self.path.open('rb') as stream:
-                data = stream.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise self._fail(f'cannot be read: {error.strerror}') from None
-        if len(data) > MAX_BYTES:
-            raise self._fail(f'is larger than {MAX_BYTES} bytes')
+        data = read_bytes(self.path, MAX_YAML_BYTES, self._fail)
         try:
             return data.decode('utf-8')
         except UnicodeDecodeError as error:
@@ -136,12 +134,12 @@ class Section:
         self._file.problem(line, f'{place}: {text}' if place else text)
 
     def string(self, key: str, default: str | None = None) -> str:
-        """Return a non-empty text."""
+        """Return a text of one printable line, not empty."""
 
         def check(value: Any) -> bool:
-            return isinstance(value, str) and bool(value.strip())
+            return is_name(value, MAX_TEXT) and bool(value.strip())
 
-        return str(self._value(key, 'a text', check, default, ''))
+        return str(self._value(key, 'a text of printable characters', check, default, ''))
 
     def boolean(self, key: str, default: bool | None = None) -> bool:
         """Return true or false."""
@@ -288,6 +286,9 @@ class Section:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 self._file.problem(line, f'found {describe(key_node)} as a key, expected a name')
+            elif not is_name(key_node.value):
+                found = ascii(key_node.value[:40])
+                self._file.problem(line, f'found {found} as a key, expected printable characters')
             elif key_node.value in first:
                 place = self._place(key_node.value)
                 self._file.problem(line, f'{place}: duplicate key')

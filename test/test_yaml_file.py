@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.yaml_file import MAX_BYTES
+from kinfer_ros.untrusted import MAX_YAML_BYTES
 from kinfer_ros.yaml_file import YamlFile
 
 
@@ -131,6 +131,6 @@ def test_unreadable_files(tmp_path):
     (tmp_path / 'binary').write_bytes(b'a: \xff\xfe')
     with pytest.raises(ConfigError, match='not UTF-8'):
         YamlFile(tmp_path / 'binary', 'test file')
-    (tmp_path / 'huge').write_bytes(b'#' * (MAX_BYTES + 1))
+    (tmp_path / 'huge').write_bytes(b'#' * (MAX_YAML_BYTES + 1))
     with pytest.raises(ConfigError, match='larger than'):
         YamlFile(tmp_path / 'huge', 'test file')

@@ -4,12 +4,14 @@ The open file is always `steps.ndjson`. At its maximum size it is renamed to `st
 may be compressed to `steps.0001.ndjson.zst`, and a new file begins.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import RunError
+from kinfer_ros.untrusted import MAX_RATIO
 
 STEPS = 'steps.ndjson'
 ZST = '.zst'
@@ -93,7 +95,11 @@ def _lines_of(path: Path, offset: int) -> Iterator[bytes]:
     with file:
         try:
             file.seek(offset)
-            while line := file.readline(MAX_LINE):
+            left = MAX_RATIO * path.stat().st_size if packed else math.inf
+            while (line := file.readline(MAX_LINE)) and left > 0:
+                left -= len(line)
                 yield line
+            if line:
+                yield b'\n'  # decompressed far larger than a log can be
         except damage:
             yield b'\n'

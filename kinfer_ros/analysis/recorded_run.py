@@ -15,6 +15,7 @@ from kinfer_ros.analysis.log_parts import ZST
 from kinfer_ros.analysis.log_parts import read_lines
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
+from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.run.writer import read_steps
 
 MAX_RUN_JSON = 64 * 2**20
@@ -144,7 +145,10 @@ class RecordedRun:
 
 
 def _check_types(file: Path, facts: Mapping[str, Any]) -> None:
-    """:raises RunError: an entry has the wrong type."""
+    """:raises RunError: an entry has the wrong type, or a rate that none can have."""
+    rate = facts.get('control_rate_hz')
+    if isinstance(rate, int | float) and not 0.0 < rate <= MAX_RATE_HZ:
+        raise RunError(f'{file}: control_rate_hz: found {rate}, expected 0 to {MAX_RATE_HZ:g} Hz')
     for key, kind in FACT_TYPES.items():
         value = facts.get(key)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):

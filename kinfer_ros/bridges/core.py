@@ -48,12 +48,17 @@ class BridgeCore(ABC):
         self._guard = SessionGuard(timeout_ns)
         self.state = DISABLED
         self.state_text = DISABLED
-        self.counts = dict.fromkeys(self.COUNTERS, 0)
+        self.counts = dict.fromkeys((*self.COUNTERS, 'stalls'), 0)
 
     @property
     def holder(self) -> str:
         """The session that is obeyed, or empty."""
         return self._guard.holder
+
+    @property
+    def mode(self) -> str:
+        """The mode of the last command that was obeyed, or empty."""
+        return self._guard.mode
 
     def set_command_timeout(self, timeout_ns: int) -> None:
         """Change how long a session may be silent."""

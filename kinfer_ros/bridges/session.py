@@ -25,6 +25,8 @@ class SessionGuard:
         self.timeout = CommandTimeout(timeout_ns)
         self.holder = ''
         """The session that is obeyed; empty if any session may begin."""
+        self.mode = ''
+        """Mode of its last command."""
         self._moving = False
         self._blocked: deque[str] = deque(maxlen=MAX_BLOCKED)
 
@@ -59,6 +61,7 @@ class SessionGuard:
     def note_command(self, command: Command, now_ns: int) -> None:
         """Note a command that was obeyed: its session now holds the robot, or has ended."""
         self.holder = '' if command.mode == INACTIVE else command.session
+        self.mode = command.mode
         self._moving = command.position is not None
         self.timeout.restart(now_ns)
 

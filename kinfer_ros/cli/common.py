@@ -1,18 +1,22 @@
 """Shared by all commands: user errors as one line and exit code 2, progress, optional modules."""
 
 import argparse
+import contextlib
 import functools
 import importlib.util
+import io
 import os
 import sys
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 from typing import TypeVar
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.text import printable
 
 USER_ERROR = 2
 PROGRESS_PERIOD = 0.5
@@ -48,18 +52,47 @@ def run_command(function: Callable[[Arguments], int], argv: Arguments) -> int:
 
 
 def command(
-    make_parser: Callable[[], argparse.ArgumentParser],
+    make_parser: Callable[[], argparse.ArgumentParser], *, draws: bool = False
 ) -> Callable[[Callable[[argparse.Namespace], int]], Callable[..., int]]:
-    """Make the main function of a command: it parses, and user errors become an exit code."""
+    """
+    Make the main function of a command: it parses, and user errors become an exit code.
+
+    :param draws: it writes control sequences to standard output, and text of files escaped.
+    """
 
     def decorate(function: Callable[[argparse.Namespace], int]) -> Callable[..., int]:
         @functools.wraps(function)
         def main(argv: Sequence[str] | None = None) -> int:
-            return run_command(lambda words: function(make_parser().parse_args(words)), argv)
+            output = sys.stdout if draws else PrintableOutput(sys.stdout)
+            with contextlib.redirect_stdout(output):
+                return run_command(lambda words: function(make_parser().parse_args(words)), argv)
 
         return main
 
     return decorate
+
+
+class PrintableOutput(io.TextIOBase):
+    """Standard output on which text of files cannot control the terminal."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        """Write, with control characters escaped."""
+        return self._output.write(printable(text))
+
+    def flush(self) -> None:
+        """Flush."""
+        self._output.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._output.isatty()
+
+    def fileno(self) -> int:
+        """Return the file descriptor."""
+        return self._output.fileno()
 
 
 class Progress:

@@ -108,13 +108,17 @@ class Readiness:
         stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
         if frame.needs_odometry:
             stamps['odom'] = frame.odom_stamp_ns
-        silent = [
+        silent = [topic for topic, stamp in stamps.items() if not stamp]
+        if unstamped := frame.unstamped.intersection(silent):
+            return frame.silence(min(unstamped))
+        listed = ', '.join(
             f'{self._graph.resolve_topic_name(topic)} '
             f'({self._graph.count_publishers(topic)} publishers)'
-            for topic, stamp in stamps.items()
-            if not stamp
-        ]
-        return f'no message yet on {", ".join(silent)}: is the bridge running?' if silent else ''
+            for topic in silent
+        )
+        hints = [hint for topic in silent if (hint := self._link.qos_problem(topic))]
+        hint = '; '.join(hints) or 'is the bridge running?'
+        return f'no message yet on {listed}: {hint}' if silent else ''
 
     def _missing_joints(self, frame: SensorFrame) -> str:
         """Return which joints are in no message though others have been coming, or ''."""
@@ -201,6 +205,8 @@ class Readiness:
             topic = self._graph.resolve_topic_name('joint_commands')
             return f'{topic} has {others} other publishers: a robot takes commands from one node'
         if not self._link.bridge_state.startswith('enabled'):
+            if not self._link.bridge_state and (hint := self._link.qos_problem('bridge_state')):
+                return hint
             state = self._link.bridge_state or 'silent'
             return f'the bridge is {state}, expected enabled (call its ~/enable service)'
         return self._link.gains.mismatch()

@@ -28,6 +28,7 @@ from kinfer_ros.control.tick import format_mode
 
 COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
 
+RESET = 'reset'
 SESSION_ENDED = 'the session has ended'
 
 
@@ -49,6 +50,7 @@ class Controller:
     :ivar gain_ramp: scale of the action and factors of the gains in this tick.
     :ivar counts: occurrences of each of COUNTED since construction.
     :ivar run_ns: duration of the newest run.
+    :ivar first_cause: what explains a fault of the next tick better than its guard does, or ''.
     """
 
     def __init__(self, parts: Parts, settings: SessionSettings) -> None:
@@ -66,6 +68,7 @@ class Controller:
         self.events: Sequence[str] = ()
         self.counts = dict.fromkeys(COUNTED, 0)
         self.run_ns = 0
+        self.first_cause = ''
         live = parts.live
         self.gain_ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
         parts.limiter.retune(live.kp_factor, live.kd_factor)
@@ -140,7 +143,7 @@ class Controller:
         cause = self._requests.fault or self._parts.guards.cause(self._context)
         if cause:
             return f'the cause is still there: {cause}'
-        self._enter(Mode.DAMP, self._since_ns, 'reset')
+        self._enter(Mode.DAMP, self._since_ns, RESET)
         return ''
 
     # The tick ----------------------------------------------------------------------------
@@ -276,8 +279,9 @@ class Controller:
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
-        conflict = self.inputs.frame.joint_conflict
-        self._enter(Mode.FAULT, now_ns, f'{conflict}; then: {reason}' if conflict else reason)
+        stopped = self.mode is Mode.DAMP and self.reason != RESET
+        cause = self.first_cause or (self.reason if stopped else '')
+        self._enter(Mode.FAULT, now_ns, f'{cause}; then: {reason}' if cause else reason)
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
         # Position modes fade the stiffness out; a damped robot has none left.

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.protocols import Operator
@@ -15,6 +16,7 @@ from kinfer_ros.control.protocols import Record
 from kinfer_ros.control.protocols import Timer
 from kinfer_ros.control.time_base import RealTime
 from kinfer_ros.control.time_base import TickTime
+from kinfer_ros.stalls import ADVICE
 
 SLOW_HZ = 5.0
 """How often odometry, temperatures and battery are read."""
@@ -56,8 +58,12 @@ class ControlLoop:
         # Enabling the bridge again must not restart the policy.
         if problem := link.read_bridge() or t.problem:
             controller.request_fault(problem)
+        if t.stalled:
+            controller.stats.note(warn('stall', f'{self._time.stalls.describe()}: {ADVICE}'))
         # Samples last: no other work may add to their age.
         stamp_now = self._time.read_sensors(t)
+        stall = self._time.stalls.cause(t.now_ns)
+        controller.first_cause = stall or inputs.frame.joint_conflict
         sampled = time.perf_counter_ns()
 
         tick = controller.tick(t.now_ns, stamp_now, t.missed)

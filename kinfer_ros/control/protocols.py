@@ -53,6 +53,9 @@ class Link(Protocol):
     def read_health(self, health: Health) -> None:
         """Read temperatures and battery."""
 
+    def qos_problem(self, topic: str) -> str:
+        """Return why a topic has a publisher and stays silent: QoS that do not match; or ''."""
+
     def is_recorded(self) -> bool:
         """Whether a recorder subscribes to the run's topics."""
 

@@ -55,6 +55,7 @@ class SensorFrame:
     :ivar needs_odometry: the policy takes `base_velocity`, so a stale one is a fault.
     :ivar joint_problem: why the newest joint sample cannot be used, or ''; `imu_problem` as well.
     :ivar joint_conflict: that two publishers send the same joints, or ''.
+    :ivar unstamped: topics whose newest sample has the stamp 0.
     :ivar joint_disorder: joint samples ignored because they were older than the newest one;
         `imu_disorder` and `odom_disorder` as well.
     :ivar joint_changes: how often a new list of joint names came, after the first.
@@ -86,6 +87,7 @@ class SensorFrame:
         self.joint_disorder = self.imu_disorder = self.odom_disorder = 0
         self.joint_changes = 0
         self.joint_lists: list[JointList] = []
+        self.unstamped: set[str] = set()
         self.strange_joints: list[str] = []
         self.strange_messages = 0
         self._joint_stamps = np.zeros(n, dtype=np.int64)
@@ -104,6 +106,7 @@ class SensorFrame:
         self.joint_stamp_ns = self.imu_stamp_ns = self.odom_stamp_ns = 0
         self.joint_problem = self.imu_problem = self.joint_conflict = ''
         self.joint_lists.clear()
+        self.unstamped.clear()
         self.take_any_order()
 
     def take_any_order(self) -> None:
@@ -140,6 +143,7 @@ class SensorFrame:
                 'position and velocity of every joint'
             )
         joints.stamp_ns = stamp_ns
+        self._check_stamp('joint_states', stamp_ns)
         if joints.whole:
             np.take(position, joints.found, out=self.position)
             np.take(velocity, joints.found, out=self.velocity)
@@ -213,6 +217,7 @@ class SensorFrame:
         if stamp_ns < self.imu_stamp_ns and not self._any_imu_order:
             self.imu_disorder += 1
             return
+        self._check_stamp('imu/data', stamp_ns)
         w, x, y, z = multiply(quaternion, self._imu_to_base)
         self.quaternion[:] = (w, x, y, z)
         # Third row of the rotation matrix of a unit quaternion: the world's z axis in the base.
@@ -229,9 +234,25 @@ class SensorFrame:
         if stamp_ns < self.odom_stamp_ns and not self._any_odom_order:
             self.odom_disorder += 1
             return
+        self._check_stamp('odom', stamp_ns)
         self.base_velocity[:] = linear
         self.odom_stamp_ns = stamp_ns
         self._any_odom_order = False
+
+    def _check_stamp(self, topic: str, stamp_ns: int) -> None:
+        """Remember that a driver does not fill in header.stamp: its age is not known."""
+        if not stamp_ns:
+            self.unstamped.add(topic)
+        elif topic in self.unstamped:
+            self.unstamped.discard(topic)
+
+    def silence(self, topic: str) -> str:
+        """Return why there is no sample of a topic."""
+        if topic in self.unstamped:
+            return f'samples on {topic} have stamp 0: the driver has to fill in header.stamp'
+        lacks = self.missing_joints() if topic == 'joint_states' else []
+        what = f'no message with {", ".join(lacks)} yet' if lacks else 'no message yet'
+        return f'{what} on {topic}'
 
     @property
     def oldest_ns(self) -> int:

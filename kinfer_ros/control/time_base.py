@@ -13,6 +13,7 @@ from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.run.odometer import Odometer
+from kinfer_ros.stalls import StallMeter
 
 LOCKSTEP_TIMEOUT = 5.0
 """s a tick waits for its sample in lockstep before it is a fault."""
@@ -36,6 +37,7 @@ class TickTime:
     :ivar missed: ticks skipped just before it.
     :ivar begin_ns: when its work began, on the clock of the stage times.
     :ivar problem: why it has no samples, or ''.
+    :ivar stalled: the control thread was not run for a while just before.
     """
 
     now_ns: int
@@ -43,6 +45,7 @@ class TickTime:
     missed: int
     begin_ns: int
     problem: str = ''
+    stalled: bool = False
 
 
 class RealTime:
@@ -50,6 +53,7 @@ class RealTime:
     Ticks on the steady clock; samples are the newest there are.
 
     :ivar schedule: when ticks are due; late and missed ones.
+    :ivar stalls: when the control thread was not run.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class RealTime:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.schedule = Schedule(0, period_ns)
+        self.stalls = StallMeter(period_ns)
         self._clock = clock
         self._link = link
         self._frame = frame
@@ -78,6 +83,7 @@ class RealTime:
         """
         self._last_ns = now_ns
         self.schedule = Schedule(due_ns, self._period_ns)
+        self.stalls.restart()
         return None
 
     def next(self) -> TickTime | None:
@@ -88,7 +94,11 @@ class RealTime:
         if self.schedule.repeated:
             return None  # timers fire again when their clock jumps
         self._last_ns = now
-        return TickTime(now, late, self.schedule.missed_in_a_row, begin)
+        return TickTime(now, late, self.schedule.missed_in_a_row, begin, stalled=self._beat(now))
+
+    def _beat(self, now_ns: int) -> bool:
+        """Note that the control thread runs; :return: whether it has stalled."""
+        return self.stalls.beat(now_ns)
 
     def next_of_fade(self) -> TickTime | None:
         """Wait for the next tick where no timer fires; None if there is none."""
@@ -124,6 +134,10 @@ class RealTime:
 class SimTime(RealTime):
     """Ticks on /clock, which a simulation publishes at its own pace."""
 
+    def _beat(self, now_ns: int) -> bool:
+        """A simulation may be slow, or pause: that is no stall of this machine."""
+        return False
+
     def read_sensors(self, t: TickTime) -> int:
         """Read the newest samples; they may be ahead of /clock, which the executor reads."""
         return max(super().read_sensors(t), self._frame.newest_ns)
@@ -135,6 +149,10 @@ class SimTime(RealTime):
 
 class Lockstep(RealTime):
     """The simulation waits for each command, a tick for the samples with its own stamp."""
+
+    def _beat(self, now_ns: int) -> bool:
+        """Simulated time waits for the node."""
+        return False
 
     def begin(self, now_ns: int, due_ns: int) -> TickTime | None:
         """Start a session with a tick: the first command starts the simulation's clock."""

@@ -1,5 +1,7 @@
 """The nodes of launching/graph.py as actions of ROS 2's launch."""
 
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,8 +14,17 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching.arguments import Argument
+from kinfer_ros.launching.arguments import describe_unknown
 from kinfer_ros.launching.graph import NodeSpec
+from kinfer_ros.launching.parent import LAUNCH_PID
+
+EXIT_CODES = {
+    1: 'the robot fell, or the policy node faulted: see its log and the verdict of the run',
+    2: 'the policy node could not start: see its error',
+}
+"""Texts for the exit codes of a policy node."""
 
 
 def declare(arguments: Iterable[Argument]) -> list[Any]:
@@ -29,9 +40,27 @@ def declare(arguments: Iterable[Argument]) -> list[Any]:
     ]
 
 
-def given(context: LaunchContext, arguments: Iterable[Argument]) -> dict[str, str]:
-    """:return: the values of the arguments in this launch."""
-    return {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
+def given(context: LaunchContext, arguments: Iterable[Argument], file: str) -> dict[str, str]:
+    """
+    Return the values of the arguments in this launch.
+
+    `use_sim_time` is true as well where a larger launch file has set it for all its nodes.
+
+    :param file: name of the launch file. Where it is the one that was launched, and not included,
+        unknown arguments are refused.
+    :raises ConfigError: an unknown argument.
+    """
+    names = {a.name for a in arguments}
+    if any(word.endswith(file) for word in sys.argv):
+        for word in context.argv:
+            name = word.partition(':=')[0]
+            if name not in names:
+                raise ConfigError(describe_unknown(name, names))
+    found = {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
+    everywhere = dict(context.launch_configurations.get('global_params', []))
+    if 'use_sim_time' in found and everywhere.get('use_sim_time') is True:
+        found['use_sim_time'] = 'true'
+    return found
 
 
 def node_actions(specs: Iterable[NodeSpec], namespace: str, params_file: str) -> list[Any]:
@@ -46,18 +75,26 @@ def node_actions(specs: Iterable[NodeSpec], namespace: str, params_file: str) ->
             parameters=[spec.defaults, *files, spec.given],
             output='screen',
             emulate_tty=True,
+            additional_env={LAUNCH_PID: str(os.getpid())},
         )
         for spec in specs
     ]
 
 
 def end_with_policies(actions: Iterable[Any]) -> list[Any]:
-    """:return: handlers that end the launch when the last policy node has, after `duration`."""
+    """
+    Return handlers that end the launch when the last policy node has, after `duration`.
+
+    A policy node that did not start, or whose robot fell or faulted, makes `ros2 launch` return 1.
+    """
     policies = [action for action in actions if action.node_executable == 'policy_node']
     running = set(policies)
 
     def on_exit(event: Any, context: LaunchContext) -> list[Any]:
         running.discard(event.action)
+        if event.returncode:
+            # launch prints the text, ends all other nodes, and returns 1.
+            raise RuntimeError(EXIT_CODES.get(event.returncode, 'the policy node was killed'))
         if running:
             return []
         return [EmitEvent(event=Shutdown(reason='the policy node has ended'))]

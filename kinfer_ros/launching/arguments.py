@@ -3,13 +3,17 @@
 import difflib
 import math
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.untrusted import read_yaml
+
+MAX_NAMESPACES = 8
+"""Namespaces within namespaces of a params_file."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +139,19 @@ def complete(found: Mapping[str, str]) -> dict[str, str]:
     known = {argument.name: argument for argument in ARGUMENTS}
     for name, text in found.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f'; did you mean {near[0]}?' if near else ''
-            raise ConfigError(f'argument {name!r} is unknown{hint} Known: {", ".join(known)}')
+            raise ConfigError(describe_unknown(name, known))
         choices = known[name].choices
         if choices and text not in choices:
             raise ConfigError(f'argument {name}: found {text!r}, expected {" or ".join(choices)}')
     return {name: found.get(name, argument.default) for name, argument in known.items()}
+
+
+def describe_unknown(name: str, known: Iterable[str]) -> str:
+    """Return the error of an unknown argument, with the nearest known one."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f'; did you mean {near[0]}?' if near else '.'
+    return f'argument {name!r} is unknown{hint} Known: {", ".join(known)}'
 
 
 def changed(arguments: Mapping[str, str]) -> set[str]:
@@ -176,14 +186,21 @@ def check_params_file(path: str) -> None:
     """:raises ConfigError: it cannot be read, or holds no parameters."""
     if not path:
         return
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise ConfigError(f'params_file {path}: cannot be read ({error.strerror})') from error
-    except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f'params_file {path}: is not YAML: {error}') from error
-    if not isinstance(content, dict):
+    content = read_yaml(Path(path), ConfigError, 'params_file')
+    if not isinstance(content, dict) or not _has_parameters(content):
         raise ConfigError(
-            f'params_file {path}: found a {type(content).__name__}, expected nodes with '
-            'ros__parameters, as in config/policy.yaml'
+            f'params_file {path}: found {type(content).__name__} without ros__parameters, '
+            'expected nodes with ros__parameters, as in config/policy.yaml'
         )
+
+
+def _has_parameters(content: dict[str, Any], depth: int = 0) -> bool:
+    """Whether every entry is a node with ros__parameters, or a namespace with nodes."""
+    for entry in content.values():
+        if not isinstance(entry, dict) or depth > MAX_NAMESPACES:
+            return False
+        if not isinstance(entry.get('ros__parameters'), dict | None):
+            return False
+        if 'ros__parameters' not in entry and not _has_parameters(entry, depth + 1):
+            return False
+    return True

@@ -52,7 +52,8 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
             'publish_clock:=false needs use_sim_time:=true, and no lockstep: the bridge then '
             'follows the /clock of another publisher'
         )
-    common: dict[str, ParameterValue] = {'use_sim_time': sim_time}
+    # Not set where it is false: SetParameter of a larger launch file has to reach the nodes.
+    common: dict[str, ParameterValue] = {'use_sim_time': True} if sim_time else {}
     found = []
     if simulated:
         found.append(_bridge(arguments, lockstep=lockstep, sim_time=sim_time))
@@ -74,7 +75,7 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
     return NodeSpec(
         'mujoco_bridge',
         # The publisher of the clock does not follow it.
-        defaults={'use_sim_time': sim_time and not publishes},
+        defaults={'use_sim_time': not publishes} if sim_time else {},
         given={
             'robot': arguments['robot'],
             'lockstep': lockstep,

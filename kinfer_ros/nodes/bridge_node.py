@@ -1,9 +1,12 @@
 """What all bridge nodes do alike: topics, bridge_state, gains in force, time-out parameter."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock
+from rclpy.clock import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -15,12 +18,18 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from kinfer_ros.bridges.core import BridgeCore
+from kinfer_ros.bridges.ending import BridgeEnd
 from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.messages import values
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import RELIABLE
+from kinfer_ros.stalls import ADVICE
+from kinfer_ros.stalls import StallMeter
 
+BEAT_PERIOD = 0.05
+"""s between two looks whether this process was run."""
 SENSORS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -31,14 +40,36 @@ class BridgeNode(Node):
         """:raises KinferRosError: a parameter or a file of the robot cannot be used."""
         super().__init__(node_name, **kwargs)
         self._stopped = False
+        self._ending: BridgeEnd | None = None
         self._published_state = ''
         self._published_gains: object = None
+        self._stalls = StallMeter(round(BEAT_PERIOD * 1e9))
         try:
             self._set_up()
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self.create_timer(BEAT_PERIOD, self._beat, clock=steady)
         except BaseException:
             self._end_thread()
             self.destroy_node()
             raise
+
+    @property
+    def core(self) -> BridgeCore:
+        """What the robot obeys."""
+        raise NotImplementedError
+
+    def lingers(self) -> bool:
+        """After a signal: whether to go on, because a session is fading; see bridges/ending.py."""
+        now = time.monotonic_ns()
+        if self._ending is None:
+            self._ending = BridgeEnd(self.core, now)
+        return not self._stopped and self._ending.goes_on(now)
+
+    def _beat(self) -> None:
+        """Notice that the process was not run: its samples and time-outs were late."""
+        if self._stalls.beat(time.monotonic_ns()):
+            self.core.counts['stalls'] = self._stalls.count
+            self.get_logger().warning(f'{self._stalls.describe()}: {ADVICE}')
 
     def _set_up(self) -> None:
         """Read the parameters, make the robot and its topics, and start."""

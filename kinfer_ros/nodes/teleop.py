@@ -9,6 +9,7 @@
 
 import json
 import math
+import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -30,6 +31,7 @@ from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.qos import LATCHED
+from kinfer_ros.viewers.live_state import describe_gone
 
 SERVICES = ('start', 'stop', 'reset')
 
@@ -47,7 +49,8 @@ class SteeringNode:
     def __init__(self, context: Context, namespace: str, policy_node: str) -> None:
         self.ranges: Ranges | None = None
         self.seen: dict[str, float] = {}
-        self.mode = ''
+        self._mode = ''
+        self._heard_s: float | None = None
         self.message = ''
         self._node = Node(
             'teleop',
@@ -84,11 +87,17 @@ class SteeringNode:
         for array in take_all(self._diagnostics):
             for status in array.status:
                 if status.name == self._status:
+                    self._heard_s = time.monotonic()
                     self._read_command({each.key: each.value for each in status.values})
         mode = take_newest(self._modes)
         if mode is not None:
-            self.mode = mode.data
+            self._mode = mode.data
         self._executor.spin_once(timeout_sec=0.0)  # answers of services
+
+    @property
+    def mode(self) -> str:
+        """Mode and reason of the policy node, or that it is gone."""
+        return describe_gone(self._heard_s) or self._mode
 
     def send(self, steering: Steering) -> None:
         """Publish every entry of the command, if there are any."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.text import is_name
 from kinfer_ros.yaml_vectors import format_value
 from kinfer_ros.yaml_vectors import is_float32
 
@@ -134,7 +135,7 @@ class _Reader:
         if not isinstance(value, list) or len(value) > MAX_NAMES:
             self.problems.add(key, format_value(value), f'a list of at most {MAX_NAMES} names')
             return None
-        wrong = [name for name in value if not _is_name(name)]
+        wrong = [name for name in value if not is_name(name, MAX_NAME_CHARS)]
         if wrong:
             expected = f'printable, non-empty strings of at most {MAX_NAME_CHARS} characters'
             self.problems.add(key, format_value(wrong[0]), expected)
@@ -207,10 +208,6 @@ class _Reader:
             return value
         self.problems.add(key, format_value(value), 'an object')
         return {}
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARS and value.isprintable()
 
 
 def _is_count(value: Any) -> bool:

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from dataclasses import field
 from io import BytesIO
 
+import lz4.frame  # type: ignore[import-untyped, unused-ignore]
+import zstandard
 from mcap import records
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
-from mcap.stream_reader import get_chunk_data_stream
+
+from kinfer_ros.untrusted import MAX_CHUNK_BYTES
+from kinfer_ros.untrusted import MAX_RATIO
 
 MAGIC = b'\x89MCAP0\r\n'
 
@@ -163,7 +167,24 @@ def _unpack(content: bytes) -> bytes:
     """Records of a whole chunk, decompressed; raises anything where it is none."""
     stream = _stream(content)
     chunk = records.Chunk.read(stream)
-    unpacked, size = get_chunk_data_stream(chunk)
-    if stream.count != len(content) or size != chunk.uncompressed_size:
+    data = _decompress(chunk)
+    if stream.count != len(content) or len(data) != chunk.uncompressed_size:
         raise ValueError('the lengths in a chunk do not add up')
-    return unpacked.read(size)
+    return data
+
+
+def _decompress(chunk: records.Chunk) -> bytes:
+    """Return a chunk's records; raises ValueError where they are far larger than the chunk."""
+    if not chunk.compression:
+        return chunk.data
+    largest = min(MAX_CHUNK_BYTES, MAX_RATIO * len(chunk.data))
+    packed = BytesIO(chunk.data)
+    if chunk.compression == 'zstd':
+        data = zstandard.ZstdDecompressor().stream_reader(packed).read(largest + 1)
+    elif chunk.compression == 'lz4':
+        data = lz4.frame.open(packed).read(largest + 1)
+    else:
+        raise ValueError(f'unknown compression {chunk.compression}')
+    if len(data) > largest:
+        raise ValueError('a chunk is far larger than what it was compressed to')
+    return bytes(data)

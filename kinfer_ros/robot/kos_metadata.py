@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import RobotError
+from kinfer_ros.untrusted import MAX_JSON_BYTES
+from kinfer_ros.untrusted import read_bytes
 
 GAIN_HEADROOM = 2.0
 """kp_max and kd_max, as a multiple of the gains in the file."""
 DEFAULT_VELOCITY_LIMIT = 10.0
 """rad/s, where the file has no max_velocity for an actuator type."""
-MAX_BYTES = 4 << 20
 
 
 class KosMetadata:
@@ -107,14 +108,9 @@ class KosMetadata:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    data = read_bytes(path, MAX_JSON_BYTES, lambda text: RobotError(f'{path}: {text}'))
     try:
-        with path.open('rb') as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise RobotError(f'{path}: found over {MAX_BYTES} bytes, expected a small JSON file')
         content = json.loads(data)
-    except OSError as error:
-        raise RobotError(f'{path}: cannot be read: {error.strerror}') from None
     except (ValueError, RecursionError) as error:
         raise RobotError(f'{path}: is not JSON: {error}') from None
     if not isinstance(content, dict):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kinfer_ros.bridges.mujoco.model import USUAL_IMU_SITES
 from kinfer_ros.errors import RobotError
+from kinfer_ros.untrusted import check_mjcf
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def read_mjcf(path: Path) -> MjcfFacts:
 
     :raises RobotError: it cannot be read or has no actuated hinge.
     """
+    check_mjcf(path, RobotError)
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
     except (ValueError, OSError) as error:

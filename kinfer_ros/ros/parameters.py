@@ -6,10 +6,12 @@ from rcl_interfaces.msg import FloatingPointRange
 from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.parameters import Declared
 from kinfer_ros.ros.rclpy_internals import parameter_names
+from kinfer_ros.ros.rclpy_internals import parameter_overrides
 from kinfer_ros.yaml_file import did_you_mean
 
 
@@ -17,8 +19,17 @@ def declare(node: Node, parameters: tuple[Declared, ...]) -> None:
     """
     Declare parameters with description and range.
 
+    A whole number is taken for a parameter with a float, and a list of them for one with floats.
+
     :raises ConfigError: an override from a file or the command line has the wrong type or range.
     """
+    floats = {entry.name for entry in parameters if _is_float(entry.default)}
+    overrides = parameter_overrides(node)
+    for name in floats.intersection(overrides):
+        overrides[name] = _as_float(overrides[name])
+    node.add_pre_set_parameters_callback(
+        lambda given: [_as_float(each) if each.name in floats else each for each in given]
+    )
     for entry in parameters:
         descriptor = ParameterDescriptor(description=entry.description, read_only=entry.read_only)
         if entry.low is not None and entry.high is not None:
@@ -37,6 +48,19 @@ def declare(node: Node, parameters: tuple[Declared, ...]) -> None:
                 f'parameter {entry.name} of node {node.get_name()}: {error}; expected a '
                 f'{type(entry.default).__name__}: {entry.description}'
             ) from error
+
+
+def _is_float(default: Any) -> bool:
+    return isinstance(default[0] if isinstance(default, list) and default else default, float)
+
+
+def _as_float(given: Parameter) -> Parameter:
+    """Return whole numbers as floats: YAML and people write 1 for 1.0."""
+    if given.type_ is Parameter.Type.INTEGER:
+        return Parameter(given.name, Parameter.Type.DOUBLE, float(given.value))
+    if given.type_ is Parameter.Type.INTEGER_ARRAY:
+        return Parameter(given.name, Parameter.Type.DOUBLE_ARRAY, [float(n) for n in given.value])
+    return given
 
 
 def value(node: Node, name: str) -> Any:

@@ -17,12 +17,15 @@ from rclpy.signals import SignalHandlerOptions
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.launching.parent import LaunchParent
 from kinfer_ros.ros.executor import ControlExecutor
 
 USER_ERROR = 2
 """Exit code for what the user can mend."""
 SWITCH_INTERVAL = 0.0005
 """s after which a waiting thread gets the interpreter; Python's 5 ms are a quarter of a tick."""
+LINGER_TIMEOUT = 0.005
+"""s between two questions whether a node still lingers."""
 SPIN_TIMEOUT = 0.1
 """s; a signal handler does not wake a spinning executor, this does."""
 
@@ -33,12 +36,25 @@ class StopFlag:
     def __init__(self) -> None:
         self.is_set = False
         self.on_set: Callable[[], None] = _nothing
+        self._launch = LaunchParent()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.is_set = True
         self.on_set()
+
+    def follow_launch(self) -> None:
+        """Set the flag when the launch that started this process is gone."""
+        if self._launch.is_gone and not self.is_set:
+            print('the launch that started this node is gone: it ends, too', file=sys.stderr)
+            self.is_set = True
+            self.on_set()
+
+
+def _never() -> bool:
+    """Stand in for a node without `lingers`."""
+    return False
 
 
 def _nothing() -> None:
@@ -50,8 +66,9 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     Make a node, spin it until a signal comes or it has `finished`, stop it, destroy it.
 
     Of the node, `interrupt()` (called by the signal handler: ends what waits inside a callback),
-    `stop()` (called once, with the context still valid), `finished` (True ends the spinning) and
-    `failure` (an error to report) are used where they are there.
+    `lingers()` (True after a signal: go on spinning), `stop()` (called once, with the context
+    still valid), `finished` (True ends the spinning) and `failure` (an error to report) are used
+    where they are there. The end of the launch that started the process counts as a signal.
 
     :param args: command line, with its --ros-args; None for that of the process.
     :return: exit code: 0, or 2 after a KinferRosError, which is printed as one message.
@@ -102,6 +119,9 @@ def _spin(node: Node, flag: StopFlag) -> None:
     try:
         while not flag.is_set and not getattr(node, 'finished', False):
             executor.spin_once(timeout_sec=SPIN_TIMEOUT)
+            flag.follow_launch()
+        while flag.is_set and getattr(node, 'lingers', _never)():
+            executor.spin_once(timeout_sec=LINGER_TIMEOUT)
     except ExternalShutdownException:
         pass
     finally:

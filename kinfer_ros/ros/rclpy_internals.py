@@ -64,7 +64,7 @@ _EFFECTS = {
     TIMER_READY: "rclpy's executor calls the control timer, so that more ticks are late",
     CALL_TIMER: "rclpy's executor calls the control timer, so that more ticks are late",
     READY_CALLBACKS: "rclpy's executor calls the control timer, so that more ticks are late",
-    OVERRIDES: 'misspelt parameters are not found',
+    OVERRIDES: 'misspelt parameters are not found, and 1 is not taken for 1.0 in a file',
     PARAMETERS: 'misspelt parameters are not found',
     TIME_SOURCE: 'a run under use_sim_time may begin with missed ticks',
     CLOCK_SUBSCRIPTION: 'a run under use_sim_time may begin with missed ticks',
@@ -147,6 +147,12 @@ def parameter_names(node: Node) -> tuple[list[str], list[str]] | None:
     if not (PRESENT[OVERRIDES] and PRESENT[PARAMETERS]):
         return None
     return list(node._parameter_overrides), list(node._parameters)
+
+
+def parameter_overrides(node: Node) -> dict[str, Any]:
+    """:return: the parameters given to a node, to be changed before they are declared."""
+    overrides: dict[str, Any] = node._parameter_overrides if PRESENT[OVERRIDES] else {}
+    return overrides
 
 
 def clock_source(node: Node) -> tuple[Callable[[], Subscription | None], Callable[[Any], None]]:

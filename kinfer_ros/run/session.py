@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.control.timing import Schedule
@@ -20,6 +21,11 @@ from kinfer_ros.run.step_log import STAGES
 from kinfer_ros.run.step_log import StepLog
 from kinfer_ros.run.versions import host
 from kinfer_ros.run.versions import versions
+from kinfer_ros.stalls import StallMeter
+from kinfer_ros.stalls import steal_ms
+
+MAX_CAUSES = 20
+"""Causes kept of one activation."""
 
 
 class RunSession:
@@ -39,6 +45,11 @@ class RunSession:
         self.swaps: list[dict[str, Any]] = []
         self.ticks = 0
         self.missed = 0
+        self._causes: list[str] = []
+        self._causes_of = 0
+        self._stalls = 0
+        self._longest_stall_ns = 0
+        self._steal_ms = steal_ms()
         self.late = Histogram()
         self.age = Histogram()
         self.tick_time = Histogram()
@@ -100,9 +111,11 @@ class RunSession:
         """Note that the policy of the last `begin_swap` has taken over."""
         self.swaps[-1]['taken_over'] = True
 
-    def count_schedule(self, schedule: Schedule) -> None:
-        """Add the missed ticks of an activation that ends."""
+    def count_schedule(self, schedule: Schedule, stalls: StallMeter) -> None:
+        """Add the missed ticks and the stalls of an activation that ends."""
         self.missed += schedule.missed
+        self._stalls += stalls.count
+        self._longest_stall_ns = max(self._longest_stall_ns, stalls.longest_ns)
 
     def record(
         self, tick: Tick, now_ns: int, late_ns: int, age_ns: int, stage_ns: tuple[int, ...]
@@ -115,6 +128,8 @@ class RunSession:
         :param stage_ns: duration of each of STAGES.
         """
         self.ticks += 1
+        if tick.events:
+            self._note_cause(str(tick), tick.mode)
         self.late.record(late_ns)
         self.age.record(age_ns)
         self.tick_time.record(sum(stage_ns))
@@ -129,6 +144,20 @@ class RunSession:
             stage_ns=stage_ns,
             pose=self.odometer.take_pose(),
         )
+
+    def _note_cause(self, text: str, mode: Mode) -> None:
+        """Keep what stopped the robot in this activation; a reset is no cause."""
+        if self._causes_of != self.activation:
+            self._causes_of, self._causes = self.activation, []
+        stopped = mode is Mode.FAULT or (mode is Mode.DAMP and not text.endswith(': reset'))
+        if stopped and text not in self._causes and len(self._causes) < MAX_CAUSES:
+            self._causes.append(text)
+
+    def _with_cause(self, reason: str) -> str:
+        """Return how the run ended, with the first cause before what followed."""
+        if not self._causes or reason in self._causes:
+            return reason
+        return f'{self._causes[0]}; then: {reason}'
 
     def figures(self, missed: int) -> dict[str, Any]:
         """
@@ -152,6 +181,11 @@ class RunSession:
                 **counts,
                 'log': self.log.counters() if self.records else None,
                 'black_box': self.log.black_box(),
+            },
+            'machine': {
+                'stalls': self._stalls,
+                'longest_stall_ms': round(self._longest_stall_ns / 1e6, 1),
+                'steal_ms': _since(self._steal_ms, steal_ms()),
             },
             'timing': {
                 'late_us': self.late.summary_us(),
@@ -179,7 +213,12 @@ class RunSession:
         self.log.close()
         figures = self.figures(0)
         figures['counters']['closing_s'] = round(time.monotonic() - begin, 3)
-        self.directory.finish(reason, figures)
+        self.directory.finish(self._with_cause(reason), figures)
+
+
+def _since(before: float | None, now: float | None) -> float | None:
+    """Return what was added, or None where the kernel does not tell."""
+    return None if before is None or now is None else now - before
 
 
 def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:

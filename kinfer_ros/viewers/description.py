@@ -2,7 +2,8 @@
 
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.viewers.urdf import MAX_BYTES
+from kinfer_ros.untrusted import MAX_XML_BYTES
+from kinfer_ros.untrusted import read_bytes
 
 
 def robot_urdf(robot: Robot) -> tuple[str, tuple[str, ...]]:
@@ -26,12 +27,13 @@ def robot_urdf(robot: Robot) -> tuple[str, tuple[str, ...]]:
 
 
 def _read(robot: Robot) -> str:
-    assert robot.urdf is not None
+    path = robot.urdf
+    assert path is not None
+
+    def fail(text: str) -> RobotError:
+        return RobotError(f'URDF {path} (named in {robot.path}) {text}')
+
     try:
-        with robot.urdf.open('rb') as file:
-            data = file.read(MAX_BYTES + 1)
-        return data.decode()
-    except (OSError, ValueError) as error:
-        raise RobotError(
-            f'URDF {robot.urdf} (named in {robot.path}) cannot be read: {error}'
-        ) from None
+        return read_bytes(path, MAX_XML_BYTES, fail).decode()
+    except UnicodeDecodeError as error:
+        raise fail(f'cannot be read: {error}') from None

@@ -1,6 +1,7 @@
 """The state of a running robot as plain numbers, for the live views `top` and `watch`."""
 
 import math
+import time
 from collections import deque
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from kinfer_ros.analysis.series import AXES
 from kinfer_ros.analysis.series import BASE
 from kinfer_ros.analysis.series import JOINTS
 from kinfer_ros.analysis.series import TIMING
+
+GONE_S = 3.0
+"""s without /diagnostics of the policy node, which come each second, after which it is gone."""
 
 MAX_VALUES = 60
 """Values kept for a sparkline: one minute at 1 Hz."""
@@ -61,10 +65,12 @@ class LiveState:
     :ivar base: `gyro` (rad/s), `accel` (m/s^2) of the IMU, `velocity` (m/s, m/s, rad/s), where
         subscribed.
     :ivar figures: the last MAX_VALUES values of each of FIGURES.
+    :ivar heard_s: steady clock at the last status of the policy node.
     """
 
     mode: str = ''
     bridge: str = ''
+    heard_s: float | None = None
     level: int = 0
     message: str = ''
     values: dict[str, str] = field(default_factory=dict)
@@ -94,11 +100,16 @@ class LiveState:
     def update_diagnostics(self, level: int, message: str, values: Mapping[str, str]) -> None:
         """Store the status of the policy node."""
         self.level, self.message, self.values = level, message, dict(values)
+        self.heard_s = time.monotonic()
         for name, kept in self.figures.items():
             try:
                 kept.append(float(values[name]))
             except (KeyError, ValueError):
                 continue
+
+    def gone(self) -> str:
+        """Return that the policy node is not heard any more, or ''."""
+        return describe_gone(self.heard_s)
 
     def guards(self) -> dict[str, str]:
         """Return the guards that have triggered, with their counts as text."""
@@ -129,6 +140,7 @@ class LiveState:
         """Return the state as plain data."""
         return {
             'mode': self.mode,
+            'gone': self.gone(),
             'bridge': self.bridge,
             'level': self.level,
             'message': self.message,
@@ -145,6 +157,16 @@ class LiveState:
                 for name, joint in self.joints.items()
             },
         }
+
+
+def describe_gone(heard_s: float | None) -> str:
+    """
+    Return that a policy node is not heard any more, or ''.
+
+    :param heard_s: steady clock at its last status; None before the first.
+    """
+    silent = 0.0 if heard_s is None else time.monotonic() - heard_s
+    return f'the policy node is gone: silent for {silent:.0f} s' if silent > GONE_S else ''
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -5,15 +5,16 @@ Shapes, limits and masses are not read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RobotError
+from kinfer_ros.untrusted import MAX_LINKS
+from kinfer_ros.untrusted import MAX_XML_BYTES
+from kinfer_ros.untrusted import parse_xml
 
-MAX_BYTES = 10_000_000
 ROTARY = ('revolute', 'continuous')
 JOINT_TYPES = (*ROTARY, 'prismatic', 'fixed')
 
@@ -51,12 +52,14 @@ class UrdfTree:
         :param where: the file's name, for errors.
         :raises RobotError: it is not a URDF or not a tree, or has joints of other types.
         """
-        self._joints = _read(text, where)
+        root, self._joints = _read(text, where)
         self.parents = tuple(joint.parent for joint in self._joints)
         self.children = tuple(joint.child for joint in self._joints)
-        self.root = _root(text, where, self.parents, self.children)
+        self.root = _root(root, where, self.parents, self.children)
         self.names = tuple(joint.source for joint in self._joints)
-        self._index = {name: self._rows(name) for name in dict.fromkeys(self.names)}
+        self._index: dict[str, list[tuple[int, float, float]]] = {}
+        for i, joint in enumerate(self._joints):
+            self._index.setdefault(joint.source, []).append((i, joint.factor, joint.offset))
         self._angles = np.zeros(len(self._joints))
         rotary = np.array([joint.kind in ROTARY for joint in self._joints], bool)
         slides = np.array([joint.kind == 'prismatic' for joint in self._joints], bool)
@@ -65,9 +68,6 @@ class UrdfTree:
         self._positions = np.array([joint.position for joint in self._joints]).reshape(-1, 3)
         self._quats = np.array([joint.quat for joint in self._joints]).reshape(-1, 4)
         self._sliding = _rotate(self._quats, axes) * slides[:, None]
-
-    def _rows(self, name: str) -> list[tuple[int, float, float]]:
-        return [(i, j.factor, j.offset) for i, j in enumerate(self._joints) if j.source == name]
 
     def transforms(self, angles: Mapping[str, float]) -> tuple[Float64, Float64]:
         """
@@ -90,16 +90,21 @@ class UrdfTree:
         )
 
 
-def _read(text: str, where: str) -> tuple[UrdfJoint, ...]:
-    if len(text) > MAX_BYTES:
-        raise RobotError(f'URDF {where}: over {MAX_BYTES // 1_000_000} MB, expected less')
-    try:
-        root = ElementTree.fromstring(text)  # noqa: S314  bounded; expat has its own limits
-    except ElementTree.ParseError as error:
-        raise RobotError(f'URDF {where} is not XML: {error}') from None
+def _read(text: str, where: str) -> tuple[Element, tuple[UrdfJoint, ...]]:
+    """:return: the root element, and the joints."""
+
+    def fail(problem: str) -> RobotError:
+        return RobotError(f'URDF {where} {problem}')
+
+    if len(text) > MAX_XML_BYTES:
+        raise fail(f'is larger than {MAX_XML_BYTES} bytes')
+    root = parse_xml(text, fail)
     if root.tag != 'robot':
         raise RobotError(f'URDF {where}: found <{root.tag}>, expected <robot>')
-    return tuple(_joint(entry, where) for entry in root.findall('joint'))
+    entries = root.findall('joint')
+    if len(entries) > MAX_LINKS:
+        raise fail(f'has {len(entries)} joints, expected at most {MAX_LINKS}')
+    return root, tuple(_joint(entry, where) for entry in entries)
 
 
 def _joint(entry: Element, where: str) -> UrdfJoint:
@@ -158,16 +163,16 @@ def _scalar(entry: Element, key: str, default: float, name: str, where: str) -> 
     return value
 
 
-def _root(text: str, where: str, parents: tuple[str, ...], children: tuple[str, ...]) -> str:
+def _root(robot: Element, where: str, parents: tuple[str, ...], children: tuple[str, ...]) -> str:
     """Return the link without a parent; :raises RobotError: there is not exactly one."""
-    entries = ElementTree.fromstring(text).findall('link')  # noqa: S314  read once already
-    links = [entry.get('name', '') for entry in entries]
+    links = [entry.get('name', '') for entry in robot.findall('link')]
     unknown = sorted({*parents, *children} - {*links})
-    roots = [link for link in links if link not in children]
+    inner = set(children)
+    roots = [link for link in links if link not in inner]
     if unknown or len(roots) != 1 or len(set(children)) != len(children):
         raise RobotError(
-            f'URDF {where} is not a tree of links: found the roots {roots or "none"}, expected '
-            f'one; joints name links that are not there: {unknown or "none"}'
+            f'URDF {where} is not a tree of links: found the roots {roots[:8] or "none"}, '
+            f'expected one; joints name links that are not there: {unknown[:8] or "none"}'
         )
     return roots[0]
 

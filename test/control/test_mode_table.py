@@ -181,7 +181,7 @@ def test_a_stop_wins_over_a_start_and_a_fault_over_a_stop(rig: Rig) -> None:
     stop(rig)
     bridge(rig)
     assert rig.tick() is FAULT
-    assert rig.controller.reason == 'bridge disabled'
+    assert rig.controller.reason == 'stop requested; then: bridge disabled'
 
 
 def test_requests_of_a_session_that_has_ended_are_forgotten(rig: Rig) -> None:

@@ -174,6 +174,7 @@ def test_projected_gravity_is_gravity_rotated_into_the_base(q: tuple[float, ...]
     """The closed form must be R^-1 (0, 0, -9.81) for every orientation."""
     frame = SensorFrame.__new__(SensorFrame)
     frame.imu_stamp_ns = 0
+    frame.unstamped = set()
     unit = np.array(q) / np.linalg.norm(q)
     frame.quaternion = np.zeros(4)
     frame.gravity, frame.gyro, frame.accel = np.zeros(3), np.zeros(3), np.zeros(3)

@@ -108,3 +108,37 @@ def test_ctrl_c_while_an_activation_waits(tmp_path: Path) -> None:
         assert 'the bridge is disabled' in made.policy.output
         facts = facts_of(made.run)
         assert facts['reason'] == 'stopped by a signal'
+
+
+@pytest.mark.parametrize('first', ['policy', 'bridge', 'both'])
+def test_ctrl_c_of_the_whole_graph_is_a_good_run(tmp_path: Path, first: str) -> None:
+    """Whoever gets the signal first, and twice: the whole fade, no fault, and then disabled."""
+    with graph(tmp_path, fade_time=0.5) as made:
+        made.start()
+        assert made.client.spin_until(lambda: len(made.steps()) > 50, SOON)
+        order = [made.policy, made.robot] if first == 'policy' else [made.robot, made.policy]
+        for process in order:
+            process.send(signal.SIGINT)
+            time.sleep(0.0 if first == 'both' else 0.03)
+        for process in order:
+            process.send(signal.SIGINT)
+        assert made.policy.wait(5) == 0, made.policy.output
+        assert made.robot.wait(5) == 0, made.robot.output
+        facts = facts_of(made.run)
+        assert (facts['reason'], facts['counters']['faults']) == ('stopped by a signal', 0)
+        assert not list(made.run.glob('fault_*'))
+        fade = [s for s in steps_of(made.run) if s['mode'] == 'fade' and s['target'] is not None]
+        assert fade[-1]['t_us'] - fade[0]['t_us'] > 400_000
+        assert made.states[-1].data.startswith('disabled')
+        assert not any(state.data.startswith('damping') for state in made.states)
+
+
+def test_a_bridge_that_is_ended_alone_damps_at_once(tmp_path: Path) -> None:
+    """It waits some ticks for a fade, which does not come; the policy node faults."""
+    with graph(tmp_path) as made:
+        made.start()
+        made.robot.send(signal.SIGINT)
+        begin = time.monotonic()
+        fault = made.fault('the bridge is disabled the bridge has ended')
+        assert time.monotonic() - begin < 2.0
+        assert fault.header['guards']['shell']['faults'] == 1

@@ -58,6 +58,9 @@ class FakeLink:
         frame.update_imu((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 9.81), stamp)
         return True
 
+    def qos_problem(self, topic: str) -> str:
+        return ''
+
     def read_commands(self, command, now_ns: int) -> None:
         self.calls.append('commands')
 

@@ -1,12 +1,16 @@
 """A node as a process: exit codes and messages that scripts and people can rely on."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from helpers.bridge_client import ENVIRONMENT
+from helpers.processes import wait_until
 
 PROGRAM = """
 import sys
@@ -59,3 +63,46 @@ def test_bad_ros_arguments(arguments):
     assert result.returncode == 2
     assert 'error: ROS does not start with these arguments' in result.stderr
     assert 'Traceback' not in result.stderr
+
+
+ORPHAN = """
+import os, subprocess, sys
+environment = os.environ | {'KINFER_ROS_LAUNCH_PID': str(os.getpid() if sys.argv[2] else 1)}
+child = subprocess.Popen([sys.executable, '-c', sys.argv[1], 'spin'], env=environment)
+print(child.pid, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize('launched', [True, False])
+def test_a_node_of_a_launch_ends_with_it(launched):
+    """`ros2 launch` that gets SIGTERM leaves its nodes; those started otherwise stay."""
+    program = PROGRAM.replace('finished = True', "finished = 'spin' not in sys.argv")
+    launch = subprocess.Popen(
+        [sys.executable, '-c', ORPHAN, program, 'x' if launched else ''],
+        env={**os.environ, **ENVIRONMENT},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    pid = int(launch.stdout.readline())
+    try:
+        wait_until(lambda: b'spin' in Path(f'/proc/{pid}/cmdline').read_bytes(), 5.0)
+        time.sleep(2.0)  # rclpy is imported, and the node spins
+        launch.kill()
+        launch.wait()
+        ended = wait_until(lambda: is_gone(pid), 5.0 if launched else 1.0)
+        assert ended == launched
+    finally:
+        if not is_gone(pid):
+            os.kill(pid, signal.SIGKILL)
+    assert ('stopped' in launch.stdout.read()) == launched
+
+
+def is_gone(pid):
+    """An orphan that nobody waits for is a zombie when it has ended."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z'
+    except OSError:
+        return True

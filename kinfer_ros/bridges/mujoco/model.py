@@ -16,6 +16,7 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.untrusted import check_mjcf
 from kinfer_ros.yaml_file import did_you_mean
 
 BASE = 'kinfer_ros_base'
@@ -112,6 +113,7 @@ def _mjcf_path(robot: Robot) -> Path:
 
 
 def _read_spec(path: Path) -> Any:
+    check_mjcf(path, RobotError)
     try:
         return mujoco.MjSpec.from_file(str(path))
     except (ValueError, OSError) as error:

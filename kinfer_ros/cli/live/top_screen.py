@@ -24,6 +24,8 @@ def screen(state: LiveState) -> Any:
     if not state.mode and not state.values:
         return Text('waiting for a policy node ...', style='yellow')
     parts: list[Any] = [_head(state), _figures(state)]
+    if gone := state.gone():
+        parts.insert(0, Text(f'{gone}; these are its last values', style='bold red'))
     if state.joints:
         parts.append(_joints(state.joints))
     guards = state.guards()

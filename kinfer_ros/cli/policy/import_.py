@@ -25,7 +25,7 @@ from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
-from kinfer_ros.policy.importers.unitree_rl_lab import read_yaml
+from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy_yaml
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import load_spec
@@ -98,7 +98,7 @@ def _read_mjcf(path: Path) -> Any:
 
 
 def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
-    content = read_yaml(path)
+    content = read_deploy_yaml(path)
     if not is_deploy_yaml(content):
         kind = type(content).__name__
         keys = ', '.join(map(str, content)) if isinstance(content, dict) else f'a {kind}'

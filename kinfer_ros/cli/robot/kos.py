@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command(make_parser)
+@command(make_parser, draws=True)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 for a problem of the robot, 2 for a user error."""
     connection = Connection(

@@ -17,6 +17,7 @@ from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.text import printable
 
 PERIOD = 0.2
 TOP = '\x1b[H\x1b[2J'
@@ -45,11 +46,12 @@ async def _show(connection: Connection, robot: Robot, backend: str, *, live: boo
             if sample is None:
                 if not live:
                     raise BridgeError(reading.states_problem)
-                print(f'{TOP if on_screen else ""}{reading.states_problem}', flush=True)
+                problem = printable(reading.states_problem)
+                print(f'{TOP if on_screen else ""}{problem}', flush=True)
             else:
                 health, imu = reader.health(reading), reader.imu(reading)
                 lines = table(robot, units, sample, health, imu)
-                print((TOP if on_screen else '') + '\n'.join(lines), flush=True)
+                print((TOP if on_screen else '') + printable('\n'.join(lines)), flush=True)
                 if not live:
                     well = not sample.problem and not health.faults and isinstance(imu, ImuSample)
                     return 0 if well else 1

@@ -103,9 +103,11 @@ def _as_json(found: list[RunSummary]) -> str:
 
 
 def _remove(found: list[RunSummary], arguments: argparse.Namespace) -> int:
-    going = [run for run in found if run.verdict != OPEN]
+    going = [run for run in found if run.verdict != OPEN and run.ours]
     for run in found:
-        if run.verdict == OPEN:
+        if not run.ours:
+            print(f'{run.path.name}: kept, its run.json is not of kinfer_ros', file=sys.stderr)
+        elif run.verdict == OPEN:
             print(f'{run.path.name}: not ended, kept (repair it first)', file=sys.stderr)
     if not going:
         print('[]' if arguments.json else 'nothing to remove')
@@ -119,7 +121,8 @@ def _remove(found: list[RunSummary], arguments: argparse.Namespace) -> int:
         if input(f'remove these {len(going)} runs? [y/N] ').strip().lower() not in ('y', 'yes'):
             print('nothing was removed')
             return 1
-    remove_runs(going)
+    for line in remove_runs(going):
+        print(line, file=sys.stderr)
     if arguments.json:
         print(_as_json(going))
         return 0

@@ -42,10 +42,18 @@ class GuardSet:
             frame.joint_value_names,
             live,
             missing=frame.missing_joints,
+            silence=frame.silence,
         )
-        self._imu_samples = SampleGuard('imu/data', frame.imu_values, frame.imu_value_names, live)
+        self._imu_samples = SampleGuard(
+            'imu/data', frame.imu_values, frame.imu_value_names, live, silence=frame.silence
+        )
         self._odom_samples = SampleGuard(
-            'odom', frame.base_velocity, list('xyz'), live, may_be_constant=True
+            'odom',
+            frame.base_velocity,
+            list('xyz'),
+            live,
+            may_be_constant=True,
+            silence=frame.silence,
         )
         self._tilt = TiltGuard(live)
         self._joints = JointGuard(robot, live)

@@ -56,12 +56,14 @@ class SampleGuard:
         *,
         may_be_constant: bool = False,
         missing: Callable[[], list[str]] = list,
+        silence: Callable[[str], str] = 'no message yet on {}'.format,
     ) -> None:
         """
         :param values: live view of the source's numbers; `names` has the name of each.
         :param may_be_constant: unchanged numbers are no fault: an estimator holds the velocity of
             a standing robot at zero.
         :param missing: returns what the newest messages lack.
+        :param silence: says why there is no sample of a source yet.
         """
         self.source = source
         self._values = values
@@ -69,6 +71,7 @@ class SampleGuard:
         self._live = live
         self._may_be_constant = may_be_constant
         self._missing = missing
+        self._silence = silence
         self._last_sum = math.nan
         self.restart()
 
@@ -111,9 +114,7 @@ class SampleGuard:
 
     def _check_age(self, context: TickContext) -> Verdict:
         if not self._stamp_ns:
-            lacks = self._missing()
-            what = f'no message with {", ".join(lacks)} yet' if lacks else 'no message yet'
-            return fault('stale', f'{what} on {self.source}')
+            return fault('stale', self._silence(self.source))
         live = self._live
         limit = live.stale_timeout * 1e9
         silent = context.now_ns - self._came_ns

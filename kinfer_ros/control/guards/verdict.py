@@ -56,6 +56,7 @@ GUARDS = {
     'battery': 'the battery is nearly empty',
     'clock': 'a clock jumped',
     'missed': 'too many ticks are missed',
+    'stall': 'the node was not run for a while',
     'input': "a policy's input is not finite",
     'output': "a policy's output is not finite, explodes, or did not come",
     'command': 'the command was brought into its range',

@@ -29,6 +29,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
 from kinfer_ros.bridges import SECOND
+from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
@@ -93,6 +94,11 @@ class KosBridge(BridgeNode):
             f'robot {settings.robot.name} through {backend} at {address}; KOS has no watchdog: if '
             'this process is killed, the last target stays in force'
         )
+
+    @property
+    def core(self) -> BridgeCore:
+        """What the robot obeys."""
+        return self.robot
 
     def _make_robot(self, settings: KosSettings) -> KosRobot:
         client = KosClient(settings.connection, JointUnits(settings.robot).ids)

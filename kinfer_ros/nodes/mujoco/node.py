@@ -38,6 +38,7 @@ from std_srvs.srv import Trigger
 
 from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.command import Command
+from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.mujoco.bridge import RESEND_NS
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
@@ -102,6 +103,11 @@ class MujocoBridge(BridgeNode):
         if self.get_parameter('paused').value:
             self.bridge.pause(True, self._now())
         self._start(timing.tick_ns)
+
+    @property
+    def core(self) -> BridgeCore:
+        """What the robot obeys."""
+        return self.bridge
 
     def _choose_clock(self) -> None:
         """Use the steady clock, or the /clock of another publisher."""

@@ -72,5 +72,5 @@ class Activation:
 
     def close(self) -> None:
         """Count missed ticks, and reset the inputs: a robot may return with another clock."""
-        self._session.count_schedule(self._time.schedule)
+        self._session.count_schedule(self._time.schedule, self._time.stalls)
         self._inputs.forget()

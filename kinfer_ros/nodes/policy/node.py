@@ -279,8 +279,14 @@ class PolicyNode(LifecycleNode):
         self._finish()
 
     def interrupt(self) -> None:
-        """End whatever waits inside a transition; safe to call from a signal handler."""
+        """
+        End whatever waits inside a transition, and begin to fade with the next tick.
+
+        Safe to call from a signal handler.
+        """
         self._ready.interrupted = True
+        if self.active and self.setup is not None:
+            self.setup.controller.request_fade(SIGNAL_FADE_NS)
 
     def _supervise(self) -> None:
         """Automatic start, the end of a run, lockstep's repeated command, diagnostics."""
@@ -301,7 +307,7 @@ class PolicyNode(LifecycleNode):
         )
         if status is not None:
             self._diagnostics.publish(status)
-            self._link.follow_cmd_vel_type()
+            self._link.follow_graph()
 
     def _serve(self) -> None:
         """Take calls of the services that no executor serves."""

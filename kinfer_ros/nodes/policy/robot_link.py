@@ -18,6 +18,7 @@ No executor serves these subscriptions: the node polls them, in the tick and in 
 transitions, where callbacks do not run.
 """
 
+import time
 import uuid
 from typing import Any
 
@@ -66,11 +67,14 @@ from kinfer_ros.ros.qos import LATCHED_HISTORY
 from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.ros.qos import RELIABLE_SENSORS
 from kinfer_ros.ros.qos import SENSORS
+from kinfer_ros.ros.qos_check import QosCheck
 from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
-TYPE_TIMEOUT = 10
+QUERY_PERIOD = 10
 """s between two queries of the types on cmd_vel while the number of publishers is constant."""
+TYPE_TIMEOUT = 1.0
+"""s of silence of a type on cmd_vel after which the other one is tried, if it is published."""
 
 CMD_VEL_TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 
@@ -96,6 +100,8 @@ class RobotLink:
         self._group = PollOnlyGroup(node)
         self._auto_type = cmd_vel_type == 'auto'
         self._cmd_vel_publishers, self._until_query = -1, 0
+        self._cmd_vel_heard = time.monotonic()
+        self._qos = QosCheck(node)
         sensors = RELIABLE_SENSORS if lockstep else SENSORS
         self._joints = self._subscribe(JointState, 'joint_states', sensors)
         self._joint_states = JointStates(node, self._joints)
@@ -108,8 +114,12 @@ class RobotLink:
         self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
         self._bridge_state = self._subscribe(String, 'bridge_state', LATCHED_HISTORY)
         self._cmd_vel = self._subscribe(
-            CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', RELIABLE
+            CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', BEST_EFFORT
         )
+        self._subscriptions = (
+            self._joints, self._imu, self._odom, self._named, self._temperatures, self._battery,
+            self._gains_in_force, self._bridge_state,
+        )  # fmt: skip
         self.gains = GainsHandshake()
         self.bridge_state = ''
         self._published_mode = ''
@@ -173,6 +183,7 @@ class RobotLink:
         """Read cmd_vel and policy_command; what is refused is logged once a second."""
         message = take_newest(self._cmd_vel)
         if message is not None:
+            self._cmd_vel_heard = time.monotonic()
             twist = message.twist if isinstance(message, TwistStamped) else message
             if not command.set_twist(twist.linear.x, twist.linear.y, twist.angular.z, now_ns):
                 self._warn('cmd_vel holds a value that is not finite: refused')
@@ -246,26 +257,47 @@ class RobotLink:
         ]
         return bool(set.intersection(*subscribers))
 
-    def follow_cmd_vel_type(self) -> None:
-        """
-        With `auto`: subscribe to cmd_vel with the type that is published there.
+    def qos_problem(self, topic: str) -> str:
+        """Return that the QoS of a topic do not match those of its publishers, or ''."""
+        self._check_qos()
+        return self._qos.problem(topic)
 
-        One process cannot subscribe to two types on one topic.
+    def follow_graph(self) -> None:
+        """Follow publishers that came or left: call it once a second."""
+        self._check_qos()
+        if self._auto_type:
+            self._follow_cmd_vel_type()
+
+    def _check_qos(self) -> None:
+        subscriptions = (*self._subscriptions, self._cmd_vel)
+        for problem in self._qos.update(subscriptions, (self._commands, self._gains)):
+            self._node.get_logger().warning(problem)
+
+    def _follow_cmd_vel_type(self) -> None:
         """
-        if not self._auto_type:
-            return
+        Subscribe to cmd_vel with the type that is published there.
+
+        One process cannot subscribe to two types on one topic: where both are published, it takes
+        the one that is alive.
+        """
         topic = self._cmd_vel.topic_name
         # The query of the types takes almost a millisecond: only when their number has changed,
-        # and every TYPE_TIMEOUT, since one may have replaced another.
+        # and every QUERY_PERIOD, since one may have replaced another.
         publishers, self._until_query = self._node.count_publishers(topic), self._until_query - 1
         if publishers == self._cmd_vel_publishers and self._until_query > 0:
             return
-        self._cmd_vel_publishers, self._until_query = publishers, TYPE_TIMEOUT
+        self._cmd_vel_publishers, self._until_query = publishers, QUERY_PERIOD
         found = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
         types = [t for t in CMD_VEL_TYPES.values() if f'geometry_msgs/msg/{t.__name__}' in found]
-        if types and self._cmd_vel.msg_type not in types:
+        current = self._cmd_vel.msg_type
+        silent = time.monotonic() - self._cmd_vel_heard > TYPE_TIMEOUT
+        if len(types) > 1:
+            self._until_query = 0  # look again in a second
+        if types and (current not in types or (silent and len(types) > 1)):
             self._node.destroy_subscription(self._cmd_vel)
-            self._cmd_vel = self._subscribe(types[0], 'cmd_vel', RELIABLE)
+            other = next((t for t in types if t is not current), types[0])
+            self._cmd_vel = self._subscribe(other, 'cmd_vel', BEST_EFFORT)
+            self._cmd_vel_heard = time.monotonic()
 
     # Out ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import require_key
 from kinfer_ros.policy.importers.contract import spec_term
-from kinfer_ros.yaml_file import MAX_BYTES
+from kinfer_ros.untrusted import read_yaml
 
 SWITCHES = ('use_gym_history', 'scale_first')
 RANGES = {'lin_vel_x': 'xvel', 'lin_vel_y': 'yvel', 'ang_vel_z': 'yawrate'}
@@ -44,23 +44,13 @@ def is_deploy_yaml(content: Any) -> bool:
     return isinstance(content, dict) and {'joint_ids_map', 'observations'} <= content.keys()
 
 
-def read_yaml(path: Path) -> Any:
+def read_deploy_yaml(path: Path) -> Any:
     """
     Read a YAML file of another project as plain data.
 
     :raises ModelError: it cannot be read.
     """
-    try:
-        with path.open('rb') as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ModelError(f'{path}: is larger than {MAX_BYTES} bytes')
-        return yaml.load(data, Loader=_Loader)  # noqa: S506  a SafeLoader
-    except OSError as error:
-        raise ModelError(f'{path}: cannot be read: {error.strerror}') from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        text = ' '.join(str(error).split())
-        raise ModelError(f'{path}: is not YAML: {text[:200]}') from None
+    return read_yaml(path, ModelError, 'file', _Loader)
 
 
 def read_deploy(

@@ -14,6 +14,7 @@ from helpers.robots import leaky_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.guards.verdict import GUARDS
 from kinfer_ros.control.guards.verdict import Level
+from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 
@@ -112,6 +113,12 @@ def clock(rig: Rig) -> None:
     rig.tick(stamp_offset=60 * S)
 
 
+def stall(rig: Rig) -> None:
+    """The control loop notes it, which knows when it ran."""
+    rig.controller.stats.note(warn('stall', 'this process was not run for 300 ms'))
+    rig.tick()
+
+
 def missed(rig: Rig) -> None:
     """A machine that stood still for 21 ticks."""
     rig.tick(missed=21)
@@ -195,6 +202,7 @@ CASES: dict[str, tuple[Callable[[Rig], None], Level]] = {
     'battery': (battery, Level.WARN),
     'clock': (clock, Level.WARN),
     'missed': (missed, Level.FAULT),
+    'stall': (stall, Level.WARN),
     'input': (command_input, Level.FAULT),
     'output': (output, Level.WARN),
     'command': (command, Level.LIMIT),

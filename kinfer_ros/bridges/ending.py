@@ -1,0 +1,28 @@
+"""How a bridge ends after a signal: it obeys a session until its fade has ended.
+
+Ctrl-C of a launch reaches bridge and policy node at the same moment. A bridge that damped at once
+would cut the policy's fade, and look like a fault to it.
+"""
+
+from kinfer_ros.bridges.core import BridgeCore
+from kinfer_ros.bridges.states import ENABLED
+
+FADE_BEGINS_NS = 150_000_000
+"""Within this a session has to fade: some ticks. Else only the bridge was ended: it damps."""
+MAX_LINGER_NS = 3_000_000_000
+"""Longest fade that is waited for; that of a policy node after a signal takes at most 2 s."""
+
+
+class BridgeEnd:
+    """Decides how long a bridge goes on after a signal; times are ns of one steady clock."""
+
+    def __init__(self, core: BridgeCore, now_ns: int) -> None:
+        self._core = core
+        self._begin_ns = now_ns
+
+    def goes_on(self, now_ns: int) -> bool:
+        """Whether a session that holds the robot is fading, or may be about to."""
+        core, waited = self._core, now_ns - self._begin_ns
+        if not core.holder or core.state != ENABLED:
+            return False
+        return waited <= (MAX_LINGER_NS if core.mode == 'fade' else FADE_BEGINS_NS)

@@ -1,0 +1,206 @@
+"""Reads files that nobody has to mean well: bounded in size, time and memory.
+
+All limits of files stand here; docs/security.md lists them.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from kinfer_ros.errors import KinferRosError
+
+MEGABYTE = 1 << 20
+MAX_YAML_BYTES = MEGABYTE // 4
+"""Far above any hand-written file; PyYAML takes a second or two for that."""
+MAX_YAML_VALUES = 50_000
+"""Values of a YAML file once aliases (`*name`) and merges (`<<`) are followed."""
+MAX_YAML_DEPTH = 40
+MAX_JSON_BYTES = 4 * MEGABYTE
+MAX_XML_BYTES = 10 * MEGABYTE
+"""Of a URDF or an MJCF, each file of it."""
+MAX_XML_FILES = 64
+"""Files that an MJCF includes."""
+MAX_LINKS = 2000
+"""Links of a URDF, bodies of an MJCF."""
+MAX_HEIGHT_FIELD = 4_000_000
+"""Values of a height field."""
+MAX_REPLICAS = 10_000
+"""Copies that <replicate> makes, all together."""
+MAX_CHUNK_BYTES = 64 * MEGABYTE
+"""Of a chunk of a bag, decompressed; recorders write chunks of a megabyte or so."""
+MAX_RATIO = 1000
+"""Decompressed over compressed size; recordings reach 20, a file made to fill the memory more."""
+
+Fail = Callable[[str], KinferRosError]
+"""Makes the error of a reader from what is wrong with its file."""
+
+
+def read_bytes(path: Path, limit: int, fail: Fail) -> bytes:
+    """
+    Read a whole file.
+
+    :param fail: takes `cannot be read: ...` or `is larger than ...`.
+    :raises KinferRosError: of `fail`.
+    """
+    try:
+        with path.open('rb') as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise fail(f'cannot be read: {error.strerror}') from None
+    except ValueError:  # a NUL in the path
+        raise fail('cannot be read: its name has a NUL character') from None
+    if len(data) > limit:
+        raise fail(f'is larger than {limit} bytes')
+    return data
+
+
+def compose_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
+    """
+    Read YAML as nodes, and refuse what would grow.
+
+    :return: the root node, or None of an empty file.
+    :raises yaml.YAMLError: it is not YAML, is nested too deep, or has too many values.
+    """
+    reader = loader(text)
+    try:
+        node = reader.get_single_node()
+    except RecursionError:
+        raise yaml.YAMLError('it is nested too deep') from None
+    finally:
+        reader.dispose()
+    if node is not None:
+        _count_values(node, {}, set())
+    return node
+
+
+def load_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
+    """
+    Read YAML as plain data; see `compose_yaml`.
+
+    :raises yaml.YAMLError: as there, or a value cannot be made.
+    """
+    node = compose_yaml(text, loader)
+    if node is None:
+        return None
+    reader = loader('')
+    try:
+        return reader.construct_document(node)
+    finally:
+        reader.dispose()
+
+
+def _count_values(node: Any, known: dict[int, int], above: set[int]) -> int:
+    """Count the values of a node with aliases followed; each node is looked at once."""
+    if id(node) in known:
+        return known[id(node)]
+    if id(node) in above:
+        raise yaml.YAMLError('an alias refers to a mapping or list that it is part of')
+    if len(above) > MAX_YAML_DEPTH:
+        raise yaml.YAMLError(f'it is nested deeper than {MAX_YAML_DEPTH} levels')
+    above.add(id(node))
+    total = 1
+    if isinstance(node, yaml.CollectionNode):
+        for entry in node.value:
+            for part in entry if isinstance(entry, tuple) else (entry,):
+                total += _count_values(part, known, above)
+                if total > MAX_YAML_VALUES:
+                    raise yaml.YAMLError(
+                        f'it has more than {MAX_YAML_VALUES} values, once aliases are followed'
+                    )
+    above.discard(id(node))
+    known[id(node)] = total
+    return total
+
+
+def read_yaml(path: Path, error: type[KinferRosError], what: str, loader: Any = None) -> Any:
+    """
+    Read a YAML file as plain data.
+
+    :param what: the kind of file, for messages.
+    :raises KinferRosError: of class `error`: it cannot be read, is too large or is not YAML.
+    """
+
+    def fail(text: str) -> KinferRosError:
+        return error(f'{what} {path}: {text}')
+
+    data = read_bytes(path, MAX_YAML_BYTES, fail)
+    try:
+        return load_yaml(data, loader or yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        text = ' '.join(str(problem).split())
+        raise fail(f'is not YAML: {text[:200]}') from None
+
+
+def check_mjcf(path: Path, error: type[KinferRosError]) -> None:
+    """
+    Look through an MJCF and all that it includes, before MuJoCo makes a model of it.
+
+    :raises KinferRosError: of class `error`: it cannot be read, or its model would be too large.
+    """
+    files, bodies, replicas = [path], 0, 0.0
+    for file in files:
+
+        def fail(text: str, where: Path = file) -> KinferRosError:
+            return error(f'MJCF {where} {text}')
+
+        root = parse_xml(read_bytes(file, MAX_XML_BYTES, fail), fail)
+        for element in root.iter():
+            if element.tag == 'include' and element.get('file'):
+                files.append(path.parent / element.get('file', ''))
+            elif element.tag == 'body':
+                bodies += 1
+            elif _height_field(element) > MAX_HEIGHT_FIELD:
+                raise fail(f'a height field has over {MAX_HEIGHT_FIELD} values')
+        replicas += _replicas(root, 1)
+        if len(files) > MAX_XML_FILES:
+            raise fail(f'it includes over {MAX_XML_FILES} files')
+        if bodies > MAX_LINKS or replicas > MAX_REPLICAS:
+            raise fail(
+                f'found {bodies} bodies and {replicas} copies of <replicate>, expected at most '
+                f'{MAX_LINKS} and {MAX_REPLICAS}'
+            )
+
+
+def parse_xml(data: str | bytes, fail: Fail) -> ElementTree.Element:
+    """
+    Parse XML; entities and document types are refused.
+
+    :raises KinferRosError: of `fail`.
+    """
+    mark = '<!DOCTYPE' if isinstance(data, str) else b'<!DOCTYPE'
+    if mark in data:  # type: ignore[operator]
+        raise fail('has a document type, which could define entities')
+    try:
+        return ElementTree.fromstring(data)  # noqa: S314  bounded, and without entities
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise fail(f'cannot be read, it is not XML: {error}') from None
+
+
+def _number(element: ElementTree.Element, key: str) -> float:
+    text = element.get(key, '0').strip()
+    return float(text) if re.fullmatch(r'\d{1,15}', text) else 0.0
+
+
+def _height_field(element: ElementTree.Element) -> float:
+    """Count the values of an element that is a height field."""
+    if element.tag != 'hfield':
+        return 0.0
+    return _number(element, 'nrow') * _number(element, 'ncol')
+
+
+def _replicas(element: ElementTree.Element, times: float) -> float:
+    """Count the copies that <replicate> makes, with those inside one another multiplied."""
+    total = 0.0
+    for child in element:
+        inner = times
+        if child.tag == 'replicate':
+            inner = times * max(_number(child, 'count'), 1.0)
+            total += inner
+        total += _replicas(child, inner)
+        if total > MAX_REPLICAS:
+            return total
+    return total
