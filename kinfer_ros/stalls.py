@@ -7,6 +7,8 @@ from pathlib import Path
 
 STALL_NS = 100_000_000
 """A gap between two beats, beyond the expected one, from which it is a stall."""
+CAUSE_NS = 200_000_000
+"""Shortest stall that is given as the first cause of a fault."""
 RECENT_NS = 1_000_000_000
 """After a stall, the time in which it is given as the first cause of a fault."""
 ADVICE = (
@@ -29,7 +31,8 @@ class StallMeter:
         self.last_ns = 0
         self._period_ns = period_ns
         self._beat_ns = -1
-        self._ended_ns = -RECENT_NS
+        self._ended_ns = 0
+        self._cause = ''
 
     def restart(self) -> None:
         """Expect no beat since the last one."""
@@ -44,7 +47,8 @@ class StallMeter:
         self.count += 1
         self.last_ns = gap
         self.longest_ns = max(self.longest_ns, gap)
-        self._ended_ns = now_ns
+        if gap >= CAUSE_NS:
+            self._ended_ns, self._cause = now_ns, f'the machine stalled: {self.describe()}'
         return True
 
     def describe(self) -> str:
@@ -52,10 +56,8 @@ class StallMeter:
         return f'this process was not run for {self.last_ns / 1e6:.0f} ms (stall {self.count})'
 
     def cause(self, now_ns: int) -> str:
-        """Return the last stall as the cause of what goes wrong now, or ''."""
-        if now_ns - self._ended_ns > RECENT_NS:
-            return ''
-        return f'the machine stalled: {self.describe()}'
+        """Return a long stall of the last second, the cause of what goes wrong now; or ''."""
+        return self._cause if now_ns - self._ended_ns <= RECENT_NS else ''
 
 
 def steal_ms(proc: Path = Path('/proc')) -> float | None:

@@ -31,6 +31,9 @@ MAX_KEPT = 1000
 """Messages kept of a subscription that keeps all, where callbacks receive them."""
 
 
+WARN_PERIOD = 5.0
+"""s between two warnings of broken messages on one topic."""
+
 SERVE_PERIOD_NS = 1_000_000
 """And the callbacks are run this often at most: it takes some 0.3 ms."""
 
@@ -48,6 +51,7 @@ class PollOnlyGroup(CallbackGroup):
         rclpy_internals.warn_of_missing(node)
         self._node = weakref.ref(node)  # or nodes would live until garbage is collected
         self._executor: _GroupExecutor | None = None
+        self._next_warning: dict[str, float] = {}
         self._server = 0
         self._begun = 0
         self._ended = 0
@@ -59,11 +63,12 @@ class PollOnlyGroup(CallbackGroup):
         if isinstance(entity, Subscription) and not PRESENT[TAKE_MESSAGE]:
             entity.callback = _Keeper(entity.qos_profile)
 
-    def warn(self, text: str) -> None:
-        """Log a warning of the node, at most one a second."""
-        node = self._node()
-        if node is not None:
-            node.get_logger().warning(text, throttle_duration_sec=1.0)
+    def warn(self, topic: str, text: str) -> None:
+        """Log a warning of the node, at most one in WARN_PERIOD of each topic."""
+        node, now = self._node(), time.monotonic()
+        if node is not None and now >= self._next_warning.get(topic, 0.0):
+            self._next_warning[topic] = now + WARN_PERIOD
+            node.get_logger().warning(text)
 
     def can_execute(self, entity: Any) -> bool:
         """Only in `serve`, in its thread: whoever owns the subscription takes from it."""
@@ -182,7 +187,7 @@ def _read(subscription: Subscription, data: bytes) -> Any:
     except MessageError as error:
         group = subscription.callback_group
         if isinstance(group, PollOnlyGroup):
-            group.warn(f'{error}: passed over')
+            group.warn(subscription.topic_name, f'{error}: passed over')
         return None
 
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSCompatibility
+from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
-from rclpy.qos import qos_check_compatible
+from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
+
+RELIABLE = ReliabilityPolicy.RELIABLE
+LATCHED = DurabilityPolicy.TRANSIENT_LOCAL
 
 
 class QosCheck:
@@ -62,8 +65,11 @@ def _describe(topic: str, mine: QoSProfile, info: Any, *, wanted: bool) -> str:
     :param wanted: this node subscribes, the other one publishes.
     """
     theirs = info.qos_profile
-    pair = (theirs, mine) if wanted else (mine, theirs)
-    if qos_check_compatible(*pair)[0] is not QoSCompatibility.ERROR:
+    offered, asked = (theirs, mine) if wanted else (mine, theirs)
+    # Deadlines and liveliness of this package are the defaults, which match all.
+    reliable = asked.reliability != RELIABLE or offered.reliability == RELIABLE
+    latched = asked.durability != LATCHED or offered.durability == LATCHED
+    if reliable and latched:
         return ''
     name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
     verbs = ('publishes', 'asks for') if wanted else ('asks for', 'publishes')

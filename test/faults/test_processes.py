@@ -122,14 +122,15 @@ def test_ctrl_c_of_the_whole_graph_is_a_good_run(tmp_path: Path, first: str) -> 
             time.sleep(0.0 if first == 'both' else 0.03)
         for process in order:
             process.send(signal.SIGINT)
-        assert made.policy.wait(5) == 0, made.policy.output
-        assert made.robot.wait(5) == 0, made.robot.output
+        assert made.policy.wait(20) == 0, made.policy.output
+        assert made.robot.wait(20) == 0, made.robot.output
         facts = facts_of(made.run)
         assert (facts['reason'], facts['counters']['faults']) == ('stopped by a signal', 0)
         assert not list(made.run.glob('fault_*'))
         fade = [s for s in steps_of(made.run) if s['mode'] == 'fade' and s['target'] is not None]
         assert fade[-1]['t_us'] - fade[0]['t_us'] > 400_000
-        assert made.states[-1].data.startswith('disabled')
+        disabled = lambda: made.states[-1].data.startswith('disabled')  # noqa: E731
+        assert made.client.spin_until(disabled, SOON)
         assert not any(state.data.startswith('damping') for state in made.states)
 
 

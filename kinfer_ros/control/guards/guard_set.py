@@ -139,10 +139,13 @@ class GuardSet:
 
     def _sample_verdicts(self, context: TickContext) -> tuple[Verdict, ...]:
         frame = self._frame
-        found = (
-            self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, context),
-            self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, context),
-        )
+        joints = self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, context)
+        imu = self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, context)
+        if joints.guard == 'stale' and self._imu_samples.is_silent(context):
+            joints = fault(
+                'stale', f'{joints.text}; imu/data is silent, too: has the bridge ended?'
+            )
+        found = (joints, imu)
         if not frame.needs_odometry:
             return found
         odom = self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, context)

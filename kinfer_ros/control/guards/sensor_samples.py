@@ -112,6 +112,11 @@ class SampleGuard:
         self._disorder = disorder
         return verdict
 
+    def is_silent(self, context: TickContext) -> bool:
+        """Whether nothing has come for half the time-out, so that the source may have ended."""
+        limit = self._live.stale_timeout * 1e9
+        return self._came_ns >= 0 and context.now_ns - self._came_ns > limit / 2
+
     def _check_age(self, context: TickContext) -> Verdict:
         if not self._stamp_ns:
             return fault('stale', self._silence(self.source))
