@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help walk test test-kos lint docs bench train clean
+.PHONY: help walk test test-kos fuzz lint docs bench train clean
 
 # Settings; give them before or after make.
 DURATION ?= 20
@@ -13,7 +13,9 @@ WZ ?= 0.0
 ARGS ?=
 DISTROS ?= kilted jazzy
 TEST_ARGS ?=
-export DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS QUICK
+SAMPLES ?= 1000000
+SEED ?= 1
+export SAMPLES SEED DURATION VX VY WZ VIDEO PYTHON ROS_DISTRO DISTROS TEST_ARGS QUICK
 
 help:
 	@echo 'make walk    install dependencies (once), build, and walk the robot in MuJoCo'
@@ -22,6 +24,7 @@ help:
 	@echo 'make test    lint, then all tests on Kilted and Jazzy'
 	@echo '             DISTROS="kilted", TEST_ARGS="-k lockstep"'
 	@echo 'make test-kos  test the graph on kos-sim, a real KOS server (first run installs 1.1 GB)'
+	@echo 'make fuzz    read a million damaged messages of each type (SAMPLES=1000000, SEED=1)'
 	@echo 'make lint    run ruff and mypy'
 	@echo 'make docs    build docs/ as HTML in build/docs'
 	@echo 'make bench   run the benchmarks: ten minutes; QUICK=1: one; ARGS="step node": parts'
@@ -36,6 +39,9 @@ test:
 
 test-kos:
 	@KOS_SIM=1 TEST_ARGS='-k kos_sim' DISTROS=$(firstword $(DISTROS)) exec tools/test.sh $(firstword $(DISTROS))
+
+fuzz:
+	@exec tools/fuzz.sh
 
 lint:
 	@exec tools/lint.sh

@@ -1,69 +1,34 @@
 """The policy node alone, to include in a larger graph; topics are relative and can be remapped."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
-from launch.substitutions import LaunchConfiguration
-from launch.substitutions import PathJoinSubstitution
-from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch.actions import OpaqueFunction
 from launch_ros.substitutions import FindPackageShare
 
-DEFAULT_PARAMETERS = PathJoinSubstitution(
-    [FindPackageShare('kinfer_ros'), 'config', 'policy.yaml']
-)
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.launching.actions import declare
+from kinfer_ros.launching.actions import end_with_policies
+from kinfer_ros.launching.actions import given
+from kinfer_ros.launching.actions import is_launched
+from kinfer_ros.launching.actions import node_actions
+from kinfer_ros.launching.policy_node import ARGUMENTS
+from kinfer_ros.launching.policy_node import policy_node
+
+
+def start(context):
+    """Start the node with the arguments that were given; all else is left to the params_file."""
+    try:
+        arguments = given(context, ARGUMENTS, 'policy.launch.py')
+        if not arguments['params_file']:
+            share = FindPackageShare('kinfer_ros').perform(context)
+            arguments['params_file'] = f'{share}/config/policy.yaml'
+        spec = policy_node(arguments)
+    except KinferRosError as error:
+        raise RuntimeError(str(error)) from None
+    actions = node_actions([spec], arguments['namespace'], arguments['params_file'])
+    # In a larger graph its end is not the end of all.
+    return [*actions, *(end_with_policies(actions) if is_launched('policy.launch.py') else [])]
 
 
 def generate_launch_description():
     """Declare model, robot and the usual arguments; start one policy node."""
-    return LaunchDescription(
-        [
-            DeclareLaunchArgument('model', description='Policy file (.kinfer or .onnx).'),
-            DeclareLaunchArgument(
-                'spec',
-                default_value='',
-                description='Policy spec (YAML) of an .onnx file that takes one flat vector.',
-            ),
-            DeclareLaunchArgument(
-                'robot', description='Robot: a name in config/robots, or the path of a YAML.'
-            ),
-            DeclareLaunchArgument(
-                'namespace', default_value='', description='Namespace of the node.'
-            ),
-            DeclareLaunchArgument(
-                'params_file',
-                default_value=DEFAULT_PARAMETERS,
-                description='YAML with the parameters of the node.',
-            ),
-            DeclareLaunchArgument(
-                'use_sim_time', default_value='false', description='Use /clock.'
-            ),
-            DeclareLaunchArgument(
-                'autostart',
-                default_value='false',
-                description='Configure and activate at start.',
-            ),
-            Node(
-                package='kinfer_ros',
-                executable='policy_node',
-                name='policy_node',
-                namespace=LaunchConfiguration('namespace'),
-                parameters=[
-                    # Before the file, so that the empty default does not override the file's spec.
-                    {'spec': ParameterValue(LaunchConfiguration('spec'), value_type=str)},
-                    LaunchConfiguration('params_file'),
-                    {
-                        'model': ParameterValue(LaunchConfiguration('model'), value_type=str),
-                        'robot': ParameterValue(LaunchConfiguration('robot'), value_type=str),
-                        'use_sim_time': ParameterValue(
-                            LaunchConfiguration('use_sim_time'), value_type=bool
-                        ),
-                        'autostart': ParameterValue(
-                            LaunchConfiguration('autostart'), value_type=bool
-                        ),
-                    },
-                ],
-                output='screen',
-                emulate_tty=True,
-            ),
-        ]
-    )
+    return LaunchDescription([*declare(ARGUMENTS), OpaqueFunction(function=start)])

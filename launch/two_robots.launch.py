@@ -14,8 +14,8 @@ from kinfer_ros.launching.two_robots import both
 
 def start(context):
     """Start the nodes of both robots; the launch ends when both policy nodes have ended."""
-    arguments = given(context, ARGUMENTS)
     try:
+        arguments = given(context, ARGUMENTS, 'two_robots.launch.py')
         robots = both(arguments)
     except KinferRosError as error:
         raise RuntimeError(str(error)) from None

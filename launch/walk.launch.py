@@ -16,7 +16,7 @@ from kinfer_ros.launching.graph import nodes
 def start(context):
     """Start the nodes of the graph; the launch ends with the policy node, after `duration`."""
     try:
-        arguments = complete(given(context, ARGUMENTS))
+        arguments = complete(given(context, ARGUMENTS, 'walk.launch.py'))
         specs = nodes(arguments)
     except KinferRosError as error:
         # launch prints the text of a RuntimeError without a traceback.

@@ -1,8 +1,7 @@
 """What an activation waits for (sensors, bridge, gains, recorder), and what it refuses.
 
-A robot takes commands from one node, and its joints come from one: a second publisher of joint
-commands, or of the same joints, keeps it from being activated. The checks of samples, command and
-pose are in contract/start_state.py.
+A second publisher of joint commands, or of the same joints (contract/second_publisher.py), keeps a
+robot from being activated. The checks of samples, command and pose are in contract/start_state.py.
 """
 
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import Protocol
 
+from kinfer_ros.contract.second_publisher import describe_commanders
 from kinfer_ros.control.protocols import Clock
 from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.protocols import Operator
@@ -200,10 +200,9 @@ class Readiness:
         return self._clock.control_now(), stamp_now
 
     def _bridge_problem(self) -> str:
-        others = self._graph.count_publishers('joint_commands') - 1
-        if others > 0:
-            topic = self._graph.resolve_topic_name('joint_commands')
-            return f'{topic} has {others} other publishers: a robot takes commands from one node'
+        topic = self._graph.resolve_topic_name('joint_commands')
+        if others := describe_commanders(topic, self._graph.count_publishers('joint_commands')):
+            return others
         if not self._link.bridge_state.startswith('enabled'):
             if not self._link.bridge_state and (hint := self._link.qos_problem('bridge_state')):
                 return hint

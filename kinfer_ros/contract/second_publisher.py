@@ -1,8 +1,8 @@
-"""Finds a second publisher of the same joints on joint_states.
+"""Finds a second publisher: of joint commands, or of the same joints on joint_states.
 
-Two drivers, or a driver and a joint_state_publisher: each sample is plausible, but the policy sees
-the joints jump between two robots. Publishers of other joints are no conflict: one driver a limb,
-or a gripper.
+A robot takes commands from one node, and its joints come from one node. Of two drivers, or a
+driver and a joint_state_publisher, each sample is plausible, but the policy sees the joints jump
+between two robots. Publishers of other joints are no conflict: one driver a limb, or a gripper.
 """
 
 from collections import deque
@@ -76,6 +76,18 @@ class JointSenders:
         """Return the joints that two publishers send now, sorted; [] if none."""
         recent = [joints for at, joints in self._turns if now_ns - at <= WINDOW_NS]
         return sorted(frozenset().union(*recent)) if len(recent) >= TURNS else []
+
+
+def describe_commanders(topic: str, publishers: int) -> str:
+    """
+    Return that another node publishes joint commands, or ''.
+
+    :param publishers: of joint_commands, this node included.
+    """
+    others = publishers - 1
+    if others <= 0:
+        return ''
+    return f'{topic} has {others} other publishers: a robot takes commands from one node'
 
 
 def describe_conflict(topic: str, joints: Sequence[str], nodes: Sequence[str]) -> str:

@@ -40,6 +40,11 @@ def declare(arguments: Iterable[Argument]) -> list[Any]:
     ]
 
 
+def is_launched(file: str) -> bool:
+    """Whether a launch file is the one that was launched, and not included by another."""
+    return any(word.endswith(file) for word in sys.argv)
+
+
 def given(context: LaunchContext, arguments: Iterable[Argument], file: str) -> dict[str, str]:
     """
     Return the values of the arguments in this launch.
@@ -51,7 +56,7 @@ def given(context: LaunchContext, arguments: Iterable[Argument], file: str) -> d
     :raises ConfigError: an unknown argument.
     """
     names = {a.name for a in arguments}
-    if any(word.endswith(file) for word in sys.argv):
+    if is_launched(file):
         for word in context.argv:
             name = word.partition(':=')[0]
             if name not in names:

@@ -71,19 +71,19 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     where they are there. The end of the launch that started the process counts as a signal.
 
     :param args: command line, with its --ros-args; None for that of the process.
-    :return: exit code: 0, or 2 after a KinferRosError, which is printed as one message.
+    :return: exit code: 2 after a KinferRosError, which is printed as one message; else the node's
+        `exit_code`, or 0.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     flag = StopFlag()
     try:
         _initialise(args)
-        _run(make_node, flag)
+        return _run(make_node, flag)
     except KinferRosError as error:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR
     finally:
         rclpy.try_shutdown()
-    return 0
 
 
 def _initialise(args: list[str] | None) -> None:
@@ -94,7 +94,7 @@ def _initialise(args: list[str] | None) -> None:
         raise ConfigError(f'ROS does not start with these arguments: {text}') from None
 
 
-def _run(make_node: Callable[[], Node], flag: StopFlag) -> None:
+def _run(make_node: Callable[[], Node], flag: StopFlag) -> int:
     node = make_node()
     try:
         try:
@@ -111,6 +111,7 @@ def _run(make_node: Callable[[], Node], flag: StopFlag) -> None:
     failure = getattr(node, 'failure', None)
     if failure is not None:
         raise failure
+    return int(getattr(node, 'exit_code', 0))
 
 
 def _spin(node: Node, flag: StopFlag) -> None:

@@ -31,6 +31,7 @@ from kinfer_ros.nodes.policy.model_loader import ModelLoader
 from kinfer_ros.nodes.policy.operator import Operator
 from kinfer_ros.nodes.policy.robot_link import RobotLink
 from kinfer_ros.nodes.policy.services import ModeServices
+from kinfer_ros.nodes.policy.shared_executor import refuse_shared_executor
 from kinfer_ros.nodes.policy.tuning import follow_parameters
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.realtime import Realtime
@@ -62,6 +63,7 @@ class PolicyNode(LifecycleNode):
     Runs one policy on one robot.
 
     :ivar failure: the error of the last transition that failed, or None.
+    :ivar exit_code: of its process: 1 after a fall or a fault.
     :ivar finished: the node has nothing more to do (its run ended, or it failed to start).
     :ivar run_path: directory of the newest run, or None.
     :ivar setup: the policy on its robot, from configure to cleanup.
@@ -74,6 +76,7 @@ class PolicyNode(LifecycleNode):
         declare(self, POLICY_PARAMETERS)
         refuse_misspelt_parameters(self)
         self.failure: KinferRosError | None = None
+        self.exit_code = 0
         self.finished = False
         self.run_path: Path | None = None
         self.setup: PolicySetup | None = None
@@ -171,6 +174,7 @@ class PolicyNode(LifecycleNode):
         return SUCCESS
 
     def _configure(self) -> None:
+        refuse_shared_executor(self)
         if not self._starting:
             self.setup = None  # parameters may have changed since it was loaded
         setup = self._load()
@@ -258,6 +262,7 @@ class PolicyNode(LifecycleNode):
         session, self.session = self.session, None
         self.setup = None
         if session is not None:
+            self.exit_code |= bool(session.controller.counts['faults'])
             session.finish(reason)
             self.get_logger().info(f'run closed: {session.path}')
 
