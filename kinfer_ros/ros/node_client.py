@@ -51,6 +51,8 @@ SLOW_ANSWER_S = 60.0
 """s for one of a transition or of ~/enable: the node loads a model, waits for sensors, fades."""
 MESSAGE_S = 1.0
 """s for a latched message of a node that has been found."""
+WARN, ERROR = 30, 40
+"""Levels of rcl_interfaces/Log, as numbers."""
 STRING = 'std_msgs/msg/String'
 
 TRANSITIONS = {
@@ -331,8 +333,8 @@ class NodeClient:
 
         def look() -> bool:
             for entry in take_all(log):
-                if entry.name == logger and entry.level >= int.from_bytes(Log.WARN, 'little'):
-                    newest[entry.level >= int.from_bytes(Log.ERROR, 'little')] = entry.msg
+                if entry.name == logger and entry.level >= WARN:
+                    newest[entry.level >= ERROR] = entry.msg
             return True in newest
 
         self._wait(look, 0.5)

@@ -31,7 +31,7 @@ PATIENT = {
     'fade_time': 0.1,
 }
 """A busy machine delivers late, and the robot falls: that is not what is tested here."""
-SLOW = {'command_timeout': 5.0, 'sensor_rate': 100.0}
+SLOW = {'robot': 'biped', 'command_timeout': 5.0, 'sensor_rate': 100.0}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,13 @@ def test_a_robot_is_led_through_everything(tmp_path: Path) -> None:
     """From configure to a walk, to a stop and back, in a namespace, with only this command."""
     environment = domain_environment()
     ask = Asking(environment, namespace='robot1')
-    given = {'model': MODEL, 'runs_dir': tmp_path / 'runs', **PATIENT}
+    given = {
+        'robot': 'biped',
+        'sensor_timeout': 20.0,
+        'model': MODEL,
+        'runs_dir': tmp_path / 'runs',
+        **PATIENT,
+    }
     with (
         node('mujoco_bridge', tmp_path, environment, SLOW, namespace='robot1'),
         node('policy_node', tmp_path, environment, given, namespace='robot1'),
