@@ -30,6 +30,7 @@ COMMANDS = [
     'import = kinfer_ros.cli.policy.import_:main',
     'inspect = kinfer_ros.cli.policy.inspect:main',
     'kos = kinfer_ros.cli.robot.kos:main',
+    'node = kinfer_ros.cli.live.node:main',
     'pack = kinfer_ros.cli.policy.pack:main',
     'plot = kinfer_ros.cli.runs.plot:main',
     'repair = kinfer_ros.cli.runs.repair:main',

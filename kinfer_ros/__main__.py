@@ -41,6 +41,9 @@ COMMANDS = {
     ),
     'inspect': Command('policy.inspect', 'show contract and latency of a policy file'),
     'kos': Command('robot.kos', 'show the actuators of a KOS robot, or move it slowly to home'),
+    'node': Command(
+        'live.node', 'start, stop, enable, tune and push the nodes of a running graph'
+    ),
     'pack': Command('policy.pack', 'make a .kinfer archive from two ONNX files and metadata'),
     'plot': Command('runs.plot', 'plot chosen signals of a run or of a kinfer log as a PNG'),
     'repair': Command('runs.repair', 'repair a run after a kill or a power cut'),

@@ -43,6 +43,10 @@ class BridgeError(KinferRosError):
     """The robot side refused a command or could not be reached."""
 
 
+class GraphError(KinferRosError):
+    """A node or service is not in the graph, does not answer, or refuses and says why."""
+
+
 class RunError(KinferRosError):
     """A run directory or one of its files cannot be created, written or read."""
 

@@ -22,6 +22,7 @@ LINES = {
     'help rob\t': 'help robot ',
     'kos st\t': 'kos state ',
     'kos state --onc\t': 'kos state --once ',
+    'node enab\t': 'node enable ',
     'check --robot zb\t': 'check --robot zbot ',
     'runs --verdict ki\t': 'runs --verdict killed ',
     'export run --to parq\t': 'export run --to parquet ',
