@@ -37,7 +37,7 @@ MAX_RATIO = 1000
 LOAD_SECONDS = 20.0
 """For a policy file to be loaded and run once, in a process of its own."""
 LOAD_MEMORY_MB = 4096
-"""MB that it may take there; a network of 100 million weights takes a tenth."""
+"""MB that it may take there; a network of 30 million weights takes under 256."""
 
 Fail = Callable[[str], KinferRosError]
 """Makes the error of a reader from what is wrong with its file."""

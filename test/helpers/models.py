@@ -299,7 +299,7 @@ def parameter_count(model: bytes) -> int:
 
 
 def endless_loop(graph: Builder, value: str, condition: str, size: int) -> str:
-    """Add a loop over `value` [size] that never ends, if `condition` is true; :return: its name."""
+    """Add a loop over `value` [size] without end where `condition` holds; :return: its name."""
     info = helper.make_tensor_value_info
     body = helper.make_graph(
         [
