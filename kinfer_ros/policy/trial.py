@@ -152,6 +152,7 @@ def _ask_child(where: str, request: dict[str, Any], limits: TrialLimits) -> dict
                     raise _too_long(where, limits)
         finally:
             process.kill()
+            process.wait()  # after Ctrl-C, `with` does not
     return _parse(where, process.returncode, out, err, limits)
 
 

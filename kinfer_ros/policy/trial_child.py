@@ -80,12 +80,13 @@ def attempt(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _memory_failure(error: BaseException | None) -> str:
-    """Return the words of an allocation that failed, somewhere in a chain of errors, or ''."""
+    """Return which allocation failed, somewhere in a chain of errors, or ''."""
     while error is not None:
         if isinstance(error, MemoryError) or re.search(
             r'bad_alloc|failed to allocate|cannot allocate', str(error), re.IGNORECASE
         ):
-            return ' '.join(str(error).split()) or 'an allocation failed'
+            size = re.search(r'buffer of size (\d+)', str(error))
+            return f'{size[1]} bytes at once' if size else 'an allocation failed'
         error = error.__cause__ or error.__context__
     return ''
 
