@@ -23,6 +23,10 @@ class ModelError(KinferRosError):
     """A policy file is missing, damaged, or not of its format."""
 
 
+class TrialError(ModelError):
+    """A policy file takes too long or too much memory, or ends the process that tries it."""
+
+
 class RobotError(KinferRosError):
     """A robot YAML or its MJCF is missing, unreadable or inconsistent."""
 

@@ -34,6 +34,10 @@ MAX_CHUNK_BYTES = 64 * MEGABYTE
 """Of a chunk of a bag, decompressed; recorders write chunks of a megabyte or so."""
 MAX_RATIO = 1000
 """Decompressed over compressed size; recordings reach 20, a file made to fill the memory more."""
+LOAD_SECONDS = 20.0
+"""For a policy file to be loaded and run once, in a process of its own."""
+LOAD_MEMORY_MB = 4096
+"""MB that it may take there; a network of 30 million weights takes under 256."""
 
 Fail = Callable[[str], KinferRosError]
 """Makes the error of a reader from what is wrong with its file."""

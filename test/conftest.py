@@ -52,6 +52,19 @@ def settings_of_dds(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope='module', autouse=True)
+def untried_policies(request: pytest.FixtureRequest) -> Iterator[None]:
+    """
+    Load policies without a child process, which takes 0.3 s each, but where it is tested.
+
+    Tests load thousands that they have made themselves. Nodes and commands try them as always.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name != 'test_trial.py':
+            patch.setattr('kinfer_ros.policy.policy.try_policy', lambda *_: None)
+        yield
+
+
 REQUIRED = (
     'fastjsonschema',
     'hypothesis',

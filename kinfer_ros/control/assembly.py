@@ -109,7 +109,11 @@ def assemble(
         guards=guards,
         checks=ActivationChecks(frame, command, guards, limiter, pose),
         limiter=limiter,
-        runner=PolicyRunner(bind(policy, robot, inputs), live),
+        runner=PolicyRunner(
+            bind(policy, robot, inputs),
+            live,
+            limit_ns=lambda: settings.longest_inference_ns(live),
+        ),
         start_pose=pose,
         live=live,
     )

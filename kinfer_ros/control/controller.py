@@ -157,7 +157,7 @@ class Controller:
         :param missed: ticks skipped before this one.
         """
         self.ran = False
-        self._parts.runner.policy_ns = 0
+        self._parts.runner.begin_tick()
         self._context.now_ns, self._context.stamp_now_ns = now_ns, stamp_now_ns
         if self.mode is Mode.INACTIVE:
             self.send = Send.NOTHING

@@ -68,6 +68,8 @@ class ControlLoop:
 
         tick = controller.tick(t.now_ns, stamp_now, t.missed)
         decided = time.perf_counter_ns()
+        if tick.step.abandoned:
+            self._time.stalls.restart()  # the thread was run, by an inference without end
 
         slow = self._ticks % self._slow_every == 0
         self._ticks += 1

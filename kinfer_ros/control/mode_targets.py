@@ -62,7 +62,8 @@ class ModeTargets:
         Mode run: the policy's action, scaled about the start pose.
 
         :return: OK; a warning where the output is refused and the last target held, with the
-            carry unchanged; a fault after too many of these.
+            carry unchanged; a fault after too many of these, or where the inference was
+            abandoned.
         """
         runner = self._parts.runner
         if not runner.bound.policy.inputs_finite():
@@ -70,7 +71,7 @@ class ModeTargets:
         refused = runner.step(now_ns)
         self.swap.answer()
         if refused:
-            return self._refuse('output', refused)
+            return self._refuse('output', refused, at_once=runner.abandoned)
         self._accepted += 1
         if self._accepted >= ACCEPTED_TO_RESET:
             self._refused = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
 
+from kinfer_ros.control.policy.inference_watch import PATIENCE_NS
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.parameters import setting
 
@@ -30,6 +31,7 @@ class SessionSettings:
     :ivar blend_ns: time in which a policy that is swapped in takes over.
     :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
     :ivar command_entries: names promised on `policy_command` beyond the known ones.
+    :ivar real_time: a robot waits for each tick; False in lockstep, simulation and replay.
     """
 
     period_ns: int
@@ -40,6 +42,12 @@ class SessionSettings:
     blend_ns: int = 500_000_000
     default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
     command_entries: tuple[str, ...] = ()
+    real_time: bool = False
+
+    def longest_inference_ns(self, live: 'LiveSettings') -> int:
+        """Return the time after which an inference is abandoned: the ticks that may be missed."""
+        limit = max(1, live.max_missed_ticks) * self.period_ns
+        return limit if self.real_time else max(limit, PATIENCE_NS)
 
 
 @dataclass

@@ -30,6 +30,8 @@ from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.session import State
 from kinfer_ros.policy.spec_policy import read_with_spec
 from kinfer_ros.policy.spec_session import SpecSession
+from kinfer_ros.policy.trial import TrialLimits
+from kinfer_ros.policy.trial import try_policy
 
 _REAL = 'fiu'  # numpy's dtype kinds that convert to float32; no bool, no complex
 # A robot at rest, for the inputs where zeros are not a possible measurement.
@@ -45,19 +47,37 @@ def load_model(
     spec: str | os.PathLike[str] | None = None,
     *,
     threads: int = 1,
+    trial: bool | TrialLimits = True,
 ) -> 'Policy':
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 
-    The model is checked and run once before this returns.
+    The model is checked and run once before this returns; by default in a child process first.
 
     :param spec: a policy spec (YAML, docs/policies.md) for an ONNX file that takes one flat
         vector; it is used only where it is named, never searched for.
     :param threads: of onnxruntime. More than one is faster for a large network on idle cores, and
         late by milliseconds when another program takes one of them; the results are equal.
+    :param trial: bounds the time and memory of the first load of a file in this process, about
+        0.4 s more. False only for a file that cannot harm: one that you have made.
+    :raises TrialError: a ModelError: it takes too long or too much memory, or crashes.
     :raises ModelError: naming the file, what was found and what was expected.
     """
     archive = read_archive(path)
+    if trial:
+        limits = trial if isinstance(trial, TrialLimits) else TrialLimits()
+        try_policy(archive, spec, threads, limits)
+    return load_archive(archive, spec, threads)
+
+
+def load_archive(
+    archive: Archive, spec: str | os.PathLike[str] | None = None, threads: int = 1
+) -> 'Policy':
+    """
+    Make a policy, as `load_model` does, from a file that was read, without a trial.
+
+    :raises ModelError: naming the file, what was found and what was expected.
+    """
     if spec is None:
         return policy_from_archive(archive, threads)
     contract, session = read_with_spec(archive, spec, threads)
@@ -243,6 +263,14 @@ class Policy:
         :raises ModelError: when onnxruntime fails.
         """
         return self._session.run()
+
+    def abandon(self, *, on: bool) -> None:
+        """
+        Make an infer() that runs on another thread fail soon; the carry stays.
+
+        :param on: until this is called with False, every further infer() fails as well.
+        """
+        self._session.abandon(on=on)
 
     def inputs_finite(self) -> bool:
         """Whether every number in `inputs` is finite (about 1 us)."""

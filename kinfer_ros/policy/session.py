@@ -226,6 +226,16 @@ class BoundSession:
         self._has_run = True
         return self.action
 
+    def abandon(self, *, on: bool) -> None:
+        """
+        Make the present run, and each after it, fail soon; called on another thread.
+
+        ONNX Runtime looks between two operators of the graph, those of a loop included.
+
+        :param on: False allows runs again.
+        """
+        self._options.terminate = on
+
     def outputs_finite(self) -> bool:
         """Whether the action and the carry of the last run are finite."""
         return self._outputs[self._current]()

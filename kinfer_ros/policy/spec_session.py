@@ -88,6 +88,10 @@ class SpecSession:
         )
         return self.action
 
+    def abandon(self, *, on: bool) -> None:
+        """Make runs of the network fail, as BoundSession.abandon."""
+        self._session.abandon(on=on)
+
     def outputs_finite(self) -> bool:
         """Whether the network's output, the targets and the next carry are all finite."""
         return self._session.outputs_finite() and self._targets_finite()

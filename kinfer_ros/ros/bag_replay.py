@@ -280,7 +280,8 @@ def load_for_bag(run: RecordedRun, bags: list[Path]) -> tuple[PolicySetup, Bag]:
     if not bags:
         raise RunError(f'{run.path}: no bag in it')
     try:
-        loaded = load_setup({**parameters, 'duration': 0.0})  # the run ends with its commands
+        # The run ends with its commands, and nothing waits for a tick.
+        loaded = load_setup({**parameters, 'duration': 0.0, 'lockstep': True})
     except KeyError as error:
         raise RunError(f'{run.path}/run.json: parameter {error} is missing') from error
     found, recorded = loaded.policy.contract.sha256, run.fact('model_sha256')

@@ -3,6 +3,8 @@
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.parameters import Declared
 from kinfer_ros.parameters import declared
+from kinfer_ros.untrusted import LOAD_MEMORY_MB
+from kinfer_ros.untrusted import LOAD_SECONDS
 
 STRUCTURE = (
     Declared('model', '', '',
@@ -14,6 +16,12 @@ STRUCTURE = (
              'Threads of onnxruntime. More are faster for a large network on idle cores, but late '
              'by milliseconds when another program takes one of them. Read with the model.',
              1, 64),
+    Declared('load_timeout', LOAD_SECONDS, 's',
+             'Time in which the model has to be loaded and run once, in a process of its own; '
+             'longer, and it is refused. Read with the model.', 1.0, 3600.0),
+    Declared('load_memory_mb', LOAD_MEMORY_MB, 'MB',
+             'Memory that the model may take there, beyond that of ONNX Runtime; more, and it is '
+             'refused. Read with the model.', 16, 1000000),
     Declared('robot', '', '',
              'Robot: a name in config/robots, or the path of a YAML. Read at configure.'),
     Declared('control_rate', 0.0, 'Hz',

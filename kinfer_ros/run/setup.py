@@ -1,6 +1,7 @@
 """Loads a policy and a robot, and checks that they fit."""
 
 import math
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,11 @@ from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.untrusted import LOAD_MEMORY_MB
+from kinfer_ros.untrusted import LOAD_SECONDS
 
 Parameters = Mapping[str, Any]
 """Values of the node's parameters (run/parameters.py), by name."""
@@ -44,19 +48,35 @@ class PolicySetup:
         return round(1e9 / self.rate_hz)
 
 
-def load_policy(parameters: Parameters) -> Policy:
-    """Load the policy; :raises ModelError: the file is missing or wrong."""
+def load_policy(parameters: Parameters, interrupted: Callable[[], bool] = lambda: False) -> Policy:
+    """
+    Load the policy, within `load_timeout` and `load_memory_mb`.
+
+    :param interrupted: True ends the wait.
+    :raises ModelError: the file is missing or wrong, or takes too much.
+    :raises NotReady: `interrupted`.
+    """
+    # Runs of earlier versions have no limits.
+    limits = TrialLimits(
+        parameters.get('load_timeout', LOAD_SECONDS),
+        parameters.get('load_memory_mb', LOAD_MEMORY_MB),
+        interrupted,
+    )
     return load_model(
         parameters['model'],
         spec=parameters['spec'] or None,
         threads=parameters['inference_threads'],
+        trial=limits,
     )
 
 
-def load_setup(parameters: Parameters) -> PolicySetup:
+def load_setup(
+    parameters: Parameters, interrupted: Callable[[], bool] = lambda: False
+) -> PolicySetup:
     """
     Load model and robot, check that they fit, and run the model once.
 
+    :param interrupted: as of `load_policy`.
     :raises KinferRosError: a file is missing or wrong, or the two do not fit.
     """
     for name in ('model', 'robot'):
@@ -65,7 +85,7 @@ def load_setup(parameters: Parameters) -> PolicySetup:
                 f'parameter {name} is empty: set it before configure '
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
-    policy = load_policy(parameters)
+    policy = load_policy(parameters, interrupted)
     robot = load_robot(parameters['robot'])
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:
         raise ConfigError(
@@ -82,6 +102,7 @@ def load_setup(parameters: Parameters) -> PolicySetup:
         blend_ns=round(parameters['blend_time'] * 1e9),
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
+        real_time=not parameters['lockstep'],
     )
     live = live_settings_from(parameters)
     report = check_contract(policy, robot, settings.command_entries)

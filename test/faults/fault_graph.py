@@ -171,7 +171,7 @@ class Graph:
     def fault(self, words: str) -> Fault:
         """Wait for the fault of this case, some ticks more, and its file; checked."""
         reason = self.until('fault')
-        assert words in reason
+        assert words in reason, reason
         number = self._faults + 1
         path = self.run / f'fault_{number}.ndjson'
         assert self.client.spin_until(path.exists, SOON)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from helpers.models import Builder
+from helpers.models import endless_loop
 from helpers.models import init_fn
 from helpers.models import write_kinfer
 from helpers.walking import MODEL
@@ -70,6 +71,16 @@ def standing(path: Path, **changes: Any) -> Path:
     graph = Builder()
     following, _ = _counting(graph)
     return _write(path, graph, _home(graph), following, _metadata(**changes))
+
+
+def endless_at(path: Path, step: int) -> Path:
+    """Stand at the start pose; the given step (the first is 1) does not end."""
+    graph = Builder()
+    following, count = _counting(graph)
+    late = graph.op('GreaterOrEqual', count, graph.const([float(step)]))
+    stuck = graph.op('Squeeze', late)
+    action = endless_loop(graph, _home(graph), stuck, JOINTS)
+    return _write(path, graph, action, following, _metadata())
 
 
 def slow(path: Path, rounds: int, size: int = 512) -> Path:

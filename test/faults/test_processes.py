@@ -13,6 +13,7 @@ from fault_graph import START
 from fault_graph import graph
 from fault_log import facts_of
 from fault_log import steps_of
+from fault_policies import endless_at
 from fault_policies import slow
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -20,6 +21,13 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool
 
 from helpers.client import ACTIVATE
+from helpers.models import greedy_step
+from helpers.models import init_fn
+from helpers.models import metadata
+from helpers.models import write_kinfer
+from helpers.processes import domain_environment
+from helpers.processes import node
+from helpers.processes import wait_until
 from kinfer_ros.policy.policy import load_model
 
 
@@ -44,13 +52,63 @@ def test_the_policy_node_is_killed(tmp_path: Path) -> None:
 def test_a_policy_that_takes_50_ms(tmp_path: Path) -> None:
     """At 50 Hz that is two ticks missed a tick: borne for a moment, then a fault that says so."""
     model = slow_for(tmp_path / 'slow.kinfer', 0.06)
-    with graph(tmp_path, model=model, max_missed_ticks=10) as made:
+    # 30 periods are 600 ms: one inference never takes so long, or it would be abandoned.
+    with graph(tmp_path, model=model, max_missed_ticks=30) as made:
         made.start('')
-        fault = made.fault('ticks missed, at most 10 are borne')
+        fault = made.fault('ticks missed, at most 30 are borne')
         running = [step for step in fault.before if step['mode'] == 'run']
-        assert 1 <= len(running) <= 11
+        assert 1 <= len(running) <= 31
         assert fault.header['guards']['missed']['faults'] == 1
         assert max(step['stage_us']['policy'] for step in running) > 20_000
+
+
+def test_an_inference_that_does_not_end(tmp_path: Path) -> None:
+    """From its 100th step on: the robot is damped, and the node lives and answers."""
+    model = endless_at(tmp_path / 'endless.kinfer', 100)
+    with graph(tmp_path, model=model, max_missed_ticks=20) as made:
+        made.start()
+        fault = made.fault("the policy's inference did not end and was abandoned after")
+        running = [step for step in fault.before if step['mode'] == 'run']
+        assert len(running) == 99
+        assert fault.header['guards']['output']['faults'] == 1
+        assert 390_000 < fault.step['stage_us']['policy'] < 2_000_000
+        assert not made.states[-1].data.startswith('damping no command')
+        assert made.client.trigger('policy_node/stop').success
+        assert made.policy.running
+
+
+def test_a_signal_while_a_model_is_tried(tmp_path: Path) -> None:
+    """A model that does not end at its first step is given 20 s, but not after a signal."""
+    model = endless_at(tmp_path / 'endless.kinfer', 1)
+    given = {'robot': 'biped', 'model': model, 'runs_dir': tmp_path / 'runs', 'autostart': True}
+    with node('policy_node', tmp_path, domain_environment(), given) as policy:
+        children = Path(f'/proc/{policy.pid}/task/{policy.pid}/children')
+        wait_until(lambda: bool(children.read_text()), START)
+        child = int(children.read_text().split()[0])
+        time.sleep(1.0)
+        begin = time.monotonic()
+        policy.send(signal.SIGTERM)
+        policy.wait(4)
+        assert time.monotonic() - begin < 2.0
+        assert 'Traceback' not in policy.output
+        assert not Path(f'/proc/{child}').exists()
+
+
+@pytest.mark.parametrize(('kind', 'words'), [('endless', 'within 2 s'), ('greedy', '1000 MB')])
+def test_a_model_that_takes_too_much_is_refused(tmp_path: Path, kind: str, words: str) -> None:
+    """The node says so in one line, and ends as it does for any model that cannot be used."""
+    model = tmp_path / f'{kind}.kinfer'
+    if kind == 'endless':
+        endless_at(model, 1)
+    else:
+        write_kinfer(model, init_fn([0]), greedy_step(8.0), metadata(2))
+    given = {'robot': 'biped', 'model': model, 'runs_dir': tmp_path / 'runs', 'autostart': True}
+    limits = {'load_timeout': 2.0, 'load_memory_mb': 1000}
+    with node('policy_node', tmp_path, domain_environment(), given | limits) as policy:
+        assert policy.wait(30) == 2
+        assert words in policy.output
+        assert policy.output.count('error: ') == 1
+        assert 'Traceback' not in policy.output
 
 
 def slow_for(path: Path, seconds: float) -> Path:

@@ -296,3 +296,46 @@ def parameter_count(model: bytes) -> int:
     graph = onnx.load_from_string(model).graph
     floats = (each for each in graph.initializer if each.data_type == TensorProto.FLOAT)
     return int(sum(np.prod(each.dims, dtype=np.int64) for each in floats))
+
+
+def endless_loop(graph: Builder, value: str, condition: str, size: int) -> str:
+    """Add a loop over `value` [size] without end where `condition` holds; :return: its name."""
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node('Identity', ['go_on'], ['still']),
+            helper.make_node('Neg', ['old'], ['new']),
+        ],
+        'body',
+        [
+            info('turn', TensorProto.INT64, []),
+            info('go_on', TensorProto.BOOL, []),
+            info('old', TensorProto.FLOAT, [size]),
+        ],
+        [info('still', TensorProto.BOOL, []), info('new', TensorProto.FLOAT, [size])],
+    )
+    return graph.op('Loop', '', condition, value, body=body)
+
+
+def endless_step(above: float, joints: int = 2) -> bytes:
+    """
+    A step_fn that does not end where its carry, which counts the steps, is over `above`.
+
+    Action = joint_angles.
+    """
+    graph = Builder()
+    following = graph.op('Add', 'carry', graph.const([1.0]))
+    stuck = graph.op('Greater', graph.op('ReduceSum', following, keepdims=0), graph.const(above))
+    action = endless_loop(graph, 'joint_angles', stuck, joints)
+    shapes = {'joint_angles': (joints,), 'carry': (1,)}
+    return graph.build(shapes, {action: (joints,), following: (1,)})
+
+
+def greedy_step(gigabytes: float, joints: int = 2) -> bytes:
+    """A step_fn of some hundred bytes that fills so much memory with zeros."""
+    graph = Builder()
+    zeros = graph.op('ConstantOfShape', graph.const([int(gigabytes * 2.5e8)], 'int64'))
+    action = graph.op('Add', 'joint_angles', graph.op('ReduceSum', zeros, keepdims=0))
+    following = graph.op('Identity', 'carry')
+    shapes = {'joint_angles': (joints,), 'carry': (1,)}
+    return graph.build(shapes, {action: (joints,), following: (1,)})

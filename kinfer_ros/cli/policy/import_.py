@@ -29,6 +29,8 @@ from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy_yaml
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.trial import TrialLimits
+from kinfer_ros.policy.trial import try_policy
 from kinfer_ros.robot.draft import JointLimits
 from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
@@ -74,6 +76,7 @@ def main(arguments: argparse.Namespace) -> int:
         archive = read_archive(path)
         if archive.init_fn is not None:
             raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
+        try_policy(archive, None, 1, TrialLimits(), only_graph=True)
         found = read_onnx_metadata(Graph(archive.step_fn, str(path)), path)
         model = path
     found.name = arguments.name or _name(path)

@@ -12,6 +12,7 @@ from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
+from kinfer_ros.errors import TrialError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.contract import Contract
@@ -43,16 +44,20 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
     archive = read_archive(arguments.model)
-    facts = _file_facts(archive)
+    more: dict[str, Any] = {}
     try:
         policy = load_model(arguments.model, spec=arguments.spec)
-        facts |= _contract_facts(policy.contract)
-        facts['latency_us'] = _latency(policy)
+        more = _contract_facts(policy.contract)
+        more['latency_us'] = _latency(policy)
+    except TrialError:
+        raise
     except ModelError as error:
         if arguments.spec is not None or archive.init_fn is not None:
             raise
         # A bare network: print what is known without a spec.
-        facts['not_runnable'] = str(error)
+        more['not_runnable'] = str(error)
+    # Last: the trial of load_model has loaded the same graph within bounds.
+    facts = _file_facts(archive) | more
     print(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else _text(facts))
     return 0
 

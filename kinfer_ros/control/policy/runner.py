@@ -11,6 +11,8 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
+from kinfer_ros.control.policy.inference_watch import InferenceWatch
+from kinfer_ros.control.policy.inference_watch import patience
 from kinfer_ros.control.policy.swap_blend import SwapBlend
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
@@ -48,6 +50,9 @@ class TickPolicy(Protocol):
     def infer(self) -> Float32:
         """Run the network on its input buffers; the carry does not change."""
 
+    def abandon(self, *, on: bool) -> None:
+        """Make `infer`, which runs on another thread, fail; until called with False."""
+
     def inputs_finite(self) -> bool:
         """Whether all inputs are finite."""
 
@@ -81,6 +86,7 @@ class PolicyStep:
     :ivar carry: the carry that the step began with.
     :ivar swapping: two policies run.
     :ivar policy_ns: time of inference.
+    :ivar abandoned: an inference of this tick took too long, and was ended.
     """
 
     bound: BoundPolicy
@@ -88,6 +94,7 @@ class PolicyStep:
     carry: Float32
     swapping: bool
     policy_ns: int
+    abandoned: bool = False
 
 
 class PolicyRunner:
@@ -100,6 +107,7 @@ class PolicyRunner:
     :ivar blended: [P] rad, what is sent: `action`, or during a swap the blend.
     :ivar began_ns: when `bound` began, on the control clock.
     :ivar policy_ns: time of the last inference, on the stage clock.
+    :ivar abandoned: an inference of this tick took too long, and was ended.
     :ivar swap_failed: why the last swap was rolled back, or ''; the owner clears it.
     """
 
@@ -108,7 +116,9 @@ class PolicyRunner:
         bound: BoundPolicy,
         live: LiveSettings,
         stage_clock: Callable[[], int] = time.perf_counter_ns,
+        limit_ns: Callable[[], int] = patience,
     ) -> None:
+        """:param limit_ns: longest inference; a longer one is abandoned."""
         self.bound = bound
         self._live = live
         self._stage_clock = stage_clock
@@ -122,6 +132,13 @@ class PolicyRunner:
         self._swap_blend = SwapBlend(size)
         self.blended = self._swap_blend.blended
         self.policy_ns = 0
+        self.abandoned = False
+        self._watch = InferenceWatch(limit_ns)
+
+    def begin_tick(self) -> None:
+        """Forget the inferences of the last tick."""
+        self.policy_ns = 0
+        self.abandoned = False
 
     def start(self, now_ns: int) -> None:
         """Start a run: initial carry, heading and time."""
@@ -146,7 +163,9 @@ class PolicyRunner:
 
     def outcome(self) -> PolicyStep:
         """Return the newest step."""
-        return PolicyStep(self.bound, self.action, self.carry_in, self.swapping, self.policy_ns)
+        return PolicyStep(
+            self.bound, self.action, self.carry_in, self.swapping, self.policy_ns, self.abandoned
+        )
 
     @property
     def swapping(self) -> bool:
@@ -169,7 +188,7 @@ class PolicyRunner:
         :return: why the output was refused, with no change; else '', with a new `blended` and
             `action` and the next carry.
         """
-        self.policy_ns = 0
+        self.begin_tick()
         refused, action = self._infer(self.bound)
         if self._outgoing is None:
             if not refused:
@@ -178,7 +197,8 @@ class PolicyRunner:
             return refused
         if refused:
             self.roll_back(refused)
-            return self.step(now_ns)
+            # After so long the inputs are too old for the other policy.
+            return refused if self.abandoned else self.step(now_ns)
         return self._blend(self._outgoing, action, now_ns)
 
     def write_target(self, target: Float64, start_pose: Float64, scale: float) -> None:
@@ -220,14 +240,25 @@ class PolicyRunner:
 
     def _infer(self, bound: BoundPolicy) -> tuple[str, Float32]:
         """Run one policy; :return: why its output is refused, or '', and the action."""
-        policy = bound.policy
+        policy, watch, failure = bound.policy, self._watch, ''
         begin = self._stage_clock()
+        watch.begin(policy)
         try:
             action = policy.infer()
         except ModelError as error:
-            return f'the policy failed: {error}', self.action
+            failure = f'the policy failed: {error}'
         finally:
-            self.policy_ns += self._stage_clock() - begin
+            told_to_end = watch.end()
+            spent = self._stage_clock() - begin
+            self.policy_ns += spent
+        if failure and told_to_end:
+            self.abandoned = True
+            failure = (
+                f"the policy's inference did not end and was abandoned after {spent / 1e6:.0f} "
+                f'ms, at most {watch.limit_ns() / 1e6:.0f} ms are borne (max_missed_ticks)'
+            )
+        if failure:
+            return failure, self.action
         if not policy.outputs_finite():
             bad = np.flatnonzero(~np.isfinite(action)).tolist()
             what = f'target of its joints {bad}' if bad else 'next carry'

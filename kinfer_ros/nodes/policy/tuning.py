@@ -9,7 +9,7 @@ from kinfer_ros.control.tuning import Tuning
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.run.parameters import STRUCTURE
 
-SETTABLE = ('model', 'spec')
+SETTABLE = ('model', 'spec', 'load_timeout', 'load_memory_mb')
 """Of STRUCTURE what can be set while active: it takes effect with ~/load_model."""
 
 

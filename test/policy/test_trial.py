@@ -1,0 +1,166 @@
+"""A policy file is loaded and run once in a child process, bounded in time and memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.models import endless_step
+from helpers.models import greedy_step
+from helpers.models import init_fn
+from helpers.models import leaky_step
+from helpers.models import metadata
+from helpers.models import write_kinfer
+from helpers.walking import MODEL
+from kinfer_ros.errors import ModelError
+from kinfer_ros.errors import NotReady
+from kinfer_ros.errors import TrialError
+from kinfer_ros.policy import trial
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.trial import TrialLimits
+
+SHORT = TrialLimits(seconds=3.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test tries its files itself, and leaves no child behind."""
+    monkeypatch.setattr(trial, '_passed', set())
+    yield
+    assert not children()
+
+
+def children() -> list[int]:
+    """Processes that this one has started and not waited for."""
+    tasks = Path('/proc/self/task').iterdir()
+    return [int(pid) for task in tasks for pid in (task / 'children').read_text().split()]
+
+
+def policy(path: Path, step: bytes, carry: int = 1) -> Path:
+    """Write a policy with this step."""
+    return write_kinfer(path, init_fn(np.zeros(carry)), step, metadata(2, ('x', 'y', 'z')))
+
+
+def test_a_sound_policy_is_tried_once_and_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second load of the same bytes needs no child; within other limits it does."""
+    assert load_model(MODEL).contract.joint_names
+    monkeypatch.setattr(trial, 'CHILD', 'no_such_module')
+    load_model(MODEL)
+    with pytest.raises(TrialError, match='No module named'):
+        load_model(MODEL, trial=SHORT)
+
+
+def test_a_loop_without_end(tmp_path: Path) -> None:
+    """The words name file, limit and remedy."""
+    path = policy(tmp_path / 'endless.kinfer', endless_step(0.0))
+    begin = time.monotonic()
+    with pytest.raises(TrialError) as caught:
+        load_model(path, trial=SHORT)
+    assert 2.9 < time.monotonic() - begin < 5.0
+    words = str(caught.value)
+    assert words.startswith(f'{path}: was not loaded and run once within 3 s')
+    assert 'load_timeout' in words
+
+
+def test_a_file_that_asks_for_8_gb(tmp_path: Path) -> None:
+    """It is refused before the memory is taken, with what it asks for."""
+    path = policy(tmp_path / 'greedy.kinfer', greedy_step(8.0))
+    assert path.stat().st_size < 1500
+    with pytest.raises(TrialError, match=r'needs more than 4096 MB.* 8000000000 bytes') as caught:
+        load_model(path)
+    assert 'load_memory_mb' in str(caught.value)
+
+
+def test_the_memory_may_be_raised(tmp_path: Path) -> None:
+    """The limit is that of the file alone: Python and ONNX Runtime are not counted."""
+    path = policy(tmp_path / 'greedy.kinfer', greedy_step(0.2))
+    with pytest.raises(TrialError, match='needs more than 100 MB'):
+        load_model(path, trial=TrialLimits(memory_mb=100))
+    load_model(path, trial=TrialLimits(memory_mb=1000))
+    load_model(MODEL, trial=TrialLimits(memory_mb=16))
+
+
+def test_an_ordinary_mistake_reads_as_without_a_trial(tmp_path: Path) -> None:
+    """Class and words are those of the loader."""
+    path = policy(tmp_path / 'wrong.kinfer', leaky_step(joints=3), carry=3)
+    for given in (True, False):
+        with pytest.raises(ModelError) as caught:
+            load_model(path, trial=given)
+        assert type(caught.value) is ModelError
+        assert str(caught.value).startswith(f'{path}: ')
+
+
+@pytest.mark.parametrize(
+    ('body', 'words'),
+    [
+        ('os.kill(os.getpid(), signal.SIGSEGV)', 'was ended by SIGSEGV'),
+        ('os.kill(os.getpid(), signal.SIGKILL)', 'where memory is short'),
+        ('raise ImportError("no such thing")', 'exit code 1: ImportError: no such thing'),
+        ('print("[]")', 'exit code 0: no words'),
+        ('print(\'{"sha256": "0"}\')', 'has changed while it was tried'),
+    ],
+)
+def test_a_child_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+) -> None:
+    """However it ends, that is an error in words."""
+    (tmp_path / 'bad_child.py').write_text(f'import os, signal\n{body}\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(trial, 'CHILD', 'bad_child')
+    with pytest.raises(TrialError, match=words):
+        load_model(MODEL)
+
+
+def test_it_can_be_interrupted(tmp_path: Path) -> None:
+    """A node that gets a signal does not wait."""
+    path = policy(tmp_path / 'endless.kinfer', endless_step(0.0))
+    begin = time.monotonic()
+    limits = TrialLimits(interrupted=lambda: time.monotonic() - begin > 0.5)
+    with pytest.raises(NotReady, match='stopped while it was tried'):
+        load_model(path, trial=limits)
+    assert time.monotonic() - begin < 1.5
+
+
+def test_the_child_ends_without_its_parent(tmp_path: Path) -> None:
+    """Killed, the parent cannot end it; its own alarm does."""
+    path = policy(tmp_path / 'endless.kinfer', endless_step(0.0))
+    code = (
+        'from kinfer_ros.policy.policy import load_model\n'
+        'from kinfer_ros.policy.trial import TrialLimits\n'
+        f'load_model({str(path)!r}, trial=TrialLimits(seconds=2.0))\n'
+    )
+    environment = dict(os.environ) | {'PYTHONPATH': os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, '-c', code], env=environment) as parent:
+        child = wait_for_child(parent.pid)
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10.0
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(child)
+
+
+def wait_for_child(pid: int) -> int:
+    """Wait for a process to have a child that has read its request; :return: the child's id."""
+    deadline = time.monotonic() + 15.0
+    while time.monotonic() < deadline:
+        if found := Path(f'/proc/{pid}/task/{pid}/children').read_text().split():
+            time.sleep(2.0)
+            return int(found[0])
+        time.sleep(0.02)
+    raise AssertionError('it starts no child')
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs: one that has ended may wait for its parent as a zombie."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
