@@ -76,6 +76,10 @@ class Readiness:
         self._partial_since: float | None = None
         self._listening_since: float | None = None
 
+    def is_interrupted(self) -> bool:
+        """Whether a signal has come."""
+        return self.interrupted
+
     def wait(self, problem: Callable[[], str], *, block: bool) -> None:
         """
         Wait until `problem` is ''; a stop or a signal ends the wait.

@@ -189,7 +189,7 @@ class PolicyNode(LifecycleNode):
         """Load once; a retried configure finds it loaded already."""
         if self.setup is None:
             begin = time.monotonic()
-            self.setup = load_setup(self._values(), self._is_interrupted)
+            self.setup = load_setup(self._values(), self._ready.is_interrupted)
             contract = self.setup.policy.contract
             self.get_logger().info(
                 f'loaded {contract.path} in {time.monotonic() - begin:.2f} s: '
@@ -197,9 +197,6 @@ class PolicyNode(LifecycleNode):
                 f'{self.setup.rate_hz:g} Hz'
             )
         return self.setup
-
-    def _is_interrupted(self) -> bool:
-        return self._ready.interrupted
 
     def _values(self) -> dict[str, Any]:
         return {entry.name: value(self, entry.name) for entry in POLICY_PARAMETERS}
@@ -377,12 +374,12 @@ class PolicyNode(LifecycleNode):
     def load_policy(self) -> Policy:
         """Load the policy that the parameters name, on a thread that must not outrank the tick."""
         self._realtime.reset_thread()
-        return load_policy(self._values(), self._is_interrupted)
+        return load_policy(self._values(), self._ready.is_interrupted)
 
     def load_while_inactive(self) -> str:
         """Load what the parameters name; a run is about one policy, so a new one begins."""
         try:
-            setup = load_setup(self._values(), self._is_interrupted)
+            setup = load_setup(self._values(), self._ready.is_interrupted)
             old = self.session
             if old is not None:
                 self._open_run(setup)
