@@ -27,6 +27,7 @@ from kinfer_ros.__main__ import main
 from kinfer_ros.__main__ import module_of
 from kinfer_ros.launching import arguments
 from kinfer_ros.launching import graph
+from kinfer_ros.launching import policy_node
 from kinfer_ros.launching import two_robots
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
@@ -128,7 +129,7 @@ def try_launch(words: list[str]) -> None:
         two_robots.both(given)
         assert named <= {argument.name for argument in two_robots.ARGUMENTS}
     else:
-        assert named <= set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", path.read_text()))
+        assert named <= {argument.name for argument in policy_node.ARGUMENTS}
 
 
 def try_make(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

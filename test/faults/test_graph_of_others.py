@@ -236,11 +236,12 @@ def test_a_best_effort_cmd_vel(walking: Graph, publish: Publish) -> None:
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     publisher = publish(Twist, 'cmd_vel', qos)
     message = Twist()
-    message.linear.x = 0.123
-    heard = walking.client.spin_until(
-        lambda: publisher.publish(message) or last_command(walking)[0] == 0.123, SOON
-    )
-    assert heard, walking.policy.output[-1000:]
+    for speed in (0.123, 0.0):  # the next case begins with a neutral command
+        message.linear.x = speed
+        assert walking.client.spin_until(
+            lambda: publisher.publish(message) or last_command(walking)[0] == message.linear.x,
+            SOON,
+        ), walking.policy.output[-1000:]
 
 
 def test_an_idle_twist_beside_a_live_twist_stamped(walking: Graph, publish: Publish) -> None:
@@ -255,6 +256,7 @@ def test_an_idle_twist_beside_a_live_twist_stamped(walking: Graph, publish: Publ
             lambda: live.publish(message) or last_command(walking)[0] == 0.077, 2 * SOON
         )
     assert heard, walking.policy.output[-1000:]
+    assert walking.client.spin_until(lambda: last_command(walking)[0] == 0.0, SOON)
 
 
 def test_qos_that_does_not_match_is_said(walking: Graph, publish: Publish) -> None:

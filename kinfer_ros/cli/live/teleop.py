@@ -54,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command(make_parser)
+@command(make_parser, draws=True)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

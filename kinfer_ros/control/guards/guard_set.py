@@ -21,6 +21,8 @@ from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.robot.robot import Robot
 
+BRIDGE_GONE = 'has the bridge ended?'
+
 
 class GuardSet:
     """
@@ -142,9 +144,9 @@ class GuardSet:
         joints = self._joint_samples.check(frame.joint_stamp_ns, frame.joint_disorder, context)
         imu = self._imu_samples.check(frame.imu_stamp_ns, frame.imu_disorder, context)
         if joints.guard == 'stale' and self._imu_samples.is_silent(context):
-            joints = fault(
-                'stale', f'{joints.text}; imu/data is silent, too: has the bridge ended?'
-            )
+            joints = fault('stale', f'{joints.text}; imu/data is silent, too: {BRIDGE_GONE}')
+        elif imu.guard == 'stale' and self._joint_samples.is_silent(context):
+            imu = fault('stale', f'{imu.text}; joint_states is silent, too: {BRIDGE_GONE}')
         found = (joints, imu)
         if not frame.needs_odometry:
             return found
