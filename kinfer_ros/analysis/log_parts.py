@@ -12,6 +12,7 @@ from typing import Any
 
 from kinfer_ros.errors import RunError
 from kinfer_ros.untrusted import MAX_RATIO
+from kinfer_ros.untrusted import MEGABYTE
 
 STEPS = 'steps.ndjson'
 ZST = '.zst'
@@ -95,7 +96,7 @@ def _lines_of(path: Path, offset: int) -> Iterator[bytes]:
     with file:
         try:
             file.seek(offset)
-            left = MAX_RATIO * path.stat().st_size if packed else math.inf
+            left = max(MEGABYTE, MAX_RATIO * path.stat().st_size) if packed else math.inf
             while (line := file.readline(MAX_LINE)) and left > 0:
                 left -= len(line)
                 yield line

@@ -22,6 +22,7 @@ from mcap.opcode import Opcode
 
 from kinfer_ros.untrusted import MAX_CHUNK_BYTES
 from kinfer_ros.untrusted import MAX_RATIO
+from kinfer_ros.untrusted import MEGABYTE
 
 MAGIC = b'\x89MCAP0\r\n'
 
@@ -177,7 +178,8 @@ def _decompress(chunk: records.Chunk) -> bytes:
     """Return a chunk's records; raises ValueError where they are far larger than the chunk."""
     if not chunk.compression:
         return chunk.data
-    largest = min(MAX_CHUNK_BYTES, MAX_RATIO * len(chunk.data))
+    # Zeros compress without bounds: the ratio counts above a megabyte.
+    largest = min(MAX_CHUNK_BYTES, max(MEGABYTE, MAX_RATIO * len(chunk.data)))
     packed = BytesIO(chunk.data)
     if chunk.compression == 'zstd':
         data = zstandard.ZstdDecompressor().stream_reader(packed).read(largest + 1)
