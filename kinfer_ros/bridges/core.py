@@ -2,6 +2,7 @@
 
 from abc import ABC
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,6 +13,7 @@ from kinfer_ros.bridges.command import JointMap
 from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.gains import limit_gains
 from kinfer_ros.bridges.gains import merge_gains
+from kinfer_ros.bridges.session import MAX_BLOCKED
 from kinfer_ros.bridges.session import SessionGuard
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
@@ -46,6 +48,7 @@ class BridgeCore(ABC):
         self._on_change = on_change
         self._joints = JointMap(robot.joint_names)
         self._guard = SessionGuard(timeout_ns)
+        self._rejected: deque[tuple[str, str]] = deque(maxlen=MAX_BLOCKED)
         self.state = DISABLED
         self.state_text = DISABLED
         self.counts = dict.fromkeys((*self.COUNTERS, 'stalls'), 0)
@@ -128,7 +131,11 @@ class BridgeCore(ABC):
         if self._guard.admits(session):
             return True
         self.counts['rejected'] += 1
-        self._warn(f'session {session} rejected: {self._guard.reject(session)}')
+        reason = self._guard.reject(session)
+        # Once: a policy node in a fault goes on sending damping commands.
+        if (session, reason) not in self._rejected:
+            self._rejected.append((session, reason))
+            self._warn(f'session {session} rejected: {reason}')
         return False
 
     def _obey(self, command: Command, now_ns: int, age_ns: int = 0) -> bool:

@@ -12,7 +12,9 @@ writes them. It needs no executor: recording works in any composition, before an
 delays a callback by at most one short slice.
 """
 
+import fcntl
 import json
+import os
 import re
 import threading
 import time
@@ -99,6 +101,7 @@ class Recorder(Node):
         self._bag: Path | None = None
         self._lost_before: dict[str, int] = {}
         self._lost_logged = 0
+        self._lock: RunLock | None = None
         self._run = ''
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._run_subscription = subscribe(
@@ -225,11 +228,17 @@ class Recorder(Node):
         self._run = message.data
         run = Path(message.data)
         try:
-            bag = _unused_path(run / 'bag') if run.is_dir() else None
-        except OSError:  # not readable
-            bag = None
-        if bag is not None:
-            self._open(bag)
+            lock = RunLock(run)
+        except BlockingIOError:
+            self.get_logger().error(f'another recorder records {run}: this one does not')
+            return
+        except (OSError, ValueError):  # not there, not readable, or no path at all
+            lock = None
+        if lock is not None:
+            self._open(_unused_path(run / 'bag'))
+            if self._lock is not None:
+                self._lock.release()
+            self._lock = lock
             return
         self.get_logger().error(
             f'run directory {run} is not there, or not readable, on this machine: this run is '
@@ -306,6 +315,26 @@ class Recorder(Node):
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         return array
+
+
+class RunLock:
+    """Keeps the recorders of other launches out of a run directory; it ends with the process."""
+
+    def __init__(self, run: Path) -> None:
+        """:raises OSError: no such directory; BlockingIOError: another recorder has it."""
+        folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(folder)
+            raise
+        self._folder: int | None = folder
+
+    def release(self) -> None:
+        """Let others record this run."""
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
 
 def _unused_path(path: Path) -> Path:

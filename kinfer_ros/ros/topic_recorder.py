@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -20,11 +21,15 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import publisher_id
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_bytes_with_info
 
 DEPTH = 1000
 """Messages that DDS keeps for us of each topic between two batches."""
+
+MAX_PUBLISHERS = 64
+"""Publishers of one topic whose numbers are kept."""
 
 _PAUSE = 0.001
 
@@ -44,17 +49,22 @@ class RecordedTopic:
     """Number of publishers when the graph was last looked at."""
     taken: int = 0
     lost: int = 0
-    """Messages that a gap in the publisher's numbering shows; only told of a single publisher."""
-    last: int | None = None
-    """The single publisher's number of the last message taken."""
+    """Messages that gaps in the publishers' numbering show."""
+    last: dict[bytes | None, int] = field(default_factory=dict)
+    """Number of the last message taken, by the publisher's id; None where rclpy tells no id."""
 
-    def count(self, number: int | None) -> None:
-        """Count a message, and those missing before it."""
+    def count(self, number: int | None, publisher: bytes | None = None) -> None:
+        """Count a message, and those of its publisher that are missing before it."""
         self.taken += 1
-        if self.publishers == 1 and number is not None:
-            if self.last is not None and number > self.last + 1:
-                self.lost += number - self.last - 1
-            self.last = number
+        if number is None or (publisher is None and self.publishers != 1):
+            return
+        missing = number - self.last.get(publisher, number - 1) - 1
+        # Without ids, a larger gap is another publisher, whose numbers have nothing to do with it.
+        if missing > 0 and (publisher is not None or missing <= DEPTH):
+            self.lost += missing
+        if len(self.last) >= MAX_PUBLISHERS:
+            self.last.clear()
+        self.last[publisher] = number
 
 
 class TopicRecorder:
@@ -105,7 +115,7 @@ class TopicRecorder:
         """Yield (tap, receive time in ns since the epoch, CDR bytes) of all that waits."""
         for tap in list(self.taps.values()):
             for data, info in islice(take_bytes_with_info(tap.subscription), DEPTH):
-                tap.count(info.get('publication_sequence_number'))
+                tap.count(info.get('publication_sequence_number'), publisher_id(info))
                 yield tap, info['received_timestamp'] or time.time_ns(), data
 
     def _wanted(self, topic: str, types: list[str]) -> bool:
@@ -139,7 +149,7 @@ class TopicRecorder:
     def _follow(self, tap: RecordedTopic, publishers: int) -> None:
         """Adapt a tap to publishers that came or left; without any it stays as it is."""
         tap.publishers = publishers
-        tap.last = None
+        tap.last.pop(None, None)
         if not publishers:
             return
         reliable, latched = self._offered(tap.topic)

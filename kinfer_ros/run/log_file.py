@@ -4,6 +4,7 @@ All of it runs on the writer's thread. Between two drains of the ring one piece 
 compressed, so that the ring does not fill up.
 """
 
+import contextlib
 import errno
 import io
 import os
@@ -62,17 +63,28 @@ class LogFile:
 
         :raises OSError: they cannot be written.
         """
-        view = memoryview(data)
-        while view:
-            written = self._file.write(view)
+        written = 0
+        try:
+            while written < len(data):
+                written += self._file.write(memoryview(data)[written:])
+        except OSError:
+            written = self._drop_half_line(data, written)
+            raise
+        finally:
             self._size += written
-            view = view[written:]
         if 0 < self._rotate_bytes <= self._size:
             try:
                 self._rotate()
             except OSError as error:
                 self._rotate_bytes = 0
                 self.problem = f'cannot be rotated ({error.strerror}) and grows further'
+
+    def _drop_half_line(self, data: bytes, written: int) -> int:
+        """Cut off what a full disk left of a line; :return: bytes of whole lines."""
+        whole = data.rfind(b'\n', 0, written) + 1
+        with contextlib.suppress(OSError):  # a pipe, or a disk that is gone
+            self._file.truncate(self._size + whole)
+        return whole
 
     def compress_piece(self) -> bool:
         """Compress a piece of a closed part; False if there is nothing to compress."""

@@ -33,6 +33,8 @@ class Status(NamedTuple):
     message: str
     robot: str
     values: Mapping[str, object]
+    failures: tuple[str, ...] = ()
+    """What a person has to read on the console, too: recording has ended."""
 
 
 class StatusReporter:
@@ -83,7 +85,8 @@ class StatusReporter:
         if setup and state.startswith('active'):
             state = format_mode(setup.controller.mode, setup.controller.reason)
         robot = setup.robot.name if setup else ''
-        return Status(level, '; '.join([state, *warnings]), robot, values)
+        message = '; '.join([state, *warnings])
+        return Status(level, message, robot, values, tuple(_failures(session)))
 
     def _measure_rate(self, now: float, session: RunSession | None) -> None:
         then, ticks = self._counted
@@ -130,8 +133,14 @@ class StatusReporter:
 def _warnings(setup: PolicySetup | None, session: RunSession | None) -> list[str]:
     """Return what a person should check while the robot continues."""
     found = setup.controller.stats.warnings() if setup else []
+    return [*found, *_failures(session)]
+
+
+def _failures(session: RunSession | None) -> list[str]:
+    """Return what cannot be written any more."""
+    found = []
     if session and session.records and (error := session.log.counters()['error']):
-        found = [*found, f'step log: {error}']
+        found.append(f'step log: {error}')
     if session and (error := session.log.black_box()['error']):
-        found = [*found, f'black box: {error}']
+        found.append(f'black box: {error}')
     return found

@@ -90,11 +90,7 @@ class MujocoBridge(BridgeNode):
             self._window = Window(robot)
         if robot.fitted.unlisted:
             self.get_logger().info(f'joints without a command: {", ".join(robot.fitted.unlisted)}')
-        # One ground truth a control period is enough, and costs a third less.
-        in_lockstep = timing.lockstep
-        self._odometry_every = 1 if in_lockstep else max(1, timing.period_ns // timing.tick_ns)
-        self._until_odometry = 0
-        self._make_topics(in_lockstep)
+        self._make_topics(timing.lockstep)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/pause', self._on_pause)
@@ -202,10 +198,7 @@ class MujocoBridge(BridgeNode):
         """Publish the messages as they are: samples first, because the clock triggers ticks."""
         self._joints.publish(self._messages.joints)
         self._imu.publish(self._messages.imu)
-        self._until_odometry -= 1
-        if self._until_odometry <= 0:
-            self._until_odometry = self._odometry_every
-            self._odometry.publish(self._messages.odometry)
+        self._odometry.publish(self._messages.odometry)
         if self._clock_topic is not None:
             self._clock_topic.publish(self._messages.clock)
 

@@ -12,10 +12,15 @@ class DiagnosticsPublisher:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._logged: set[str] = set()
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
 
     def publish(self, status: Status) -> None:
         """Publish it as bytes: building the messages of all values could delay a 1 kHz tick."""
+        for text in status.failures:
+            if text not in self._logged:
+                self._logged.add(text)
+                self._node.get_logger().error(text)
         stamp = self._node.get_clock().now().nanoseconds
         name = f'{self._node.get_fully_qualified_name()}: policy'
         texts = (name, status.message, status.robot)
