@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.recorded import other_model
 from helpers.walking import MODEL
+from kinfer_ros.__main__ import main
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.policy.policy import load_model
@@ -35,3 +36,11 @@ def test_the_run_has_what_a_replay_must_follow():
     events = [event for line in lines for event in json.loads(line)['events']]
     for text in ('set target_slew', 'slew limit', 'torque limit', 'begins to take over'):
         assert any(text in event for event in events), text
+
+
+def test_the_run_is_judged_as_ever(capsys):
+    """Figures that later versions add to run.json are not in it."""
+    assert main(['verdict', str(RUN)]) == 0
+    said = capsys.readouterr().out
+    assert 'distance     0.63 m (path 0.70 m, turned -0.02 rad)' in said
+    assert 'problem' not in said

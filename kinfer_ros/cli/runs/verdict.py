@@ -112,18 +112,20 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
     timing, counters = facts['timing'], facts['counters']
     late, age = timing['late_us'], timing['sample_age_us']
     log = counters['log'] or {'written': 0, 'dropped': 0}
-    machine = facts.get('machine') or {'stalls': 0}
-    stalls = [
-        f'stalls       {machine["stalls"]}: this machine did not run the node, for up to '
-        f'{machine["longest_stall_ms"]:.0f} ms (`doctor`, docs/performance.md)'
-    ]
+    machine = facts.get('machine') or {}  # runs of earlier versions have none
+    stalls = []
+    if machine.get('stalls'):
+        stalls.append(
+            f'stalls       {machine["stalls"]}: this machine did not run the node, for up to '
+            f'{machine["longest_stall_ms"]:.0f} ms (`doctor`, docs/performance.md)'
+        )
     return [
         f'ended        {facts["reason"]}, after {facts["run_s"]:.1f} s of run',
         f'distance     {facts["distance_m"]:.2f} m (path {facts["path_m"]:.2f} m, '
         f'turned {facts["turned_rad"]:+.2f} rad)',
         f'falls        {facts["falls"]}',
         f'ticks        {counters["ticks"]}, missed {counters["missed_ticks"]}',
-        *(stalls if machine['stalls'] else []),
+        *stalls,
         f'lateness     p50 {late["p50"] / 1000:.2f} ms, p99 {late["p99"] / 1000:.2f} ms',
         f'sample age   p50 {age["p50"] / 1000:.2f} ms, p99 {age["p99"] / 1000:.2f} ms',
         f'records      {log["written"]} written, {log["dropped"]} dropped',
