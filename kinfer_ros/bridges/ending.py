@@ -8,7 +8,10 @@ from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.states import ENABLED
 
 FADE_BEGINS_NS = 150_000_000
-"""Within this a session has to fade: some ticks. Else only the bridge was ended: it damps."""
+FADE_BEGINS_COMMANDS = 3
+"""A session has to fade within this time, or, where its process was not run for so long, with its
+next commands. Else only the bridge was ended: it damps."""
+MAX_SILENCE_NS = 1_000_000_000
 MAX_LINGER_NS = 3_000_000_000
 """Longest fade that is waited for; that of a policy node after a signal takes at most 2 s."""
 
@@ -19,10 +22,14 @@ class BridgeEnd:
     def __init__(self, core: BridgeCore, now_ns: int) -> None:
         self._core = core
         self._begin_ns = now_ns
+        self._commands = core.counts['commands']
 
     def goes_on(self, now_ns: int) -> bool:
         """Whether a session that holds the robot is fading, or may be about to."""
         core, waited = self._core, now_ns - self._begin_ns
         if not core.holder or core.state != ENABLED:
             return False
-        return waited <= (MAX_LINGER_NS if core.mode == 'fade' else FADE_BEGINS_NS)
+        if core.mode == 'fade':
+            return waited <= MAX_LINGER_NS
+        heard = core.counts['commands'] - self._commands > FADE_BEGINS_COMMANDS
+        return waited <= (FADE_BEGINS_NS if heard else MAX_SILENCE_NS)

@@ -174,6 +174,10 @@ class Controller:
 
     def _apply_requests(self, now_ns: int) -> None:
         requests, fading = self._requests, self.mode is Mode.FADE
+        # First: a bridge that ends with this session, in the same moment, is no fault.
+        if requests.fade and not fading:
+            self._begin_fade(now_ns, 'deactivated')
+        requests.fade, fading = False, self.mode is Mode.FADE
         reason, requests.fault = requests.fault, ''
         if reason and fading:
             self._targets.ramp.cut()
@@ -185,10 +189,7 @@ class Controller:
             self._targets.ramp.cut()  # the rest of the fade is damping
         elif reason and self.mode not in (Mode.DAMP, Mode.FAULT):
             self._enter(Mode.DAMP, now_ns, reason)
-        fade, requests.fade = requests.fade, False
-        if fade and not fading:
-            self._begin_fade(now_ns, 'deactivated')
-        if self.mode is Mode.FADE:
+        if fading:
             self._swap.refuse(SESSION_ENDED)
         else:
             self._swap.begin(now_ns, self.settings.blend_ns if self.mode is Mode.RUN else None)
@@ -268,9 +269,7 @@ class Controller:
         return max(0, now_ns - self._since_ns)
 
     def _enter(self, mode: Mode, now_ns: int, reason: str) -> None:
-        self.mode = mode
-        self.reason = reason
-        self._since_ns = now_ns
+        self.mode, self.reason, self._since_ns = mode, reason, now_ns
         self.stats.say(f'mode {format_mode(mode, reason)}')
         if mode is Mode.INACTIVE:
             self._follow_live_settings(jump=True)  # requested in the last tick
@@ -279,8 +278,8 @@ class Controller:
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
-        stopped = self.mode is Mode.DAMP and self.reason != RESET
-        cause = self.first_cause or (self.reason if stopped else '')
+        damped = self.mode is Mode.DAMP and self.reason != RESET
+        cause = self.first_cause or (self.reason if damped else '')
         self._enter(Mode.FAULT, now_ns, f'{cause}; then: {reason}' if cause else reason)
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from kinfer_ros.bridges.ending import FADE_BEGINS_COMMANDS
 from kinfer_ros.bridges.ending import FADE_BEGINS_NS
 from kinfer_ros.bridges.ending import MAX_LINGER_NS
+from kinfer_ros.bridges.ending import MAX_SILENCE_NS
 from kinfer_ros.bridges.ending import BridgeEnd
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
@@ -16,7 +18,7 @@ from kinfer_ros.bridges.states import ENABLED
 
 @pytest.fixture
 def core():
-    return SimpleNamespace(holder='abc', state=ENABLED, mode='run')
+    return SimpleNamespace(holder='abc', state=ENABLED, mode='run', counts={'commands': 5})
 
 
 def test_a_session_that_fades_is_obeyed_to_its_end(core):
@@ -40,8 +42,16 @@ def test_ended_alone_it_damps_within_some_ticks(core, mode):
     """The policy does not know of it."""
     core.mode = mode
     end = BridgeEnd(core, 0)
+    core.counts['commands'] += FADE_BEGINS_COMMANDS + 1
     assert end.goes_on(FADE_BEGINS_NS)
     assert not end.goes_on(FADE_BEGINS_NS + 1)
+
+
+def test_a_policy_that_was_not_run_meanwhile_may_still_fade(core):
+    """On an overloaded machine its signal is served late."""
+    end = BridgeEnd(core, 0)
+    assert end.goes_on(FADE_BEGINS_NS + 1)
+    assert not end.goes_on(MAX_SILENCE_NS + 1)
 
 
 @pytest.mark.parametrize('state', [DAMPING, DISABLED])

@@ -209,11 +209,12 @@ def graph(
         **PATIENT,
     }
     other = {'robot': 'biped', 'command_timeout': 1.0, 'sensor_rate': 100.0} | dict(bridge or {})
+    # Client and relay leave first: rclpy may crash where they leave while processes do.
     with (
-        Client(domain) as client,
-        Relay(domain, reliable=False) as relay,
         node('mujoco_bridge', folder, environment, other, remaps=REMAPS) as robot,
         node('policy_node', folder, environment, given | parameters) as policy,
+        Client(domain) as client,
+        Relay(domain, reliable=False) as relay,
     ):
         made = Graph(client, relay, robot, policy)
         made.configure()

@@ -54,17 +54,15 @@ class LockstepRun:
             'fade_time': 0.1,
         }
         bridge = {'robot': 'biped', 'lockstep': True}
-        with (
-            Relay(int(environment['ROS_DOMAIN_ID']), reliable=True) as relay,
-            node('mujoco_bridge', folder, environment, bridge, remaps=REMAPS) as robot,
-            node('policy_node', folder, environment, policy | more) as process,
-        ):
-            tamper(relay)
-            process.wait(90)
-            self.output = process.output
+        with node('mujoco_bridge', folder, environment, bridge, remaps=REMAPS) as robot:
+            with Relay(int(environment['ROS_DOMAIN_ID']), reliable=True) as relay:
+                tamper(relay)
+                with node('policy_node', folder, environment, policy | more) as process:
+                    process.wait(90)
+                    self.output = process.output
+                self.commands = relay.commands
             robot.send(signal.SIGINT)
-            robot.wait(5)
-            self.commands = relay.commands
+            robot.wait(20)
         self.path = folder / 'runs' / 'latest'
         self.facts = facts_of(self.path)
         self.steps = steps_of(self.path)

@@ -52,12 +52,12 @@ def test_the_policy_node_is_killed(tmp_path: Path) -> None:
 def test_a_policy_that_takes_50_ms(tmp_path: Path) -> None:
     """At 50 Hz that is two ticks missed a tick: borne for a moment, then a fault that says so."""
     model = slow_for(tmp_path / 'slow.kinfer', 0.06)
-    # 30 periods are 600 ms: one inference never takes so long, or it would be abandoned.
-    with graph(tmp_path, model=model, max_missed_ticks=30) as made:
+    # 100 periods are 2 s: one inference never takes so long, or it would be abandoned.
+    with graph(tmp_path, model=model, max_missed_ticks=100) as made:
         made.start('')
-        fault = made.fault('ticks missed, at most 30 are borne')
+        fault = made.fault('ticks missed, at most 100 are borne')
         running = [step for step in fault.before if step['mode'] == 'run']
-        assert 1 <= len(running) <= 31
+        assert 1 <= len(running) <= 101
         assert fault.header['guards']['missed']['faults'] == 1
         assert max(step['stage_us']['policy'] for step in running) > 20_000
 
