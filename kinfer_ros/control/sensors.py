@@ -89,6 +89,7 @@ class SensorFrame:
         self.joint_lists: list[JointList] = []
         self.unstamped: set[str] = set()
         self.strange_joints: list[str] = []
+        self._strange_lists: list[list[str]] = []
         self.strange_messages = 0
         self._joint_stamps = np.zeros(n, dtype=np.int64)
         self._parts = np.zeros((2, n))
@@ -167,11 +168,12 @@ class SensorFrame:
         for joints in self.joint_lists:
             if names is joints.names or names == joints.names:
                 return joints
-        if names == self.strange_joints:
+        if names in self._strange_lists:
             return None
         joints = JointList(self.joint_names, names)
         if not len(joints.place):
             self.strange_joints = joints.names
+            self._strange_lists = [*self._strange_lists[1 - MAX_LISTS :], joints.names]
             return None
         self.joint_changes += bool(self.joint_lists)
         if len(self.joint_lists) == MAX_LISTS:
@@ -243,7 +245,7 @@ class SensorFrame:
         """Remember that a driver does not fill in header.stamp: its age is not known."""
         if not stamp_ns:
             self.unstamped.add(topic)
-        elif topic in self.unstamped:
+        else:
             self.unstamped.discard(topic)
 
     def silence(self, topic: str) -> str:

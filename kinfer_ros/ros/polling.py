@@ -210,7 +210,12 @@ def publisher_id(info: Any) -> bytes | None:
 def publisher_nodes(node: Node, topic: str) -> list[str]:
     """Return the full names of the nodes that publish on a topic, sorted; takes a millisecond."""
     found = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return sorted({f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in found})
+    return sorted({full_name(each) for each in found})
+
+
+def full_name(info: Any) -> str:
+    """Return the full name of the node that an endpoint of the graph belongs to."""
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
 
 
 def ignore(message: Any) -> None:

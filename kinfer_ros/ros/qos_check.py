@@ -13,6 +13,8 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 
+from kinfer_ros.ros.polling import full_name
+
 RELIABLE = ReliabilityPolicy.RELIABLE
 LATCHED = DurabilityPolicy.TRANSIENT_LOCAL
 
@@ -71,7 +73,7 @@ def _describe(topic: str, mine: QoSProfile, info: Any, *, wanted: bool) -> str:
     latched = asked.durability != LATCHED or offered.durability == LATCHED
     if reliable and latched:
         return ''
-    name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+    name = full_name(info)
     verbs = ('publishes', 'asks for') if wanted else ('asks for', 'publishes')
     return (
         f'{topic}: {name} {verbs[0]} {_text(theirs)}, this node {verbs[1]} {_text(mine)}: these '

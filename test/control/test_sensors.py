@@ -96,6 +96,19 @@ def test_joints_of_another_robot_are_passed_over(tmp_path: Path) -> None:
     assert (frame.joint_changes, frame.joint_disorder) == (0, 0)
 
 
+def test_two_robots_of_others_in_turns_are_looked_at_once_each(tmp_path: Path) -> None:
+    """To match a list takes time, and each new one is a warning."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
+    seen = []
+    for stamp in range(6):
+        for names in ('xy', 'z'):
+            sample(frame, names, 1.0, stamp)
+            seen.append(id(frame.strange_joints))
+    assert frame.strange_messages == 12
+    assert len(set(seen)) == 2
+    assert seen[1:] == [seen[1]] * 11
+
+
 def test_an_older_sample_of_one_part_is_passed_over(tmp_path: Path) -> None:
     """Each driver has an order of its own."""
     frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))

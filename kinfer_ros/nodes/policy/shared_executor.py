@@ -4,6 +4,7 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.ros.polling import publisher_nodes
 
 
 def refuse_shared_executor(node: Node) -> None:
@@ -19,8 +20,7 @@ def refuse_shared_executor(node: Node) -> None:
         return
     sharing = {other.get_fully_qualified_name() for other in executor.get_nodes()}
     for topic in ('joint_states', 'imu/data'):
-        for info in node.get_publishers_info_by_topic(node.resolve_topic_name(topic)):
-            name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+        for name in publisher_nodes(node, topic):
             if name in sharing:
                 raise ConfigError(
                     f'{node.get_fully_qualified_name()} and {name} share one executor, so each '
