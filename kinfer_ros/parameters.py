@@ -7,6 +7,7 @@ and config/policy.yaml of them.
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 
@@ -46,6 +47,10 @@ def setting(
     """Make a dataclass field that is also a parameter; see Declared."""
     metadata = {'unit': unit, 'text': text, 'low': low, 'high': high, 'read_only': read_only}
     return field(default=default, metadata=metadata)
+
+
+fixed = partial(setting, read_only=True)
+"""The same, of a parameter that cannot be set after the start of the node."""
 
 
 def declared(cls: Any) -> tuple[Declared, ...]:

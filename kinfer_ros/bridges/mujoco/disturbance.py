@@ -5,16 +5,13 @@ All random numbers come from the seed: the same seed and the same calls give the
 
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import mujoco
 import numpy as np
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.parameters import setting
-
-fixed = partial(setting, read_only=True)
+from kinfer_ros.parameters import fixed
 
 MOTORS, ENCODERS, NOISE, COMMANDS = 1, 2, 3, 4
 """Kinds of random numbers, each with a generator of its own: they do not affect each other."""

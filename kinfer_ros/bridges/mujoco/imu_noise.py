@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from kinfer_ros.arrays import Float64
-from kinfer_ros.parameters import setting
+from kinfer_ros.parameters import fixed
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,15 @@ class ImuNoise:
     """White noise on each reading. Each field is a parameter of the bridge."""
 
     # fmt: off
-    imu_orientation_noise: float = setting(
+    imu_orientation_noise: float = fixed(
         0.0, 'rad', 'Standard deviation of the noise on the orientation.',
-        0.0, 1.0, read_only=True)
-    imu_gyro_noise: float = setting(
+        0.0, 1.0)
+    imu_gyro_noise: float = fixed(
         0.0, 'rad/s', 'Standard deviation of the noise on the angular velocity.',
-        0.0, 10.0, read_only=True)
-    imu_accel_noise: float = setting(
+        0.0, 10.0)
+    imu_accel_noise: float = fixed(
         0.0, 'm/s^2', 'Standard deviation of the noise on the specific force.',
-        0.0, 100.0, read_only=True)
+        0.0, 100.0)
     # fmt: on
 
     def add(
