@@ -19,7 +19,7 @@ from kinfer_ros.control.time_base import TickTime
 from kinfer_ros.stalls import ADVICE
 
 SLOW_HZ = 5.0
-"""How often odometry, temperatures and battery are read."""
+"""How often temperatures and battery are read."""
 
 
 class ControlLoop:
@@ -71,19 +71,18 @@ class ControlLoop:
         if tick.step.abandoned:
             self._time.stalls.restart()  # the thread was run, by an inference without end
 
-        slow = self._ticks % self._slow_every == 0
-        self._ticks += 1
         running = tick.mode is Mode.RUN
-        if slow and running:
+        if running:
             self._time.await_odometry(t, self._record.odometer)
         link.send(tick, self._time.command_stamp(t))
         sent = time.perf_counter_ns()
 
         age = self._time.sample_age()
-        if slow:
+        if running:
+            self._time.read_odometry(self._record.odometer)
+        if self._ticks % self._slow_every == 0:
             link.read_health(inputs.health)
-            if running:
-                self._time.read_odometry(self._record.odometer)
+        self._ticks += 1
         policy = tick.step.policy_ns
         stages = (sampled - t.begin_ns, policy, decided - sampled - policy, sent - decided)
         self._record.record(tick, t.now_ns, t.late_ns, age, stages)

@@ -21,8 +21,8 @@ LOCKSTEP_TIMEOUT = 5.0
 FADE_TIMEOUT = 0.3
 """s a tick of the last fade waits for its sample; the simulation may have ended."""
 
-ODOMETRY_TIMEOUT = 0.1
-"""s a tick waits for odometry in lockstep; only the log needs it."""
+ODOMETRY_TIMEOUT = 1.0
+"""s a tick waits for odometry in lockstep, once; only the log needs it."""
 
 POLL_PERIOD = 20e-6
 """s. In lockstep samples and clock come on two topics, in either order, microseconds apart."""
@@ -157,6 +157,7 @@ class Lockstep(RealTime):
     def begin(self, now_ns: int, due_ns: int) -> TickTime | None:
         """Start a session with a tick: the first command starts the simulation's clock."""
         super().begin(now_ns, now_ns)
+        self._odometry_in_step = True
         return super().next()
 
     def next(self) -> TickTime | None:
@@ -190,9 +191,14 @@ class Lockstep(RealTime):
 
     def await_odometry(self, t: TickTime, odometer: Odometer) -> None:
         """Wait for the odometry of this tick: equal runs must have equal logs."""
+        if not self._odometry_in_step:
+            self._link.read_odometry(odometer)
+            return
         deadline = time.monotonic() + ODOMETRY_TIMEOUT
         while not self._link.read_odometry(odometer, t.now_ns):
             if time.monotonic() > deadline:
+                # It comes at a pace of its own, as that of an estimator does.
+                self._odometry_in_step = False
                 return
             self._sleep(POLL_PERIOD)
 

@@ -26,11 +26,15 @@ BODY = 4
 IMU_DOUBLES = 37
 """quaternion x y z w, its covariance, angular velocity, its covariance, the same of the
 acceleration: 4 + 9 + 3 + 9 + 3 + 9."""
+COVARIANCE = 36
+"""Numbers of the covariance of a pose, and of a twist."""
 
 _HEADER = struct.Struct('<iII')  # sec, nanosec, length of frame_id
 _COUNT = struct.Struct('<I')
 _STAMP = struct.Struct('<iI')
 _IMU = struct.Struct(f'<{IMU_DOUBLES}d')
+# position, orientation x y z w; linear; angular and the second covariance only have to be there
+_ODOMETRY = struct.Struct(f'<7d{8 * COVARIANCE}x3d{8 * (3 + COVARIANCE)}x')
 _SECOND = 1_000_000_000
 _LAST_STAMP = 2**31 * _SECOND - 1
 
@@ -115,6 +119,26 @@ def read_imu_values(data: bytes) -> tuple[int, tuple[float, ...]] | None:
         return stamp, _IMU.unpack_from(data, _aligned(at, 8) + BODY)
     except struct.error:
         raise MessageError(_broken('imu/data', data)) from None
+
+
+def read_odometry_values(data: bytes) -> tuple[int, tuple[float, ...]] | None:
+    """
+    Read one nav_msgs/Odometry.
+
+    :param data: with its encapsulation header.
+    :return: stamp in ns and ten numbers: position, orientation x y z w, linear velocity; or None
+        where the encoding is not little-endian CDR.
+    :raises MessageError: the bytes end before the message does.
+    """
+    if not _is_little_endian(data):
+        return None
+    try:
+        stamp, at = _head(data)
+        (length,) = _COUNT.unpack_from(data, at + BODY)
+        at = _text_end(data, at + 4, length)  # child_frame_id
+        return stamp, _ODOMETRY.unpack_from(data, _aligned(at, 8) + BODY)
+    except struct.error:
+        raise MessageError(_broken('odom', data)) from None
 
 
 class CommandBytes:

@@ -7,6 +7,7 @@ Sensors are read from CDR bytes, and commands are serialised once and only their
 from array import array
 from collections.abc import Iterable
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from nav_msgs.msg import Odometry
@@ -24,7 +25,9 @@ from kinfer_ros.ros.cdr import CommandBytes
 from kinfer_ros.ros.cdr import JointSample
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import read_imu_values
+from kinfer_ros.ros.cdr import read_odometry_values
 from kinfer_ros.ros.cdr_check import read_message
+from kinfer_ros.rotations import yaw_of
 
 
 def stamp_ns(header: Header) -> int:
@@ -96,10 +99,45 @@ def _imu_problem(covariance: float, x: float, y: float, z: float, w: float) -> s
     return ''
 
 
+@dataclass(frozen=True, slots=True)
+class OdometrySample:
+    """
+    Odometry of the base.
+
+    :ivar pose: x m, y m, heading rad, in the frame of the odometry.
+    :ivar linear: [3] m/s, in the base's own frame.
+    """
+
+    stamp_ns: int
+    pose: tuple[float, float, float]
+    linear: tuple[float, float, float]
+
+
+def read_odometry_sample(data: bytes) -> OdometrySample:
+    """
+    Read odometry as it was on the wire.
+
+    :raises MessageError: the bytes are none.
+    """
+    found = read_odometry_values(data)
+    if found is None:
+        return odometry_sample(read_message(data, Odometry, 'odom'))
+    stamp, v = found
+    return OdometrySample(stamp, (v[0], v[1], yaw_of(v[6], v[3], v[4], v[5])), (v[7], v[8], v[9]))
+
+
+def odometry_sample(message: Odometry) -> OdometrySample:
+    """Look at a message as a sample."""
+    p, q = message.pose.pose.position, message.pose.pose.orientation
+    v = message.twist.twist.linear
+    pose = (p.x, p.y, yaw_of(q.w, q.x, q.y, q.z))
+    return OdometrySample(stamp_ns(message.header), pose, (v.x, v.y, v.z))
+
+
 def read_odometry(message: Odometry, frame: SensorFrame) -> None:
     """Take the base's velocity, in its own frame, from an odometry sample into the frame."""
-    v = message.twist.twist.linear
-    frame.update_odometry((v.x, v.y, v.z), stamp_ns(message.header))
+    sample = odometry_sample(message)
+    frame.update_odometry(sample.linear, sample.stamp_ns)
 
 
 class CommandMessages:

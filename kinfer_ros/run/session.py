@@ -24,6 +24,8 @@ from kinfer_ros.run.versions import versions
 from kinfer_ros.stalls import StallMeter
 from kinfer_ros.stalls import steal_ms
 
+POSE_HZ = 5.0
+"""How often the pose of the base is logged."""
 MAX_CAUSES = 20
 """Causes kept of one activation."""
 
@@ -41,6 +43,7 @@ class RunSession:
         """:raises RunError: the run directory or the log cannot be made."""
         self.controller = setup.controller
         self.odometer = Odometer()
+        self._pose_every = max(1, round(setup.rate_hz / POSE_HZ))
         self.activation = 0
         self.swaps: list[dict[str, Any]] = []
         self.ticks = 0
@@ -127,6 +130,7 @@ class RunSession:
         :param age_ns: age of the sensor samples when the command was sent.
         :param stage_ns: duration of each of STAGES.
         """
+        pose = None if self.ticks % self._pose_every else self.odometer.take_pose()
         self.ticks += 1
         if tick.events:
             self._note_cause(str(tick), tick.mode)
@@ -142,7 +146,7 @@ class RunSession:
             late_ns=late_ns,
             age_ns=age_ns,
             stage_ns=stage_ns,
-            pose=self.odometer.take_pose(),
+            pose=pose,
         )
 
     def _note_cause(self, text: str, mode: Mode) -> None:

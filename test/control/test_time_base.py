@@ -141,6 +141,20 @@ def test_lockstep_logs_the_odometry_of_its_own_tick(make):
     assert link.odometry_stamps == [t.now_ns]
 
 
+def test_lockstep_waits_once_for_odometry_that_has_a_pace_of_its_own(make, monkeypatch):
+    """An estimator's comes when it comes; a wait in every tick would stretch the run."""
+    monkeypatch.setattr(time_base, 'ODOMETRY_TIMEOUT', 0.01)
+    base, clock, link, _ = make(Lockstep)
+    link.odometry = False
+    t = base.begin(clock.now_ns, 0)
+    base.await_odometry(t, Odometer())
+    assert len(link.odometry_stamps) > 1
+    link.odometry_stamps.clear()
+    clock.now_ns = t.now_ns + PERIOD_NS
+    base.await_odometry(base.next(), Odometer())
+    assert link.odometry_stamps == [0]
+
+
 def test_real_time_reads_odometry_after_the_command(make):
     """Nothing waits for it."""
     base, clock, link, _ = make(RealTime)

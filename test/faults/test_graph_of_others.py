@@ -57,7 +57,8 @@ TOPICS = {
 
 @pytest.fixture(scope='module')
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    with graph(tmp_path_factory.mktemp('others')) as made:
+    # A bridge that is more patient than any machine is slow: no case here is about it.
+    with graph(tmp_path_factory.mktemp('others'), {'command_timeout': 20.0}) as made:
         yield made
 
 

@@ -46,6 +46,7 @@ class FakeLink:
         self.silences = 0
         self.repeats = 0
         self.last_stamp_ns = 0
+        self.odometry = True
         self.odometry_stamps: list[int] = []
 
     def read_sensors(self, frame) -> bool:
@@ -74,7 +75,7 @@ class FakeLink:
     def read_odometry(self, odometer: Odometer, stamp_ns: int = 0) -> bool:
         self.calls.append('odometry')
         self.odometry_stamps.append(stamp_ns)
-        return True
+        return self.odometry or not stamp_ns
 
     def is_recorded(self) -> bool:
         return self.recorded

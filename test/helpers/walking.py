@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
@@ -10,10 +13,21 @@ from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.run.odometer import Odometer
 from kinfer_ros.share import share_dir
 from kinfer_ros.simulate import Simulation
 
 MODEL = share_dir() / 'robots' / 'biped' / 'walk.kinfer'
+
+
+def way_of(facts: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Distance m, path m and rotation rad that a run.json has."""
+    return facts['distance_m'], facts['path_m'], facts['turned_rad']
+
+
+def way_by(odometer: Odometer) -> tuple[float, float, float]:
+    """Give the same by an odometer."""
+    return round(odometer.distance, 4), round(odometer.path, 4), round(odometer.heading, 4)
 
 
 def walk(

@@ -13,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu
@@ -26,8 +27,11 @@ from kinfer_ros.ros.cdr import CommandBytes
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.cdr import diagnostic_bytes
 from kinfer_ros.ros.cdr import read_imu_values
+from kinfer_ros.ros.cdr import read_odometry_values
+from kinfer_ros.ros.messages import odometry_sample
 from kinfer_ros.ros.messages import read_imu_bytes
 from kinfer_ros.ros.messages import read_joint_sample
+from kinfer_ros.ros.messages import read_odometry_sample
 
 TEXTS = st.text(st.characters(exclude_characters='\x00', exclude_categories=['Cs']), max_size=9)
 DOUBLES = st.lists(st.floats(), max_size=9)
@@ -103,6 +107,40 @@ def test_an_imu_is_read_as_rclpy_reads_it(values: list[float], frame: str, stamp
     assert read_imu_values(bytes(serialize_message(message))) == (stamp, tuple(values))
 
 
+@given(st.lists(st.floats(allow_nan=False), min_size=10, max_size=10), TEXTS, TEXTS, STAMPS)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_odometry_is_read_as_rclpy_reads_it(
+    values: list[float], frame: str, child: str, stamp: int
+) -> None:
+    """Between pose and twist stands a covariance, before them a second name."""
+    message = Odometry(child_frame_id=child)
+    message.header.frame_id = frame
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
+    p, q, v = message.pose.pose.position, message.pose.pose.orientation, message.twist.twist.linear
+    p.x, p.y, p.z, q.x, q.y, q.z, q.w, v.x, v.y, v.z = values
+    message.pose.covariance[:] = np.full(36, 1e9)
+    message.twist.twist.angular.x = 1e9
+    data = bytes(serialize_message(message))
+    assert read_odometry_values(data) == (stamp, tuple(values))
+    with pytest.raises(MessageError, match=r'odom: .* ends before its last value'):
+        read_odometry_values(data[:-1])
+
+
+@pytest.mark.parametrize('padding', [0, 1])
+def test_odometry_is_the_same_sample_by_either_reader(padding: int) -> None:
+    """What is padded is left to rclpy, and means the same."""
+    message = Odometry()
+    message.header.stamp.sec = 3
+    p, q = message.pose.pose.position, message.pose.pose.orientation
+    p.x, p.y, q.z, q.w = 1.0, 2.0, math.sin(0.3), math.cos(0.3)
+    message.twist.twist.linear.y = 0.25
+    data = bytes(serialize_message(message)) + bytes(padding)
+    found = read_odometry_sample(data[:3] + bytes([padding]) + data[4:])
+    assert (found.stamp_ns, found.linear) == (3_000_000_000, (0.0, 0.25, 0.0))
+    assert found.pose == pytest.approx((1.0, 2.0, 0.6))
+    assert found == odometry_sample(message)
+
+
 def test_an_imu_that_is_cut_is_refused() -> None:
     """Half a message would else be an orientation of whatever lies behind it."""
     data = bytes(serialize_message(Imu()))
@@ -121,6 +159,7 @@ def test_other_encodings_are_left_to_rclpy() -> None:
     """A big-endian host's numbers must not be read backwards."""
     assert JointStateReader().read(b'\x00\x00\x00\x00' + bytes(40)) is None
     assert read_imu_values(b'\x00\x00\x00\x00' + bytes(400)) is None
+    assert read_odometry_values(b'\x00\x00\x00\x00' + bytes(800)) is None
 
 
 @given(st.lists(TEXTS, max_size=6), TEXTS, st.booleans(), STAMPS, st.data())

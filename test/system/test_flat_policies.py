@@ -13,6 +13,8 @@ from helpers.flat_policies import FLAT
 from helpers.flat_policies import Flat
 from helpers.processes import domain_environment
 from helpers.processes import node
+from helpers.walking import way_by
+from helpers.walking import way_of
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.run.writer import read_steps
 
@@ -59,6 +61,8 @@ def test_it_walks_and_equals_the_loop_without_ros(flat: Flat, tmp_path: Path) ->
     assert facts['provenance']['spec'] == str(flat.spec)
     steps = [step for step in read_steps(run) if step['mode'] == str(Mode.RUN)]
     assert len(steps) == SECONDS * 50
-    expected = flat.walk(tmp_path, SECONDS).targets
+    walk = flat.walk(tmp_path, SECONDS)
+    expected = walk.targets
     found = np.array([step['target'] for step in steps], dtype=np.float32)
     assert found.tobytes() == expected.tobytes()
+    assert way_of(facts) == way_by(walk.simulation.odometer)

@@ -18,6 +18,8 @@ from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.walking import MODEL
 from helpers.walking import walk
+from helpers.walking import way_by
+from helpers.walking import way_of
 from kinfer_ros.__main__ import main
 from kinfer_ros.run.writer import read_steps
 
@@ -110,11 +112,12 @@ def test_the_targets_are_those_of_the_stored_reference(runs: tuple[Run, Run]) ->
 
 
 def test_the_graph_adds_nothing_to_the_loop_without_ros(runs: tuple[Run, Run]) -> None:
-    """Every target over DDS equals the direct loop's, to the bit, for the whole walk."""
-    _, targets = walk(SECONDS, COMMAND)
+    """Every target over DDS equals the direct loop's, to the bit, and so does the way."""
+    simulation, targets = walk(SECONDS, COMMAND)
     found = np.array([step['target'] for step in runs[0].walking], dtype=np.float32)
     assert found.shape == targets.shape
     assert found.tobytes() == targets.tobytes()
+    assert way_of(runs[0].facts) == way_by(simulation.odometer)
 
 
 def test_the_same_run_twice_is_the_same_to_the_bit(runs: tuple[Run, Run]) -> None:

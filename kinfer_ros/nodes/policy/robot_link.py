@@ -51,11 +51,11 @@ from kinfer_ros.errors import MessageError
 from kinfer_ros.nodes.policy.joint_states import JointStates
 from kinfer_ros.ros.live_check import Sources
 from kinfer_ros.ros.messages import CommandMessages
+from kinfer_ros.ros.messages import OdometrySample
 from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_imu_bytes
 from kinfer_ros.ros.messages import read_joints
-from kinfer_ros.ros.messages import read_odometry
-from kinfer_ros.ros.messages import stamp_ns as header_ns
+from kinfer_ros.ros.messages import read_odometry_sample
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
@@ -68,7 +68,6 @@ from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.ros.qos import RELIABLE_SENSORS
 from kinfer_ros.ros.qos import SENSORS
 from kinfer_ros.ros.qos_check import QosCheck
-from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
 QUERY_PERIOD = 10
@@ -107,7 +106,7 @@ class RobotLink:
         self._joint_states = JointStates(node, self._joints)
         self._imu = self._subscribe(Imu, 'imu/data', sensors)
         self._odom = self._subscribe(Odometry, 'odom', sensors)
-        self._newest_odom: Odometry | None = None
+        self._odom_sample: OdometrySample | None = None
         self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
         self._temperatures = self._subscribe(JointState, 'joint_temperatures', BEST_EFFORT)
         self._battery = self._subscribe(BatteryState, 'battery_state', BEST_EFFORT)
@@ -168,11 +167,20 @@ class RobotLink:
             except MessageError as error:
                 self._warn(f'{error}: passed over')
         if frame.needs_odometry:
-            odom = take_newest(self._odom)
+            odom = self._take_odometry()
             if odom is not None:
-                read_odometry(odom, frame)
-                self._newest_odom = odom
+                frame.update_odometry(odom.linear, odom.stamp_ns)
+                self._odom_sample = odom
         return bool(samples)
+
+    def _take_odometry(self) -> OdometrySample | None:
+        """:return: the newest odometry that waits, or None."""
+        for data, _ in reversed(take_waiting_bytes(self._odom)):
+            try:
+                return read_odometry_sample(data)
+            except MessageError as error:
+                self._warn(f'{error}: passed over')
+        return None
 
     @property
     def sources(self) -> Sources:
@@ -194,12 +202,11 @@ class RobotLink:
 
     def read_odometry(self, odometer: Odometer, stamp_ns: int = 0) -> bool:
         """Read odometry stamped `stamp_ns` or later; :return: False where it may still come."""
-        message = take_newest(self._odom) or self._newest_odom
-        if message is None or header_ns(message.header) < stamp_ns:
-            return self._odom.get_publisher_count() == 0
-        p = message.pose.pose.position
-        q = message.pose.pose.orientation
-        odometer.update(p.x, p.y, yaw_of(q.w, q.x, q.y, q.z))
+        sample = self._take_odometry() or self._odom_sample
+        self._odom_sample = None
+        if sample is None or sample.stamp_ns < stamp_ns:
+            return not stamp_ns or self._odom.get_publisher_count() == 0
+        odometer.update(*sample.pose)
         return True
 
     def read_health(self, health: Health) -> None:
