@@ -19,11 +19,11 @@ from geometry_msgs.msg import Twist
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from kinfer_ros.nodes.policy.node import PolicyNode
+from kinfer_ros.ros.context import init
 from kinfer_ros.ros.executor import ControlExecutor
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -54,8 +54,7 @@ class Patrol(Node):
 
 def main() -> None:
     """Spin both nodes until a signal arrives or the run ends."""
-    # rclpy's own handlers would end the context before a damping frame is sent.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    init()  # rclpy.init without signal handlers: a damping frame has to go out after a signal
     stopped = threading.Event()
     policy, patrol = PolicyNode(), Patrol()
 

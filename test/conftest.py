@@ -14,6 +14,7 @@ sys.path.insert(0, str(TESTS))
 
 NEED_ROS = (
     'faults',
+    'launching/test_ros2_launch.py',
     'nodes',
     'ros',
     'system',
@@ -40,15 +41,16 @@ def settings_of_dds(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     Set up Fast DDS for folders that make dozens of graphs and kill processes.
 
-    Nodes announce themselves five times a second; else they find each other within 3 s. They do
-    without shared memory, which a killed process leaves behind, and a participant that was
-    destroyed next to it crashed. test/system keeps to what users have.
+    Nodes announce themselves five times a second; else they find each other within 3 s. All do
+    without shared memory, the test process as well: a killed process leaves it behind, and a
+    participant that was destroyed next to it crashed. test/system keeps to what users have.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.relative_to(TESTS).parts[0] in ('faults', 'nodes'):
-            profiles = TESTS / 'data' / 'announce.xml'
-            patch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(profiles))
-            patch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+            from kinfer_ros.ros.context import profiles_name
+
+            patch.setenv(profiles_name(), str(TESTS / 'data' / 'announce.xml'))
+            patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SYSTEM_DEFAULT')
         yield
 
 

@@ -134,7 +134,7 @@ def _check_shared_memory(root: Path) -> list[Row]:
         stat = os.statvfs(folder)
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        remedy = 'mount a tmpfs on /dev/shm: Fast DDS sends through it on one machine'
+        remedy = 'mount a tmpfs on /dev/shm: Fast DDS of drivers and tools sends through it'
         return [Row(SHM, FAIL, str(error.strerror), 'a tmpfs', remedy)]
     size, free = stat.f_frsize * stat.f_blocks, stat.f_frsize * stat.f_bavail
     found = f'{free / MEGABYTE:.0f} of {size / MEGABYTE:.0f} MB free'

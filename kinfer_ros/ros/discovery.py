@@ -10,13 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 
-import rclpy
-from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import String
 
+from kinfer_ros.ros.context import ros_context
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_newest
@@ -56,20 +54,18 @@ def check_discovery() -> float | None:
 
 @contextlib.contextmanager
 def _node(name: str) -> Iterator[Node]:
-    context = Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = Node(
-        name,
-        context=context,
-        use_global_arguments=False,
-        start_parameter_services=False,
-        enable_rosout=False,
-    )
-    try:
-        yield node
-    finally:
-        node.destroy_node()
-        context.try_shutdown()
+    with ros_context() as context:
+        node = Node(
+            name,
+            context=context,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+        )
+        try:
+            yield node
+        finally:
+            node.destroy_node()
 
 
 @contextlib.contextmanager

@@ -8,13 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import rclpy
 from nav_msgs.msg import Odometry
-from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu
@@ -30,6 +27,7 @@ from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.ros.context import ros_context
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
@@ -64,9 +62,7 @@ def check_live(
     policy: Policy, robot: Robot, *, namespace: str, seconds: float, use_sim_time: bool
 ) -> list[Row]:
     """Join the graph, listen, and judge; at most `seconds` after the first messages."""
-    context = Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    try:
+    with ros_context() as context:
         node = Node(
             'contract_check',
             context=context,
@@ -81,8 +77,6 @@ def check_live(
         capture = SensorCapture()
         listen(sources, capture, seconds)
         node.destroy_node()
-    finally:
-        context.try_shutdown()
     rate = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     return check_live_sensors(capture, robot, rate, needs_odometry=needs_odometry(policy))
 

@@ -6,17 +6,16 @@ It asks for nothing and publishes nothing, so it can be started beside any runni
 
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from kinfer_ros.ros.context import init
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
@@ -40,7 +39,7 @@ class LiveView:
         """
         self.state = LiveState()
         self._context = Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        init(self._context, args=[])
         self._node = Node(
             'live_view',
             context=self._context,

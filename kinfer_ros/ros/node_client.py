@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from lifecycle_msgs.srv import GetState
@@ -16,7 +15,6 @@ from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import ListParameters
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.context import Context
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -24,13 +22,13 @@ from rclpy.parameter import Parameter
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import GraphError
+from kinfer_ros.ros.context import ros_context
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import publisher_nodes
 from kinfer_ros.ros.polling import subscribe
@@ -71,25 +69,22 @@ def node_client(namespace: str) -> 'Iterator[NodeClient]':
 
     :raises ConfigError: the namespace, or a name that was given, cannot be one.
     """
-    context = Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = Node(
-            'node_command',
-            context=context,
-            namespace=namespace,
-            use_global_arguments=False,
-            start_parameter_services=False,
-            enable_rosout=False,
-        )
-        try:
-            yield NodeClient(node)
-        finally:
-            node.destroy_node()
+        with ros_context() as context:
+            node = Node(
+                'node_command',
+                context=context,
+                namespace=namespace,
+                use_global_arguments=False,
+                start_parameter_services=False,
+                enable_rosout=False,
+            )
+            try:
+                yield NodeClient(node)
+            finally:
+                node.destroy_node()
     except NameValidationException as error:
         raise ConfigError(' '.join(str(error).split())) from None
-    finally:
-        context.try_shutdown()
 
 
 class NodeClient:

@@ -13,11 +13,11 @@ from types import FrameType
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.launching.parent import LaunchParent
+from kinfer_ros.ros.context import init
 from kinfer_ros.ros.executor import ControlExecutor
 
 USER_ERROR = 2
@@ -88,7 +88,7 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
 
 def _initialise(args: list[str] | None) -> None:
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        init(args=args)
     except Exception as error:  # rcl's errors on arguments and parameter files share no base
         text = ' '.join(str(error).split(', at ')[0].split())
         raise ConfigError(f'ROS does not start with these arguments: {text}') from None

@@ -29,22 +29,24 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from helpers.processes import domain
+from helpers.processes import domain_environment
 from kinfer_ros.nodes import NODES
 
 TIMEOUT = 30.0
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
-    'ROS_DOMAIN_ID': str(domain()),
-    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-    'PYTHONPATH': os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH', '')])),
-}
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 DEEP = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
+
+
+def environment() -> dict[str, str]:
+    """Environment of a graph of this test process."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH', '')]))
+    return domain_environment(PYTHONPATH=path)
 
 
 def start_bridge(
@@ -55,7 +57,7 @@ def start_bridge(
     arguments += [word for parameter in parameters for word in ('-p', parameter)]
     return subprocess.Popen(
         [sys.executable, '-m', NODES[node][0], '--ros-args', *arguments],
-        env={**os.environ, **ENVIRONMENT},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -94,7 +96,7 @@ class Client:
     """Collects what the bridge in a namespace publishes, and commands it."""
 
     def __init__(self, namespace: str) -> None:
-        os.environ.update(ENVIRONMENT)
+        os.environ.update(environment())
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain())
         self.node = Node('client', namespace=namespace, context=self.context)

@@ -55,12 +55,18 @@ def parameter_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def localhost() -> dict[str, str]:
+    """Keep DDS on this host: by a profile where the folder's tests have one (conftest.py)."""
+    name = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+    return {name: 'SYSTEM_DEFAULT' if os.environ.get(name) == 'SYSTEM_DEFAULT' else 'LOCALHOST'}
+
+
 def domain_environment(**more: str) -> dict[str, str]:
     """Environment of a graph that nobody else on this host is in."""
     return {
         **os.environ,
         'ROS_DOMAIN_ID': str(domain()),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        **localhost(),
         'PYTHONUNBUFFERED': '1',
         **more,
     }

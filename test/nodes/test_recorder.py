@@ -41,7 +41,6 @@ BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 @pytest.fixture
 def robot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give a node that stands for the rest of the graph."""
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain()))
     context = rclpy.Context()
     rclpy.init(context=context)

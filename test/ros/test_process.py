@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.bridge_client import ENVIRONMENT
+from helpers.bridge_client import environment
 from helpers.processes import wait_until
 
 PROGRAM = """
@@ -35,7 +35,7 @@ raise SystemExit(run_node(Probe))
 def run(*arguments):
     return subprocess.run(
         [sys.executable, '-c', PROGRAM, *arguments],
-        env={**os.environ, **ENVIRONMENT},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=30.0,
@@ -80,7 +80,7 @@ def test_a_node_of_a_launch_ends_with_it(launched):
     program = PROGRAM.replace('finished = True', "finished = 'spin' not in sys.argv")
     launch = subprocess.Popen(
         [sys.executable, '-c', ORPHAN, program, 'x' if launched else ''],
-        env={**os.environ, **ENVIRONMENT},
+        env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

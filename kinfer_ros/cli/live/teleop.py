@@ -60,8 +60,8 @@ def main(arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError('teleop: found no terminal; it reads keys from one')
     # Imported here: --help works without ROS.
-    from kinfer_ros.cli.walk.probe import ros_context
     from kinfer_ros.nodes.teleop import SteeringNode
+    from kinfer_ros.ros.context import ros_context
 
     with _signals() as ended, ros_context() as context:
         node = SteeringNode(context, arguments.namespace, arguments.node)

@@ -4,21 +4,18 @@ Two robots on one topic would get each other's commands. `walk` calls this; `mak
 file before `ros2 launch`.
 """
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from typing import NoReturn
 
-import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching.arguments import parse
+from kinfer_ros.ros.context import ros_context
 
 DISCOVERY_S = 4.5
 """s of discovery: Fast DDS announces itself at once and, if that is lost, every 3 s."""
@@ -35,18 +32,6 @@ def _command(argv: list[str]) -> int:
     with ros_context() as context:
         refuse_second_robot(context, parse(argv), lambda: None)
     return 0
-
-
-@contextlib.contextmanager
-def ros_context() -> Iterator[Context]:
-    """Create a context without signal handlers, and shut it down at the end."""
-    context = Context()
-    # rclpy's own handlers would invalidate the context before a damping frame is sent.
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        yield context
-    finally:
-        context.try_shutdown()
 
 
 def refuse_second_robot(

@@ -16,7 +16,6 @@ from kinfer_ros.cli.common import run_command
 from kinfer_ros.cli.parsers import make_epilog
 from kinfer_ros.cli.runs.verdict import print_verdict
 from kinfer_ros.cli.walk.probe import refuse_second_robot
-from kinfer_ros.cli.walk.probe import ros_context
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.launching.arguments import ARGUMENTS
@@ -24,6 +23,7 @@ from kinfer_ros.launching.arguments import parse
 from kinfer_ros.launching.graph import nodes
 from kinfer_ros.ros.composition import Composition
 from kinfer_ros.ros.composition import import_nodes
+from kinfer_ros.ros.context import ros_context
 from kinfer_ros.ros.process import SWITCH_INTERVAL
 
 USAGE = """\
