@@ -115,6 +115,8 @@ class Readiness:
         silent = [topic for topic, stamp in stamps.items() if not stamp]
         if unstamped := frame.unstamped.intersection(silent):
             return frame.silence(min(unstamped))
+        if 'joint_states' in silent and frame.only_strange_joints:
+            return frame.silence('joint_states')
         listed = ', '.join(
             f'{self._graph.resolve_topic_name(topic)} '
             f'({self._graph.count_publishers(topic)} publishers)'

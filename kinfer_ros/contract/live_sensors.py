@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.live_imu import check_imu
+from kinfer_ros.contract.live_joints import check_joints
+from kinfer_ros.contract.live_joints import whole_samples
 from kinfer_ros.contract.report import FAIL
 from kinfer_ros.contract.report import OK
 from kinfer_ros.contract.report import WARN
@@ -21,8 +22,6 @@ from kinfer_ros.contract.sensor_capture import CapturedOdometry
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.robot.robot import Robot
 
-MAX_LIMIT_EXCESS = 0.5
-"""rad outside its limits that a joint position may measure."""
 MIN_RATE_RATIO = 0.9
 """Lowest rate of a topic, as a fraction of the control rate."""
 
@@ -42,8 +41,9 @@ def check_live_sensors(
     :param stale_s: age from which a sample is a fault.
     """
     rows: list[Row] = []
+    joints = whole_samples(capture.joints, robot)
     if capture.joints:
-        rows += _check_joints(capture.joints[-1], robot)
+        rows += check_joints((joints or capture.joints)[-1], robot)
     else:
         rows.append(_no_message_row('joint_states'))
     if capture.imu:
@@ -54,7 +54,7 @@ def check_live_sensors(
         rows.append(_check_odometry(capture.odom, robot))
     if capture.time_runs:
         odom = capture.odom if needs_odometry else []
-        timing = _check_timing('joint_states', capture.joints, capture, rate_hz, stale_s)
+        timing = _check_timing('joint_states', joints, capture, rate_hz, stale_s)
         timing += _check_timing('imu/data', capture.imu, capture, rate_hz, stale_s)
         timing += _check_timing('odom', odom, capture, rate_hz, stale_s)
         rows += [replace(row, transient=True) for row in timing]
@@ -64,59 +64,6 @@ def check_live_sensors(
 def _no_message_row(topic: str) -> Row:
     remedy = 'is the driver or the bridge running?'
     return Row(topic, FAIL, 'no message', 'messages', remedy, transient=True)
-
-
-# Joints ----------------------------------------------------------------------------------
-
-
-def _check_joints(sample: CapturedJointState, robot: Robot) -> list[Row]:
-    names = sample.names
-    missing = [name for name in robot.joint_names if name not in names]
-    extra = [name for name in names if name not in robot.joint_names]
-    duplicates = sorted({name for name in names if names.count(name) > 1})
-    if missing or duplicates:
-        what = f'lacks {", ".join(missing)}' if missing else f'has {", ".join(duplicates)} twice'
-        found = f'joint_states {what}; it has {", ".join(names) or "none"}'
-        remedy = f'use the same joint names in the driver and in {robot.path}'
-        return [Row('joint names', FAIL, found, f'each of {", ".join(robot.joint_names)}', remedy)]
-    ignored = f'; ignored: {", ".join(extra)}' if extra else ''
-    row = Row('joint names', OK, f'{len(robot.joint_names)}, matched by name{ignored}')
-    position, velocity = sample.position, sample.velocity
-    if len(position) != len(names) or len(velocity) != len(names):
-        found = f'{len(names)} names, {len(position)} positions, {len(velocity)} velocities'
-        remedy = 'the driver has to publish position and velocity of every joint'
-        return [row, Row('joint states', FAIL, found, 'equal numbers of each', remedy)]
-    index = [names.index(name) for name in robot.joint_names]
-    return [row, _check_joint_units(position[index], velocity[index], robot)]
-
-
-def _check_joint_units(position: Float64, velocity: Float64, robot: Robot) -> Row:
-    if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
-        return Row('joint units', FAIL, 'a position or velocity is not finite', 'numbers')
-    excess = np.maximum(robot.lower - position, position - robot.upper)
-    worst = int(excess.argmax())
-    name = robot.joint_names[worst]
-    found = f'{name} at {position[worst]:.3f}'
-    limits = f'{robot.lower[worst]:.3f} to {robot.upper[worst]:.3f} rad'
-    if excess[worst] > MAX_LIMIT_EXCESS:
-        radians = np.radians(position)
-        low, high = robot.lower - MAX_LIMIT_EXCESS, robot.upper + MAX_LIMIT_EXCESS
-        if ((radians >= low) & (radians <= high)).all():
-            found += ': probably in degrees'
-            return Row('joint units', FAIL, found, limits, 'publish radians (and rad/s)')
-        remedy = 'wrong unit, zero position, sign or limits?'
-        return Row('joint units', FAIL, found, limits, remedy)
-    too_fast = np.abs(velocity) - 2.0 * robot.velocity_limit
-    if too_fast.max() > 0.0:
-        at = int(too_fast.argmax())
-        found = f'{robot.joint_names[at]} at {velocity[at]:.1f} rad/s'
-        expected = f'at most {robot.velocity_limit[at]:g} rad/s'
-        return Row('joint units', WARN, found, expected, 'are the velocities in degrees?')
-    if not velocity.any() and not position.any():
-        found = 'every position and velocity is exactly zero'
-        remedy = 'is the driver connected to the robot?'
-        return Row('joint units', WARN, found, 'measurements', remedy)
-    return Row('joint units', OK, f'radians; {found} is nearest to its limits')
 
 
 # Odometry --------------------------------------------------------------------------------

@@ -252,9 +252,19 @@ class SensorFrame:
         """Return why there is no sample of a topic."""
         if topic in self.unstamped:
             return f'samples on {topic} have stamp 0: the driver has to fill in header.stamp'
+        if topic == 'joint_states' and self.only_strange_joints:
+            found, expected = (
+                ', '.join(names[:5]) for names in (self.strange_joints, self.joint_names)
+            )
+            return f"{topic}: found only messages with {found}; expected the robot's: {expected}"
         lacks = self.missing_joints() if topic == 'joint_states' else []
         what = f'no message with {", ".join(lacks)} yet' if lacks else 'no message yet'
         return f'{what} on {topic}'
+
+    @property
+    def only_strange_joints(self) -> bool:
+        """Whether messages on joint_states come, and none has a joint of the robot."""
+        return bool(self.strange_joints) and not self.joint_lists
 
     @property
     def oldest_ns(self) -> int:

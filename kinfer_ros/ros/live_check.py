@@ -40,6 +40,8 @@ TIMEOUT_S = 2.0
 INSIDE_S = 0.4
 """s that a node listens: 20 samples at 50 Hz."""
 POLL_S = 0.001
+DRIVERS = 32
+"""Newest messages in which the robot's joints are looked for: one driver a limb, and others."""
 SENSORS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -73,7 +75,7 @@ def check_live(
         sources = _subscribe(node, use_sim_time)
         wanted = ('joints', 'imu', 'odom') if needs_odometry(policy) else ('joints', 'imu')
         first = SensorCapture()
-        listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted))
+        listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted, robot))
         capture = SensorCapture()
         listen(sources, capture, seconds)
         node.destroy_node()
@@ -93,7 +95,7 @@ def check_from_inside(
     odometry = needs_odometry(policy)
     wanted = ('joints', 'imu', 'odom') if odometry else ('joints', 'imu')
     capture = SensorCapture(has_clock=not sim, time_runs=not lockstep)
-    listen(sources, capture, TIMEOUT_S, lambda: _all_there(capture, wanted))
+    listen(sources, capture, TIMEOUT_S, lambda: _all_there(capture, wanted, robot))
     if not lockstep:
         capture = SensorCapture(has_clock=not sim)
         listen(sources, capture, INSIDE_S)
@@ -111,8 +113,9 @@ def _subscribe(node: Node, use_sim_time: bool) -> Sources:
     )
 
 
-def _all_there(capture: SensorCapture, wanted: tuple[str, ...]) -> bool:
-    return all(getattr(capture, name) for name in wanted)
+def _all_there(capture: SensorCapture, wanted: tuple[str, ...], robot: Robot) -> bool:
+    names: set[str] = set().union(*(sample.names for sample in capture.joints[-DRIVERS:]))
+    return names.issuperset(robot.joint_names) and all(getattr(capture, name) for name in wanted)
 
 
 def listen(

@@ -30,10 +30,11 @@ from kinfer_ros.ros.rclpy_internals import TAKE_MESSAGE
 MAX_KEPT = 1000
 """Messages kept of a subscription that keeps all, where callbacks receive them."""
 
-
 WARN_PERIOD = 5.0
 """s between two warnings of broken messages on one topic."""
 
+UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
+"""As rmw_fastrtps names a node of which it knows only an endpoint."""
 SERVE_PERIOD_NS = 1_000_000
 """And the callbacks are run this often at most: it takes some 0.3 ms."""
 
@@ -208,9 +209,13 @@ def publisher_id(info: Any) -> bytes | None:
 
 
 def publisher_nodes(node: Node, topic: str) -> list[str]:
-    """Return the full names of the nodes that publish on a topic, sorted; takes a millisecond."""
+    """
+    Return the full names of the nodes that publish on a topic, sorted; takes a millisecond.
+
+    Names are discovered a little later than publishers: one that is not known yet is left out.
+    """
     found = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return sorted({full_name(each) for each in found})
+    return sorted({full_name(each) for each in found if each.node_name != UNKNOWN_NODE})
 
 
 def full_name(info: Any) -> str:

@@ -18,6 +18,7 @@ from kinfer_ros.contract.sensor_capture import CapturedImu
 from kinfer_ros.contract.sensor_capture import CapturedJointState
 from kinfer_ros.contract.sensor_capture import CapturedOdometry
 from kinfer_ros.contract.sensor_capture import SensorCapture
+from kinfer_ros.control.sensors import MAX_SPREAD_NS
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.rotations import rotation_matrix
@@ -64,6 +65,62 @@ def test_a_good_driver(tmp_path):
     assert {row.verdict for row in found.values()} == {'ok'}, found
     assert 'ignored: gripper' in found['joint names'].found
     assert found['imu/data rate'].found == '100 Hz'
+
+
+def parts(*lists, age=2_000_000, apart=0, count=100):
+    """One second of drivers that each send a list of joints, their stamps `apart` ns."""
+    made = heard(count=count)
+    made.joints = [
+        CapturedJointState(s.stamp_ns + i * apart, age, names, np.full(len(names), 0.1 + i), zeros)
+        for s in made.joints
+        for i, names in enumerate(lists)
+        for zeros in [np.zeros(len(names))]
+    ]
+    return made
+
+
+@pytest.mark.parametrize('apart', [0, 4_000_000])
+@pytest.mark.parametrize(
+    'lists',
+    [
+        (('joint_0',), ('joint_1',)),
+        (('joint_1', 'finger'), ('joint_0',)),
+        (('joint_0',), ('joint_1',), ('gripper_left', 'gripper_right')),
+        (('gripper_left',), ('joint_0', 'joint_1')),
+        (('joint_0', 'joint_1'), ('gripper_left',)),
+        (('joint_0', 'joint_1', 'finger', 'finger'),),
+    ],
+)
+def test_joints_of_several_drivers_are_put_together(tmp_path, lists, apart):
+    """As in the tick: one driver a limb, and a gripper whose message comes last."""
+    found = rows(tmp_path, parts(*lists, apart=apart), needs_odometry=False)
+    assert found['joint names'].verdict == 'ok', found['joint names']
+    assert found['joint units'].verdict != 'fail'
+    assert found['joint_states rate'].found == '100 Hz'
+
+
+@pytest.mark.parametrize(
+    ('lists', 'apart', 'words'),
+    [
+        ((('joint_0',), ('gripper',)), 0, 'lacks joint_1'),
+        ((('gripper',),), 0, 'lacks joint_0, joint_1; it has gripper'),
+        ((('joint_0',), ('joint_1',)), MAX_SPREAD_NS + 1, 'lacks joint_0'),
+        ((('joint_0', 'joint_1', 'joint_0'),), 0, 'has joint_0 twice'),
+    ],
+)
+def test_joints_that_no_driver_sends_in_time_are_named(tmp_path, lists, apart, words):
+    """A part that is too old is a joint that is missing."""
+    found = rows(tmp_path, parts(*lists, apart=apart, count=1), needs_odometry=False)
+    assert found['joint names'].verdict == 'fail'
+    assert words in found['joint names'].found
+
+
+def test_the_rate_is_that_of_one_driver(tmp_path):
+    """Two at 30 Hz are not one at 60."""
+    made = parts(('joint_0',), ('joint_1',), apart=4_000_000)
+    slow = dataclasses.replace(made, joints=[s for i, s in enumerate(made.joints) if i % 8 < 2])
+    found = rows(tmp_path, slow, needs_odometry=False)
+    assert found['joint_states rate'].verdict == 'fail'
 
 
 def test_silence(tmp_path):

@@ -132,6 +132,17 @@ def test_parts_after_the_clock_went_back(tmp_path: Path) -> None:
     assert frame.position.tolist() == [2.0, 3.0]
 
 
+def test_messages_of_another_robot_alone_are_named(tmp_path):
+    """A prefix that the driver adds is the most common reason for silence."""
+    frame = SensorFrame(small_robot(tmp_path))
+    frame.update_joints(['robot1/joint_0', 'robot1/joint_1'], np.zeros(2), np.zeros(2), 1)
+    assert frame.only_strange_joints
+    words = 'only messages with robot1/joint_0, robot1/joint_1; expected the robot'
+    assert words in frame.silence('joint_states')
+    frame.update_joints(['joint_0', 'joint_1'], np.zeros(2), np.zeros(2), 2)
+    assert not frame.only_strange_joints
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(['a', 'b', 'c', 'ab', 'bca', 'x']), st.integers(0, 300)),

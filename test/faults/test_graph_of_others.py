@@ -28,6 +28,7 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from helpers.client import CLEANUP
 from helpers.client import LATCHED
 from helpers.client import Client
 from helpers.processes import domain_environment
@@ -151,8 +152,8 @@ def test_a_gripper_with_joints_of_its_own(walking: Graph, publish: Publish) -> N
     assert '/test_client' in line
 
 
-def test_one_driver_a_limb(walking: Graph) -> None:
-    """Half of the joints in a message, half in the next: they are put together."""
+def split_joints(walking: Graph) -> None:
+    """Send half of the joints in a message, half in the next."""
     out = walking.relay.publisher(JointState, 'joint_states')
 
     def split(message: JointState) -> JointState:
@@ -165,9 +166,30 @@ def test_one_driver_a_limb(walking: Graph) -> None:
         return message
 
     walking.relay.joints.tamper(split)
+
+
+def test_one_driver_a_limb(walking: Graph) -> None:
+    """They are put together."""
+    split_joints(walking)
     go_on(walking, lambda: None)
     steps = walking.steps()[-TICKS // 2 :]
     assert len({tuple(step['joint_angles']) for step in steps}) > 3
+
+
+def test_they_are_there_before_the_node_is(walking: Graph, publish: Publish) -> None:
+    """Drivers start first: the contract is checked on joints that are put together, too."""
+    walking.rest()
+    assert walking.client.transition('policy_node', CLEANUP)
+    split_joints(walking)
+    gripper = publish(JointState, 'joint_states')
+    message = JointState(name=['finger'], position=[0.1], velocity=[0.0])
+    timer = walking.client.node.create_timer(0.01, lambda: gripper.publish(message))
+    walking.configure()
+    walking.begin_case()
+    walking.activate()
+    walking.until('run')
+    go_on(walking, lambda: None)
+    walking.client.node.destroy_timer(timer)
 
 
 def test_a_joint_that_no_message_has_any_more(walking: Graph) -> None:

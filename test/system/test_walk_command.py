@@ -7,7 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from sensor_msgs.msg import JointState
 
+from helpers.client import Client
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
@@ -104,6 +106,17 @@ def test_it_refuses_to_join_a_graph_that_has_this_robot(tmp_path: Path) -> None:
         assert bridge.running
     assert 'already published by /mujoco_bridge' in process.output
     assert not (tmp_path / 'runs').exists()
+
+
+def test_a_gripper_is_no_second_robot(tmp_path: Path, patient: str) -> None:
+    """It was there first, on the same topic, with joints of its own."""
+    message = JointState(name=['finger'], position=[0.1], velocity=[0.0])
+    with Client(int(domain_environment()['ROS_DOMAIN_ID'])) as client:
+        out = client.node.create_publisher(JointState, 'joint_states', 10)
+        client.node.create_timer(0.03, lambda: out.publish(message))
+        with walk(tmp_path, 'duration:=1.0', patient) as process:
+            assert client.spin_until(lambda: not process.running, START + 20), process.output
+            assert process.wait(1) == 0, process.output
 
 
 def test_the_arguments_are_described(tmp_path: Path) -> None:

@@ -11,16 +11,25 @@ from typing import NoReturn
 
 from rclpy.context import Context
 from rclpy.node import Node
+from sensor_msgs.msg import JointState
 
 from kinfer_ros.cli.common import run_command
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching.arguments import parse
+from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.context import ros_context
+from kinfer_ros.ros.polling import PollOnlyGroup
+from kinfer_ros.ros.polling import publisher_nodes
+from kinfer_ros.ros.polling import subscribe
+from kinfer_ros.ros.polling import take_all
+from kinfer_ros.ros.qos import BEST_EFFORT
 
 DISCOVERY_S = 4.5
 """s of discovery: Fast DDS announces itself at once and, if that is lost, every 3 s."""
 
-ROBOT_TOPICS = ('joint_states', 'imu/data', 'joint_commands')
+ROBOT_TOPICS = ('imu/data', 'joint_commands')
+NAMES_S = 0.3
+"""s until the names of nodes are discovered, too."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,13 +47,17 @@ def refuse_second_robot(
     context: Context, arguments: dict[str, str], meanwhile: Callable[[], None]
 ) -> None:
     """
-    Look for other publishers of the robot's topics.
+    Look for other publishers of the robot's topics, and of its joints.
+
+    A gripper may publish joints of its own on joint_states.
 
     :param meanwhile: called while the probe listens.
     :raises ConfigError: there are some.
     """
     # With bridge:=none the driver is expected to publish the sensors.
-    topics = ROBOT_TOPICS if arguments['bridge'] != 'none' else ('joint_commands',)
+    alone = arguments['bridge'] != 'none'
+    topics = ROBOT_TOPICS if alone else ('joint_commands',)
+    joints = set(load_robot(arguments['robot']).joint_names) if alone else set()
     probe = Node(
         'walk_probe',
         context=context,
@@ -53,6 +66,7 @@ def refuse_second_robot(
         start_parameter_services=False,
     )
     try:
+        states = subscribe(probe, JointState, 'joint_states', BEST_EFFORT, PollOnlyGroup(probe))
         deadline = time.monotonic() + DISCOVERY_S
         print('looking for another robot in the graph ...', file=sys.stderr)
         meanwhile()
@@ -60,6 +74,9 @@ def refuse_second_robot(
             for topic in topics:
                 if probe.count_publishers(topic):
                     _refuse(probe, topic)
+            for message in take_all(states):
+                if joints.intersection(message.name):
+                    _refuse(probe, 'joint_states')
             time.sleep(0.05)
     finally:
         probe.destroy_node()
@@ -67,13 +84,10 @@ def refuse_second_robot(
 
 def _refuse(probe: Node, topic: str) -> NoReturn:
     """:raises ConfigError: always, with the names of the publishers."""
-    time.sleep(0.3)  # node names are discovered a little later than publishers
-    names = sorted(
-        f'{info.node_namespace.rstrip("/")}/{info.node_name}'
-        for info in probe.get_publishers_info_by_topic(topic)
-    )
+    time.sleep(NAMES_S)
+    names = ', '.join(publisher_nodes(probe, topic)) or 'a node of unknown name'
     raise ConfigError(
-        f'{probe.resolve_topic_name(topic)} is already published by {", ".join(names)}: two '
+        f'{probe.resolve_topic_name(topic)} is already published by {names}: two '
         "robots on one topic would get each other's commands. Stop the other graph, or use "
         'another namespace:= or ROS_DOMAIN_ID'
     )

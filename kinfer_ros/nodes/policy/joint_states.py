@@ -90,7 +90,8 @@ class JointStates:
     def _warn_of_strange(self, joints: list[str]) -> None:
         topic = self._subscription.topic_name
         robot = publisher_nodes(self._node, 'bridge_state')
-        others = [name for name in publisher_nodes(self._node, topic) if name not in robot]
+        found = publisher_nodes(self._node, topic)
+        others = [name for name in found if name not in robot] or found
         self._strange = joints
         self._node.get_logger().warning(
             f"{topic}: messages with none of the robot's joints ({', '.join(joints[:5])}) are "
