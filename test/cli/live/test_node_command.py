@@ -165,8 +165,13 @@ def test_a_robot_is_led_through_everything(tmp_path: Path) -> None:
 def look(ask: Asking, everywhere: Asking) -> None:
     """List and mode."""
     # On a busy machine a node that joins finds the others one after the other.
-    assert wait_until(lambda: everywhere.json('list')['policy_nodes'], START)
-    found = everywhere.json('list')
+    found: dict = {}
+
+    def both() -> bool:
+        found.update(everywhere.json('list'))
+        return bool(found['policy_nodes'] and found['bridges'])
+
+    assert wait_until(both, START), found
     assert [each['node'] for each in found['policy_nodes']] == ['/robot1/policy_node']
     assert found['policy_nodes'][0]['mode'].startswith('inactive')
     assert [each['node'] for each in found['bridges']] == ['/robot1/mujoco_bridge']
