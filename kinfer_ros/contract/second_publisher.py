@@ -22,6 +22,7 @@ class _Sender:
     joints: frozenset[str]
     number: int = 0
     order: int = 0
+    seen_ns: int = 0
 
 
 class JointSenders:
@@ -55,11 +56,14 @@ class JointSenders:
         if key not in self._senders and len(self._senders) >= MAX_SENDERS:
             self._senders.clear()
         sender = self._senders.setdefault(key, _Sender(joints))
+        if now_ns - sender.seen_ns > WINDOW_NS:
+            sender.order = 0  # after so long it takes no turns, it has changed its list
         shared = self._shared(sender, joints, number if publisher is None else None)
         if shared:
             self._turns.append((now_ns, shared))
         self._count += 1
         sender.joints, sender.order, sender.number = joints, self._count, number or 0
+        sender.seen_ns = now_ns
 
     def _shared(
         self, sender: _Sender, joints: frozenset[str], number: int | None

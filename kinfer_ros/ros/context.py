@@ -22,6 +22,8 @@ TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 """Of Fast DDS 3 (Kilted) and 2 (Jazzy)."""
 RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+LOCALHOST_ONLY = 'ROS_LOCALHOST_ONLY'
+"""The older name of LOCALHOST, which wins over the range."""
 LAST_RCLPY_OF_FAST_DDS_2 = 8
 
 
@@ -58,13 +60,13 @@ def avoid_shared_memory(environment: MutableMapping[str, str], middleware: str) 
         return
     if any(environment.get(name) for name in (TRANSPORTS, *PROFILES)):
         return
-    if environment.get(RANGE) != 'LOCALHOST':
+    if environment.get(RANGE) != 'LOCALHOST' and environment.get(LOCALHOST_ONLY) != '1':
         environment[TRANSPORTS] = 'UDPv4'
     elif not environment.get('ROS_STATIC_PEERS'):
         # rmw_fastrtps adds shared memory for LOCALHOST, whatever Fast DDS is told: the profile
         # has the rest of what it does (rmw_fastrtps_shared_cpp/src/participant.cpp).
         environment[profiles_name()] = str(share_dir() / 'config' / 'fastdds_localhost.xml')
-        environment[RANGE] = 'SYSTEM_DEFAULT'
+        environment |= {RANGE: 'SYSTEM_DEFAULT', LOCALHOST_ONLY: '0'}
 
 
 def profiles_name() -> str:

@@ -55,6 +55,19 @@ def test_some_of_the_same_joints_from_two(graph: Graph) -> None:
     assert graph.conflict == sorted(ARM)
 
 
+def test_a_list_that_changes_now_and_then_is_no_second_publisher(graph: Graph) -> None:
+    """A driver that is split into two, put together, and split again, some seconds between."""
+    for _ in range(4):
+        for _ in range(5):
+            graph.send('driver', ARM + LEG)
+        graph.now += WINDOW_NS
+        for _ in range(5):
+            graph.send('driver', ARM)
+            graph.send('legs', LEG)
+        graph.now += WINDOW_NS
+        assert graph.conflict == []
+
+
 def test_a_slower_second_publisher(graph: Graph) -> None:
     """Ten messages of the driver for one of the other."""
     for i in range(60):

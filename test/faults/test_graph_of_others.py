@@ -184,12 +184,14 @@ def test_they_are_there_before_the_node_is(walking: Graph, publish: Publish) -> 
     gripper = publish(JointState, 'joint_states')
     message = JointState(name=['finger'], position=[0.1], velocity=[0.0])
     timer = walking.client.node.create_timer(0.01, lambda: gripper.publish(message))
-    walking.configure()
-    walking.begin_case()
-    walking.activate()
-    walking.until('run')
-    go_on(walking, lambda: None)
-    walking.client.node.destroy_timer(timer)
+    try:
+        walking.configure()
+        walking.begin_case()
+        walking.activate()
+        walking.until('run')
+        go_on(walking, lambda: None)
+    finally:
+        walking.client.node.destroy_timer(timer)
 
 
 def test_a_joint_that_no_message_has_any_more(walking: Graph) -> None:

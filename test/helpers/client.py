@@ -67,7 +67,7 @@ class Client:
         client = self.node.create_client(srv_type, name)
         assert self.spin_until(client.service_is_ready, timeout), f'no service {name}'
         future = client.call_async(request)
-        assert self.spin_until(future.done, timeout), f'{name} did not answer'
+        assert self.spin_until(future.done, timeout), f'{name} did not answer in {timeout:g} s'
         self.node.destroy_client(client)
         return future.result()
 

@@ -13,6 +13,7 @@ from helpers.client import Client
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.processes import wait_until
+from kinfer_ros.ros.context import LOCALHOST_ONLY
 from kinfer_ros.ros.context import PROFILES
 from kinfer_ros.ros.context import RANGE
 from kinfer_ros.ros.context import TRANSPORTS
@@ -30,11 +31,13 @@ def test_a_network_is_reached_over_udp(found: dict[str, str]) -> None:
     assert environment == found | {TRANSPORTS: 'UDPv4'}
 
 
-def test_one_host_is_reached_over_udp() -> None:
+@pytest.mark.parametrize('found', [{RANGE: 'LOCALHOST'}, {LOCALHOST_ONLY: '1'}])
+def test_one_host_is_reached_over_udp(found: dict[str, str]) -> None:
     """rmw_fastrtps adds shared memory for LOCALHOST, so its part is taken over by a profile."""
-    environment = {RANGE: 'LOCALHOST'}
+    environment = dict(found)
     avoid_shared_memory(environment, FAST)
     assert environment[RANGE] == 'SYSTEM_DEFAULT'
+    assert environment[LOCALHOST_ONLY] == '0'
     assert Path(environment[profiles_name()]).is_file()
     again = dict(environment)
     avoid_shared_memory(again, FAST)

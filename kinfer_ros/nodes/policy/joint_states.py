@@ -32,6 +32,7 @@ class JointStates:
         self._senders: JointSenders | None = None
         self._senders_until_ns = 0
         self._strange: list[str] = []
+        self._frame: SensorFrame | None = None
 
     def take(self, frame: SensorFrame) -> list[JointSample]:
         """
@@ -39,6 +40,8 @@ class JointStates:
 
         One that has too many names, or names a joint twice, becomes the frame's problem.
         """
+        if frame is not self._frame:
+            self._frame, self._senders = frame, None  # another setup: drivers may be others
         samples: list[JointSample] = []
         waiting = take_waiting_bytes(self._subscription)
         if waiting:
