@@ -7,7 +7,6 @@ somebody who knows the training has to check them once.
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
     for target, content, what in zip(
         targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True
     ):
-        text = _as_yaml(content, f'{what}, imported from {path.name}', found.assumptions)
+        text = _as_yaml(content, f'{what}, imported from {path.name}', found)
         write_atomically(target, text.encode(), overwrite=arguments.force)
     _report(found, targets, model)
     return 0
@@ -171,9 +170,9 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
     return draft_robot(found, known, base=mjcf.base, imu=imu, mjcf=shown)
 
 
-def _as_yaml(content: dict[str, Any], title: str, assumptions: Sequence[str]) -> str:
-    lines = [f'# {title}. Assumed, not in the file:']
-    lines += [f'#   {line}' for line in assumptions]
+def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> str:
+    lines = [f'# {title}.', *(f'# Warning: {line}' for line in found.warnings)]
+    lines += ['# Assumed, not in the file:', *(f'#   {line}' for line in found.assumptions)]
     dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
     return '\n'.join(lines) + '\n' + str(dumped)
 
@@ -186,6 +185,8 @@ def _report(found: ImportedContract, targets: tuple[Path, Path], model: Path | N
     print('assumed, not in the file:')
     for line in found.assumptions:
         print(f'  - {line}')
+    for line in found.warnings:
+        print(f'warning: {line}')
     if model is None:
         print('not checked against a network: give it with --model')
         return
