@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.file_kind import no_model
 from kinfer_ros.policy.tar import TarError
 from kinfer_ros.policy.tar import read_tar
 
@@ -69,6 +70,8 @@ def parse_archive(data: bytes, path: Path) -> Archive:
     :raises ModelError: as read_archive.
     """
     sha256 = hashlib.sha256(data).hexdigest()
+    if other := no_model(data):
+        raise ModelError(f'{path}: {other}')
     if data.startswith(_GZIP_MAGIC):
         parts = _unpack(data, path)
         metadata = _parse_metadata(parts[METADATA], path)

@@ -113,9 +113,14 @@ def _mjcf_path(robot: Robot) -> Path:
 
 
 def _read_spec(path: Path) -> Any:
-    check_mjcf(path, RobotError)
+    included = check_mjcf(path, RobotError)
     try:
-        return mujoco.MjSpec.from_file(str(path))
+        if path.suffix.lower() == '.xml':
+            return mujoco.MjSpec.from_file(str(path))
+        # MuJoCo has no decoder for other names, such as robot.mjcf.
+        spec = mujoco.MjSpec.from_string(path.read_text(), include=included)
+        spec.modelfiledir = str(path.parent)
+        return spec
     except (ValueError, OSError) as error:
         raise RobotError(f'MJCF {path} cannot be read: {_one_line(error)}') from None
 
