@@ -92,7 +92,7 @@ def policy_from_archive(archive: Archive, threads: int = 1) -> 'Policy':
     """
     is_bare = archive.init_fn is None
     where = str(archive.path) if is_bare else f'{archive.path}: {STEP_FN}'
-    step = Graph(archive.step_fn, where, threads)
+    step = Graph(archive.step_fn, where, threads, archive.external)
     raw, metadata = read_metadata(archive, step)
     initial = None
     if archive.init_fn is not None:

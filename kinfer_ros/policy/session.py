@@ -42,19 +42,32 @@ class Tensor:
 class Graph:
     """An ONNX graph loaded by onnxruntime."""
 
-    def __init__(self, model: bytes, where: str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        where: str,
+        threads: int = 1,
+        external: Mapping[str, bytes] | None = None,
+    ) -> None:
         """
-        Load a graph from memory, without external data.
+        Load a graph from memory.
 
         :param where: the file and entry, for errors.
         :param threads: for one operation; with more than one, threads spin while they wait.
+        :param external: the files that its weights are in, by name; no other file is read.
         :raises ModelError: onnxruntime refuses it; nothing is printed.
         """
         self.where = where
+        options = _session_options(threads)
+        files = dict(external or {})
+        if files:
+            options.add_external_initializers_from_files_in_memory(
+                list(files), list(files.values()), [len(data) for data in files.values()]
+            )
         try:
             self.session = ort.InferenceSession(
                 model,
-                _session_options(threads),
+                options,
                 providers=['CPUExecutionProvider'],
                 enable_fallback=0,  # it would print, and try the same again
             )
@@ -333,10 +346,10 @@ def _tensor(node: Any) -> Tensor:
 
 def _load_failure(error: Exception) -> str:
     text = str(error)
-    if re.search('external ?data', text, re.IGNORECASE):
+    if re.search('external ?(data|initializer)', text, re.IGNORECASE):
         return (
-            'its weights are in external files, which are never read; expected a graph saved'
-            ' with its weights inside'
+            'its weights are in files that are too short, or not there (only a bare .onnx may have '
+            'any, beside it); expected a graph saved with its weights inside'
         )
     return f'onnxruntime cannot load it: {_short_message(error)}'
 

@@ -34,7 +34,7 @@ def read_with_spec(
     """
     check_bare_onnx(archive.init_fn is None, str(archive.path))
     policy_spec = spec if isinstance(spec, PolicySpec) else load_spec(spec)
-    graph = Graph(archive.step_fn, str(archive.path), threads)
+    graph = Graph(archive.step_fn, str(archive.path), threads, archive.external)
     network = read_network(graph, policy_spec)
     session = SpecSession(graph, policy_spec, network)
     return _contract(archive, graph, policy_spec, network, session), session

@@ -76,7 +76,8 @@ def main(arguments: argparse.Namespace) -> int:
         if archive.init_fn is not None:
             raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
         try_policy(archive, None, 1, TrialLimits(), only_graph=True)
-        found = read_onnx_metadata(Graph(archive.step_fn, str(path)), path)
+        graph = Graph(archive.step_fn, str(path), external=archive.external)
+        found = read_onnx_metadata(graph, path)
         model = path
     found.name = arguments.name or _name(path)
     robot = _robot(found, mjcf, arguments.out)

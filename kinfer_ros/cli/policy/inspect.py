@@ -63,7 +63,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _file_facts(archive: Archive) -> dict[str, Any]:
-    graph = Graph(archive.step_fn, str(archive.path))
+    graph = Graph(archive.step_fn, str(archive.path), external=archive.external)
     return {
         'file': str(archive.path),
         'kind': 'ONNX file' if archive.init_fn is None else 'kinfer archive',
