@@ -348,7 +348,7 @@ def _load_failure(error: Exception) -> str:
     text = str(error)
     if re.search('external ?(data|initializer)', text, re.IGNORECASE):
         return (
-            'its weights are in files that are too short, or not there (only a bare .onnx may have '
+            'its weights are in files that are too short, or not there (only a bare .onnx has '
             'any, beside it); expected a graph saved with its weights inside'
         )
     return f'onnxruntime cannot load it: {_short_message(error)}'
