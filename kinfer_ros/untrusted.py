@@ -41,6 +41,8 @@ LOAD_SECONDS = 20.0
 LOAD_MEMORY_MB = 4096
 """MB that it may take there; a network of 30 million weights takes under 256."""
 
+PYTHON_TAG = 'tag:yaml.org,2002:python/'
+
 Fail = Callable[[str], KinferRosError]
 """Makes the error of a reader from what is wrong with its file."""
 
@@ -66,14 +68,14 @@ def read_bytes(path: Path, limit: int, fail: Fail) -> bytes:
     return data
 
 
-def compose_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
+def compose_yaml(text: str | bytes) -> Any:
     """
     Read YAML as nodes, and refuse what would grow.
 
     :return: the root node, or None of an empty file.
     :raises yaml.YAMLError: it is not YAML, is nested too deep, or has too many values.
     """
-    reader = loader(text)
+    reader = yaml.SafeLoader(text)
     try:
         node = reader.get_single_node()
     except RecursionError:
@@ -85,16 +87,34 @@ def compose_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
     return node
 
 
-def load_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
+def untag(node: yaml.Node, seen: set[int]) -> None:
+    """Make plain lists, mappings and nulls of what has a tag of Python."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag.startswith(PYTHON_TAG):
+            node.tag = 'tag:yaml.org,2002:null'
+            node.value = ''
+        return
+    if node.tag.startswith(PYTHON_TAG):
+        kind = 'map' if isinstance(node, yaml.MappingNode) else 'seq'
+        node.tag = f'tag:yaml.org,2002:{kind}'
+    for entry in node.value:
+        for part in entry if isinstance(entry, tuple) else (entry,):
+            untag(part, seen)
+
+
+def load_yaml(text: str | bytes) -> Any:
     """
     Read YAML as plain data; see `compose_yaml`.
 
     :raises yaml.YAMLError: as there, or a value cannot be made.
     """
-    node = compose_yaml(text, loader)
+    node = compose_yaml(text)
     if node is None:
         return None
-    reader = loader('')
+    reader = yaml.SafeLoader('')
     try:
         return reader.construct_document(node)
     finally:
@@ -124,7 +144,7 @@ def _count_values(node: Any, known: dict[int, int], above: set[int]) -> int:
     return total
 
 
-def read_yaml(path: Path, error: type[KinferRosError], what: str, loader: Any = None) -> Any:
+def read_yaml(path: Path, error: type[KinferRosError], what: str) -> Any:
     """
     Read a YAML file as plain data.
 
@@ -137,7 +157,7 @@ def read_yaml(path: Path, error: type[KinferRosError], what: str, loader: Any = 
 
     data = read_bytes(path, MAX_YAML_BYTES, fail)
     try:
-        return load_yaml(data, loader or yaml.SafeLoader)
+        return load_yaml(data)
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         text = ' '.join(str(problem).split())
         raise fail(f'is not YAML: {text[:200]}') from None

@@ -17,14 +17,15 @@ from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
+from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.archive import write_atomically
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
+from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
-from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy_yaml
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import load_spec
@@ -33,6 +34,7 @@ from kinfer_ros.policy.trial import try_policy
 from kinfer_ros.robot.draft import JointLimits
 from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.yaml_file import YamlFile
 
 GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
 """Folder and file names that do not name a policy."""
@@ -84,13 +86,39 @@ def main(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
-    for target, content, what in zip(
-        targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True
-    ):
-        text = _as_yaml(content, f'{what}, imported from {path.name}', found)
-        write_atomically(target, text.encode(), overwrite=arguments.force)
+    _write(found, robot, targets, path.name, overwrite=arguments.force)
     _report(found, targets, model)
     return 0
+
+
+def _write(
+    found: ImportedContract,
+    robot: dict[str, Any],
+    targets: tuple[Path, Path],
+    source: str,
+    *,
+    overwrite: bool,
+) -> None:
+    """
+    Write both files, or none.
+
+    :raises KinferRosError: one is there already, or cannot be read back.
+    """
+    there = [target for target in targets if target.exists()]
+    if there and not overwrite:
+        raise ModelError(f'{there[0]}: exists already; --force overwrites it')
+    parts = zip(targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True)
+    try:
+        for target, content, what in parts:
+            text = _as_yaml(content, f'{what}, imported from {source}', found)
+            write_atomically(target, text.encode(), overwrite=overwrite)
+        load_spec(targets[0])
+        load_robot(str(targets[1].absolute()))
+    except KinferRosError:
+        for target in targets:
+            if target not in there:
+                target.unlink(missing_ok=True)
+        raise
 
 
 def _read_mjcf(path: Path) -> Any:
@@ -101,20 +129,19 @@ def _read_mjcf(path: Path) -> Any:
 
 
 def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
-    content = read_deploy_yaml(path)
-    if not is_deploy_yaml(content):
-        kind = type(content).__name__
-        keys = ', '.join(map(str, content)) if isinstance(content, dict) else f'a {kind}'
+    file = YamlFile(path, 'file', ModelError, foreign=True)
+    if not is_deploy_yaml(file.root):
+        keys = ', '.join(file.root.keys()) or 'nothing'
         raise ModelError(
             f'{path}: found {keys}; expected the deploy.yaml of unitree_rl_lab (joint_ids_map, '
             'observations, ...) or an .onnx file with metadata'
         )
     told_by = 'as given'
     if names is None:
-        mjcf = mjcf or _mjcf_beside(path, len(content['joint_ids_map'] or ()))
+        mjcf = mjcf or _mjcf_beside(path, joint_count(file.root))
         names = [joint.name for joint in mjcf.joints]
         told_by = f'those of {mjcf.path.name}'
-    return mjcf, read_deploy(path, content, names, told_by)
+    return mjcf, read_deploy(file, names, told_by)
 
 
 def _mjcf_beside(path: Path, count: int) -> Any:
