@@ -186,9 +186,11 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
             f'{mjcf.path}: lacks the joints {", ".join(missing)}; it has '
             f'{", ".join(joint.name for joint in mjcf.joints)}'
         )
-    if mjcf.imu_site is not None:
-        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu_site}
-        found.assume(f'robot file, IMU: the site {mjcf.imu_site} of {mjcf.path.name}')
+    if mjcf.imu.name is not None:
+        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu.name}
+    found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
+    if warning := mjcf.imu.warning():
+        found.warnings.append(warning)
     known = {j.name: JointLimits(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
     place = mjcf.path.resolve()
     try:
