@@ -48,6 +48,7 @@ def load_model(
     *,
     threads: int = 1,
     trial: bool | TrialLimits = True,
+    control_rate_hz: float | None = None,
 ) -> 'Policy':
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
@@ -60,6 +61,8 @@ def load_model(
         late by milliseconds when another program takes one of them; the results are equal.
     :param trial: bounds the time and memory of the first load of a file in this process, about
         0.4 s more. False only for a file that cannot harm: one that you have made.
+    :param control_rate_hz: run a policy with a spec at another rate than that of its training; a
+        gait clock keeps its frequency.
     :raises TrialError: a ModelError: it takes too long or too much memory, or crashes.
     :raises ModelError: naming the file, what was found and what was expected.
     """
@@ -67,11 +70,14 @@ def load_model(
     if trial:
         limits = trial if isinstance(trial, TrialLimits) else TrialLimits()
         try_policy(archive, spec, threads, limits)
-    return load_archive(archive, spec, threads)
+    return load_archive(archive, spec, threads, control_rate_hz)
 
 
 def load_archive(
-    archive: Archive, spec: str | os.PathLike[str] | None = None, threads: int = 1
+    archive: Archive,
+    spec: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    control_rate_hz: float | None = None,
 ) -> 'Policy':
     """
     Make a policy, as `load_model` does, from a file that was read, without a trial.
@@ -80,7 +86,7 @@ def load_archive(
     """
     if spec is None:
         return policy_from_archive(archive, threads)
-    contract, session = read_with_spec(archive, spec, threads)
+    contract, session = read_with_spec(archive, spec, threads, control_rate_hz)
     return Policy(contract, session, session.initial_carry)
 
 
