@@ -55,7 +55,7 @@ def load_model(
 
     The model is checked and run once before this returns; by default in a child process first.
 
-    :param spec: a policy spec (YAML, docs/policies.md) for an ONNX file that takes one flat
+    :param spec: a policy spec (YAML, docs/specs.md) for an ONNX file that takes one flat
         vector; it is used only where it is named, never searched for.
     :param threads: of onnxruntime. More than one is faster for a large network on idle cores, and
         late by milliseconds when another program takes one of them; the results are equal.

@@ -2,7 +2,7 @@
 
 Isaac Lab, mjlab, MuJoCo Playground and legged_gym export only the network; order, units and scales
 of its numbers are known to the training code alone. A spec states them, and is read strictly: all
-problems are reported at once, with their lines. Format: docs/policies.md.
+problems are reported at once, with their lines. Format: docs/specs.md.
 """
 
 import hashlib

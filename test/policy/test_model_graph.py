@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 from policy_cases import INIT
@@ -202,3 +205,28 @@ def test_other_files_are_never_read(tmp_path, monkeypatch, suffix, kind):
         models.write_kinfer(path, INIT, external(location), META)
     with pytest.raises(ModelError, match='its weights are in'):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (
+            lambda m: (
+                setattr(m.graph.node[0], 'domain', 'com.example'),
+                m.opset_import.add(domain='com.example', version=1),
+            ),
+            'the operator com.example:Mul',
+        ),
+        (lambda m: setattr(m.graph.node[0], 'domain', 'com.example'), 'the operator com.example'),
+        (lambda m: setattr(m.graph.node[0], 'op_type', 'NoSuchOp'), 'the operator .*NoSuchOp'),
+        (lambda m: setattr(m.opset_import[0], 'version', 99), 'found opset 99.*opset_version'),
+        (lambda m: setattr(m, 'ir_version', 99), r'IR version. 99, expected at most \d+'),
+    ],
+)
+def test_a_network_of_another_time_says_what_to_do(tmp_path, change, words):
+    """In one line: what, found, and how to export it."""
+    model = onnx.load_from_string(STEP)
+    change(model)
+    text = refusal_of(tmp_path, step=model.SerializeToString())
+    assert re.search(words, text), text
+    assert '\n' not in text
