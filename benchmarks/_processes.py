@@ -119,6 +119,7 @@ def parameters(folder: Path, rate: float, **more: object) -> dict[str, object]:
         'autostart': True,
         'auto_run': True,
         'control_rate': rate,
+        'other_control_rate': True,
         'sensor_timeout': 60.0,
         # A robot that never goes where it is told has lost its tracking, which is true.
         'tracking_error': 0.0,

@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.file_kind import HEAD
+from kinfer_ros.file_kind import stand_in
 
 MEGABYTE = 1 << 20
 MAX_YAML_BYTES = MEGABYTE // 4
@@ -39,6 +41,8 @@ LOAD_SECONDS = 20.0
 LOAD_MEMORY_MB = 4096
 """MB that it may take there; a network of 30 million weights takes under 256."""
 
+PYTHON_TAG = 'tag:yaml.org,2002:python/'
+
 Fail = Callable[[str], KinferRosError]
 """Makes the error of a reader from what is wrong with its file."""
 
@@ -47,7 +51,7 @@ def read_bytes(path: Path, limit: int, fail: Fail) -> bytes:
     """
     Read a whole file.
 
-    :param fail: takes `cannot be read: ...` or `is larger than ...`.
+    :param fail: takes `cannot be read: ...`, `is larger than ...` or `is a git-LFS pointer ...`.
     :raises KinferRosError: of `fail`.
     """
     try:
@@ -59,17 +63,19 @@ def read_bytes(path: Path, limit: int, fail: Fail) -> bytes:
         raise fail('cannot be read: its name has a NUL character') from None
     if len(data) > limit:
         raise fail(f'is larger than {limit} bytes')
+    if other := stand_in(data):
+        raise fail(other)
     return data
 
 
-def compose_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
+def compose_yaml(text: str | bytes) -> Any:
     """
     Read YAML as nodes, and refuse what would grow.
 
     :return: the root node, or None of an empty file.
     :raises yaml.YAMLError: it is not YAML, is nested too deep, or has too many values.
     """
-    reader = loader(text)
+    reader = yaml.SafeLoader(text)
     try:
         node = reader.get_single_node()
     except RecursionError:
@@ -81,16 +87,34 @@ def compose_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
     return node
 
 
-def load_yaml(text: str | bytes, loader: Any = yaml.SafeLoader) -> Any:
+def untag(node: yaml.Node, seen: set[int]) -> None:
+    """Make plain lists, mappings and nulls of what has a tag of Python."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag.startswith(PYTHON_TAG):
+            node.tag = 'tag:yaml.org,2002:null'
+            node.value = ''
+        return
+    if node.tag.startswith(PYTHON_TAG):
+        kind = 'map' if isinstance(node, yaml.MappingNode) else 'seq'
+        node.tag = f'tag:yaml.org,2002:{kind}'
+    for entry in node.value:
+        for part in entry if isinstance(entry, tuple) else (entry,):
+            untag(part, seen)
+
+
+def load_yaml(text: str | bytes) -> Any:
     """
     Read YAML as plain data; see `compose_yaml`.
 
     :raises yaml.YAMLError: as there, or a value cannot be made.
     """
-    node = compose_yaml(text, loader)
+    node = compose_yaml(text)
     if node is None:
         return None
-    reader = loader('')
+    reader = yaml.SafeLoader('')
     try:
         return reader.construct_document(node)
     finally:
@@ -120,7 +144,7 @@ def _count_values(node: Any, known: dict[int, int], above: set[int]) -> int:
     return total
 
 
-def read_yaml(path: Path, error: type[KinferRosError], what: str, loader: Any = None) -> Any:
+def read_yaml(path: Path, error: type[KinferRosError], what: str) -> Any:
     """
     Read a YAML file as plain data.
 
@@ -133,40 +157,70 @@ def read_yaml(path: Path, error: type[KinferRosError], what: str, loader: Any = 
 
     data = read_bytes(path, MAX_YAML_BYTES, fail)
     try:
-        return load_yaml(data, loader or yaml.SafeLoader)
+        return load_yaml(data)
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         text = ' '.join(str(problem).split())
         raise fail(f'is not YAML: {text[:200]}') from None
 
 
-def check_mjcf(path: Path, error: type[KinferRosError]) -> None:
+def check_mjcf(path: Path, error: type[KinferRosError]) -> dict[str, bytes]:
     """
     Look through an MJCF and all that it includes, before MuJoCo makes a model of it.
 
-    :raises KinferRosError: of class `error`: it cannot be read, or its model would be too large.
+    :return: the files that it includes, by the names that it uses.
+    :raises KinferRosError: of class `error`: it cannot be read, its model would be too large, or
+        a mesh is only a pointer to one.
     """
-    files, bodies, replicas = [path], 0, 0.0
-    for file in files:
+    names, bodies, replicas = [path.name], 0, 0.0
+    included: dict[str, bytes] = {}
+    for at, name in enumerate(names):
+        file = path.parent / name if at else path
 
         def fail(text: str, where: Path = file) -> KinferRosError:
             return error(f'MJCF {where} {text}')
 
-        root = parse_xml(read_bytes(file, MAX_XML_BYTES, fail), fail)
+        data = read_bytes(file, MAX_XML_BYTES, fail)
+        if at:
+            included[name] = data
+        root = parse_xml(data, fail)
+        _check_assets(root, path.parent, error)
         for element in root.iter():
             if element.tag == 'include' and element.get('file'):
-                files.append(path.parent / element.get('file', ''))
+                names.append(element.get('file', ''))
             elif element.tag == 'body':
                 bodies += 1
             elif _height_field(element) > MAX_HEIGHT_FIELD:
                 raise fail(f'a height field has over {MAX_HEIGHT_FIELD} values')
         replicas += _replicas(root, 1)
-        if len(files) > MAX_XML_FILES:
+        if len(names) > MAX_XML_FILES:
             raise fail(f'it includes over {MAX_XML_FILES} files')
         if bodies > MAX_LINKS or replicas > MAX_REPLICAS:
             raise fail(
                 f'found {bodies} bodies and {replicas} copies of <replicate>, expected at most '
                 f'{MAX_LINKS} and {MAX_REPLICAS}'
             )
+    return included
+
+
+def _check_assets(root: ElementTree.Element, folder: Path, error: type[KinferRosError]) -> None:
+    """:raises KinferRosError: a mesh or texture is a pointer, or a web page, in place of one."""
+    folders = {
+        folder / compiler.get(key, '')
+        for compiler in [*root.iter('compiler'), ElementTree.Element('compiler')]
+        for key in ('meshdir', 'texturedir', 'assetdir')
+    }
+    for element in root.iter():
+        if element.tag not in ('mesh', 'texture', 'hfield', 'skin') or not element.get('file'):
+            continue
+        for place in folders:
+            file = place / element.get('file', '')
+            try:
+                with file.open('rb') as opened:
+                    other = stand_in(opened.read(HEAD))
+            except (OSError, ValueError):
+                continue  # MuJoCo says what is missing
+            if other:
+                raise error(f'{element.tag} {file} {other}')
 
 
 def parse_xml(data: str | bytes, fail: Fail) -> ElementTree.Element:

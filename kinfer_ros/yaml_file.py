@@ -20,6 +20,7 @@ from kinfer_ros.text import is_name
 from kinfer_ros.untrusted import MAX_YAML_BYTES
 from kinfer_ros.untrusted import compose_yaml
 from kinfer_ros.untrusted import read_bytes
+from kinfer_ros.untrusted import untag
 
 MAX_TEXT = 4096
 """Characters of a text, such as a path."""
@@ -37,13 +38,23 @@ class YamlFile:
 
     :param what: the kind of file, for messages (`robot file`).
     :param error: class of the errors to raise.
+    :param foreign: a file of another project: unknown keys are no problem (`unread` lists them),
+        and Python's tags (`slice(None)`) are read as plain lists, without calling anything.
     :raises KinferRosError: of that class, when the file cannot be read as one YAML mapping.
     """
 
-    def __init__(self, path: Path, what: str, error: type[KinferRosError] = ConfigError) -> None:
+    def __init__(
+        self,
+        path: Path,
+        what: str,
+        error: type[KinferRosError] = ConfigError,
+        *,
+        foreign: bool = False,
+    ) -> None:
         self.path = path
         self._what = what
         self._error = error
+        self._foreign = foreign
         self._problems: list[tuple[int, str]] = []
         self._sections: list[Section] = []
         self.root = Section(self, '', self._compose())
@@ -58,7 +69,7 @@ class YamlFile:
 
         :raises KinferRosError: one error with all problems, sorted by line.
         """
-        for section in self._sections:
+        for section in self._sections if not self._foreign else ():
             section.report_unknown()
         if not self._problems:
             return
@@ -67,6 +78,14 @@ class YamlFile:
             raise self._error(f'{self._what} {self.path}, {lines[0]}')
         listed = '\n  '.join(lines)
         raise self._error(f'{self._what} {self.path}: {len(lines)} problems\n  {listed}')
+
+    def fail_at(self, line: int, text: str) -> KinferRosError:
+        """Return the error of one problem, where nothing can be read without what is wrong."""
+        return self._fail(text, f', line {line}')
+
+    def unread(self) -> list[str]:
+        """Return the places of the keys that nothing has asked for."""
+        return [place for section in self._sections for place in section.unread()]
 
     def register(self, section: 'Section') -> None:
         """Add a section to check for unknown keys in `finish`."""
@@ -85,6 +104,8 @@ class YamlFile:
         if not isinstance(node, yaml.MappingNode):
             found = 'nothing' if node is None else describe(node)
             raise self._fail(f'found {found} at the top, expected `key: value` lines')
+        if self._foreign:
+            untag(node, set())
         return node
 
     def _text(self) -> str:
@@ -132,6 +153,16 @@ class Section:
         line = node.start_mark.line + 1 if node else self.line
         place = self._place(key)
         self._file.problem(line, f'{place}: {text}' if place else text)
+
+    def error(self, text: str, key: str) -> KinferRosError:
+        """Return an error for a key, where nothing can be read without it."""
+        node = self._nodes.get(key)
+        line = node.start_mark.line + 1 if node else self.line
+        return self._file.fail_at(line, f'{self._place(key)}: {text}')
+
+    def unread(self) -> list[str]:
+        """Return the places of the keys that nothing has asked for."""
+        return [self._place(key) for key in self._nodes if key not in self._known_keys]
 
     def string(self, key: str, default: str | None = None) -> str:
         """Return a text of one printable line, not empty."""

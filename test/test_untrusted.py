@@ -11,9 +11,9 @@ import yaml
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.launching.arguments import check_params_file
-from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy_yaml
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.robot.kos_metadata import KosMetadata
 from kinfer_ros.robot.robot import load_robot
@@ -21,6 +21,13 @@ from kinfer_ros.untrusted import MAX_YAML_BYTES
 from kinfer_ros.untrusted import check_mjcf
 from kinfer_ros.untrusted import load_yaml
 from kinfer_ros.viewers.urdf import UrdfTree
+from kinfer_ros.yaml_file import YamlFile
+
+
+def foreign_yaml(path: Path) -> YamlFile:
+    """Read a file of another project, as `import` does."""
+    return YamlFile(path, 'file', ModelError, foreign=True)
+
 
 LONGEST_S = 20.0
 """For a file that an attacker chose, on a busy machine; without a limit they take hours."""
@@ -53,7 +60,7 @@ BOMBS = {
 @pytest.mark.parametrize('bomb', BOMBS)
 @pytest.mark.parametrize(
     'read',
-    [load_robot, load_spec, read_deploy_yaml, lambda path: check_params_file(str(path))],
+    [load_robot, load_spec, foreign_yaml, lambda path: check_params_file(str(path))],
     ids=['robot', 'spec', 'deploy', 'params_file'],
 )
 def test_yaml(tmp_path: Path, bomb: str, read: Callable[[Path], object]) -> None:
@@ -76,7 +83,7 @@ def test_ordinary_anchors_are_read() -> None:
         load_yaml('!!python/object/apply:os.system [ls]')
 
 
-@pytest.mark.parametrize('read', [load_robot, load_spec, read_deploy_yaml, KosMetadata])
+@pytest.mark.parametrize('read', [load_robot, load_spec, foreign_yaml, KosMetadata])
 def test_a_path_with_a_nul(read: Callable[[Path], object]) -> None:
     """The standard library raises ValueError."""
     with pytest.raises(KinferRosError, match='NUL'):

@@ -117,6 +117,8 @@ class Readiness:
             return frame.silence(min(unstamped))
         if 'joint_states' in silent and frame.only_strange_joints:
             return frame.silence('joint_states')
+        if not silent and not frame.quaternion.any():
+            return 'the orientation on imu/data is all zeros: its filter has not started yet'
         listed = ', '.join(
             f'{self._graph.resolve_topic_name(topic)} '
             f'({self._graph.count_publishers(topic)} publishers)'

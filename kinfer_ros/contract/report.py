@@ -21,6 +21,7 @@ from kinfer_ros.control.gains.policy_gains import policy_joints
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.metadata import is_placeholder
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.yaml_file import did_you_mean
@@ -193,7 +194,12 @@ def _check_gains(contract: Contract, robot: Robot) -> list[Row]:
         if values is None
     ]
     rows = [Row('gains', OK, 'as the policy was trained')]
-    if missing:
+    allowed = contract.spec is not None and contract.spec.undamped
+    if is_placeholder(contract.joint_kp, contract.joint_kd) and not allowed:
+        found = 'kp 1 and kd 0 for every joint, which mjlab writes for want of better'
+        remedy = 'write the gains of the training, or gains.undamped: true in the spec'
+        rows = [Row('gains', FAIL, found, 'those it was trained with', remedy)]
+    elif missing:
         found = f"the policy gives no {', '.join(missing)}: the robot's are used"
         remedy = 'write them under gains (spec) or joint_kp, joint_kd (metadata.json)'
         rows = [Row('gains', WARN, found, 'those it was trained with', remedy)]

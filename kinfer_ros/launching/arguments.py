@@ -39,7 +39,7 @@ ARGUMENTS = (
     Argument(
         'spec',
         '',
-        'Policy spec (YAML) of an .onnx file that takes one flat vector, see docs/policies.md.',
+        'Policy spec (YAML) of an .onnx file that takes one flat vector, see docs/specs.md.',
     ),
     Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
     Argument(

@@ -17,10 +17,14 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.file_kind import no_model
+from kinfer_ros.policy.external_data import read_external_data
 from kinfer_ros.policy.tar import TarError
 from kinfer_ros.policy.tar import read_tar
 
@@ -41,24 +45,35 @@ class Archive:
 
     path: Path
     sha256: str
-    """Of the whole file, hexadecimal."""
+    """Of the whole file, hexadecimal; with weights beside it, of them as well, in name order."""
     init_fn: bytes | None
     """None for a bare ONNX file only."""
     step_fn: bytes
     metadata: dict[str, Any]
     """metadata.json; empty for a bare ONNX file, whose metadata is in the graph."""
+    external: dict[str, bytes] = field(default_factory=dict)
+    """Files with the weights of a bare ONNX file, by the names that it uses."""
 
 
 def read_archive(path: str | os.PathLike[str]) -> Archive:
     """
-    Read a `.kinfer` archive or a bare `.onnx` file into memory.
+    Read a `.kinfer` archive or a bare `.onnx` file into memory, with the weights beside it.
 
     A file that starts with the gzip magic is an archive; any other must be named `.onnx`.
 
     :raises ModelError: naming the file, what was found in it and what was expected.
     """
     path = Path(path)
-    return parse_archive(_read_bounded(path), path)
+    archive = parse_archive(_read_bounded(path), path)
+    if archive.init_fn is not None:
+        return archive
+    external = read_external_data(archive.step_fn, path)
+    if not external:
+        return archive
+    digest = hashlib.sha256(archive.step_fn)
+    for name in sorted(external):
+        digest.update(external[name])
+    return replace(archive, sha256=digest.hexdigest(), external=external)
 
 
 def parse_archive(data: bytes, path: Path) -> Archive:
@@ -69,6 +84,8 @@ def parse_archive(data: bytes, path: Path) -> Archive:
     :raises ModelError: as read_archive.
     """
     sha256 = hashlib.sha256(data).hexdigest()
+    if other := no_model(data):
+        raise ModelError(f'{path}: {other}')
     if data.startswith(_GZIP_MAGIC):
         parts = _unpack(data, path)
         metadata = _parse_metadata(parts[METADATA], path)

@@ -143,7 +143,7 @@ def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metada
             f'{where}: found {found}; expected the key kinfer_metadata (JSON) or joint_names. A'
             f' bare ONNX file without joint names (inputs: {_format_nodes(step.inputs)}) needs a'
             ' policy spec that names them: load_model(path, spec=...), spec:=, --spec'
-            ' (docs/policies.md; `import` makes one from the files of an exporter)'
+            ' (docs/specs.md; `import` makes one from the files of an exporter)'
         )
     return raw, parse_metadata(raw, where)
 

@@ -8,6 +8,7 @@ joint_kp, joint_kd, joint_torque_limits, control_rate_hz, command_ranges, proven
 import math
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,11 @@ _NAMES_BY_COUNT = {
     16: _UNIFIED,
     18: (*_UNIFIED, 'rgripper', 'lgripper'),
 }
+
+
+def is_placeholder(kp: Sequence[float] | None, kd: Sequence[float] | None) -> bool:
+    """Whether gains are what mjlab's exporter writes where it has none: kp 1, kd -0."""
+    return bool(kp) and bool(kd) and set(kp or ()) == {1.0} and not any(kd or ())
 
 
 def default_command_names(count: int) -> tuple[str, ...]:

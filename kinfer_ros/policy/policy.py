@@ -48,18 +48,21 @@ def load_model(
     *,
     threads: int = 1,
     trial: bool | TrialLimits = True,
+    control_rate_hz: float | None = None,
 ) -> 'Policy':
     """
     Load a `.kinfer` archive, or a bare `.onnx` file with the same named inputs or with a spec.
 
     The model is checked and run once before this returns; by default in a child process first.
 
-    :param spec: a policy spec (YAML, docs/policies.md) for an ONNX file that takes one flat
+    :param spec: a policy spec (YAML, docs/specs.md) for an ONNX file that takes one flat
         vector; it is used only where it is named, never searched for.
     :param threads: of onnxruntime. More than one is faster for a large network on idle cores, and
         late by milliseconds when another program takes one of them; the results are equal.
     :param trial: bounds the time and memory of the first load of a file in this process, about
         0.4 s more. False only for a file that cannot harm: one that you have made.
+    :param control_rate_hz: run a policy with a spec at another rate than that of its training; a
+        gait clock keeps its frequency.
     :raises TrialError: a ModelError: it takes too long or too much memory, or crashes.
     :raises ModelError: naming the file, what was found and what was expected.
     """
@@ -67,11 +70,14 @@ def load_model(
     if trial:
         limits = trial if isinstance(trial, TrialLimits) else TrialLimits()
         try_policy(archive, spec, threads, limits)
-    return load_archive(archive, spec, threads)
+    return load_archive(archive, spec, threads, control_rate_hz)
 
 
 def load_archive(
-    archive: Archive, spec: str | os.PathLike[str] | None = None, threads: int = 1
+    archive: Archive,
+    spec: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    control_rate_hz: float | None = None,
 ) -> 'Policy':
     """
     Make a policy, as `load_model` does, from a file that was read, without a trial.
@@ -80,7 +86,7 @@ def load_archive(
     """
     if spec is None:
         return policy_from_archive(archive, threads)
-    contract, session = read_with_spec(archive, spec, threads)
+    contract, session = read_with_spec(archive, spec, threads, control_rate_hz)
     return Policy(contract, session, session.initial_carry)
 
 
@@ -92,7 +98,7 @@ def policy_from_archive(archive: Archive, threads: int = 1) -> 'Policy':
     """
     is_bare = archive.init_fn is None
     where = str(archive.path) if is_bare else f'{archive.path}: {STEP_FN}'
-    step = Graph(archive.step_fn, where, threads)
+    step = Graph(archive.step_fn, where, threads, archive.external)
     raw, metadata = read_metadata(archive, step)
     initial = None
     if archive.init_fn is not None:

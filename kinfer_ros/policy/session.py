@@ -24,6 +24,26 @@ _SILENT = 4  # onnxruntime's severity "fatal": errors are exceptions anyway
 _ALIGNMENT = 16  # floats: one cache line
 _DOT_CHUNK = 8192  # OpenBLAS starts threads for longer dot products
 _MAX_VALUE = float(np.finfo(np.float32).max)
+_FAILURES = (
+    (
+        r'(?:(\S+)\(-?\d+\) is not a registered function/op'
+        r'|No Op registered for (\S+) with'
+        r"|No opset import for domain '([^']+)')",
+        'it uses the operator {0}, which ONNX Runtime {ort} does not have; expected standard '
+        'operators alone: export it without custom ones',
+    ),
+    (
+        r'Opset (\d+) is under development',
+        'found opset {0}, expected one that ONNX Runtime {ort} knows: export it with '
+        'opset_version=17, or install a newer onnxruntime',
+    ),
+    (
+        r'Unsupported model IR version: (\d+), max supported IR version: (\d+)',
+        'found the ONNX format (IR version) {0}, expected at most {1}, which ONNX Runtime {ort} '
+        'knows: save it with model.ir_version = {1}, or install a newer onnxruntime',
+    ),
+)
+"""What onnxruntime says of files of another time, and what to do."""
 # No file can exist below this path, so onnxruntime finds no external data.
 _NOWHERE = os.path.join(os.devnull, 'no_external_data')  # noqa: PTH118
 
@@ -42,19 +62,32 @@ class Tensor:
 class Graph:
     """An ONNX graph loaded by onnxruntime."""
 
-    def __init__(self, model: bytes, where: str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        where: str,
+        threads: int = 1,
+        external: Mapping[str, bytes] | None = None,
+    ) -> None:
         """
-        Load a graph from memory, without external data.
+        Load a graph from memory.
 
         :param where: the file and entry, for errors.
         :param threads: for one operation; with more than one, threads spin while they wait.
+        :param external: the files that its weights are in, by name; no other file is read.
         :raises ModelError: onnxruntime refuses it; nothing is printed.
         """
         self.where = where
+        options = _session_options(threads)
+        files = dict(external or {})
+        if files:
+            options.add_external_initializers_from_files_in_memory(
+                list(files), list(files.values()), [len(data) for data in files.values()]
+            )
         try:
             self.session = ort.InferenceSession(
                 model,
-                _session_options(threads),
+                options,
                 providers=['CPUExecutionProvider'],
                 enable_fallback=0,  # it would print, and try the same again
             )
@@ -333,11 +366,15 @@ def _tensor(node: Any) -> Tensor:
 
 def _load_failure(error: Exception) -> str:
     text = str(error)
-    if re.search('external ?data', text, re.IGNORECASE):
+    if re.search('external ?(data|initializer)', text, re.IGNORECASE):
         return (
-            'its weights are in external files, which are never read; expected a graph saved'
-            ' with its weights inside'
+            'its weights are in files that are too short, or not there (only a bare .onnx has '
+            'any, beside it); expected a graph saved with its weights inside'
         )
+    for pattern, told in _FAILURES:
+        if match := re.search(pattern, text):
+            found = [group for group in match.groups() if group is not None]
+            return told.format(*found, ort=ort.__version__)
     return f'onnxruntime cannot load it: {_short_message(error)}'
 
 

@@ -2,7 +2,7 @@
 
 Isaac Lab, mjlab, MuJoCo Playground and legged_gym export only the network; order, units and scales
 of its numbers are known to the training code alone. A spec states them, and is read strictly: all
-problems are reported at once, with their lines. Format: docs/policies.md.
+problems are reported at once, with their lines. Format: docs/specs.md.
 """
 
 import hashlib
@@ -104,6 +104,8 @@ class PolicySpec:
     kp: Vector | None
     kd: Vector | None
     torque_limit: Vector | None
+    undamped: bool
+    """kp 1 and kd 0 for every joint are meant so."""
     commands: dict[str, tuple[float, float] | None]
     """Entries of the command vector, in order; each with its range in the training, if known."""
     phase: Phase | None
@@ -145,7 +147,7 @@ def _read(file: YamlFile) -> PolicySpec:
     commands = _read_commands(root)
     phase = _read_phase(root, tuple(commands))
     action = _read_action(root, joints)
-    kp, kd, torque = _read_gains(root, joints)
+    kp, kd, torque, undamped = _read_gains(root, joints)
     known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
     observation = root.section('observation')
     return PolicySpec(
@@ -159,6 +161,7 @@ def _read(file: YamlFile) -> PolicySpec:
         kp=kp,
         kd=kd,
         torque_limit=torque,
+        undamped=undamped,
         commands=commands,
         phase=phase,
         input=_optional_text(observation, 'input'),
@@ -184,14 +187,15 @@ def _optional_text(section: Section | None, key: str) -> str | None:
 
 def _read_gains(
     root: Section, joints: tuple[str, ...]
-) -> tuple[Vector | None, Vector | None, Vector | None]:
+) -> tuple[Vector | None, Vector | None, Vector | None, bool]:
     section = root.section('gains') if root.has('gains') else None
     if section is None:
-        return None, None, None
+        return None, None, None, False
     return (
         read_vector(section, 'kp', joints, 'Nm/rad', minimum=0.0),
         read_vector(section, 'kd', joints, 'Nm s/rad', minimum=0.0),
         read_vector(section, 'torque_limit', joints, 'Nm', minimum=0.0),
+        section.boolean('undamped', False),
     )
 
 

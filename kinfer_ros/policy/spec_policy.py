@@ -5,6 +5,7 @@ It has the interface of a kinfer policy: named arrays in, absolute joint targets
 
 import math
 import os
+from dataclasses import replace
 from itertools import chain
 
 from kinfer_ros.policy.archive import Archive
@@ -25,16 +26,22 @@ from kinfer_ros.policy.spec_terms import UNIT
 
 
 def read_with_spec(
-    archive: Archive, spec: str | os.PathLike[str] | PolicySpec, threads: int = 1
+    archive: Archive,
+    spec: str | os.PathLike[str] | PolicySpec,
+    threads: int = 1,
+    control_rate_hz: float | None = None,
 ) -> tuple[Contract, SpecSession]:
     """
     Read a bare ONNX file and its spec.
 
+    :param control_rate_hz: instead of the spec's.
     :raises ModelError: naming what does not fit, in the file, the spec, or between them.
     """
     check_bare_onnx(archive.init_fn is None, str(archive.path))
     policy_spec = spec if isinstance(spec, PolicySpec) else load_spec(spec)
-    graph = Graph(archive.step_fn, str(archive.path), threads)
+    if control_rate_hz is not None:
+        policy_spec = replace(policy_spec, control_rate_hz=control_rate_hz)
+    graph = Graph(archive.step_fn, str(archive.path), threads, archive.external)
     network = read_network(graph, policy_spec)
     session = SpecSession(graph, policy_spec, network)
     return _contract(archive, graph, policy_spec, network, session), session

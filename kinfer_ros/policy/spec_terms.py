@@ -1,6 +1,6 @@
 """Reads the terms of an observation: one entry of `observation.terms` of a policy spec.
 
-Each source accepts only the keys that have a meaning for it. Format: docs/policies.md.
+Each source accepts only the keys that have a meaning for it. Format: docs/specs.md.
 """
 
 from collections.abc import Sequence

@@ -69,7 +69,7 @@ def attempt(request: dict[str, Any]) -> dict[str, Any]:
         archive = read_archive(request['model'])
         limit_memory(request['memory_mb'])
         if request['only_graph']:
-            Graph(archive.step_fn, str(archive.path))
+            Graph(archive.step_fn, str(archive.path), external=archive.external)
         else:
             load_archive(archive, request['spec'], request['threads'])
     except (KinferRosError, MemoryError) as error:

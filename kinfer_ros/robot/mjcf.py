@@ -8,9 +8,12 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from kinfer_ros.bridges.mujoco.model import USUAL_IMU_SITES
+from kinfer_ros.bridges.mujoco.imu_site import USUAL_SITES
+from kinfer_ros.bridges.mujoco.imu_site import ImuSite
+from kinfer_ros.bridges.mujoco.imu_site import find_imu_site
+from kinfer_ros.bridges.mujoco.model import BASE
+from kinfer_ros.bridges.mujoco.model import read_spec
 from kinfer_ros.errors import RobotError
-from kinfer_ros.untrusted import check_mjcf
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class MjcfFacts:
     path: Path
     joints: tuple[MjcfJoint, ...]
     base: str
-    imu_site: str | None
+    imu: ImuSite
     imu_mounting: tuple[float, ...]
     """Quaternion w x y z of the site in the base frame, all joints at zero."""
 
@@ -41,9 +44,9 @@ def read_mjcf(path: Path) -> MjcfFacts:
 
     :raises RobotError: it cannot be read or has no actuated hinge.
     """
-    check_mjcf(path, RobotError)
+    spec = read_spec(path)
     try:
-        model = mujoco.MjModel.from_xml_path(str(path))
+        model = spec.compile()
     except (ValueError, OSError) as error:
         raise RobotError(f'MJCF {path} cannot be read: {" ".join(str(error).split())}') from None
     driven = [
@@ -55,10 +58,12 @@ def read_mjcf(path: Path) -> MjcfFacts:
     if not hinges:
         raise RobotError(f'MJCF {path}: found no actuated hinge joint, expected those of a robot')
     root = model.body_rootid[model.jnt_bodyid[hinges[0][1]]]
-    site = _imu_site(model)
-    quat = (1.0, 0.0, 0.0, 0.0) if site is None else _mounting(model, site, root)
+    base = spec.bodies[root]
+    base.name = base.name or BASE
+    imu = find_imu_site(spec, base, None, USUAL_SITES)
+    quat = (1.0, 0.0, 0.0, 0.0) if imu.name is None else _mounting(model, imu.name, root)
     joints = tuple(_joint(model, actuator, joint) for actuator, joint in hinges)
-    return MjcfFacts(path, joints, model.body(root).name or 'base_link', site, quat)
+    return MjcfFacts(path, joints, model.body(root).name or 'base_link', imu, quat)
 
 
 def _joint(model: Any, actuator: int, joint: int) -> MjcfJoint:
@@ -89,16 +94,3 @@ def _mounting(model: Any, site: str, base: int) -> tuple[float, ...]:
     quat = np.empty(4)
     mujoco.mju_mat2Quat(quat, rotation.ravel())
     return tuple(round(value, 9) + 0.0 for value in quat.tolist())
-
-
-def _imu_site(model: Any) -> str | None:
-    sites = [model.site(index).name for index in range(model.nsite)]
-    for name in USUAL_IMU_SITES:
-        if name in sites:
-            return str(name)
-    gyros = [
-        index
-        for index in range(model.nsensor)
-        if model.sensor_type[index] == mujoco.mjtSensor.mjSENS_GYRO
-    ]
-    return model.site(model.sensor_objid[gyros[0]]).name if gyros else None

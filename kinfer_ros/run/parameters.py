@@ -27,6 +27,9 @@ STRUCTURE = (
     Declared('control_rate', 0.0, 'Hz',
              'Tick rate; 0: the rate of the policy file, else 50. Read at configure.',
              0.0, 2000.0),
+    Declared('other_control_rate', False, '',
+             'Allow a control_rate that is not that of the policy file: the policy sees another '
+             'time step than in its training. Read at configure.'),
     Declared('spin_us', 0, 'us',
              'Time before a tick in which the node watches the clock instead of sleeping: ticks '
              'are more punctual, for this share of a period in CPU time. Read at activate.',

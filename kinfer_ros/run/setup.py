@@ -67,7 +67,25 @@ def load_policy(parameters: Parameters, interrupted: Callable[[], bool] = lambda
         spec=parameters['spec'] or None,
         threads=parameters['inference_threads'],
         trial=limits,
+        control_rate_hz=other_rate(parameters),
     )
+
+
+def other_rate(parameters: Parameters) -> float | None:
+    """Return the control rate, Hz, that was asked for instead of the policy's own, or None."""
+    # Runs of earlier versions ticked at another rate, with the gait clock of the policy's.
+    return parameters['control_rate'] or None if parameters.get('other_control_rate') else None
+
+
+def _check_rate(policy: Policy, parameters: Parameters) -> None:
+    """:raises ConfigError: the control rate is another than the policy's, unasked."""
+    asked, own = parameters['control_rate'], policy.contract.control_rate_hz
+    allowed = parameters.get('other_control_rate', True)
+    if asked and own and not allowed and abs(asked - own) > 1e-6 * own:
+        raise ConfigError(
+            f'parameter control_rate: found {asked:g} Hz, expected {own:g} Hz, as '
+            f'{policy.contract.path} was trained: leave it at 0, or set other_control_rate as well'
+        )
 
 
 def load_setup(
@@ -86,6 +104,7 @@ def load_setup(
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
     policy = load_policy(parameters, interrupted)
+    _check_rate(policy, parameters)
     robot = load_robot(parameters['robot'])
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:
         raise ConfigError(

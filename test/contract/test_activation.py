@@ -73,6 +73,18 @@ def test_silent_sensors_are_named_with_their_publishers(made):
     assert '/imu/data' in problem
 
 
+def test_an_orientation_that_is_all_zeros_is_waited_for(made):
+    """As many drivers send it until their filter has started."""
+    frame = made.setup.controller.inputs.frame
+    made.link.read_sensors(frame)
+    made.link.alive = False
+    stamp = frame.imu_stamp_ns
+    frame.update_imu((0.0,) * 4, (0.0,) * 3, (0.0, 0.0, 9.81), stamp)
+    assert 'all zeros' in made.readiness.sensors_problem(made.setup)
+    frame.update_imu((1.0, 0.0, 0.0, 0.0), (0.0,) * 3, (0.0, 0.0, 9.81), stamp)
+    assert made.readiness.sensors_problem(made.setup) == ''
+
+
 def test_other_joints_are_refused_at_once(made):
     """Nothing that comes later can make it right."""
     made.setup.controller.inputs.frame.joint_problem = 'joint_states lacks knee'

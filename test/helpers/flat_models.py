@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def linear(size: int, joints: int = 3, seed: int = 0, **build: Any) -> tuple[byt
     action = graph.op('MatMul', 'obs', graph.const(weights))
     graph.add(helper.make_node('Identity', [action], ['actions']))
     return graph.build({'obs': (1, size)}, {'actions': (1, joints)}, **build), weights
+
+
+def several_outputs(size: int, outputs: Sequence[tuple[str, int]], **build: Any) -> bytes:
+    """A network obs [1, size] with these outputs, by name and width."""
+    graph = models.Builder()
+    for name, width in outputs:
+        value = graph.op('MatMul', 'obs', graph.const(np.full((size, width), 0.1)))
+        graph.add(helper.make_node('Identity', [value], [name]))
+    return graph.build({'obs': (1, size)}, {name: (1, width) for name, width in outputs}, **build)
 
 
 def lstm(size: int, joints: int = 3, hidden: int = 8, seed: int = 0) -> bytes:

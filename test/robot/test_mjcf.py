@@ -45,7 +45,7 @@ def test_joints_and_imu(tmp_path):
     knee, hip = facts.joints
     assert (knee.name, knee.lower, knee.torque_limit) == ('knee', None, 10.0)
     assert (hip.name, hip.lower, hip.upper, hip.torque_limit) == ('hip', -1.0, 2.0, None)
-    assert (facts.base, facts.imu_site) == ('hull', 'imu')
+    assert (facts.base, facts.imu.name) == ('hull', 'imu')
     np.testing.assert_allclose(facts.imu_mounting, [0.7071068, 0, 0, 0.7071068], atol=1e-6)
 
 

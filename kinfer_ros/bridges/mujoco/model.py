@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
+from kinfer_ros.bridges.mujoco.imu_site import USUAL_SITES
+from kinfer_ros.bridges.mujoco.imu_site import ImuSite
+from kinfer_ros.bridges.mujoco.imu_site import find_imu_site
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.untrusted import check_mjcf
@@ -22,7 +25,6 @@ from kinfer_ros.yaml_file import did_you_mean
 BASE = 'kinfer_ros_base'
 HOLD = 'kinfer_ros_hold'
 IMU = 'kinfer_ros_imu'
-USUAL_IMU_SITES = ('imu', 'imu_site', 'imu_link')
 HOLD_SOLIMP = (0.9999, 0.9999, 0.001, 0.5, 2.0)
 """Nearly rigid: with a time constant of two physics steps a held base moves by 1e-6 m."""
 
@@ -60,6 +62,7 @@ class FittedModel:
     """The IMU's readings in sensordata."""
     accel: slice
     quat: slice
+    imu: ImuSite
     imu_is_fixed: bool
     """The IMU's body cannot move: MuJoCo's accelerometer reads zero there, a real one gravity."""
     home_key: int
@@ -76,7 +79,7 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
     :raises RobotError: the file cannot be used, or does not fit the YAML.
     """
     path = _mjcf_path(robot)
-    spec = _read_spec(path)
+    spec = read_spec(path)
     _check_joints(robot, spec, path)
     base = _base_body(robot, spec, path)
     free = any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in base.joints)
@@ -88,16 +91,17 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
             name1=base.name,
             name2='world',
         )
-    site = _add_imu(robot, spec, base, path)
+    imu = _imu_site(robot, spec, base, path)
+    _add_imu(robot, spec, base, imu.name)
     try:
         model = spec.compile()
     except ValueError as error:
         raise RobotError(f'MJCF {path} does not compile: {_one_line(error)}') from None
     if timestep is not None:
         model.opt.timestep = timestep
-    fitted = _locate(robot, model, base.name, free, path)
-    if site is not None:
-        _check_mounting(robot, model, base.name, site, path)
+    fitted = _locate(robot, model, base.name, free, path, imu)
+    if imu.name is not None:
+        _check_mounting(robot, model, base.name, imu.name, path)
     return fitted
 
 
@@ -112,10 +116,20 @@ def _mjcf_path(robot: Robot) -> Path:
     return robot.mjcf
 
 
-def _read_spec(path: Path) -> Any:
-    check_mjcf(path, RobotError)
+def read_spec(path: Path) -> Any:
+    """
+    Read an MJCF as a mujoco.MjSpec, whatever its suffix.
+
+    :raises RobotError: it cannot be read.
+    """
+    included = check_mjcf(path, RobotError)
     try:
-        return mujoco.MjSpec.from_file(str(path))
+        if path.suffix.lower() == '.xml':
+            return mujoco.MjSpec.from_file(str(path))
+        # MuJoCo has no decoder for other names, such as robot.mjcf.
+        spec = mujoco.MjSpec.from_string(path.read_text(), include=included)
+        spec.modelfiledir = str(path.parent)
+        return spec
     except (ValueError, OSError) as error:
         raise RobotError(f'MJCF {path} cannot be read: {_one_line(error)}') from None
 
@@ -154,10 +168,8 @@ def _base_body(robot: Robot, spec: Any, path: Path) -> Any:
     return next(iter(roots.values()))
 
 
-def _add_imu(robot: Robot, spec: Any, base: Any, path: Path) -> str | None:
-    """Add gyro, accelerometer and orientation; return the MJCF's own site if it is used."""
-    own = _imu_site(robot, spec, path)
-    site = own
+def _add_imu(robot: Robot, spec: Any, base: Any, site: str | None) -> None:
+    """Add gyro, accelerometer and orientation, at the base where there is no site."""
     if site is None:
         site = IMU
         base.add_site(name=IMU, quat=robot.imu_mounting)
@@ -170,26 +182,21 @@ def _add_imu(robot: Robot, spec: Any, base: Any, path: Path) -> str | None:
         spec.add_sensor(
             name=f'{IMU}_{suffix}', type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site
         )
-    return own
 
 
-def _imu_site(robot: Robot, spec: Any, path: Path) -> str | None:
+def _imu_site(robot: Robot, spec: Any, base: Any, path: Path) -> ImuSite:
     sites = [site.name for site in spec.sites if site.name]
-    if robot.imu_site is not None:
-        if robot.imu_site in sites:
-            return robot.imu_site
+    if robot.imu_site is not None and robot.imu_site not in sites:
         raise RobotError(
             f"MJCF {path} lacks the site '{robot.imu_site}' that imu.site of {robot.path} names"
             f'{did_you_mean(robot.imu_site, sites)}; found {", ".join(sites) or "none"}'
         )
-    for name in (robot.imu_frame, *USUAL_IMU_SITES):
-        if name in sites:
-            return name
-    gyro = mujoco.mjtSensor.mjSENS_GYRO
-    return next((sensor.objname for sensor in spec.sensors if sensor.type == gyro), None)
+    return find_imu_site(spec, base, robot.imu_site, (robot.imu_frame, *USUAL_SITES))
 
 
-def _locate(robot: Robot, model: Any, base_name: str, free: bool, path: Path) -> FittedModel:
+def _locate(
+    robot: Robot, model: Any, base_name: str, free: bool, path: Path, imu: ImuSite
+) -> FittedModel:
     joints = [model.joint(name).id for name in robot.joint_names]
     actuator = _actuators(robot, model, joints, path)
     servo = np.array([_is_servo(model, index, path) for index in actuator])
@@ -217,6 +224,7 @@ def _locate(robot: Robot, model: Any, base_name: str, free: bool, path: Path) ->
         gyro=_sensor(model, 'gyro'),
         accel=_sensor(model, 'accel'),
         quat=_sensor(model, 'quat'),
+        imu=imu,
         imu_is_fixed=_imu_is_fixed(model),
         home_key=mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_KEY, 'home'),
         unlisted=_unlisted(model, set(joints)),

@@ -7,7 +7,6 @@ somebody who knows the training has to check them once.
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,15 @@ from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
+from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.archive import write_atomically
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
+from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
-from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy_yaml
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import load_spec
@@ -34,6 +34,7 @@ from kinfer_ros.policy.trial import try_policy
 from kinfer_ros.robot.draft import JointLimits
 from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.yaml_file import YamlFile
 
 GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
 """Folder and file names that do not name a policy."""
@@ -77,20 +78,47 @@ def main(arguments: argparse.Namespace) -> int:
         if archive.init_fn is not None:
             raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
         try_policy(archive, None, 1, TrialLimits(), only_graph=True)
-        found = read_onnx_metadata(Graph(archive.step_fn, str(path)), path)
+        graph = Graph(archive.step_fn, str(path), external=archive.external)
+        found = read_onnx_metadata(graph, path)
         model = path
     found.name = arguments.name or _name(path)
     robot = _robot(found, mjcf, arguments.out)
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
-    for target, content, what in zip(
-        targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True
-    ):
-        text = _as_yaml(content, f'{what}, imported from {path.name}', found.assumptions)
-        write_atomically(target, text.encode(), overwrite=arguments.force)
+    _write(found, robot, targets, path.name, overwrite=arguments.force)
     _report(found, targets, model)
     return 0
+
+
+def _write(
+    found: ImportedContract,
+    robot: dict[str, Any],
+    targets: tuple[Path, Path],
+    source: str,
+    *,
+    overwrite: bool,
+) -> None:
+    """
+    Write both files, or none.
+
+    :raises KinferRosError: one is there already, or cannot be read back.
+    """
+    there = [target for target in targets if target.exists()]
+    if there and not overwrite:
+        raise ModelError(f'{there[0]}: exists already; --force overwrites it')
+    parts = zip(targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True)
+    try:
+        for target, content, what in parts:
+            text = _as_yaml(content, f'{what}, imported from {source}', found)
+            write_atomically(target, text.encode(), overwrite=overwrite)
+        load_spec(targets[0])
+        load_robot(str(targets[1].absolute()))
+    except KinferRosError:
+        for target in targets:
+            if target not in there:
+                target.unlink(missing_ok=True)
+        raise
 
 
 def _read_mjcf(path: Path) -> Any:
@@ -101,20 +129,19 @@ def _read_mjcf(path: Path) -> Any:
 
 
 def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
-    content = read_deploy_yaml(path)
-    if not is_deploy_yaml(content):
-        kind = type(content).__name__
-        keys = ', '.join(map(str, content)) if isinstance(content, dict) else f'a {kind}'
+    file = YamlFile(path, 'file', ModelError, foreign=True)
+    if not is_deploy_yaml(file.root):
+        keys = ', '.join(file.root.keys()) or 'nothing'
         raise ModelError(
             f'{path}: found {keys}; expected the deploy.yaml of unitree_rl_lab (joint_ids_map, '
             'observations, ...) or an .onnx file with metadata'
         )
     told_by = 'as given'
     if names is None:
-        mjcf = mjcf or _mjcf_beside(path, len(content['joint_ids_map'] or ()))
+        mjcf = mjcf or _mjcf_beside(path, joint_count(file.root))
         names = [joint.name for joint in mjcf.joints]
         told_by = f'those of {mjcf.path.name}'
-    return mjcf, read_deploy(path, content, names, told_by)
+    return mjcf, read_deploy(file, names, told_by)
 
 
 def _mjcf_beside(path: Path, count: int) -> Any:
@@ -159,9 +186,11 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
             f'{mjcf.path}: lacks the joints {", ".join(missing)}; it has '
             f'{", ".join(joint.name for joint in mjcf.joints)}'
         )
-    if mjcf.imu_site is not None:
-        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu_site}
-        found.assume(f'robot file, IMU: the site {mjcf.imu_site} of {mjcf.path.name}')
+    if mjcf.imu.name is not None:
+        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu.name}
+    found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
+    if warning := mjcf.imu.warning():
+        found.warnings.append(warning)
     known = {j.name: JointLimits(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
     place = mjcf.path.resolve()
     try:
@@ -171,9 +200,9 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
     return draft_robot(found, known, base=mjcf.base, imu=imu, mjcf=shown)
 
 
-def _as_yaml(content: dict[str, Any], title: str, assumptions: Sequence[str]) -> str:
-    lines = [f'# {title}. Assumed, not in the file:']
-    lines += [f'#   {line}' for line in assumptions]
+def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> str:
+    lines = [f'# {title}.', *(f'# Warning: {line}' for line in found.warnings)]
+    lines += ['# Assumed, not in the file:', *(f'#   {line}' for line in found.assumptions)]
     dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
     return '\n'.join(lines) + '\n' + str(dumped)
 
@@ -186,6 +215,8 @@ def _report(found: ImportedContract, targets: tuple[Path, Path], model: Path | N
     print('assumed, not in the file:')
     for line in found.assumptions:
         print(f'  - {line}')
+    for line in found.warnings:
+        print(f'warning: {line}')
     if model is None:
         print('not checked against a network: give it with --model')
         return

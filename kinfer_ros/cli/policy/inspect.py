@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
         ' hash, and its latency on this machine.',
         'inspect walk.kinfer',
         'inspect policy.onnx --spec policy.spec.yaml --json',
-        codes='0: the file can be used',
+        codes='0: the file can be used; 1: it is described, and cannot be run as it is',
     )
     add_policy_arguments(parser)
     return parser
@@ -42,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
-    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
+    """:return: the exit code: 0, 1 if it cannot be run, 2 for a user error, told on stderr."""
     archive = read_archive(arguments.model)
     more: dict[str, Any] = {}
     try:
@@ -59,11 +59,11 @@ def main(arguments: argparse.Namespace) -> int:
     # Last: the trial of load_model has loaded the same graph within bounds.
     facts = _file_facts(archive) | more
     print(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else _text(facts))
-    return 0
+    return 1 if 'not_runnable' in facts else 0
 
 
 def _file_facts(archive: Archive) -> dict[str, Any]:
-    graph = Graph(archive.step_fn, str(archive.path))
+    graph = Graph(archive.step_fn, str(archive.path), external=archive.external)
     return {
         'file': str(archive.path),
         'kind': 'ONNX file' if archive.init_fn is None else 'kinfer archive',

@@ -28,6 +28,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.run.setup import other_rate
 from kinfer_ros.run.versions import host
 from kinfer_ros.run.versions import versions
 
@@ -125,15 +126,20 @@ def _positive(text: str) -> float:
     return value
 
 
+def _rate(run: RecordedRun) -> float | None:
+    """:return: the rate that was asked for instead of the policy's own, or None."""
+    return other_rate(run.facts.get('parameters') or {})
+
+
 def _policy(run: RecordedRun, arguments: argparse.Namespace) -> Policy:
     """Load the given model, or the run's own, which must be unchanged."""
     if arguments.model is not None:
-        return load_model(arguments.model, spec=arguments.spec)
+        return load_model(arguments.model, spec=arguments.spec, control_rate_hz=_rate(run))
     path, sha256 = Path(run.fact('model')), run.fact('model_sha256')
     spec = arguments.spec or run.fact('parameters', 'spec') or None
     if not path.is_file():
         raise RunError(f'{path}: the model of this run is gone; give a copy of it with --model')
-    policy = load_model(path, spec=spec)
+    policy = load_model(path, spec=spec, control_rate_hz=_rate(run))
     if policy.contract.sha256 != sha256:
         raise RunError(
             f'{path}: the model has changed since this run (sha256 {policy.contract.sha256[:12]}, '
@@ -159,7 +165,7 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
         ]
         for sha256, path, spec in listed:
             if sha256.startswith(name):
-                policy = load_model(path, spec=spec)
+                policy = load_model(path, spec=spec, control_rate_hz=_rate(run))
                 if policy.contract.sha256 == sha256:
                     return policy
                 raise RunError(f'{path}: has changed since it took over in this run')

@@ -88,6 +88,9 @@ class MujocoBridge(BridgeNode):
             self._film = Film(settings.video, robot, waits=timing.lockstep)
         if settings.viewer:
             self._window = Window(robot)
+        self.get_logger().info(f'IMU: {robot.fitted.imu.describe()}')
+        if warning := robot.fitted.imu.warning():
+            self.get_logger().warning(warning)
         if robot.fitted.unlisted:
             self.get_logger().info(f'joints without a command: {", ".join(robot.fitted.unlisted)}')
         self._make_topics(timing.lockstep)

@@ -67,6 +67,8 @@ class ImportedContract:
     robot_joints: list[str] = field(default_factory=list)
     """Joints in the robot's order; `joints` where it is not known."""
     assumptions: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What the file says and is probably wrong."""
 
     def assume(self, text: str) -> None:
         """Note an assumption for something that is not in the file."""
@@ -111,7 +113,7 @@ def spec_term(name: str, where: str) -> dict[str, Any]:
     if name not in TERMS:
         raise ModelError(
             f'{where}: observation term {name!r}{did_you_mean(name, TERMS)} is not known; known '
-            f'are {", ".join(TERMS)}. Write a policy spec by hand (docs/policies.md)'
+            f'are {", ".join(TERMS)}. Write a policy spec by hand (docs/specs.md)'
         )
     return dict(TERMS[name])
 

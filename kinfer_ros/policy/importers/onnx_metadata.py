@@ -1,13 +1,13 @@
 """Reads the ONNX custom metadata that Isaac Lab and mjlab style exporters attach to a network.
 
-Comma-separated lists, or JSON: `joint_names`, `default_joint_pos`, `joint_stiffness`,
-`joint_damping`, `action_scale`, `observation_names`, `observation_history_lengths`,
-`command_names`, `run_path`. Observation scales, control rate and command ranges are not included,
-so they are assumed.
+`joint_names`, `default_joint_pos`, `joint_stiffness`, `joint_damping`, `action_scale`,
+`observation_names`, `command_names` and, since mjlab's pull request 903, scale, clip, history and
+its flattening of each term (`observation_terms_...`). What is not in the file is assumed, and what
+is in the file and not read is listed. A term is clipped, then scaled, then stacked (mjlab's and
+Isaac Lab's ObservationManager).
 """
 
-import json
-from collections.abc import Mapping
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,34 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
-from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
+from kinfer_ros.policy.importers.metadata_keys import finite
+from kinfer_ros.policy.metadata import MAX_RATE_HZ
+from kinfer_ros.policy.metadata import is_placeholder
 from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec_terms import MAX_LENGTH
 
-ALIASES = {
-    'joints': ('joint_names', 'dof_names'),
-    'pose': ('default_joint_pos', 'default_joint_angles'),
-    'kp': ('joint_stiffness', 'stiffness', 'kp'),
-    'kd': ('joint_damping', 'damping', 'kd'),
-    'scale': ('action_scale',),
-    'action_joints': ('action_joint_names',),
-    'offset': ('action_offset',),
-    'terms': ('observation_names',),
-    'lengths': ('observation_history_lengths', 'history_length'),
-    'period': ('step_dt', 'control_dt', 'policy_dt'),
-    'rate': ('control_rate', 'control_rate_hz', 'policy_frequency'),
-}
-REQUIRED = ('joints', 'pose', 'scale', 'terms')
+JOINTS = ('joint_names', 'dof_names')
+POSE = ('default_joint_pos', 'default_joint_angles')
+KP = ('joint_stiffness', 'stiffness', 'kp')
+KD = ('joint_damping', 'damping', 'kd')
+LENGTHS = (
+    'observation_terms_history_length', 'observation_history_lengths', 'history_length',
+)  # fmt: skip
+FLATTEN = 'observation_terms_flatten_history_dim'
+RATES = ('control_rate', 'control_rate_hz', 'policy_frequency')
+PERIODS = ('step_dt', 'control_dt', 'policy_dt')
+MIN_RATE_HZ = 0.1
+VELOCITIES = (
+    'twist', 'velocity', 'base_velocity', 'velocity_command', 'velocity_commands', 'base_twist',
+)  # fmt: skip
+"""Commands, by the names of command_names, that are vx, vy and yaw rate."""
+MOTIONS = ('motion', 'reference_motion', 'tracking')
+GENERIC_TERMS = ('command', 'commands', 'generated_commands')
+"""Observation terms that say nothing about their command."""
+LARGEST = 1e30
+"""Stands for an open end of a clip."""
 
 
 def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
@@ -41,92 +51,100 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
 
     :raises ModelError: a key is missing or wrong, or the network does not match.
     """
-    where = f'{path}: custom metadata'
-    metadata = {key: _read_first(graph.metadata, names, where) for key, names in ALIASES.items()}
-    missing = [ALIASES[key][0] for key in REQUIRED if metadata[key] is None]
-    if missing:
-        listed = ', '.join(sorted(graph.metadata)) or 'nothing'
+    keys = MetadataKeys(graph.metadata, f'{path}: custom metadata')
+    joints = keys.names(*JOINTS)
+    pose = keys.numbers(joints or (), *POSE) if joints else None
+    terms = keys.names('observation_names')
+    scaled = keys.names('action_joint_names') or joints
+    scale = keys.numbers(scaled, 'action_scale') if scaled else None
+    wanted = {JOINTS[0]: joints, POSE[0]: pose, 'action_scale': scale, 'observation_names': terms}
+    missing = [key for key, value in wanted.items() if value is None]
+    if missing or joints is None or pose is None or terms is None or not scaled or scale is None:
         raise ModelError(
-            f'{where}: found {listed}; expected {", ".join(missing)} as well. Write a policy spec '
-            'by hand (docs/policies.md), or import the deploy.yaml beside it'
+            f'{keys.where}: found {", ".join(keys.there()) or "nothing"}; expected a value for '
+            f'{", ".join(missing)} as well. Write a policy spec by hand (docs/specs.md), or '
+            'import the deploy.yaml beside it'
         )
-    joints = [str(name) for name in metadata['joints']]
-    pose = read_numbers(metadata['pose'], f'{where}: {ALIASES["pose"][0]}', len(joints))
-    contract = ImportedContract(path.stem, joints, pose, robot_joints=joints)
+    contract = ImportedContract(
+        path.stem, joints, finite(pose, f'{keys.where}: {POSE[0]}'), robot_joints=joints
+    )
     contract.assume('joint order: that of joint_names, for every list')
     contract.assume('numbers: as the exporter rounded them, often to three decimals')
-    for key in ('kp', 'kd'):
-        if metadata[key] is not None:
-            setattr(
-                contract,
-                key,
-                read_numbers(metadata[key], f'{where}: {ALIASES[key][0]}', len(joints)),
-            )
-    _read_rate(contract, metadata)
-    _read_action(contract, metadata, where)
-    _read_terms(contract, metadata, graph, where)
-    _read_roles(contract, graph, path)
+    _read_gains(contract, keys)
+    _read_rate(contract, keys)
+    _read_action(contract, keys, scaled, finite(scale, f'{keys.where}: action_scale'))
+    _read_terms(contract, keys, graph, terms)
+    _read_roles(contract, graph)
+    if unread := keys.unread():
+        contract.assume(f'in the file, and not read: {", ".join(unread)}')
     return contract
 
 
-def _read_first(metadata: Mapping[str, str], keys: tuple[str, ...], where: str) -> Any:
-    key = next((key for key in keys if metadata.get(key, '').strip()), None)
-    return None if key is None else _parse(metadata[key], f'{where}: {key}')
+def _read_gains(contract: ImportedContract, keys: MetadataKeys) -> None:
+    contract.kp = keys.numbers(contract.joints, *KP)
+    contract.kd = keys.numbers(contract.joints, *KD)
+    for values, names in ((contract.kp, KP), (contract.kd, KD)):
+        if values is None:
+            continue
+        if not all(0.0 <= value < LARGEST for value in values):
+            raise keys.wrong(
+                next(name for name in names if name in keys.there()), 'finite numbers from 0 on'
+            )
+        values[:] = [value + 0.0 for value in values]  # -0.0 becomes 0.0
+    if is_placeholder(contract.kp, contract.kd):
+        contract.warnings.append(
+            'gains: kp 1 and kd 0 for every joint is what mjlab writes for actuators that are no '
+            'position servos. Write the gains of the training under `gains`, or `undamped: true`; '
+            '`check` fails until then'
+        )
 
 
-def _parse(text: str, where: str) -> Any:
-    """Parse JSON (of an object, the values) or entries separated by commas."""
-    if text.lstrip()[:1] in ('[', '{'):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f'{where}: is not JSON: {error}') from None
-        return list(value.values()) if isinstance(value, dict) else value
-    return [entry.strip() for entry in text.split(',')]
-
-
-def _read_rate(contract: ImportedContract, metadata: dict[str, Any]) -> None:
-    if metadata['rate'] is not None:
-        contract.control_rate = read_numbers(metadata['rate'], 'control_rate', 1)[0]
-    elif metadata['period'] is not None:
-        contract.control_rate = round(1.0 / read_numbers(metadata['period'], 'step_dt', 1)[0], 6)
+def _read_rate(contract: ImportedContract, keys: MetadataKeys) -> None:
+    rate = keys.number('Hz', MIN_RATE_HZ, MAX_RATE_HZ, *RATES)
+    period = keys.number('s', 1.0 / MAX_RATE_HZ, 1.0 / MIN_RATE_HZ, *PERIODS)
+    if rate is not None and period is not None and abs(rate * period - 1.0) > 1e-3:
+        raise ModelError(
+            f'{keys.where}: found a control rate of {rate:g} Hz and a period of {period:g} s, '
+            'expected one to be the inverse of the other'
+        )
+    if rate is not None:
+        contract.control_rate = rate
+    elif period is not None:
+        contract.control_rate = round(1.0 / period, 6)
     else:
         contract.assume('control rate: 50 Hz (the metadata has none)')
 
 
-def _read_action(contract: ImportedContract, metadata: dict[str, Any], where: str) -> None:
-    names = [str(name) for name in metadata['action_joints'] or contract.joints]
+def _read_action(
+    contract: ImportedContract, keys: MetadataKeys, names: list[str], scale: list[float]
+) -> None:
     unknown = [name for name in names if name not in contract.joints]
     if unknown:
-        raise ModelError(f'{where}: action_joint_names: {unknown} are not in joint_names')
-    scale = read_numbers(metadata['scale'], f'{where}: action_scale')
-    if len(scale) == 1:
-        scale *= len(names)
-    scale = read_numbers(scale, f'{where}: action_scale', len(names))
+        raise ModelError(f'{keys.where}: action_joint_names: {unknown} are not in {JOINTS[0]}')
     contract.action = {'relative_to': 'default_pose', 'scale': collapse_equal(scale)}
     if names != contract.joints:
         contract.action['joints'] = names
-    if metadata['offset'] is not None:
-        offset = read_numbers(metadata['offset'], f'{where}: action_offset', len(names))
-        pose = dict(zip(contract.joints, contract.default_pose, strict=True))
-        if any(abs(a - pose[n]) > 1e-3 for a, n in zip(offset, names, strict=True)):
-            contract.action |= {'relative_to': 'zero', 'offset': collapse_equal(offset)}
-    else:
+    offset = keys.numbers(names, 'action_offset')
+    if offset is None:
         contract.assume('action: default_joint_pos + action_scale x output (use_default_offset)')
+        return
+    pose = dict(zip(contract.joints, contract.default_pose, strict=True))
+    if any(abs(a - pose[n]) > 1e-3 for a, n in zip(offset, names, strict=True)):
+        offset = finite(offset, f'{keys.where}: action_offset')
+        contract.action |= {'relative_to': 'zero', 'offset': collapse_equal(offset)}
+
+
+# Observation -----------------------------------------------------------------------------
 
 
 def _read_terms(
-    contract: ImportedContract, metadata: dict[str, Any], graph: Graph, where: str
+    contract: ImportedContract, keys: MetadataKeys, graph: Graph, names: list[str]
 ) -> None:
-    names = [str(name) for name in metadata['terms']]
-    terms = [spec_term(name, where) for name in names]
-    if any(term['source'] == 'command' for term in terms):
-        contract.commands = dict.fromkeys(TWIST)
-        contract.assume('command: vx, vy (m/s) and yaw rate (rad/s), in this order, not limited')
+    terms = [spec_term(name, keys.where) for name in names]
     if any(term['source'] == 'phase' for term in terms):
         raise ModelError(
-            f'{where}: observation_names has a gait phase, whose frequency is not in the metadata.'
-            ' Write a policy spec by hand (docs/policies.md)'
+            f'{keys.where}: observation_names has a gait phase, whose frequency is not in the '
+            'metadata. Write a policy spec by hand (docs/specs.md)'
         )
     for source, text in (
         ('gravity', 'gravity: a unit vector, (0, 0, -1) upright'),
@@ -135,52 +153,172 @@ def _read_terms(
     ):
         if any(term['source'] == source for term in terms):
             contract.assume(text)
-    contract.assume('observation scales: 1, no clip (normalisation is inside the network)')
-    lengths = _read_lengths(contract, metadata, terms, graph, where)
-    longest = max(lengths)
-    if longest > 1:
-        contract.observation['history'] = {
-            'length': longest,
-            'layout': 'per_term',
-            'order': 'oldest_first',
-            'first': 'repeat',
-        }
-        contract.assume('history: each term together, oldest first, the first frame repeated')
-    for term, length in zip(terms, lengths, strict=True):
-        if length != longest:
-            term['history'] = length
+    width = next((node.shape[-1] for node in graph.inputs if node.shape), None)
+    width = width if isinstance(width, int) else None
+    stated = _stated_lengths(keys, names)
+    _read_command(contract, keys, names, terms, stated, width)
+    sizes = [_size(contract, term) for term in terms]
+    lengths = stated or _guessed_lengths(contract, sizes, width)
+    total = sum(size * length for size, length in zip(sizes, lengths, strict=True))
+    if stated and width is not None and total != width:
+        parts = ', '.join(f'{n} {s} x {k}' for n, s, k in zip(names, sizes, lengths, strict=True))
+        raise ModelError(
+            f'{keys.where}: found {parts}: {total} numbers; the network takes {width}'
+        )
+    _read_scales(contract, keys, names, terms, sizes)
+    _read_history(contract, keys, names, terms, lengths)
     contract.observation['terms'] = terms
 
 
-def _read_lengths(
+def _stated_lengths(keys: MetadataKeys, names: list[str]) -> list[int] | None:
+    """:return: frames of each term, 1 for none; None where the file does not say."""
+    values = keys.numbers(names, *LENGTHS)
+    if values is None:
+        return None
+    if not all(0 <= value <= MAX_LENGTH and value == round(value) for value in values):
+        key = next(name for name in LENGTHS if name in keys.there())
+        raise keys.wrong(key, f'whole numbers from 0 (none) to {MAX_LENGTH}, one a term')
+    return [max(1, round(value)) for value in values]
+
+
+def _guessed_lengths(contract: ImportedContract, sizes: list[int], width: int | None) -> list[int]:
+    frame = sum(sizes)
+    if width is None or width <= frame or width % frame:
+        return [1] * len(sizes)
+    contract.assume(f'history: {width // frame} frames, from the input size {width}')
+    return [width // frame] * len(sizes)
+
+
+def _size(contract: ImportedContract, term: dict[str, Any]) -> int:
+    """:return: numbers in one frame of a term."""
+    source = term['source']
+    if source in ('joint_positions', 'joint_velocities'):
+        return len(contract.joints)
+    if source == 'last_action':
+        return len(contract.action.get('joints', contract.joints))
+    if source == 'command':
+        return len(term.get('entries', contract.commands))
+    return 4 if source == 'quaternion' else 3
+
+
+def _read_command(
     contract: ImportedContract,
-    metadata: dict[str, Any],
+    keys: MetadataKeys,
+    names: list[str],
     terms: list[dict[str, Any]],
-    graph: Graph,
-    where: str,
-) -> list[int]:
-    if metadata['lengths'] is not None:
-        values = [
-            max(1, round(n))
-            for n in read_numbers(metadata['lengths'], f'{where}: history lengths')
-        ]
-        values = values * len(terms) if len(values) == 1 else values
-        if len(values) != len(terms):
-            raise ModelError(
-                f'{where}: found {len(values)} history lengths, expected {len(terms)}, one a term'
-            )
-        return values
-    sizes = {'joint_positions': len(contract.joints), 'joint_velocities': len(contract.joints)}
-    sizes |= {'last_action': len(contract.action.get('joints', contract.joints)), 'quaternion': 4}
-    frame = sum(len(term.get('entries', ())) or sizes.get(term['source'], 3) for term in terms)
-    width = next((n.shape[-1] for n in graph.inputs if n.shape), None)
-    if isinstance(width, int) and width > frame and width % frame == 0:
-        contract.assume(f'history: {width // frame} frames, from the input size {width}')
-        return [width // frame] * len(terms)
-    return [1] * len(terms)
+    stated: list[int] | None,
+    width: int | None,
+) -> None:
+    """Decide what the entries of the command are: what it is called, never its width alone."""
+    places = [at for at, term in enumerate(terms) if term['source'] == 'command']
+    listed = keys.names('command_names') or []
+    if not places:
+        return
+    generic = [at for at in places if names[at] in GENERIC_TERMS]
+    other = [name for name in listed if name not in VELOCITIES]
+    if not generic or not other:
+        contract.commands = dict.fromkeys(TWIST)
+        contract.assume('command: vx, vy (m/s) and yaw rate (rad/s), in this order, not limited')
+        return
+    if len(listed) > 1:
+        raise ModelError(
+            f'{keys.where}: found the commands {", ".join(listed)} and the observation term '
+            f'{names[generic[0]]!r}, which could be any of them. Write a policy spec by hand '
+            '(docs/specs.md)'
+        )
+    (name,) = listed
+    if name in MOTIONS:
+        raise ModelError(
+            f'{keys.where}: command_names: found {name!r}, a reference motion, which is not in '
+            f'the file; expected a velocity ({", ".join(VELOCITIES)}), or a policy spec that '
+            'says what the command is (docs/specs.md)'
+        )
+    (place,) = generic
+    rest = sum(
+        _size(contract, term) * (stated[at] if stated else 1)
+        for at, term in enumerate(terms)
+        if at != place
+    )
+    frames = stated[place] if stated else 1
+    count = 0 if width is None else (width - rest) // frames
+    if width is None or count < 1 or rest + count * frames != width:
+        raise ModelError(
+            f'{keys.where}: command_names: found {name!r}, whose size is not in the file and '
+            f'does not follow from the input ({width}); write a policy spec by hand '
+            '(docs/specs.md)'
+        )
+    contract.commands = dict.fromkeys(f'{name}_{at}' for at in range(count))
+    contract.assume(
+        f'command {name}: {count} entries of unknown meaning and unit, not limited; zero until '
+        'they are set on policy_command'
+    )
 
 
-def _read_roles(contract: ImportedContract, graph: Graph, path: Path) -> None:
+def _read_scales(
+    contract: ImportedContract,
+    keys: MetadataKeys,
+    names: list[str],
+    terms: list[dict[str, Any]],
+    sizes: list[int],
+) -> None:
+    scales = keys.entries(names, 'observation_terms_scale')
+    clips = keys.entries(names, 'observation_terms_clip', 'observation_term_clip')
+    if scales is None:
+        contract.assume('observation scales: 1 (normalisation is inside the network)')
+    if clips is None:
+        contract.assume('observation clips: none')
+    for at, term in enumerate(terms):
+        if scales is not None:
+            scale = finite(scales[at], f'{keys.where}: observation_terms_scale of {names[at]}')
+            if len(scale) not in (1, sizes[at]):
+                raise keys.wrong(
+                    'observation_terms_scale', f'1 or {sizes[at]} numbers for {names[at]}'
+                )
+            if set(scale) != {1.0}:
+                term['scale'] = collapse_equal(scale)
+        if clips is not None:
+            bounds = clips[at]
+            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+                key = 'observation_terms_clip'
+                raise keys.wrong(key, f'lowest;highest for {names[at]}')
+            if not all(map(math.isinf, bounds)):
+                term['clip'] = [min(max(bound, -LARGEST), LARGEST) for bound in bounds]
+
+
+def _read_history(
+    contract: ImportedContract,
+    keys: MetadataKeys,
+    names: list[str],
+    terms: list[dict[str, Any]],
+    lengths: list[int],
+) -> None:
+    flatten = keys.flags(names, FLATTEN)
+    longest = max(lengths)
+    if longest == 1:
+        return
+    stacked = (
+        [] if flatten is None else [f for f, n in zip(flatten, lengths, strict=True) if n > 1]
+    )
+    per_frame = bool(stacked) and not all(stacked)
+    if per_frame and (any(stacked) or len(set(lengths)) > 1):
+        raise ModelError(
+            f'{keys.where}: {FLATTEN}: found some terms with and some without, or lengths that '
+            'differ, expected one layout: terms that are not flattened are stacked by frame'
+        )
+    contract.observation['history'] = {
+        'length': longest,
+        'layout': 'per_frame' if per_frame else 'per_term',
+        'order': 'oldest_first',
+        'first': 'repeat',
+    }
+    layout = 'as the file says' if stacked else 'each term together'
+    contract.assume(f'history: {layout}, oldest first, the first frame repeated')
+    for term, length in zip(terms, lengths, strict=True):
+        if length != longest:
+            term['history'] = length
+
+
+def _read_roles(contract: ImportedContract, graph: Graph) -> None:
     inputs = [node.name for node in graph.inputs]
     outputs = [node.name for node in graph.outputs]
     if len(inputs) > 1:
@@ -188,5 +326,8 @@ def _read_roles(contract: ImportedContract, graph: Graph, path: Path) -> None:
         contract.states = {'pair': 'by_name'}
         contract.assume(f'observation input: the first, {inputs[0]}; states: paired by name')
     if len(outputs) > 1:
-        contract.action = {'output': outputs[0], **contract.action}
-        contract.assume(f'action output: the first, {outputs[0]}')
+        count = len(contract.action.get('joints', contract.joints))
+        wide = [n.name for n in graph.outputs if n.shape and n.shape[-1] == count] or outputs
+        chosen = next((name for name in wide if name in ('actions', 'action')), wide[0])
+        contract.action = {'output': chosen, **contract.action}
+        contract.assume(f'action output: {chosen}, of {", ".join(outputs)}')

@@ -1,168 +1,247 @@
 """Reads unitree_rl_lab's deploy.yaml, which has no joint names: they come from elsewhere.
 
-Semantics as in unitree_rl_lab's runtime (deploy/include/isaaclab): `stiffness` and `damping` are
-in the motor order of the SDK, all else in policy order; `joint_ids_map` gives the motor of each
-policy joint; the `clip` of an action applies to the target; the frames of a term are together,
-oldest first, unless `use_gym_history` is set.
+Semantics as in unitree_rl_lab's runtime (deploy/include/isaaclab): `joint_ids_map` gives the motor
+of each policy joint; `stiffness` and `damping` are in the motor order of the SDK, all else in
+policy order; the `clip` of an action applies to the target; the frames of a term are together,
+oldest first, unless `use_gym_history` is set. Where ids have gaps (unitree_rl_mjlab's g1_23dof)
+there are as many gains as joints, in policy order.
 """
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
-from kinfer_ros.policy.importers.contract import read_numbers
-from kinfer_ros.policy.importers.contract import require_key
 from kinfer_ros.policy.importers.contract import spec_term
-from kinfer_ros.untrusted import read_yaml
+from kinfer_ros.policy.metadata import MAX_RATE_HZ
+from kinfer_ros.policy.spec_terms import MAX_LENGTH
+from kinfer_ros.yaml_file import Section
+from kinfer_ros.yaml_file import YamlFile
+from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import is_float32
+from kinfer_ros.yaml_vectors import read_bounds
+from kinfer_ros.yaml_vectors import read_vector
 
 SWITCHES = ('use_gym_history', 'scale_first')
 RANGES = {'lin_vel_x': 'xvel', 'lin_vel_y': 'yvel', 'ang_vel_z': 'yawrate'}
+MAX_ID = 4096
+WHOLE = (None, [None, None, None], 'slice(None, None, None)')
+"""All joints: nothing, or slice(None) as the loader reads it, or as text."""
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
-    """Reads Python's tags (`slice(None)`) as plain lists, without calling anything."""
-
-
-def _python_tag(loader: Any, suffix: str, node: Any) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return None
-
-
-_Loader.add_multi_constructor('tag:yaml.org,2002:python/', _python_tag)
-
-
-def is_deploy_yaml(content: Any) -> bool:
+def is_deploy_yaml(root: Section) -> bool:
     """Whether the content is that of a deploy.yaml."""
-    return isinstance(content, dict) and {'joint_ids_map', 'observations'} <= content.keys()
+    return root.has('joint_ids_map') and root.has('observations')
 
 
-def read_deploy_yaml(path: Path) -> Any:
-    """
-    Read a YAML file of another project as plain data.
-
-    :raises ModelError: it cannot be read.
-    """
-    return read_yaml(path, ModelError, 'file', _Loader)
+def joint_count(root: Section) -> int:
+    """Return how many joints a deploy.yaml has; 0 where its list is none."""
+    value = root.plain('joint_ids_map')
+    return len(value) if isinstance(value, list) else 0
 
 
-def read_deploy(
-    path: Path, content: dict[str, Any], motors: Sequence[str], source: str
-) -> ImportedContract:
+def read_deploy(file: YamlFile, motors: Sequence[str], source: str) -> ImportedContract:
     """
     Read a contract from a deploy.yaml.
 
-    :param motors: joint names in the SDK's order.
+    :param file: read leniently; keys that are not read are listed.
+    :param motors: joint names in the SDK's order, or of the used ids alone.
     :param source: where these names come from, for the report.
-    :raises ModelError: a key is missing or has an unknown value.
+    :raises ModelError: keys are missing or wrong, each with its line.
     """
-    where = str(path)
-    order = [
-        int(entry) for entry in read_numbers(content['joint_ids_map'], f'{where}: joint_ids_map')
-    ]
-    count = len(order)
-    if sorted(order) != sorted(set(order)) or not all(0 <= at < len(motors) for at in order):
-        raise ModelError(
-            f'{where}: joint_ids_map: found {order}, expected each of 0 to {len(motors) - 1} at '
-            f'most once: {source} names {len(motors)} joints: {", ".join(motors)}'
-        )
-    joints = [motors[at] for at in order]
-    pose = read_numbers(
-        require_key(content, 'default_joint_pos', where), 'default_joint_pos', count
-    )
-    contract = ImportedContract(
-        path.parent.name or path.stem, joints, pose, robot_joints=list(motors)
-    )
+    root = file.root
+    ids = _read_ids_map(root)
+    joints = [motors[at] for at in _places(root, ids, motors, source)]
+    pose = _vector(root, 'default_joint_pos', joints, 'rad')
+    name = file.path.parent.name or file.path.stem
+    contract = ImportedContract(name, joints, pose or [], robot_joints=list(motors))
     contract.assume(f'joint names: {source}, in the order of the SDK (the file has no names)')
-    contract.assume('stiffness and damping are in SDK order, all other lists in policy order')
-    contract.kp = _read_by_motor(content, 'stiffness', order, where)
-    contract.kd = _read_by_motor(content, 'damping', order, where)
-    if content.get('step_dt') is None:
+    for key, attribute in (('stiffness', 'kp'), ('damping', 'kd')):
+        setattr(contract, attribute, _read_by_motor(contract, root, key, ids))
+    if root.plain('step_dt') is None:
         contract.assume('control rate: 50 Hz (the file has no step_dt)')
     else:
-        contract.control_rate = round(1.0 / float(content['step_dt']), 6)
-    _read_commands(contract, content)
-    _read_action(contract, content, pose, where)
-    _read_observations(contract, content, where)
+        period = root.number('step_dt', 's', 1.0 / MAX_RATE_HZ, 10.0)
+        contract.control_rate = round(1.0 / period, 6) if period > 0.0 else 50.0
+    _read_commands(contract, root)
+    _read_action(contract, root)
+    _read_observations(contract, root)
+    file.finish()
+    if unread := file.unread():
+        contract.assume(f'in the file, and not read: {", ".join(unread)}')
     return contract
 
 
-def _read_by_motor(
-    content: dict[str, Any], key: str, order: list[int], where: str
-) -> list[float] | None:
-    if content.get(key) is None:
+def _read_ids_map(root: Section) -> list[int]:
+    """:return: the motor of each policy joint; raises at once, since all else needs it."""
+    value = root.plain('joint_ids_map')
+    good = isinstance(value, list) and value and all(_is_id(entry) for entry in value)
+    if not good or len(set(value)) != len(value):
+        text = f'found {format_value(value)}, expected different whole numbers from 0 on'
+        raise root.error(text, 'joint_ids_map')
+    return [int(entry) for entry in value]
+
+
+def _places(root: Section, ids: list[int], motors: Sequence[str], source: str) -> list[int]:
+    """:return: index in `motors` of each policy joint."""
+    if max(ids) < len(motors):
+        return ids
+    if len(motors) == len(ids):
+        ranks = {motor: rank for rank, motor in enumerate(sorted(ids))}
+        return [ranks[motor] for motor in ids]
+    raise root.error(
+        f'found ids up to {max(ids)}, expected at most {len(motors) - 1}: {source} names '
+        f'{len(motors)} joints ({", ".join(motors)}), and not just the {len(ids)} in use',
+        'joint_ids_map',
+    )
+
+
+def _is_id(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < MAX_ID and value == int(value)
+
+
+def _vector(section: Section, key: str, names: Sequence[str], unit: str) -> list[float] | None:
+    """Read one number for each name; None, with the problem noted, where there are none."""
+    if section.plain(key) is None:
+        section.problem(f"missing key '{key}'", key if section.has(key) else '')
         return None
-    values = read_numbers(content[key], f'{where}: {key}')
-    if max(order) >= len(values):
-        raise ModelError(f'{where}: {key}: found {len(values)} numbers, expected one a motor')
-    return [values[at] for at in order]
+    values = read_vector(section, key, names, unit)
+    return None if values is None else list(values)
 
 
-def _read_commands(contract: ImportedContract, content: dict[str, Any]) -> None:
-    commands = content.get('commands') or {}
-    ranges = (commands.get('base_velocity') or {}).get('ranges') or {}
+def _read_by_motor(
+    contract: ImportedContract, root: Section, key: str, ids: list[int]
+) -> list[float] | None:
+    value = root.plain(key)
+    if value is None:
+        return None
+    good = isinstance(value, list) and all(is_float32(v) and v >= 0.0 for v in value)
+    if good and len(value) > max(ids):
+        contract.assume(f'{key}: in SDK order, all other lists in policy order')
+        return [float(value[at]) for at in ids]
+    if good and len(value) == len(ids):
+        contract.assume(f'{key}: in policy order, since the ids have gaps')
+        return [float(entry) for entry in value]
+    expected = f'numbers from 0 on, one a motor ({max(ids) + 1} or more) or joint ({len(ids)})'
+    root.problem(f'found {format_value(value)}, expected a list of {expected}', key)
+    return None
+
+
+def _read_commands(contract: ImportedContract, root: Section) -> None:
     contract.commands = dict.fromkeys(TWIST)
+    commands = _optional(root, 'commands')
+    velocity = _optional(commands, 'base_velocity')
+    ranges = _optional(velocity, 'ranges')
+    others = () if commands is None else commands.keys()
+    for key in others:
+        if commands is not None and key != 'base_velocity' and commands.plain(key) is not None:
+            commands.problem(
+                'found a command that is not base_velocity, expected that alone: write a policy '
+                'spec by hand (docs/specs.md)',
+                key,
+            )
     for theirs, ours in RANGES.items():
-        if ranges.get(theirs) is not None:
-            contract.commands[ours] = read_numbers(ranges[theirs], f'commands: {theirs}', 2)
+        if ranges is not None and ranges.plain(theirs) is not None:
+            bounds = read_bounds(ranges, theirs, (theirs,), 'm/s or rad/s')
+            if bounds is not None:
+                contract.commands[ours] = [bounds[0][0], bounds[1][0]]
     free = [name for name, pair in contract.commands.items() if pair is None]
     if free:
         contract.assume(f'command ranges: none for {", ".join(free)}; they are not limited')
 
 
-def _read_action(
-    contract: ImportedContract, content: dict[str, Any], pose: list[float], where: str
-) -> None:
-    actions = require_key(content, 'actions', where)
-    if list(actions) != ['JointPositionAction']:
-        raise ModelError(
-            f'{where}: actions: found {", ".join(actions)}, expected JointPositionAction alone'
+def _optional(section: Section | None, key: str) -> Section | None:
+    """Return the mapping under a key; None where it is absent or null."""
+    if section is None or section.plain(key) is None:
+        return None
+    return section.section(key)
+
+
+def _read_ids(section: Section, key: str, joints: Sequence[str]) -> list[str] | None:
+    """Read the joints of a list of policy indices; None for all of them."""
+    value = section.plain(key)
+    if value in WHOLE:
+        return None
+    good = (
+        isinstance(value, list)
+        and value
+        and all(_is_id(entry) and entry < len(joints) for entry in value)
+    )
+    if not good:
+        section.problem(
+            f'found {format_value(value)}, expected null or a list of indices below {len(joints)}',
+            key,
         )
-    action = actions['JointPositionAction']
-    ids = action.get('joint_ids')
-    whole = ids is None or ids == [None, None, None]  # slice(None)
-    names = contract.joints if whole else [contract.joints[int(at)] for at in ids]
-    places = [contract.joints.index(name) for name in names]
-    scale = read_numbers(require_key(action, 'scale', where), f'{where}: action scale', len(names))
-    offset = action.get('offset')
-    offset = [0.0] * len(names) if offset is None else read_numbers(offset, 'offset', len(names))
+        return None
+    return [joints[int(entry)] for entry in value]
+
+
+def _read_action(contract: ImportedContract, root: Section) -> None:
+    actions = root.section('actions')
+    if actions is None:
+        return
+    if list(actions.keys()) != ['JointPositionAction']:
+        found = ', '.join(actions.keys()) or 'none'
+        root.problem(f'found {found}, expected JointPositionAction alone', 'actions')
+        actions.allow_all_keys()
+        return
+    action = actions.section('JointPositionAction')
+    if action is None:
+        return
+    chosen = _read_ids(action, 'joint_ids', contract.joints)
+    names = chosen or contract.joints
+    scale = _vector(action, 'scale', names, 'rad per unit')
     contract.action = {'relative_to': 'default_pose'}
-    if not whole:
-        contract.action['joints'] = names
-    contract.action['scale'] = collapse_equal(scale)
-    if offset != [pose[at] for at in places]:
+    if chosen is not None:
+        contract.action['joints'] = chosen
+    contract.action['scale'] = collapse_equal(scale or [1.0])
+    offset = [0.0] * len(names)
+    if action.plain('offset') is not None:
+        offset = list(read_vector(action, 'offset', names, 'rad') or offset)
+    pose = dict(zip(contract.joints, contract.default_pose, strict=False))
+    if offset != [pose.get(name) for name in names]:
         contract.action['relative_to'] = 'zero'
         contract.action['offset'] = collapse_equal(offset)
-    if action.get('clip') is not None:
-        contract.action['target_clip'] = action['clip']
+    if read_bounds(action, 'clip', names, 'rad') is not None:
+        contract.action['target_clip'] = action.plain('clip')
         contract.assume('clip of the action: applied to the target, in rad, as its runtime does')
 
 
-def _read_observations(contract: ImportedContract, content: dict[str, Any], where: str) -> None:
-    terms = require_key(content, 'observations', where)
-    nested = [name for name, entry in terms.items() if _is_group(entry)]
-    if nested:
-        if len(nested) != 1:
-            raise ModelError(
-                f'{where}: observations: found the groups {", ".join(nested)}, expected one: a '
-                'network with several inputs is not supported'
-            )
-        contract.observation['input'] = nested[0]
-        terms = terms[nested[0]]
-    per_frame = bool(terms.get('use_gym_history', False))
-    scale_first = bool(terms.get('scale_first', False))
-    if 'scale_first' not in terms:
+# Observation -----------------------------------------------------------------------------
+
+
+def _read_observations(contract: ImportedContract, root: Section) -> None:
+    terms = root.section('observations')
+    if terms is None:
+        return
+    keys = terms.keys()
+    groups = [key for key in keys if _is_group(terms.plain(key))]
+    if len(groups) > 1:
+        found = ', '.join(groups)
+        root.problem(
+            f'found the groups {found}, expected one: a network with several observation inputs '
+            'cannot be imported',
+            'observations',
+        )
+        return
+    if groups:
+        contract.observation['input'] = groups[0]
+        inner = terms.section(groups[0])
+        if inner is None:
+            return
+        terms, keys = inner, inner.keys()
+    per_frame = _switch(terms, 'use_gym_history')
+    scale_first = _switch(terms, 'scale_first')
+    if not terms.has('scale_first'):
         contract.assume('clip of a term: applied before its scale (the file has no scale_first)')
-    entries = {name: entry or {} for name, entry in terms.items() if name not in SWITCHES}
-    lengths = {name: int(entry.get('history_length') or 1) for name, entry in entries.items()}
-    longest = max(lengths.values(), default=1)
+    names = [key for key in keys if key not in SWITCHES]
+    found_terms = [_read_term(contract, terms, name, scale_first) for name in names]
+    lengths = [length for _, length in found_terms]
+    longest = max(lengths, default=1)
     if longest > 1:
         contract.observation['history'] = {
             'length': longest,
@@ -171,12 +250,13 @@ def _read_observations(contract: ImportedContract, content: dict[str, Any], wher
             'first': 'repeat',
         }
         contract.assume('history: oldest first, at the start the first frame repeated')
-    contract.observation['terms'] = []
-    for name, entry in entries.items():
-        term = _read_term(contract, name, entry, scale_first, where)
-        if lengths[name] != longest:
-            term['history'] = lengths[name]
-        contract.observation['terms'].append(term)
+    contract.observation['terms'] = [
+        term | ({'history': length} if length != longest else {}) for term, length in found_terms
+    ]
+
+
+def _switch(terms: Section, key: str) -> bool:
+    return terms.plain(key) is not None and terms.boolean(key)
 
 
 def _is_group(entry: Any) -> bool:
@@ -186,27 +266,60 @@ def _is_group(entry: Any) -> bool:
 
 
 def _read_term(
-    contract: ImportedContract, name: str, entry: dict[str, Any], scale_first: bool, where: str
-) -> dict[str, Any]:
-    term = spec_term(name, where)
-    parameters = entry.get('params') or {}
+    contract: ImportedContract, terms: Section, name: str, scale_first: bool
+) -> tuple[dict[str, Any], int]:
+    """:return: the spec term and its frames."""
+    try:
+        term = spec_term(name, '')
+    except ModelError as error:
+        terms.problem(str(error).removeprefix(': '), name)
+        return {'source': 'gyroscope'}, 1
+    entry = _optional(terms, name)
+    if entry is None:
+        return term, 1
+    parameters = _optional(entry, 'params')
     if term['source'] == 'gravity':
         contract.assume('gravity: a unit vector, (0, 0, -1) upright')
     if term['source'] == 'phase':
-        period = float(require_key(parameters, 'period', f'{where}: {name}'))
+        _read_phase(contract, entry, parameters)
+    scene = _optional(parameters, 'asset_cfg')
+    chosen = None if scene is None else _read_ids(scene, 'joint_ids', contract.joints)
+    if chosen is not None:
+        term['joints'] = chosen
+    labels = _labels(contract, term)
+    if entry.plain('scale') is not None:
+        scale = read_vector(entry, 'scale', labels, '1')
+        if scale is not None and set(scale) != {1.0}:
+            term['scale'] = collapse_equal(scale)
+    if read_bounds(entry, 'clip', labels, 'as the term') is not None:
+        term['clip_scaled' if scale_first else 'clip'] = entry.plain('clip')
+    if entry.plain('history_length') is None:
+        return term, 1
+    return term, max(1, entry.integer('history_length', 0, MAX_LENGTH))
+
+
+def _labels(contract: ImportedContract, term: dict[str, Any]) -> list[str]:
+    """:return: a name for each number of one frame of a term."""
+    source = term['source']
+    if source in ('joint_positions', 'joint_velocities'):
+        return list(term.get('joints', contract.joints))
+    if source == 'last_action':
+        return list(contract.action.get('joints', contract.joints))
+    if source == 'phase':
+        return list(term['encoding'])
+    if source == 'command':
+        return list(term.get('entries', TWIST))
+    return ['w', 'x', 'y', 'z'] if source == 'quaternion' else ['x', 'y', 'z']
+
+
+def _read_phase(contract: ImportedContract, entry: Section, parameters: Section | None) -> None:
+    if parameters is None:
+        entry.problem("missing key 'params', with the period of the gait")
+        return
+    period = parameters.number('period', 's', 1e-3, 1e3)
+    if math.isfinite(period):
         start = math.tau / period / contract.control_rate
         contract.phase = {'frequency': 1.0 / period, 'start': [start], 'wrap': 'two_pi'}
         contract.assume(
             'gait clock: moves on before the first step, and while the command is zero'
         )
-    ids = (parameters.get('asset_cfg') or {}).get('joint_ids')
-    if isinstance(ids, list) and ids != [None, None, None]:
-        term['joints'] = [contract.joints[int(at)] for at in ids]
-    if entry.get('scale') is not None:
-        scale = entry['scale']
-        values = [float(scale)] if isinstance(scale, int | float) else read_numbers(scale, name)
-        if set(values) != {1.0}:
-            term['scale'] = collapse_equal(values)
-    if entry.get('clip') is not None:
-        term['clip_scaled' if scale_first else 'clip'] = entry['clip']
-    return term

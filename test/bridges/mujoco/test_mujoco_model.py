@@ -125,3 +125,25 @@ def test_the_robot_that_ships_is_written_down_once():
     )
     np.testing.assert_array_equal(model.key('home').qpos[fitted.qpos], robot.home)
     assert fitted.servo.all()
+
+
+TETRAHEDRON = 'v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n'
+
+
+@pytest.mark.parametrize('name', ['robot.mjcf', 'robot.MJCF', 'robot'])
+def test_any_suffix_will_do(tmp_path, name):
+    """K-Scale's robots are robot.mjcf; their meshes and includes are found beside them."""
+    yaml = write_robot(tmp_path, MJCF, YAML)
+    (tmp_path / 'meshes').mkdir()
+    (tmp_path / 'meshes' / 'part.obj').write_text(TETRAHEDRON)
+    (tmp_path / 'more.xml').write_text(
+        '<mujocoinclude><asset><mesh name="part" file="part.obj"/></asset></mujocoinclude>'
+    )
+    more = '<compiler meshdir="meshes"/><include file="more.xml"/>'
+    text = (tmp_path / 'robot.xml').read_text().replace('<mujoco>', f'<mujoco>{more}', 1)
+    text = text.replace('type="box" size="0.1 0.1 0.1"', 'type="mesh" mesh="part"', 1)
+    (tmp_path / 'robot.xml').unlink()
+    (tmp_path / name).write_text(text)
+    path = tmp_path / yaml
+    path.write_text(path.read_text().replace('robot.xml', name))
+    assert fit_model(load_robot(str(path))).model.nmesh == 1

@@ -13,13 +13,14 @@ from helpers import flat_models
 from helpers import models
 from helpers.processes import REPOSITORY
 from kinfer_ros.__main__ import main
+from kinfer_ros.policy.onnx_header import external_locations
 from kinfer_ros.policy.onnx_header import read_opset
 
 MODEL = REPOSITORY / 'robots' / 'biped' / 'walk.kinfer'
 
 
-def inspected(capsys, *words):
-    assert main(['inspect', *map(str, words)]) == 0
+def inspected(capsys, *words, code=0):
+    assert main(['inspect', *map(str, words)]) == code
     return capsys.readouterr().out
 
 
@@ -66,10 +67,10 @@ def test_with_a_spec(tmp_path, capsys):
 
 
 def test_a_network_without_a_contract_is_described_as_far_as_possible(tmp_path, capsys):
-    """This is needed to write the spec."""
+    """This is needed to write the spec; the exit code says that it cannot run."""
     path = tmp_path / 'flat.onnx'
     path.write_bytes(flat_models.lstm(5))
-    facts = json.loads(inspected(capsys, path, '--json'))
+    facts = json.loads(inspected(capsys, path, '--json', code=1))
     assert [each['name'] for each in facts['network_inputs']] == ['obs', 'h_in', 'c_in']
     assert 'needs a policy spec' in facts['not_runnable']
 
@@ -98,3 +99,4 @@ def test_opset_of_anything(data, cut):
     good = flat_models.linear(3)[0]
     for each in (data, good[:cut], good[:cut] + data):
         assert read_opset(each) is None or np.isreal(read_opset(each))
+        assert all(isinstance(name, str) for name in external_locations(each))

@@ -1,0 +1,64 @@
+"""A policy at another control rate than that of its training: only where it was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers import flat_models
+from helpers.walking import MODEL
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.run.parameters import POLICY_PARAMETERS
+from kinfer_ros.run.setup import load_setup
+from kinfer_ros.run.setup import other_rate
+
+DEFAULTS = {each.name: each.default for each in POLICY_PARAMETERS}
+
+
+def given(**more):
+    return DEFAULTS | {'robot': 'biped', 'model': str(MODEL)} | more
+
+
+@pytest.mark.parametrize('rate', [0.0, 50.0])
+def test_its_own_rate_needs_no_words(rate):
+    """0 is the file's."""
+    assert load_setup(given(control_rate=rate)).rate_hz == 50.0
+
+
+@pytest.mark.parametrize('rate', [25.0, 100.0, 49.0])
+def test_another_rate_is_refused_unless_it_was_asked_for(rate):
+    """A policy at half its rate sees a robot that moves twice as far in a step."""
+    with pytest.raises(ConfigError, match=f'found {rate:g} Hz, expected 50 Hz') as caught:
+        load_setup(given(control_rate=rate))
+    assert 'other_control_rate' in str(caught.value)
+    assert load_setup(given(control_rate=rate, other_control_rate=True)).rate_hz == rate
+
+
+def test_runs_of_earlier_versions_load(tmp_path):
+    """They have no such parameter, and a gait clock at the policy's own rate."""
+    old = given(control_rate=25.0)
+    del old['other_control_rate']
+    assert load_setup(old).rate_hz == 25.0
+    assert other_rate(old) is None
+    assert other_rate(given(control_rate=25.0)) is None
+    assert other_rate(given(control_rate=25.0, other_control_rate=True)) == 25.0
+
+
+def test_the_gait_clock_keeps_its_frequency(tmp_path):
+    """At half the rate it moves twice as far in a step."""
+    content = flat_models.spec(
+        [{'source': 'phase', 'encoding': ['phase']}],
+        phase={'frequency': 1.0, 'start': [0.0], 'wrap': 'none'},
+    )
+    path = tmp_path / 'policy.onnx'
+    path.write_bytes(flat_models.linear(1)[0])
+    spec = flat_models.write_spec(tmp_path / 'spec.yaml', content)
+    for rate in (None, 25.0):
+        policy = load_model(path, spec=spec, control_rate_hz=rate)
+        found = []
+        for _ in range(3):
+            policy.step({each.name: np.zeros(each.shape) for each in policy.contract.inputs})
+            found.append(float(policy._session.flat[0]))
+        step = 2.0 * np.pi / (rate or 50.0)
+        np.testing.assert_allclose(np.diff(found), step, atol=1e-5)
