@@ -66,7 +66,8 @@ def avoid_shared_memory(environment: MutableMapping[str, str], middleware: str) 
         # rmw_fastrtps adds shared memory for LOCALHOST, whatever Fast DDS is told: the profile
         # has the rest of what it does (rmw_fastrtps_shared_cpp/src/participant.cpp).
         environment[profiles_name()] = str(share_dir() / 'config' / 'fastdds_localhost.xml')
-        environment.update({RANGE: 'SYSTEM_DEFAULT', LOCALHOST_ONLY: '0'})
+        environment[RANGE] = 'SYSTEM_DEFAULT'
+        environment.pop(LOCALHOST_ONLY, None)
 
 
 def profiles_name() -> str:

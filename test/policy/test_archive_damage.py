@@ -50,8 +50,8 @@ def test_truncated(tmp_path, keep):
 
 def test_not_gzip(tmp_path):
     """The error shows the first bytes."""
-    text = refusal_of_bytes(tmp_path, b'PK\x03\x04 a zip file')
-    assert 'not a gzip file (it starts with 50 4b 03 04)' in text
+    text = refusal_of_bytes(tmp_path, b'BZh9 a bzip2 file')
+    assert 'not a gzip file (it starts with 42 5a 68 39)' in text
     assert 'a gzip tar of init_fn.onnx, step_fn.onnx, metadata.json' in text
 
 
