@@ -50,28 +50,33 @@ def test_a_dump_brings_the_same_state_back(tmp_path: Path) -> None:
     """Every parameter of the node, set by hand before, in a process that knows only the file."""
     environment = domain_environment()
     command = ['-m', 'kinfer_ros.nodes.policy.node', '--ros-args']
-    with Client(int(environment['ROS_DOMAIN_ID'])) as client:
-        with Process(command, tmp_path / 'first.log', environment) as first:
-            parameters = [Parameter(n, value=v).to_parameter_msg() for n, v in CHANGED.items()]
-            results = client.call(
-                SetParameters,
-                'policy_node/set_parameters',
-                SetParameters.Request(parameters=parameters),
-            ).results
-            assert all(result.successful for result in results), results
-            dumped = dump(client)
-            first.send(signal.SIGINT)
-            assert first.wait(5) == 0, first.output
-        assert {entry.name for entry in POLICY_PARAMETERS} <= dumped.keys()
-        assert {name: dumped[name] for name in CHANGED} == CHANGED
-        saved = tmp_path / 'saved.yaml'
-        saved.write_text(yaml.safe_dump({'/policy_node': {'ros__parameters': dumped}}))
-        # A busy machine may lose the message with which it leaves: DDS's lease ends after 20 s.
-        assert client.spin_until(lambda: 'policy_node' not in client.node.get_node_names(), 30.0)
-        with Process(
+    domain = int(environment['ROS_DOMAIN_ID'])
+    with (
+        Client(domain) as client,
+        Process(command, tmp_path / 'first.log', environment) as first,
+    ):
+        parameters = [Parameter(n, value=v).to_parameter_msg() for n, v in CHANGED.items()]
+        results = client.call(
+            SetParameters,
+            'policy_node/set_parameters',
+            SetParameters.Request(parameters=parameters),
+        ).results
+        assert all(result.successful for result in results), results
+        dumped = dump(client)
+        first.send(signal.SIGINT)
+        assert first.wait(5) == 0, first.output
+    assert {entry.name for entry in POLICY_PARAMETERS} <= dumped.keys()
+    assert {name: dumped[name] for name in CHANGED} == CHANGED
+    saved = tmp_path / 'saved.yaml'
+    saved.write_text(yaml.safe_dump({'/policy_node': {'ros__parameters': dumped}}))
+    # Another client: the graph of the first may hold the node that has left for long.
+    with (
+        Client(domain) as client,
+        Process(
             [*command, '--params-file', str(saved)], tmp_path / 'second.log', environment
-        ) as second:
-            assert dump(client) == dumped, second.output
-            assert not client.transition('policy_node', CONFIGURE), 'there is no robot here'
-            assert 'no message yet on' in second.output, second.output
-            assert 'Traceback' not in second.output
+        ) as second,
+    ):
+        assert dump(client) == dumped, second.output
+        assert not client.transition('policy_node', CONFIGURE), 'there is no robot here'
+        assert 'no message yet on' in second.output, second.output
+        assert 'Traceback' not in second.output
