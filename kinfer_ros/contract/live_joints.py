@@ -45,7 +45,8 @@ def _with_others(
 ) -> CapturedJointState:
     """Add to one sample the joints that it lacks, from those just before it."""
     made = samples[at]
-    for other in map(samples.__getitem__, reversed(range(at))):
+    for before in range(at - 1, -1, -1):
+        other = samples[before]
         if made.stamp_ns - other.stamp_ns > MAX_SPREAD_NS or wanted.issubset(made.names):
             break
         new = [i for i, name in enumerate(other.names) if name in wanted - set(made.names)]

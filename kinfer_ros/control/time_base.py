@@ -150,6 +150,9 @@ class SimTime(RealTime):
 class Lockstep(RealTime):
     """The simulation waits for each command, a tick for the samples with its own stamp."""
 
+    _odometry_in_step = True
+    """Whether odometry comes with the sensors, as far as is known."""
+
     def _beat(self, now_ns: int) -> bool:
         """Simulated time waits for the node."""
         return False

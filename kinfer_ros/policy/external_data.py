@@ -29,7 +29,7 @@ def read_external_data(model: bytes, path: Path) -> dict[str, bytes]:
     """
     names = external_locations(model)
     if len(names) > MAX_FILES:
-        raise ModelError(f'{path}: its weights are in {len(names)} files, expected {MAX_FILES}')
+        raise ModelError(f'{path}: its weights are in {len(names)} files, at most {MAX_FILES}')
     folder = path.resolve().parent
     found: dict[str, bytes] = {}
     left = MAX_EXTERNAL_BYTES

@@ -43,7 +43,7 @@ _FAILURES = (
         'knows: save it with model.ir_version = {1}, or install a newer onnxruntime',
     ),
 )
-"""What onnxruntime says of files of another time, and what to do."""
+"""Messages of onnxruntime on operators and versions that it does not know, and our words."""
 # No file can exist below this path, so onnxruntime finds no external data.
 _NOWHERE = os.path.join(os.devnull, 'no_external_data')  # noqa: PTH118
 
@@ -79,10 +79,9 @@ class Graph:
         """
         self.where = where
         options = _session_options(threads)
-        files = dict(external or {})
-        if files:
+        if external:
             options.add_external_initializers_from_files_in_memory(
-                list(files), list(files.values()), [len(data) for data in files.values()]
+                list(external), list(external.values()), [len(d) for d in external.values()]
             )
         try:
             self.session = ort.InferenceSession(

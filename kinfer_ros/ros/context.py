@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 import rclpy
 from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from kinfer_ros.share import share_dir
@@ -46,6 +47,24 @@ def ros_context() -> Iterator[Context]:
         yield context
     finally:
         context.try_shutdown()
+
+
+@contextlib.contextmanager
+def own_node(name: str, namespace: str = '', *, rosout: bool = False) -> Iterator[Node]:
+    """Make a node that only looks at the graph, on a context of its own; end both at the end."""
+    with ros_context() as context:
+        node = Node(
+            name,
+            context=context,
+            namespace=namespace,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=rosout,
+        )
+        try:
+            yield node
+        finally:
+            node.destroy_node()
 
 
 def avoid_shared_memory(environment: MutableMapping[str, str], middleware: str) -> None:

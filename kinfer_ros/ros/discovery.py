@@ -10,11 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import String
 
-from kinfer_ros.ros.context import ros_context
+from kinfer_ros.ros.context import own_node
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_newest
@@ -38,7 +37,7 @@ def check_discovery() -> float | None:
         came.
     """
     word = f'{time.time_ns()}'
-    with _node('doctor') as node, _other(word) as other:
+    with own_node('doctor') as node, _other(word) as other:
         subscription = subscribe(node, String, 'kinfer_ros_doctor', RELIABLE, PollOnlyGroup(node))
         assert other.stdout is not None
         if not other.stdout.readline():  # it says when it is ready, or ends
@@ -50,22 +49,6 @@ def check_discovery() -> float | None:
                 return time.monotonic() - begin
             time.sleep(PERIOD_S / 2)
     return None
-
-
-@contextlib.contextmanager
-def _node(name: str) -> Iterator[Node]:
-    with ros_context() as context:
-        node = Node(
-            name,
-            context=context,
-            use_global_arguments=False,
-            start_parameter_services=False,
-            enable_rosout=False,
-        )
-        try:
-            yield node
-        finally:
-            node.destroy_node()
 
 
 @contextlib.contextmanager
@@ -89,7 +72,7 @@ def _other(word: str) -> Iterator[subprocess.Popen[str]]:
 
 def main(word: str) -> None:
     """Publish a word, until told to end or after twice the patience of who waits."""
-    with _node('doctor_other') as node:
+    with own_node('doctor_other') as node:
         publisher = node.create_publisher(String, 'kinfer_ros_doctor', RELIABLE)
         print('ready', flush=True)
         end = time.monotonic() + 2 * TIMEOUT_S

@@ -27,7 +27,7 @@ from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.ros.context import ros_context
+from kinfer_ros.ros.context import own_node
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
@@ -64,21 +64,13 @@ def check_live(
     policy: Policy, robot: Robot, *, namespace: str, seconds: float, use_sim_time: bool
 ) -> list[Row]:
     """Join the graph, listen, and judge; at most `seconds` after the first messages."""
-    with ros_context() as context:
-        node = Node(
-            'contract_check',
-            context=context,
-            namespace=namespace,
-            use_global_arguments=False,
-            start_parameter_services=False,
-        )
+    with own_node('contract_check', namespace, rosout=True) as node:
         sources = _subscribe(node, use_sim_time)
         wanted = ('joints', 'imu', 'odom') if needs_odometry(policy) else ('joints', 'imu')
         first = SensorCapture()
         listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted, robot))
         capture = SensorCapture()
         listen(sources, capture, seconds)
-        node.destroy_node()
     rate = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     return check_live_sensors(capture, robot, rate, needs_odometry=needs_odometry(policy))
 

@@ -28,7 +28,7 @@ from std_srvs.srv import Trigger
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import GraphError
-from kinfer_ros.ros.context import ros_context
+from kinfer_ros.ros.context import own_node
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import publisher_nodes
 from kinfer_ros.ros.polling import subscribe
@@ -70,19 +70,8 @@ def node_client(namespace: str) -> 'Iterator[NodeClient]':
     :raises ConfigError: the namespace, or a name that was given, cannot be one.
     """
     try:
-        with ros_context() as context:
-            node = Node(
-                'node_command',
-                context=context,
-                namespace=namespace,
-                use_global_arguments=False,
-                start_parameter_services=False,
-                enable_rosout=False,
-            )
-            try:
-                yield NodeClient(node)
-            finally:
-                node.destroy_node()
+        with own_node('node_command', namespace) as node:
+            yield NodeClient(node)
     except NameValidationException as error:
         raise ConfigError(' '.join(str(error).split())) from None
 

@@ -223,7 +223,7 @@ def test_other_files_are_never_read(tmp_path, monkeypatch, suffix, kind):
         (lambda m: setattr(m, 'ir_version', 99), r'IR version. 99, expected at most \d+'),
     ],
 )
-def test_a_network_of_another_time_says_what_to_do(tmp_path, change, words):
+def test_an_operator_or_version_that_is_not_known_says_what_to_do(tmp_path, change, words):
     """In one line: what, found, and how to export it."""
     model = onnx.load_from_string(STEP)
     change(model)

@@ -28,11 +28,13 @@ from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_policy
 from kinfer_ros.robot.draft import JointLimits
 from kinfer_ros.robot.draft import draft_robot
+from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.yaml_file import YamlFile
 
@@ -86,8 +88,8 @@ def main(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
-    _write(found, robot, targets, path.name, overwrite=arguments.force)
-    _report(found, targets, model)
+    written = _write(found, robot, targets, path.name, overwrite=arguments.force)
+    _report(found, targets, written, model)
     return 0
 
 
@@ -98,10 +100,11 @@ def _write(
     source: str,
     *,
     overwrite: bool,
-) -> None:
+) -> tuple[PolicySpec, Robot]:
     """
     Write both files, or none.
 
+    :return: what they say when they are read back.
     :raises KinferRosError: one is there already, or cannot be read back.
     """
     there = [target for target in targets if target.exists()]
@@ -112,8 +115,7 @@ def _write(
         for target, content, what in parts:
             text = _as_yaml(content, f'{what}, imported from {source}', found)
             write_atomically(target, text.encode(), overwrite=overwrite)
-        load_spec(targets[0])
-        load_robot(str(targets[1].absolute()))
+        return load_spec(targets[0]), load_robot(str(targets[1].absolute()))
     except KinferRosError:
         for target in targets:
             if target not in there:
@@ -207,9 +209,13 @@ def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> st
     return '\n'.join(lines) + '\n' + str(dumped)
 
 
-def _report(found: ImportedContract, targets: tuple[Path, Path], model: Path | None) -> None:
-    spec_path, robot_path = targets
-    spec, robot = load_spec(spec_path), load_robot(str(robot_path.absolute()))
+def _report(
+    found: ImportedContract,
+    targets: tuple[Path, Path],
+    written: tuple[PolicySpec, Robot],
+    model: Path | None,
+) -> None:
+    (spec_path, robot_path), (spec, robot) = targets, written
     print(f'wrote {spec_path}: {len(spec.joints)} joints, {spec.observation_size} observations')
     print(f'wrote {robot_path}: {len(robot.joints)} joints')
     print('assumed, not in the file:')

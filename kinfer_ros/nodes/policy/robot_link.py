@@ -160,24 +160,19 @@ class RobotLink:
         """
         samples = self._joint_states.take(frame)
         read_joints(samples, frame)
-        for data, _ in reversed(take_waiting_bytes(self._imu)):
-            try:
-                read_imu_bytes(data, frame)
-                break
-            except MessageError as error:
-                self._warn(f'{error}: passed over')
+        self._read_newest(self._imu, read_imu_bytes, frame)
         if frame.needs_odometry:
-            odom = self._take_odometry()
+            odom = self._read_newest(self._odom, read_odometry_sample)
             if odom is not None:
                 frame.update_odometry(odom.linear, odom.stamp_ns)
                 self._odom_sample = odom
         return bool(samples)
 
-    def _take_odometry(self) -> OdometrySample | None:
-        """:return: the newest odometry that waits, or None."""
-        for data, _ in reversed(take_waiting_bytes(self._odom)):
+    def _read_newest(self, subscription: Subscription, read: Any, *more: SensorFrame) -> Any:
+        """Return what `read` makes of the newest waiting message that is one; None without any."""
+        for data, _ in reversed(take_waiting_bytes(subscription)):
             try:
-                return read_odometry_sample(data)
+                return read(data, *more)
             except MessageError as error:
                 self._warn(f'{error}: passed over')
         return None
@@ -202,7 +197,7 @@ class RobotLink:
 
     def read_odometry(self, odometer: Odometer, stamp_ns: int = 0) -> bool:
         """Read odometry stamped `stamp_ns` or later; :return: False where it may still come."""
-        sample = self._take_odometry() or self._odom_sample
+        sample = self._read_newest(self._odom, read_odometry_sample) or self._odom_sample
         self._odom_sample = None
         if sample is None or sample.stamp_ns < stamp_ns:
             return not stamp_ns or self._odom.get_publisher_count() == 0

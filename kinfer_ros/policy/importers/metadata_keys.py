@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinfer_ros.errors import ModelError
-from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.yaml_vectors import format_value
 
 ABSENT = ('', 'null', 'none')
@@ -56,11 +55,9 @@ class MetadataKeys:
 
         :raises ModelError: it is something else.
         """
-        key, value = self._find(keys)
+        key, value = self._find_by_name(names, keys)
         if value is None:
             return None
-        if isinstance(value, dict):
-            value = self._by_name(key, value, names)
         expected = f'{len(names)} numbers, one each for {", ".join(names)}'
         numbers = self._numbers(key, value, expected)
         if len(numbers) == 1:
@@ -75,11 +72,9 @@ class MetadataKeys:
 
         :raises ModelError: it is something else, or not as many entries as names.
         """
-        key, value = self._find(keys)
+        key, value = self._find_by_name(names, keys)
         if value is None:
             return None
-        if isinstance(value, dict):
-            value = self._by_name(key, value, names)
         expected = f'{len(names)} entries, one each for {", ".join(names)}'
         if not isinstance(value, list) or len(value) != len(names):
             raise self.wrong(key, expected)
@@ -115,20 +110,25 @@ class MetadataKeys:
         if value is None:
             return None
         entries = value if isinstance(value, list) else [value]
-        words = [str(entry).strip().lower().removesuffix('.000').removesuffix('.0')
-                 for entry in entries]  # fmt: skip
+        words = [
+            str(entry).strip().lower().removesuffix('.000').removesuffix('.0') for entry in entries
+        ]
         if len(words) == 1:
             words *= len(names)
         if len(words) != len(names) or not all(word in TRUE + FALSE for word in words):
             raise self.wrong(key, f'true or false for each of {", ".join(names)}')
         return [word in TRUE for word in words]
 
+    def first(self, keys: Sequence[str]) -> str:
+        """Return the first of these keys that is there."""
+        return next(key for key in keys if key in self._texts)
+
     def wrong(self, key: str, expected: str) -> ModelError:
         """Return the error for the value of a key."""
         found = self._texts.get(key, '')
         hint = '; it is the text of a tensor: export .tolist()' if 'tensor(' in found else ''
-        return ModelError(f'{self.where}: {key}: found {format_value(found)}, expected {expected}'
-                          f'{hint}')  # fmt: skip
+        text = f'found {format_value(found)}, expected {expected}{hint}'
+        return ModelError(f'{self.where}: {key}: {text}')
 
     def _find(self, keys: Sequence[str]) -> tuple[str, Any]:
         """:return: the first key that is there and its value; ('', None) where none is."""
@@ -161,10 +161,14 @@ class MetadataKeys:
             for entry in text.split(',')
         ]
 
-    def _by_name(self, key: str, value: dict[str, Any], names: Sequence[str]) -> list[Any]:
+    def _find_by_name(self, names: Sequence[str], keys: Sequence[str]) -> tuple[str, Any]:
+        """:return: as `_find`, with JSON by name as a list in the order of the names."""
+        key, value = self._find(keys)
+        if not isinstance(value, dict):
+            return key, value
         if value.keys() != set(names):
             raise self.wrong(key, f'exactly the names {", ".join(names)}')
-        return [value[name] for name in names]
+        return key, [value[name] for name in names]
 
     def _numbers(self, key: str, value: Any, expected: str) -> list[float]:
         entries = value if isinstance(value, list) else [value]
@@ -184,12 +188,3 @@ def _comparable(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return value
-
-
-def finite(values: Sequence[float], where: str) -> list[float]:
-    """
-    Return numbers that are finite.
-
-    :raises ModelError: some are not.
-    """
-    return read_numbers(list(values), where)

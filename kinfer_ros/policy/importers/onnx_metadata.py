@@ -15,9 +15,9 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
+from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import spec_term
 from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
-from kinfer_ros.policy.importers.metadata_keys import finite
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.metadata import is_placeholder
 from kinfer_ros.policy.session import Graph
@@ -66,13 +66,13 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
             'import the deploy.yaml beside it'
         )
     contract = ImportedContract(
-        path.stem, joints, finite(pose, f'{keys.where}: {POSE[0]}'), robot_joints=joints
+        path.stem, joints, read_numbers(pose, f'{keys.where}: {POSE[0]}'), robot_joints=joints
     )
     contract.assume('joint order: that of joint_names, for every list')
     contract.assume('numbers: as the exporter rounded them, often to three decimals')
     _read_gains(contract, keys)
     _read_rate(contract, keys)
-    _read_action(contract, keys, scaled, finite(scale, f'{keys.where}: action_scale'))
+    _read_action(contract, keys, scaled, read_numbers(scale, f'{keys.where}: action_scale'))
     _read_terms(contract, keys, graph, terms)
     _read_roles(contract, graph)
     if unread := keys.unread():
@@ -87,9 +87,7 @@ def _read_gains(contract: ImportedContract, keys: MetadataKeys) -> None:
         if values is None:
             continue
         if not all(0.0 <= value < LARGEST for value in values):
-            raise keys.wrong(
-                next(name for name in names if name in keys.there()), 'finite numbers from 0 on'
-            )
+            raise keys.wrong(keys.first(names), 'finite numbers from 0 on')
         values[:] = [value + 0.0 for value in values]  # -0.0 becomes 0.0
     if is_placeholder(contract.kp, contract.kd):
         contract.warnings.append(
@@ -130,7 +128,7 @@ def _read_action(
         return
     pose = dict(zip(contract.joints, contract.default_pose, strict=True))
     if any(abs(a - pose[n]) > 1e-3 for a, n in zip(offset, names, strict=True)):
-        offset = finite(offset, f'{keys.where}: action_offset')
+        offset = read_numbers(offset, f'{keys.where}: action_offset')
         contract.action |= {'relative_to': 'zero', 'offset': collapse_equal(offset)}
 
 
@@ -176,8 +174,9 @@ def _stated_lengths(keys: MetadataKeys, names: list[str]) -> list[int] | None:
     if values is None:
         return None
     if not all(0 <= value <= MAX_LENGTH and value == round(value) for value in values):
-        key = next(name for name in LENGTHS if name in keys.there())
-        raise keys.wrong(key, f'whole numbers from 0 (none) to {MAX_LENGTH}, one a term')
+        raise keys.wrong(
+            keys.first(LENGTHS), f'whole numbers from 0 (none) to {MAX_LENGTH}, one a term'
+        )
     return [max(1, round(value)) for value in values]
 
 
@@ -269,7 +268,9 @@ def _read_scales(
         contract.assume('observation clips: none')
     for at, term in enumerate(terms):
         if scales is not None:
-            scale = finite(scales[at], f'{keys.where}: observation_terms_scale of {names[at]}')
+            scale = read_numbers(
+                scales[at], f'{keys.where}: observation_terms_scale of {names[at]}'
+            )
             if len(scale) not in (1, sizes[at]):
                 raise keys.wrong(
                     'observation_terms_scale', f'1 or {sizes[at]} numbers for {names[at]}'

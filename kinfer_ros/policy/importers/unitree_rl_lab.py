@@ -136,14 +136,8 @@ def _read_commands(contract: ImportedContract, root: Section) -> None:
     commands = _optional(root, 'commands')
     velocity = _optional(commands, 'base_velocity')
     ranges = _optional(velocity, 'ranges')
-    others = () if commands is None else commands.keys()
-    for key in others:
-        if commands is not None and key != 'base_velocity' and commands.plain(key) is not None:
-            commands.problem(
-                'found a command that is not base_velocity, expected that alone: write a policy '
-                'spec by hand (docs/specs.md)',
-                key,
-            )
+    if commands is not None:
+        _refuse_other_commands(commands)
     for theirs, ours in RANGES.items():
         if ranges is not None and ranges.plain(theirs) is not None:
             bounds = read_bounds(ranges, theirs, (theirs,), 'm/s or rad/s')
@@ -152,6 +146,17 @@ def _read_commands(contract: ImportedContract, root: Section) -> None:
     free = [name for name, pair in contract.commands.items() if pair is None]
     if free:
         contract.assume(f'command ranges: none for {", ".join(free)}; they are not limited')
+
+
+def _refuse_other_commands(commands: Section) -> None:
+    others = [key for key in commands.keys() if key != 'base_velocity']  # noqa: SIM118
+    for key in others:
+        if commands.plain(key) is not None:
+            commands.problem(
+                'found a command that is not base_velocity, expected that alone: write a policy '
+                'spec by hand (docs/specs.md)',
+                key,
+            )
 
 
 def _optional(section: Section | None, key: str) -> Section | None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from helpers import flat_models
+from helpers.deploy import DEPLOY
 from helpers.flat_policies import FLAT
 from helpers.shared import shared_path
 from kinfer_ros.__main__ import main
@@ -17,25 +18,6 @@ from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 
 G1 = FLAT[2]
-DEPLOY = {
-    'joint_ids_map': [1, 0],
-    'step_dt': 0.02,
-    'stiffness': [10.0, 20.0],
-    'damping': [1.0, 2.0],
-    'default_joint_pos': [0.5, -0.5],
-    'commands': {'base_velocity': {'ranges': {'lin_vel_x': [-0.5, 1.0], 'heading': None}}},
-    'actions': {
-        'JointPositionAction': {
-            'clip': None, 'joint_names': ['.*'], 'scale': [0.25, 0.25], 'offset': [0.5, -0.5],
-            'joint_ids': None,
-        }
-    },
-    'observations': {
-        'base_ang_vel': {'params': {}, 'clip': None, 'scale': [0.2] * 3, 'history_length': 2},
-        'gait_phase': {'params': {'period': 0.8}, 'clip': None, 'history_length': 1},
-        'joint_pos_rel': {'params': {}, 'clip': [-1, 1], 'scale': [1.0, 1.0], 'history_length': 2},
-    },
-}  # fmt: skip
 METADATA = {
     'run_path': 'velocity/2026',
     'joint_names': 'hip,knee,ankle',

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from helpers.deploy import DEPLOY
 from helpers.shared import shared_path
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
@@ -17,26 +18,6 @@ from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
 from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
 from kinfer_ros.yaml_file import YamlFile
-
-DEPLOY = {
-    'joint_ids_map': [1, 0],
-    'step_dt': 0.02,
-    'stiffness': [10.0, 20.0],
-    'damping': [1.0, 2.0],
-    'default_joint_pos': [0.5, -0.5],
-    'commands': {'base_velocity': {'ranges': {'lin_vel_x': [-0.5, 1.0], 'heading': None}}},
-    'actions': {
-        'JointPositionAction': {
-            'clip': None, 'joint_names': ['.*'], 'scale': [0.25, 0.25], 'offset': [0.5, -0.5],
-            'joint_ids': None,
-        }
-    },
-    'observations': {
-        'base_ang_vel': {'params': {}, 'clip': None, 'scale': [0.2] * 3, 'history_length': 1},
-        'gait_phase': {'params': {'period': 0.8}, 'clip': None, 'history_length': 1},
-        'joint_pos_rel': {'params': {}, 'clip': [-1, 1], 'scale': [1.0, 1.0], 'history_length': 1},
-    },
-}  # fmt: skip
 
 
 def edited(*path, value):
