@@ -12,6 +12,8 @@ from typing import Any
 
 from rclpy.executors import Executor
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.node import Node
 from rclpy.service import Service
 from rclpy.subscription import Subscription
@@ -28,6 +30,7 @@ PARAMETERS = 'Node._parameters'
 TIME_SOURCE = 'Node._time_source'
 CLOCK_SUBSCRIPTION = 'TimeSource._clock_sub'
 CLOCK_CALLBACK = 'TimeSource.clock_callback'
+STATE_MACHINE = 'LifecycleNodeMixin._state_machine'
 
 
 def _in_c(kind: str, name: str) -> bool:
@@ -55,6 +58,7 @@ PRESENT = {
     TIME_SOURCE: _set_by(Node, '_time_source'),
     CLOCK_SUBSCRIPTION: _set_by(TimeSource, '_clock_sub'),
     CLOCK_CALLBACK: hasattr(TimeSource, 'clock_callback'),
+    STATE_MACHINE: _set_by(LifecycleNodeMixin, '_state_machine'),
 }
 """Whether the installed rclpy has each of them."""
 
@@ -69,6 +73,7 @@ _EFFECTS = {
     TIME_SOURCE: 'a run under use_sim_time may begin with missed ticks',
     CLOCK_SUBSCRIPTION: 'a run under use_sim_time may begin with missed ticks',
     CLOCK_CALLBACK: 'a run under use_sim_time may begin with missed ticks',
+    STATE_MACHINE: 'a policy node stays in the graph for some time after it is destroyed',
 }
 
 _warned: list[str] = []
@@ -161,3 +166,9 @@ def clock_source(node: Node) -> tuple[Callable[[], Subscription | None], Callabl
         return lambda: None, lambda message: None
     source = node._time_source
     return lambda: source._clock_sub, source.clock_callback
+
+
+def destroy_state_machine(node: LifecycleNode) -> None:
+    """Destroy what keeps a destroyed lifecycle node in the graph; `destroy_node` leaves it."""
+    if PRESENT[STATE_MACHINE]:
+        node._state_machine.destroy_when_not_in_use()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -234,6 +236,23 @@ def test_without_time_source_the_clock_is_as_it_is(context: Context, without, na
     clocks.catch_up()
     assert clocks.control_now() == 0
     node.destroy_node()
+
+
+@pytest.mark.parametrize('missing', [[], [internals.STATE_MACHINE]])
+def test_a_destroyed_lifecycle_node_leaves_the_graph(
+    node: Node, context: Context, without, missing: list[str]
+) -> None:
+    """At once, not when the garbage collector finds it: who asks would see a node that is gone."""
+    without(*missing)
+    theirs = LifecycleNode('machine', context=context)
+    wait_for(lambda: 'machine' in node.get_node_names())
+    gc.disable()
+    try:
+        theirs.destroy_node()
+        internals.destroy_state_machine(theirs)
+        assert ('machine' in node.get_node_names()) == bool(missing)
+    finally:
+        gc.enable()
 
 
 def test_one_warning_names_what_is_missing(node: Node, context: Context, without) -> None:

@@ -40,6 +40,7 @@ from kinfer_ros.ros.parameters import declare
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.process import run_node
+from kinfer_ros.ros.rclpy_internals import destroy_state_machine
 from kinfer_ros.run.parameters import POLICY_PARAMETERS
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
@@ -214,8 +215,8 @@ class PolicyNode(LifecycleNode):
 
     def _ask_for_gains(self, setup: PolicySetup) -> None:
         self._link.dry_run = value(self, 'dry_run')
-        names, ramp = setup.robot.joint_names, setup.controller.gain_ramp
-        self._link.gains.set_target(names, setup.gains, ramp)
+        ramp = setup.controller.gain_ramp
+        self._link.gains.set_target(setup.robot.joint_names, setup.gains, ramp)
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """:raises NotReady: under autostart at once, since the supervisor comes again."""
@@ -259,8 +260,7 @@ class PolicyNode(LifecycleNode):
         activation.close()
 
     def _close_run(self, reason: str) -> None:
-        session, self.session = self.session, None
-        self.setup = None
+        session, self.session, self.setup = self.session, None, None
         if session is not None:
             self.exit_code |= bool(session.controller.counts['faults'])
             session.finish(reason)
@@ -283,12 +283,13 @@ class PolicyNode(LifecycleNode):
             self.trigger_deactivate()
         self._finish()
 
-    def interrupt(self) -> None:
-        """
-        End whatever waits inside a transition, and begin to fade with the next tick.
+    def destroy_node(self) -> None:
+        """Leave the graph at once; rclpy's own waits for the garbage collector."""
+        super().destroy_node()
+        destroy_state_machine(self)
 
-        Safe to call from a signal handler.
-        """
+    def interrupt(self) -> None:
+        """End a wait in a transition, and fade with the next tick; safe in a signal handler."""
         self._ready.interrupted = True
         if self.active and self.setup is not None:
             self.setup.controller.request_fade(SIGNAL_FADE_NS)
@@ -337,8 +338,7 @@ class PolicyNode(LifecycleNode):
         if isinstance(self.failure, NotReady) and time.monotonic() < deadline:
             self.get_logger().info(f'waiting: {self.failure}', throttle_duration_sec=2.0)
             return
-        failure = self.failure
-        self._starting = False
+        failure, self._starting = self.failure, False
         self._ending = f'not started: {failure}'
         self._finish()
         self.failure = failure
