@@ -181,12 +181,10 @@ def _pair_states(
             problems.add(
                 'inputs',
                 f'{_names(inputs)} beside {", ".join(sorted(fed))}',
-                f'an entry of {wanted.prefix}observation for each, with its terms (a counter of '
-                'the steps is the source step, a flag of the first one first_step): '
-                'observation: [{input: NAME, terms: [...]}, ...]; or, for the states of a '
-                f'recurrent network, {wanted.prefix}states, the outputs that feed them in the '
-                f'next step: states: {{pair: {BY_NAME}}} would give {_guess(inputs, outputs)}, '
-                f'or name them: {{pair: {{input: output}}}} (outputs: {_names(outputs)})',
+                f'{_entries(wanted)}; or, for the states of a recurrent network, '
+                f'{wanted.prefix}states, the outputs that feed them in the next step: states: '
+                f'{{pair: {BY_NAME}}} would give {_guess(inputs, outputs)}, or name them: '
+                f'{{pair: {{input: output}}}} (outputs: {_names(outputs)})',
             )
         return []
     rule = wanted.states.pair
@@ -195,16 +193,23 @@ def _pair_states(
     unknown = [n for n in pairs if n not in {node.name for node in inputs}]
     missing = [node.name for node in inputs if pairs.get(node.name) not in by_output]
     if missing or unknown or len(set(pairs.values())) != len(pairs):
+        lack = f', none for {", ".join(missing)}' if missing else ''
         problems.add(
             f'{wanted.prefix}states (pair: {format_value(rule)})',
-            f'pairs {format_value(pairs)}',
-            f'a different output for each of the inputs {_names(inputs)}, from '
-            f'{_names(outputs)}; an input that is no state needs an entry of '
-            f'{wanted.prefix}observation (a counter: source step; a flag of the first step: '
-            'source first_step)',
+            f'pairs {format_value(pairs)}{lack}',
+            f'a different output for each of the inputs {_names(inputs)}, from {_names(outputs)}; '
+            f'for an input that is no state {_entries(wanted)}',
         )
         return []
     return [(node, by_output[pairs[node.name]]) for node in inputs]
+
+
+def _entries(wanted: Wanted) -> str:
+    return (
+        f'an entry of {wanted.prefix}observation with its terms: observation: [{{input: NAME, '
+        'terms: [...]}, ...] (a counter of the steps: source step; a flag of the first one: '
+        'source first_step)'
+    )
 
 
 def _rule_pairs(rule: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str, str]:

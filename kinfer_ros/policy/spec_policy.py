@@ -23,6 +23,7 @@ from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.spec_session import SpecSession
 from kinfer_ros.policy.spec_terms import ACTION
+from kinfer_ros.policy.spec_terms import STEP
 from kinfer_ros.policy.spec_terms import UNIT
 
 
@@ -101,6 +102,10 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             lines.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
         elif term.source == ACTION:
             lines.append(f'last action: {term.which}, {term.ago} tick(s) back')
+        elif term.source == STEP:
+            end = 'from 0 again' if term.restarts else 'stays there'
+            until = '' if term.last is None else f', up to {term.last}, then {end}'
+            lines.append(f'step: ticks since the start, the first is 0{until}')
         elif term.source == 'linear_velocity':
             lines.append(
                 f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
