@@ -17,6 +17,7 @@ from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
+from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import read_archive
@@ -232,4 +233,5 @@ def _report(
         print(f'the network {model} does not match the written files:', file=sys.stderr)
         raise
     print(f'\nchecked with {model}:')
-    print(as_table([row for row in check_contract(policy, robot) if row.verdict != 'assumed']))
+    rows = [*check_contract(policy, robot), *check_simulation(policy.contract, robot)]
+    print(as_table([row for row in rows if row.verdict != 'assumed']))
