@@ -21,7 +21,7 @@ GROUPS = (TIMING, BASE, JOINTS, POLICY)
 
 VECTOR_INPUTS = (
     'gyroscope_imu', 'accelerometer_imu', 'projected_gravity_imu', 'base_linear_velocity_imu',
-    'base_linear_velocity',
+    'base_linear_velocity', 'imu_linear_velocity', 'imu_linear_velocity_imu',
 )  # fmt: skip
 """Policy inputs with the components x, y and z."""
 

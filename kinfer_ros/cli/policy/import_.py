@@ -190,7 +190,9 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
             f'{", ".join(joint.name for joint in mjcf.joints)}'
         )
     if mjcf.imu.name is not None:
-        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu.name}
+        imu['mounting'] = list(mjcf.imu_mounting)
+        imu['site'] = mjcf.imu.name
+    imu['position'] = list(mjcf.imu_position)
     found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
     if warning := mjcf.imu.warning():
         found.warnings.append(warning)
