@@ -21,6 +21,7 @@ from kinfer_ros.control.gains.policy_gains import policy_joints
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.policy.metadata import is_placeholder
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
@@ -152,7 +153,7 @@ def _check_rate(contract: Contract) -> Row:
 def _check_sources(contract: Contract, robot: Robot) -> list[Row]:
     names = [each.name for each in contract.inputs]
     rows = []
-    if any(name.startswith('base_linear_velocity') for name in names):
+    if takes_odometry(names):
         found = "the policy takes the base's linear velocity; hardware may lack it"
         expected = 'odom: nav_msgs/Odometry, twist in the base frame'
         remedy = 'run a state estimator that publishes it; a stale one is a fault'

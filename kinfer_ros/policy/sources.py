@@ -40,6 +40,7 @@ INPUT_OF = {
     'accelerometer': 'accelerometer',
     'gravity': 'projected_gravity',
     'linear_velocity': 'base_linear_velocity',
+    'imu_linear_velocity': 'imu_linear_velocity',
     QUATERNION: QUATERNION,
     EULER: QUATERNION,
     COMMAND: COMMAND,

@@ -110,6 +110,8 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             lines.append(
                 f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
             )
+        elif term.source == 'imu_linear_velocity':
+            lines.append(f'linear velocity: of the IMU, in the {term.frame} frame, from odometry')
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
         lines.append(

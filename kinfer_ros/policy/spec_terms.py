@@ -23,6 +23,7 @@ VECTOR_SOURCES = {
     'accelerometer': 'm/s^2',
     'gravity': 'as its unit says',
     'linear_velocity': 'm/s',
+    'imu_linear_velocity': 'm/s',
 }
 ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
 QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'

@@ -18,6 +18,7 @@ from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import failed
+from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 
@@ -54,6 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
     policy = load_model(arguments.model, spec=arguments.spec)
     robot = load_robot(arguments.robot)
     rows = check_contract(policy, robot, arguments.command_entries)
+    rows += check_simulation(policy.contract, robot)
     if arguments.live:
         # Imported here: the rest works without ROS.
         from kinfer_ros.ros.live_check import check_live

@@ -17,6 +17,7 @@ from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
+from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import read_archive
@@ -189,7 +190,9 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
             f'{", ".join(joint.name for joint in mjcf.joints)}'
         )
     if mjcf.imu.name is not None:
-        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu.name}
+        imu['mounting'] = list(mjcf.imu_mounting)
+        imu['site'] = mjcf.imu.name
+    imu['position'] = list(mjcf.imu_position)
     found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
     if warning := mjcf.imu.warning():
         found.warnings.append(warning)
@@ -232,4 +235,5 @@ def _report(
         print(f'the network {model} does not match the written files:', file=sys.stderr)
         raise
     print(f'\nchecked with {model}:')
-    print(as_table([row for row in check_contract(policy, robot) if row.verdict != 'assumed']))
+    rows = [*check_contract(policy, robot), *check_simulation(policy.contract, robot)]
+    print(as_table([row for row in rows if row.verdict != 'assumed']))

@@ -12,6 +12,7 @@ from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ContractError
+from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.rotations import multiply
 
 IMU_FRAME = '_imu'
@@ -45,6 +46,7 @@ class Observation:
             'gyroscope': frame.gyro,
             'quaternion': frame.quaternion,
             'base_linear_velocity': frame.base_velocity,
+            'imu_linear_velocity': frame.imu_velocity,
             'command': command.value,
         }
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
@@ -54,7 +56,8 @@ class Observation:
             for name, source in sources.items()
             if name + IMU_FRAME in inputs and name != 'quaternion'
         ]
-        frame.needs_odometry = any(name.startswith('base_linear_velocity') for name in inputs)
+        frame.needs_odometry = takes_odometry(inputs)
+        self._at_imu = any(name.startswith('imu_linear_velocity') for name in inputs)
         self._time = inputs.get('time')
         self._heading = inputs.get('initial_heading')
         known = [*sources, 'time', 'initial_heading']
@@ -74,6 +77,8 @@ class Observation:
         """Write the observation; `seconds` is the time since the run started."""
         np.take(self._frame.position, self._joints, out=self._position)
         np.take(self._frame.velocity, self._joints, out=self._velocity)
+        if self._at_imu:
+            self._frame.update_imu_velocity()
         for buffer, source in self._copies:
             buffer[...] = source
         for buffer, source in self._rotated:

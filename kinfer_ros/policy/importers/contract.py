@@ -17,7 +17,7 @@ TWIST = ('xvel', 'yvel', 'yawrate')
 
 TERMS: dict[str, dict[str, Any]] = {
     'base_lin_vel': {'source': 'linear_velocity'},
-    'imu_lin_vel': {'source': 'linear_velocity', 'frame': 'imu'},
+    'imu_lin_vel': {'source': 'imu_linear_velocity', 'frame': 'imu'},
     'base_ang_vel': {'source': 'gyroscope'},
     'imu_ang_vel': {'source': 'gyroscope', 'frame': 'imu'},
     'projected_gravity': {'source': 'gravity', 'unit': 'unit'},

@@ -87,6 +87,16 @@ def test_imu_is_added_where_there_is_none(tmp_path):
     np.testing.assert_allclose(site.quat, [0.5**0.5, 0, 0, 0.5**0.5], atol=1e-6)
 
 
+def test_the_place_of_the_imu(tmp_path):
+    """It has to be that of the site; without a site the site is put there."""
+    placed = YAML.replace('mounting:', 'position: [0.1, 0, 0.2], mounting:')
+    fitted = fit(tmp_path, MJCF.replace('<site name="imu"/>', ''), placed)
+    np.testing.assert_allclose(fitted.model.site('kinfer_ros_imu').pos, [0.1, 0, 0.2])
+    with pytest.raises(RobotError, match=r'imu\.position .* at \[0, 0, 0\]: expected the same'):
+        fit(tmp_path, MJCF, placed)
+    fit(tmp_path, MJCF.replace('<site name="imu"/>', '<site name="imu" pos="0.1 0 0.2"/>'), placed)
+
+
 def test_imu_site_by_name_and_by_gyro(tmp_path):
     """Names vary from robot to robot; a gyroscope is a sure sign."""
     renamed = MJCF.replace('<site name="imu"/>', '<site name="pelvis"/><site name="head"/>')
