@@ -13,6 +13,8 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
+from kinfer_ros.policy.motion.spec_motion import MotionSpec
+from kinfer_ros.policy.motion.spec_motion import read_motion
 from kinfer_ros.policy.spec_action import ActionSpec
 from kinfer_ros.policy.spec_action import read_action
 from kinfer_ros.policy.spec_action import required_vector
@@ -88,6 +90,8 @@ class PolicySpec:
     """Of the policy's network."""
     action: ActionSpec
     states: States | None
+    motion: MotionSpec | None = None
+    """The reference motion that terms read."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -129,7 +133,14 @@ def _read(file: YamlFile) -> PolicySpec:
     phase = _read_phase(root, tuple(commands))
     action = read_action(root, joints)
     kp, kd, torque, undamped = _read_gains(root, joints)
-    known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
+    motion = read_motion(root, joints)
+    known = TermNames(
+        joints,
+        action.joints,
+        tuple(commands),
+        len(phase.start) if phase else 0,
+        motion=motion is not None,
+    )
     return PolicySpec(
         path=file.path,
         sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
@@ -147,6 +158,7 @@ def _read(file: YamlFile) -> PolicySpec:
         observation=read_observation(root, known),
         action=action,
         states=_read_states(root),
+        motion=motion,
     )
 
 

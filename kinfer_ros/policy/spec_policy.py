@@ -12,6 +12,7 @@ from kinfer_ros.policy.contract import SPEC_INPUTS
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import Input
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.load import load_timeline
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.network import check_bare_onnx
 from kinfer_ros.policy.network import policy_wanted
@@ -46,7 +47,7 @@ def read_with_spec(
     graph = Graph(archive.step_fn, str(archive.path), threads, archive.external)
     where = f'{graph.where} with the spec {policy_spec.path}'
     network = read_network(graph, policy_wanted(policy_spec), where)
-    session = SpecSession(policy_spec, [network])
+    session = SpecSession(policy_spec, [network], load_timeline(policy_spec, graph, archive.path))
     return _contract(archive, policy_spec, network, session), session
 
 
