@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from helpers import flat_models
 from helpers.flat_policies import DATA
@@ -63,3 +64,15 @@ def dance(folder: Path, name: str) -> tuple[Path, Path, dict[str, np.ndarray]] |
         shutil.copy(motion, folder)
     with np.load(model.parent / 'golden.npz', allow_pickle=False) as file:
         return model, spec, dict(file)
+
+
+def dance_robot(folder: Path) -> Path:
+    """Write the G1's robot file with limits that the gains of the dances need."""
+    content = yaml.safe_load((DATA / 'robots' / 'g1.yaml').read_text())
+    content['mjcf'] = str(shared_path('policies/g1_unitree_rl_lab/scene.xml'))
+    for joint in content['joints'].values():
+        joint['kp_max'] *= 2.0
+        joint['kd_max'] *= 4.0
+    path = folder / 'g1.yaml'
+    path.write_text(yaml.safe_dump(content))
+    return path
