@@ -70,12 +70,20 @@ def _contract(
         joint_kd=spec.kd,
         joint_torque_limits=spec.torque_limit,
         command_ranges={name: pair for name, pair in spec.commands.items() if pair is not None},
-        provenance={'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name},
+        provenance=_provenance(spec, session),
         metadata=dict(network.wiring.graph.metadata),
         spec=spec,
         carry_parts=parts | session.memory.sizes(),
         assumptions=assumptions(spec, network),
     )
+
+
+def _provenance(spec: PolicySpec, session: SpecSession) -> dict[str, str]:
+    found = {'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name}
+    if session.timeline is not None:
+        found['motion'] = session.timeline.motion.where
+        found['motion_sha256'] = session.timeline.sha256
+    return found
 
 
 def _input(name: str, count: int) -> Input:

@@ -88,19 +88,16 @@ def _check_norms(where: str, what: str, quaternions: Float64) -> None:
         )
 
 
-def speed_warnings(
-    motion: Motion, names: Sequence[str], limits: Sequence[float] | Float64, limit_of: str
-) -> list[str]:
-    """
-    Compare the steps between frames with speeds that the joints can reach.
-
-    :param limits: rad/s for each joint. :param limit_of: whose they are, for the message.
-    """
+def fastest(motion: Motion) -> tuple[Float64, Float64]:
+    """Return the largest speed of each joint between two frames, rad/s, and its time, s."""
     speeds = np.abs(np.diff(motion.positions, axis=0)) * motion.rate_hz
-    worst, frames = speeds.max(axis=0), speeds.argmax(axis=0)
+    return speeds.max(axis=0), speeds.argmax(axis=0) / motion.rate_hz
+
+
+def too_fast(motion: Motion, names: Sequence[str], limits: Sequence[float] | Float64) -> list[str]:
+    """Name the joints that jump: faster between two frames than their limit, rad/s."""
     return [
-        f'{name} moves at {worst[i]:.1f} rad/s at {frames[i] / motion.rate_hz:.2f} s, faster than '
-        f'{float(limits[i]):g} rad/s ({limit_of})'
-        for i, name in enumerate(names)
-        if worst[i] > float(limits[i])
+        f'{name} moves at {speed:.1f} rad/s at {time:.2f} s, over {float(limit):g} rad/s'
+        for name, speed, time, limit in zip(names, *fastest(motion), limits, strict=True)
+        if speed > limit
     ]

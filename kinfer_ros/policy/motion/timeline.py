@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +11,15 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.motion.motion import MAX_FRAMES
 from kinfer_ros.policy.motion.motion import Motion
+from kinfer_ros.policy.motion.motion import fastest
+from kinfer_ros.policy.motion.motion import too_fast
 from kinfer_ros.policy.motion.spec_motion import ChainJoint
 from kinfer_ros.policy.motion.spec_motion import MotionSpec
 from kinfer_ros.rotations import Quaternion
 from kinfer_ros.rotations import multiply
+
+FAST = 35.0
+"""rad/s that no joint of a legged robot reaches: `inspect` takes more for a jump of the motion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,25 @@ class Timeline:
     def ticks(self) -> int:
         """Number of rows."""
         return len(self.positions)
+
+
+def describe(timeline: Timeline, joints: Sequence[str]) -> dict[str, Any]:
+    """Return what a person wants to know of a motion, for `inspect`."""
+    spec, motion = timeline.spec, timeline.motion
+    speeds, times = fastest(motion)
+    worst = int(speeds.argmax())
+    return {
+        'from': motion.where,
+        'sha256': timeline.sha256,
+        'frames': f'{motion.frames} at {motion.rate_hz:g} Hz, {motion.duration_s:.2f} s',
+        'plays': f'{spec.start_s:g} s on, {timeline.ticks} ticks; then {spec.end}',
+        'begins': 'when it is started' if spec.wait else 'with the policy',
+        'velocities': f'{spec.velocity}, {spec.sampling} between frames, {spec.lag} ticks late',
+        'anchor': ', '.join(joint.name for joint in spec.anchor) or 'the base',
+        'heading': "the robot's at the start" if spec.align else "the motion's",
+        'fastest': f'{joints[worst]}, {speeds[worst]:.1f} rad/s at {times[worst]:.2f} s',
+        'warnings': too_fast(motion, joints, [FAST] * len(joints)),
+    }
 
 
 def make_timeline(
