@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.importers.contract import ImportedContract
 
 DEFAULT_VELOCITY_LIMIT = 20.0
@@ -37,14 +38,19 @@ def draft_robot(
 
     :param limits: by joint name.
     """
-    home = dict(zip(contract.joints, contract.default_pose, strict=True))
+    home = contract.by_joint(contract.default_pose)
+    homeless = [name for name in contract.robot_joints if name not in home]
+    if homeless:
+        contract.assume(
+            f'robot file, home: 0, or the limit nearest to it, for {_list(homeless, contract)}'
+        )
     kp = _by_name(contract, contract.kp, 40.0, 'kp')
     kd = _by_name(contract, contract.kd, 1.0, 'kd')
     joints: dict[str, Any] = {}
     for name in contract.robot_joints:
         joints[name] = _joint(
             limits.get(name, JointLimits()),
-            home.get(name, 0.0),
+            home.get(name),
             kp.get(name, 40.0),
             kd.get(name, 1.0),
         )
@@ -52,21 +58,23 @@ def draft_robot(
     content: dict[str, Any] = {'name': contract.name}
     if mjcf is not None:
         content['mjcf'] = mjcf
-    return content | {'base_frame': base, 'imu': imu, 'joints': joints}
+    listed = joints or fill_in('NAME: {lower, upper, home, kp, ...} of each joint, docs/robots.md')
+    return content | {'base_frame': base, 'imu': imu, 'joints': listed}
 
 
 def _by_name(
     contract: ImportedContract, values: Sequence[float] | None, default: float, what: str
 ) -> dict[str, float]:
-    if values is None:
+    known = contract.by_joint(values)
+    if not known:
         contract.assume(f'robot file, {what}: {default:g} for every joint (the file has none)')
-        return {}
-    return dict(zip(contract.joints, values, strict=True))
+    return known
 
 
-def _joint(limits: JointLimits, home: float, kp: float, kd: float) -> dict[str, float]:
+def _joint(limits: JointLimits, home: float | None, kp: float, kd: float) -> dict[str, float]:
     lower = -math.pi if limits.lower is None else limits.lower
     upper = math.pi if limits.upper is None else limits.upper
+    home = min(max(0.0, lower), upper) if home is None else home
     torque = kp * ERROR_AT_LIMIT if limits.torque_limit is None else limits.torque_limit
     return {
         'lower': round(min(lower, home), 6),
@@ -86,10 +94,10 @@ def _note_assumptions(contract: ImportedContract, limits: dict[str, JointLimits]
     unlimited = [n for n in names if limits.get(n, JointLimits()).lower is None]
     weak = [n for n in names if limits.get(n, JointLimits()).torque_limit is None]
     if unlimited:
-        contract.assume(f'robot file, limits: -3.14 to 3.14 rad for {", ".join(unlimited)}')
+        contract.assume(f'robot file, limits: -3.14 to 3.14 rad for {_list(unlimited, contract)}')
     if weak:
         contract.assume(
-            f'robot file, torque limits: kp x {ERROR_AT_LIMIT:g} rad for {", ".join(weak)}'
+            f'robot file, torque limits: kp x {ERROR_AT_LIMIT:g} rad for {_list(weak, contract)}'
         )
     contract.assume(
         f'robot file, velocity limits: {DEFAULT_VELOCITY_LIMIT:g} rad/s for every joint'
@@ -97,3 +105,8 @@ def _note_assumptions(contract: ImportedContract, limits: dict[str, JointLimits]
     contract.assume(
         f'robot file, kp_max and kd_max: {GAIN_HEADROOM:g} times the gains of the policy'
     )
+
+
+def _list(names: Sequence[str], contract: ImportedContract) -> str:
+    """Name joints, or all of them."""
+    return 'every joint' if len(names) == len(contract.robot_joints) else ', '.join(names)

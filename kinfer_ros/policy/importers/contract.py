@@ -1,7 +1,8 @@
 """A contract read from another project's files, to be written as a policy spec.
 
 Exports of Isaac Lab, mjlab and unitree_rl_lab each contain a part of the contract. Whatever is
-missing is assumed, and listed in `assumptions`.
+missing is assumed, and listed in `assumptions`; what cannot be assumed is a place to fill in
+(`kinfer_ros.fill_in`), and the files are drafts.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import field
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.fill_in import fill_in
 from kinfer_ros.yaml_file import did_you_mean
 
 TWIST = ('xvel', 'yvel', 'yawrate')
@@ -51,11 +53,17 @@ TERMS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class ImportedContract:
-    """Contract of another project; vectors in `joints` order."""
+    """
+    Contract of another project; vectors in `joints` order.
+
+    Any value of `observation`, `action`, `phase` and `commands` may be a `fill_in(...)`.
+    """
 
     name: str
     joints: list[str]
-    default_pose: list[float]
+    """Empty where they are not known: to be filled in."""
+    default_pose: list[float] | None
+    """rad; None where it is not known: to be filled in."""
     kp: list[float] | None = None
     kd: list[float] | None = None
     control_rate: float = 50.0
@@ -74,13 +82,19 @@ class ImportedContract:
         """Note an assumption for something that is not in the file."""
         self.assumptions.append(text)
 
+    def by_joint(self, values: Sequence[float] | None) -> dict[str, float]:
+        """Return values by joint name; empty where they, or the joints, are not known."""
+        if values is None or not self.joints:
+            return {}
+        return dict(zip(self.joints, values, strict=True))
+
     def spec(self) -> dict[str, Any]:
         """Return the policy spec as plain data."""
         content: dict[str, Any] = {
             'name': self.name,
             'control_rate': self.control_rate,
-            'joints': self.joints,
-            'default_pose': self.default_pose,
+            'joints': self.joints or fill_in("list of names, in the policy's order"),
+            'default_pose': self._pose(),
         }
         gains = {
             key: collapse_equal(values)
@@ -97,6 +111,11 @@ class ImportedContract:
         if self.states is not None:
             content['states'] = self.states
         return content
+
+    def _pose(self) -> list[float] | str:
+        if self.default_pose is None:
+            return fill_in('rad, one number a joint: the default joint positions of the training')
+        return self.default_pose
 
 
 def collapse_equal(values: Sequence[float]) -> float | list[float]:

@@ -207,7 +207,7 @@ def _read_action(contract: ImportedContract, root: Section) -> None:
     offset = [0.0] * len(names)
     if action.plain('offset') is not None:
         offset = list(read_vector(action, 'offset', names, 'rad') or offset)
-    pose = dict(zip(contract.joints, contract.default_pose, strict=False))
+    pose = dict(zip(contract.joints, contract.default_pose or (), strict=False))
     if offset != [pose.get(name) for name in names]:
         contract.action['relative_to'] = 'zero'
         contract.action['offset'] = collapse_equal(offset)
