@@ -177,6 +177,8 @@ def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, Imp
         mjcf = mjcf or _mjcf_beside(path, joint_count(file.root))
         names = [joint.name for joint in mjcf.joints]
         told_by = f'those of {mjcf.path.name}'
+        if not mjcf.actuated:
+            told_by += ', which has no actuators: its joints'
     return mjcf, read_deploy(file, names, told_by)
 
 
@@ -227,6 +229,12 @@ def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
     found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
     if warning := mjcf.imu.warning():
         found.warnings.append(warning)
+    if not mjcf.actuated:
+        found.assume(
+            f'actuators: {mjcf.path.name} has none; the simulation adds a position servo for each '
+            'joint, with the gains in force, and a floor if there is none. Armature and friction '
+            "are the MJCF's: mjlab sets those of its motors in code"
+        )
     known = {j.name: JointLimits(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
     place = mjcf.path.resolve()
     try:

@@ -66,6 +66,10 @@ class ImportedContract:
     """rad; None where it is not known: to be filled in."""
     kp: list[float] | None = None
     kd: list[float] | None = None
+    torque_limit: list[float] | None = None
+    """Nm"""
+    velocity_limit: list[float] | None = None
+    """rad/s; for the robot file alone."""
     control_rate: float = 50.0
     commands: dict[str, list[float] | None] = field(default_factory=dict)
     phase: dict[str, Any] | None = None
@@ -98,7 +102,11 @@ class ImportedContract:
         }
         gains = {
             key: collapse_equal(values)
-            for key, values in (('kp', self.kp), ('kd', self.kd))
+            for key, values in (
+                ('kp', self.kp),
+                ('kd', self.kd),
+                ('torque_limit', self.torque_limit),
+            )
             if values is not None
         }
         if gains:

@@ -29,6 +29,14 @@ JOINTS = ('joint_names', 'dof_names')
 POSE = ('default_joint_pos', 'default_joint_angles')
 KP = ('joint_stiffness', 'stiffness', 'kp')
 KD = ('joint_damping', 'damping', 'kd')
+TORQUE = (
+    'joint_effort_limits', 'joint_effort_limit', 'effort_limits', 'effort_limit', 'joint_effort',
+    'joint_torque_limits', 'torque_limits', 'torque_limit',
+)  # fmt: skip
+VELOCITY = (
+    'joint_velocity_limits', 'joint_velocity_limit', 'joint_vel_limits', 'velocity_limits',
+    'velocity_limit',
+)  # fmt: skip
 LENGTHS = (
     'observation_terms_history_length', 'observation_history_lengths', 'history_length',
 )  # fmt: skip
@@ -95,11 +103,19 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
 def _read_gains(contract: ImportedContract, keys: MetadataKeys) -> None:
     contract.kp = keys.numbers(contract.joints, *KP)
     contract.kd = keys.numbers(contract.joints, *KD)
-    for values, names in ((contract.kp, KP), (contract.kd, KD)):
+    contract.torque_limit = keys.numbers(contract.joints, *TORQUE)
+    contract.velocity_limit = keys.numbers(contract.joints, *VELOCITY)
+    for values, names, positive in (
+        (contract.kp, KP, False),
+        (contract.kd, KD, False),
+        (contract.torque_limit, TORQUE, True),
+        (contract.velocity_limit, VELOCITY, True),
+    ):
         if values is None:
             continue
-        if not all(0.0 <= value < LARGEST for value in values):
-            raise keys.wrong(keys.first(names), 'finite numbers from 0 on')
+        if not all(0.0 <= value < LARGEST for value in values) or (positive and 0.0 in values):
+            bound = 'above 0' if positive else 'from 0 on'
+            raise keys.wrong(keys.first(names), f'finite numbers {bound}')
         values[:] = [value + 0.0 for value in values]  # -0.0 becomes 0.0
     if is_placeholder(contract.kp, contract.kd):
         contract.warnings.append(

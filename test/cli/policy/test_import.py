@@ -13,9 +13,14 @@ from helpers.deploy import DEPLOY
 from helpers.flat_policies import FLAT
 from helpers.shared import shared_path
 from kinfer_ros.__main__ import main
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.simulate import Simulation
 
 G1 = FLAT[2]
 METADATA = {
@@ -309,3 +314,60 @@ def test_files_stay_where_the_network_does_not_match(tmp_path, capsys):
     assert load_spec(tmp_path / 'two.spec.yaml').joints == ('right', 'left')
     code, _, err = run_import(capsys, *words, '--model', tmp_path / 'none.onnx', '--force')
     assert code == 2
+
+
+BARE_MJCF = """
+<mujoco model="leg">
+  <compiler angle="radian"/>
+  <worldbody>
+    <body name="torso" pos="0 0 2">
+      <freejoint/>
+      <geom type="box" size="0.3 0.3 0.1" mass="5"/>
+      <site name="imu"/>
+      <body name="thigh">
+        <joint name="hip" axis="0 1 0" range="-1 2" actuatorfrcrange="-30 30"/>
+        <geom type="capsule" size="0.04" fromto="0 0 0 0 0 -0.2" mass="1"/>
+        <body name="shin" pos="0 0 -0.2">
+          <joint name="knee" axis="0 1 0" range="-2 0"/>
+          <geom type="capsule" size="0.03" fromto="0 0 0 0 0 -0.2" mass="1"/>
+          <body name="foot" pos="0 0 -0.2">
+            <joint name="ankle" axis="0 1 0"/>
+            <geom type="box" size="0.2 0.2 0.02" mass="0.5"/>
+          </body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+def test_an_mjcf_without_actuators_becomes_a_robot_that_runs(tmp_path, capsys):
+    """Mjlab adds actuators in code: the gains of the metadata drive the simulated joints."""
+    path, mjcf = tmp_path / 'leg.onnx', tmp_path / 'leg.mjcf'
+    mjcf.write_text(BARE_MJCF)
+    custom = METADATA | {'joint_effort_limits': '45,25,12', 'joint_velocity_limit': '9'}
+    path.write_bytes(flat_models.linear(18, custom=custom)[0])
+    code, out, err = run_import(capsys, path, '--out', tmp_path, '--mjcf', mjcf)
+    assert code == 0, err
+    assert 'actuators: leg.mjcf has none; the simulation adds a position servo' in out
+    assert 'limits: -3.14 to 3.14 rad for ankle' in out
+    assert "torque limits: the robot's lower ones (Nm), hip 30 for 45" in out
+    spec_path, robot_path = tmp_path / 'leg.spec.yaml', tmp_path / 'leg.robot.yaml'
+    robot = load_robot(robot_path)
+    assert robot.torque_limit.tolist() == [30.0, 25.0, 12.0]
+    assert robot.velocity_limit.tolist() == [9.0] * 3
+    assert robot.lower.tolist()[:2] == [-1.0, -2.0]
+    assert load_spec(spec_path).torque_limit == (30.0, 25.0, 12.0)
+    policy = load_model(path, spec=spec_path)
+    simulated = MujocoRobot(robot)
+    settings = SessionSettings(period_ns=20_000_000, auto_run=True, default_command=(0, 0, 0))
+    simulation = Simulation(
+        assemble(policy, robot, settings, LiveSettings()), simulated, policy.contract
+    )
+    simulation.run(1.0)
+    assert simulation.outcome is not None
+    assert simulated.time_ns >= 980_000_000
+    kp, kd, torque = simulated.gains()
+    assert (kp.tolist(), kd.tolist()) == ([20.0, 30.0, 40.0], [1.0, 1.5, 2.0])
+    assert torque.tolist() == [30.0, 25.0, 12.0]
