@@ -15,13 +15,13 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import METADATA
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import parse_json_object
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.graph import Tensor
 from kinfer_ros.policy.metadata import MAX_NAMES
 from kinfer_ros.policy.metadata import Metadata
 from kinfer_ros.policy.metadata import Problems
 from kinfer_ros.policy.metadata import default_command_names
 from kinfer_ros.policy.metadata import parse_metadata
-from kinfer_ros.policy.session import Graph
-from kinfer_ros.policy.session import Tensor
 from kinfer_ros.policy.spec import PolicySpec
 
 CARRY = 'carry'

@@ -1,4 +1,4 @@
-"""Reads a policy spec (YAML): the contract of an ONNX file that takes one flat vector.
+"""Reads a policy spec (YAML): the contract of an ONNX file that takes flat vectors.
 
 Isaac Lab, mjlab, MuJoCo Playground and legged_gym export only the network; order, units and scales
 of its numbers are known to the training code alone. A spec states them, and is read strictly: all
@@ -13,23 +13,24 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
+from kinfer_ros.policy.spec_action import ActionSpec
+from kinfer_ros.policy.spec_action import read_action
+from kinfer_ros.policy.spec_action import required_vector
+from kinfer_ros.policy.spec_observation import Block
+from kinfer_ros.policy.spec_observation import read_observation
+from kinfer_ros.policy.spec_observation import read_range
 from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.policy.spec_terms import TermNames
-from kinfer_ros.policy.spec_terms import read_term
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
-from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
 from kinfer_ros.yaml_vectors import format_value
 from kinfer_ros.yaml_vectors import is_float32
-from kinfer_ros.yaml_vectors import read_bounds
 from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
 
 WRAPS = ('pi', 'two_pi', 'none')
 STILL = ('run', 'zero', 'hold', 'reset', 'set')
-REFERENCES = ('default_pose', 'zero', 'joint_positions', 'last_target')
 BY_NAME, BY_POSITION = 'by_name', 'by_position'
 
 
@@ -49,32 +50,6 @@ class Phase:
     """What the clock does then: run, zero (encodings are 0), hold, reset (to start) or set."""
     value: float
     """rad, for `set`."""
-
-
-@dataclass(frozen=True)
-class History:
-    """How frames are stacked into the flat vector."""
-
-    length: int = 1
-    per_frame: bool = False
-    """True: whole frames in sequence; False: each term's frames together."""
-    newest_first: bool = False
-    zero_fill: bool = False
-    """True: missing frames are zero; False: the first frame is repeated."""
-
-
-@dataclass(frozen=True)
-class ActionSpec:
-    """target = clip_target(reference + offset + scale * clip(output)), in `joints` order."""
-
-    output: str | None
-    joints: tuple[str, ...]
-    scale: Vector
-    offset: Vector
-    clip: Bounds | None
-    target_clip: Bounds | None
-    relative_to: str
-    """default_pose, zero (the action is a position), joint_positions or last_target."""
 
 
 @dataclass(frozen=True)
@@ -109,23 +84,29 @@ class PolicySpec:
     commands: dict[str, tuple[float, float] | None]
     """Entries of the command vector, in order; each with its range in the training, if known."""
     phase: Phase | None
-    input: str | None
-    """Name of the network's input; optional where there is only one."""
-    history: History
-    clip: tuple[float, float] | None
-    """Of the whole vector."""
-    terms: tuple[Term, ...]
+    observation: tuple[Block, ...]
+    """Of the policy's network."""
     action: ActionSpec
     states: States | None
 
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Of all networks, in their order."""
+        return self.observation
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Of all blocks, in their order."""
+        return tuple(term for block in self.blocks for term in block.terms)
+
     def frames(self, term: Term) -> int:
-        """Number of frames of a term in the vector."""
-        return self.history.length if term.history is None else term.history
+        """Number of frames of a term in its vector."""
+        return next(block.frames(term) for block in self.blocks if term in block.terms)
 
     @property
     def observation_size(self) -> int:
-        """Length of the flat vector."""
-        return sum(term.size * self.frames(term) for term in self.terms)
+        """Numbers that the policy's network takes in a step."""
+        return sum(block.size for block in self.observation)
 
 
 def load_spec(path: str | os.PathLike[str]) -> PolicySpec:
@@ -143,13 +124,12 @@ def load_spec(path: str | os.PathLike[str]) -> PolicySpec:
 def _read(file: YamlFile) -> PolicySpec:
     root = file.root
     joints = read_names(root, 'joints')
-    default_pose = _required(root, 'default_pose', joints, 'rad')
+    default_pose = required_vector(root, 'default_pose', joints, 'rad')
     commands = _read_commands(root)
     phase = _read_phase(root, tuple(commands))
-    action = _read_action(root, joints)
+    action = read_action(root, joints)
     kp, kd, torque, undamped = _read_gains(root, joints)
     known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
-    observation = root.section('observation')
     return PolicySpec(
         path=file.path,
         sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
@@ -164,25 +144,10 @@ def _read(file: YamlFile) -> PolicySpec:
         undamped=undamped,
         commands=commands,
         phase=phase,
-        input=_optional_text(observation, 'input'),
-        history=_read_history(observation),
-        clip=None if observation is None else _read_range(observation, 'clip', '1'),
-        terms=_read_terms(observation, known),
+        observation=read_observation(root, known),
         action=action,
         states=_read_states(root),
     )
-
-
-def _required(section: Section, key: str, names: tuple[str, ...], unit: str) -> Vector:
-    vector = read_vector(section, key, names, unit)
-    if vector is None:
-        section.problem(f"missing key '{key}'")
-        return (0.0,) * len(names)
-    return vector
-
-
-def _optional_text(section: Section | None, key: str) -> str | None:
-    return section.string(key) if section is not None and section.has(key) else None
 
 
 def _read_gains(
@@ -204,12 +169,7 @@ def _read_commands(root: Section) -> dict[str, tuple[float, float] | None]:
     if section is None:
         return {}
     names = section.keys()
-    return {name: _read_range(section, name, "in the entry's unit") for name in names}
-
-
-def _read_range(section: Section, key: str, unit: str) -> tuple[float, float] | None:
-    bounds = read_bounds(section, key, (key,), unit)
-    return None if bounds is None else (bounds[0][0], bounds[1][0])
+    return {name: read_range(section, name, "in the entry's unit") for name in names}
 
 
 def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
@@ -249,63 +209,6 @@ def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, fl
     still = section.choice('do', STILL)
     value = section.number('value', 'rad') if still == 'set' else 0.0
     return still, section.number('below', 'norm of the command', 0.0), value
-
-
-def _read_history(observation: Section | None) -> History:
-    section = (
-        observation.section('history') if observation and observation.has('history') else None
-    )
-    if section is None:
-        return History()
-    return History(
-        length=section.integer('length', 1, MAX_LENGTH),
-        per_frame=section.choice('layout', ('per_term', 'per_frame')) == 'per_frame',
-        newest_first=section.choice('order', ('oldest_first', 'newest_first')) == 'newest_first',
-        zero_fill=section.choice('first', ('repeat', 'zero')) == 'zero',
-    )
-
-
-def _read_terms(observation: Section | None, known: TermNames) -> tuple[Term, ...]:
-    if observation is None:
-        return ()
-    per_frame = observation.plain('history') or {}
-    per_frame = isinstance(per_frame, dict) and per_frame.get('layout') == 'per_frame'
-    terms = []
-    for section in observation.each('terms'):
-        term = read_term(section, known)
-        if term is None:
-            continue
-        if per_frame and term.history is not None:
-            section.problem(
-                'found a length for one term, expected none: with the layout per_frame all terms '
-                'have the same number of frames',
-                'history',
-            )
-        if not observation.has('history') and (term.history or 1) > 1:
-            section.problem(
-                'found frames to stack, expected observation.history (length, layout, order, '
-                'first) as well',
-                'history',
-            )
-        terms.append(term)
-    return tuple(terms)
-
-
-def _read_action(root: Section, joints: tuple[str, ...]) -> ActionSpec:
-    section = root.section('action')
-    if section is None:
-        return ActionSpec(None, joints, (1.0,) * len(joints), (0.0,) * len(joints), None, None, '')
-    names = read_names(section, 'joints', joints)
-    return ActionSpec(
-        output=_optional_text(section, 'output'),
-        joints=names,
-        scale=_required(section, 'scale', names, 'rad per unit'),
-        offset=read_vector(section, 'offset', names, 'rad', default=0.0) or (),
-        clip=read_bounds(section, 'clip', names, 'network output'),
-        target_clip=read_bounds(section, 'target_clip', names, 'rad'),
-        # Required: whether the default pose is added is forgotten most often.
-        relative_to=section.choice('relative_to', REFERENCES),
-    )
 
 
 def _read_states(root: Section) -> States | None:

@@ -1,9 +1,8 @@
-"""Makes a Policy from an ONNX file with a flat input and its policy spec.
+"""Makes a Policy from an ONNX file with flat inputs and its policy spec.
 
 It has the interface of a kinfer policy: named arrays in, absolute joint targets out, one carry.
 """
 
-import math
 import os
 from dataclasses import replace
 from itertools import chain
@@ -12,16 +11,19 @@ from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.contract import SPEC_INPUTS
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import Input
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.network import check_bare_onnx
+from kinfer_ros.policy.network import policy_wanted
 from kinfer_ros.policy.network import read_network
-from kinfer_ros.policy.observation import IMU_SUFFIX
-from kinfer_ros.policy.observation import input_sizes
-from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.number_types import FLOAT32
+from kinfer_ros.policy.sources import IMU_SUFFIX
+from kinfer_ros.policy.sources import input_sizes
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.spec_session import SpecSession
 from kinfer_ros.policy.spec_terms import ACTION
+from kinfer_ros.policy.spec_terms import STEP
 from kinfer_ros.policy.spec_terms import UNIT
 
 
@@ -42,16 +44,17 @@ def read_with_spec(
     if control_rate_hz is not None:
         policy_spec = replace(policy_spec, control_rate_hz=control_rate_hz)
     graph = Graph(archive.step_fn, str(archive.path), threads, archive.external)
-    network = read_network(graph, policy_spec)
-    session = SpecSession(graph, policy_spec, network)
-    return _contract(archive, graph, policy_spec, network, session), session
+    where = f'{graph.where} with the spec {policy_spec.path}'
+    network = read_network(graph, policy_wanted(policy_spec), where)
+    session = SpecSession(policy_spec, [network])
+    return _contract(archive, policy_spec, network, session), session
 
 
 def _contract(
-    archive: Archive, graph: Graph, spec: PolicySpec, network: Network, session: SpecSession
+    archive: Archive, spec: PolicySpec, network: Network, session: SpecSession
 ) -> Contract:
     size = session.initial_carry.size
-    parts = {state.input: math.prod(state.shape) for state in network.states}
+    parts = {state.input: state.carried for state in network.wiring.states}
     return Contract(
         path=archive.path,
         sha256=archive.sha256,
@@ -67,7 +70,7 @@ def _contract(
         joint_torque_limits=spec.torque_limit,
         command_ranges={name: pair for name, pair in spec.commands.items() if pair is not None},
         provenance={'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name},
-        metadata=dict(graph.metadata),
+        metadata=dict(network.wiring.graph.metadata),
         spec=spec,
         carry_parts=parts | session.memory.sizes(),
         assumptions=assumptions(spec, network),
@@ -99,6 +102,10 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             lines.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
         elif term.source == ACTION:
             lines.append(f'last action: {term.which}, {term.ago} tick(s) back')
+        elif term.source == STEP:
+            end = 'from 0 again' if term.restarts else 'stays there'
+            until = '' if term.last is None else f', up to {term.last}, then {end}'
+            lines.append(f'step: ticks since the start, the first is 0{until}')
         elif term.source == 'linear_velocity':
             lines.append(
                 f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
@@ -109,7 +116,10 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             f'gait clock: {spec.phase.frequency} Hz, from ({starts}) rad, command zero: '
             f'{spec.phase.still}'
         )
-    for state in network.states:
+    for port in (*network.wiring.inputs, *network.wiring.outputs):
+        if port.dtype != FLOAT32:
+            lines.append(f'number type: {port.name} is {port.dtype}, converted from or to float32')
+    for state in network.wiring.states:
         lines.append(f'state: input {state.input} takes output {state.output}')
     for name in network.unused:
         lines.append(f'unused output: {name}')
@@ -133,11 +143,15 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
 
 
 def _history_lines(spec: PolicySpec) -> list[str]:
-    if all(spec.frames(term) == 1 for term in spec.terms):
-        return []
-    history = spec.history
-    return [
-        f'history: {"whole frames" if history.per_frame else "each term together"}, '
-        f'{"newest" if history.newest_first else "oldest"} first, at the start '
-        f'{"zeros" if history.zero_fill else "the first frame repeated"}'
-    ]
+    lines = []
+    for block in spec.blocks:
+        history = block.history
+        if all(block.frames(term) == 1 for term in block.terms):
+            continue
+        of_input = f' of {block.input}' if len(spec.blocks) > 1 and block.input else ''
+        lines.append(
+            f'history{of_input}: {"whole frames" if history.per_frame else "each term together"}, '
+            f'{"newest" if history.newest_first else "oldest"} first, at the start '
+            f'{"zeros" if history.zero_fill else "the first frame repeated"}'
+        )
+    return lines

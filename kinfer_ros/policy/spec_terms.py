@@ -26,8 +26,11 @@ VECTOR_SOURCES = {
 }
 ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
 QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
+STEP, FIRST_STEP = 'step', 'first_step'
+STEPS = (STEP, FIRST_STEP)
 SOURCES = (
-    *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, CONSTANT,
+    *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
+    CONSTANT,
 )  # fmt: skip
 
 XYZ = ('x', 'y', 'z')
@@ -36,6 +39,8 @@ FRAMES = ('base', 'imu')
 UNIT, METRIC = 'unit', 'm/s^2'
 MAX_LENGTH = 1000
 """Frames of history, or ticks back; 20 s at 50 Hz."""
+MAX_STEP = 2**24
+"""Of the step number, where the count stays: float32 holds every whole number up to here."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,10 @@ class Term:
     """Of the phase: by encoding (grouped) or by foot (interleaved)."""
     entries: tuple[str | float, ...] = ()
     """Of the command or a constant: names of entries, or numbers as constants."""
+    last: int | None = None
+    """Of the step number: the highest."""
+    restarts: bool = False
+    """After it: True from 0 again, False it stays."""
 
     @property
     def size(self) -> int:
@@ -105,6 +114,8 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         ACTION: _action_term,
         PHASE: _phase_term,
         TIME: _time_term,
+        STEP: _step_term,
+        FIRST_STEP: _first_step_term,
         CONSTANT: _constant_term,
     }
     return readers[source](section, known)
@@ -210,6 +221,18 @@ def _phase_term(section: Section, known: TermNames) -> Term:
 
 def _time_term(section: Section, known: TermNames) -> Term:
     return _make_term(section, TIME, ('time',), 's')
+
+
+def _step_term(section: Section, known: TermNames) -> Term:
+    last, restarts = None, False
+    if section.has('last'):
+        last = section.integer('last', 0, MAX_STEP)
+        restarts = section.choice('then', ('hold', 'restart')) == 'restart'
+    return _make_term(section, STEP, ('step',), 'steps', last=last, restarts=restarts)
+
+
+def _first_step_term(section: Section, known: TermNames) -> Term:
+    return _make_term(section, FIRST_STEP, ('first step',), '1 or 0')
 
 
 def _constant_term(section: Section, known: TermNames) -> Term:

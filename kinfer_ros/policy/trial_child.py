@@ -17,8 +17,8 @@ from typing import Any
 
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.policy import load_archive
-from kinfer_ros.policy.session import Graph
 
 MEGABYTE = 1 << 20
 GRACE = 2

@@ -16,7 +16,8 @@ from helpers import flat_models
 from helpers.flat_policies import DATA
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.memory import Memory
-from kinfer_ros.policy.observation import FlatObservation
+from kinfer_ros.policy.observation import FlatVector
+from kinfer_ros.policy.sources import Sources
 from kinfer_ros.policy.spec import load_spec
 
 GOOD = """\
@@ -171,4 +172,7 @@ def test_no_spec_breaks_it(tmp_path_factory, place, odd):
     except ModelError as error:
         assert str(path) in str(error)
         return
-    FlatObservation(spec, Memory(spec), np.zeros(spec.observation_size, np.float32))
+    memory = Memory(spec)
+    sources = Sources(spec, memory)
+    for block, parts in zip(spec.blocks, memory.blocks, strict=True):
+        FlatVector(spec, block, sources, parts, np.zeros(block.size, np.float32))

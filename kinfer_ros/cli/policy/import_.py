@@ -25,13 +25,13 @@ from kinfer_ros.contract.report import check_contract
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import Place
 from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
 from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_policy

@@ -16,10 +16,10 @@ from kinfer_ros.errors import TrialError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import Graph
 
 ROUNDS = 2000
 SHOWN = 120
@@ -109,11 +109,13 @@ def _contract_facts(contract: Contract) -> dict[str, Any]:
                 'source': term.source,
                 'frame': term.frame,
                 'numbers': term.size,
-                'frames': contract.spec.frames(term),
+                'frames': block.frames(term),
                 'of': list(term.names),
                 'scale': list(term.scale),
+                'input': block.input,
             }
-            for term in contract.spec.terms
+            for block in contract.spec.blocks
+            for term in block.terms
         ]
     return facts
 
@@ -161,6 +163,7 @@ def _entry(entry: dict[str, Any]) -> str:
     scales = sorted(set(entry['scale']))
     scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
     return (
+        f'{entry["input"] + ": " if entry["input"] else ""}'
         f'{entry["source"]:<18}{entry["numbers"]:>3} x {entry["frames"]} frame(s), scale {scale}, '
         f'{_short(", ".join(entry["of"]))}'
     )

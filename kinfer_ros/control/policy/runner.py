@@ -59,6 +59,9 @@ class TickPolicy(Protocol):
     def outputs_finite(self) -> bool:
         """Whether action and next carry of the last `infer` are finite."""
 
+    def non_finite(self) -> str:
+        """Say which numbers of the last `infer` are not finite."""
+
     def accept(self) -> None:
         """Take the next carry of the last `infer`."""
 
@@ -261,8 +264,9 @@ class PolicyRunner:
             return failure, self.action
         if not policy.outputs_finite():
             bad = np.flatnonzero(~np.isfinite(action)).tolist()
-            what = f'target of its joints {bad}' if bad else 'next carry'
-            return f'the policy gave a non-finite {what}', action
+            if bad:
+                return f'the policy gave a non-finite target of its joints {bad}', action
+            return f'the policy gave a non-finite number: {policy.non_finite()}', action
         limit = self._live.max_action
         # Two reductions take half the time of an absolute value.
         if action.max() > limit or action.min() < -limit:

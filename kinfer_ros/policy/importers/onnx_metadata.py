@@ -14,6 +14,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import fill_in
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
@@ -22,7 +23,6 @@ from kinfer_ros.policy.importers.contract import spec_term
 from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.metadata import is_placeholder
-from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
 
 JOINTS = ('joint_names', 'dof_names')

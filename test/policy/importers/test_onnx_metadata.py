@@ -18,9 +18,9 @@ from helpers.shared import shared_path
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import Graph
 from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
 
