@@ -71,14 +71,18 @@ def _complete(
 ) -> dict[str, JointLimits]:
     """:return: limits of every joint of the robot; where neither has one, None."""
     _lower_torques(contract, limits)
+    ranges = dict(zip(contract.joints, contract.position_limits, strict=False))
     torques = contract.by_joint(contract.torque_limit)
     velocities = contract.by_joint(contract.velocity_limit)
     complete = {}
     for name in contract.robot_joints:
         known = limits.get(name, JointLimits())
         torque, velocity = known.torque_limit, known.velocity_limit
+        lower, upper = ranges.get(name, (None, None))
         complete[name] = replace(
             known,
+            lower=lower if known.lower is None else known.lower,
+            upper=upper if known.upper is None else known.upper,
             torque_limit=torques.get(name) if torque is None else torque,
             velocity_limit=velocities.get(name) if velocity is None else velocity,
         )
@@ -100,8 +104,10 @@ def _by_name(
     contract: ImportedContract, values: Sequence[float] | None, default: float, what: str
 ) -> dict[str, float]:
     known = contract.by_joint(values)
-    if not known:
-        contract.assume(f'robot file, {what}: {default:g} for every joint (the file has none)')
+    known = {name: v for name, v in known.items() if name not in contract.unknown_gains}
+    if missing := [name for name in contract.robot_joints if name not in known]:
+        listed = _list(missing, contract) if known else 'every joint'
+        contract.assume(f'robot file, {what}: {default:g} for {listed} (the file has none)')
     return known
 
 
@@ -111,8 +117,8 @@ def _joint(limits: JointLimits, home: float | None, kp: float, kd: float) -> dic
     home = min(max(0.0, lower), upper) if home is None else home
     torque = kp * ERROR_AT_LIMIT if limits.torque_limit is None else limits.torque_limit
     return {
-        'lower': round(min(lower, home), 6),
-        'upper': round(max(upper, home), 6),
+        'lower': min(round(lower, 6), home),
+        'upper': max(round(upper, 6), home),
         'home': home,
         'kp': kp,
         'kd': kd,

@@ -1,8 +1,8 @@
 """`python -m kinfer_ros import`: create a policy spec and a robot file from exporter metadata.
 
-Reads an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or unitree_rl_lab's
-deploy.yaml. Every assumption is printed, one per line, and listed at the top of both files:
-somebody who knows the training has to check them once.
+Reads an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or a YAML of one of
+the kinds in `policy/importers/yaml_kinds.py`. Every assumption is printed, one per line, and
+listed at the top of both files: somebody who knows the training has to check them once.
 """
 
 import argparse
@@ -28,9 +28,7 @@ from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
-from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
-from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
-from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
+from kinfer_ros.policy.importers.yaml_kinds import read_exported_yaml
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.trial import TrialLimits
@@ -40,7 +38,9 @@ from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.yaml_file import YamlFile
 
-GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
+GENERIC = (
+    'params', 'exported', 'config', 'policy', 'deploy', 'IO_descriptors', 'io_descriptors', '',
+)  # fmt: skip
 """Folder and file names that do not name a policy."""
 MISMATCH = 1
 """Exit code: written, and the network does not match."""
@@ -166,20 +166,29 @@ def _read_mjcf(path: Path) -> Any:
 
 def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
     file = YamlFile(path, 'file', ModelError, foreign=True)
-    if not is_deploy_yaml(file.root):
-        keys = ', '.join(file.root.keys()) or 'nothing'
-        raise ModelError(
-            f'{path}: found {keys}; expected the deploy.yaml of unitree_rl_lab (joint_ids_map, '
-            'observations, ...) or an .onnx file with metadata'
-        )
-    told_by = 'as given'
-    if names is None:
-        mjcf = mjcf or _mjcf_beside(path, joint_count(file.root))
-        names = [joint.name for joint in mjcf.joints]
-        told_by = f'those of {mjcf.path.name}'
-        if not mjcf.actuated:
-            told_by += ', which has no actuators: its joints'
-    return mjcf, read_deploy(file, names, told_by)
+    joints = _JointNames(path, names, mjcf)
+    found = read_exported_yaml(file, joints.find)
+    return joints.mjcf, found
+
+
+class _JointNames:
+    """Joint names for a file that has none: those given, or those of an MJCF."""
+
+    def __init__(self, path: Path, names: list[str] | None, mjcf: Any) -> None:
+        self.mjcf = mjcf
+        self._path = path
+        self._names = names
+
+    def find(self, count: int) -> tuple[list[str], str]:
+        """Return the names, `count` or more, and where they come from."""
+        if self._names is not None:
+            return self._names, 'as given'
+        if self.mjcf is None:
+            self.mjcf = _mjcf_beside(self._path, count)
+        source = f'those of {self.mjcf.path.name}'
+        if not self.mjcf.actuated:
+            source += ', which has no actuators: its joints'
+        return [joint.name for joint in self.mjcf.joints], source
 
 
 def _mjcf_beside(path: Path, count: int) -> Any:

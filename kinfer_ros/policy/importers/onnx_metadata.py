@@ -15,6 +15,7 @@ from typing import Any
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.importers.contract import LARGEST
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
@@ -56,8 +57,6 @@ RANGES = {
 MOTIONS = ('motion', 'reference_motion', 'tracking')
 GENERIC_TERMS = ('command', 'commands', 'generated_commands')
 """Observation terms that say nothing about their command."""
-LARGEST = 1e30
-"""Stands for an open end of a clip."""
 
 
 def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
@@ -356,8 +355,7 @@ def _read_history(
     lengths: list[int],
 ) -> None:
     flatten = keys.flags(names, FLATTEN)
-    longest = max(lengths)
-    if longest == 1:
+    if max(lengths) == 1:
         return
     stacked = (
         [] if flatten is None else [f for f, n in zip(flatten, lengths, strict=True) if n > 1]
@@ -368,17 +366,9 @@ def _read_history(
             f'{keys.where}: {FLATTEN}: found some terms with and some without, or lengths that '
             'differ, expected one layout: terms that are not flattened are stacked by frame'
         )
-    contract.observation['history'] = {
-        'length': longest,
-        'layout': 'per_frame' if per_frame else 'per_term',
-        'order': 'oldest_first',
-        'first': 'repeat',
-    }
     layout = 'as the file says' if stacked else 'each term together'
     contract.assume(f'history: {layout}, oldest first, the first frame repeated')
-    for term, length in zip(terms, lengths, strict=True):
-        if length != longest:
-            term['history'] = length
+    contract.stack(terms, lengths, per_frame)
 
 
 def _read_roles(contract: ImportedContract, graph: Graph) -> None:
