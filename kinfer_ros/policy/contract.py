@@ -194,9 +194,10 @@ def build_contract(
         joint_kp=metadata.joint_kp,
         joint_kd=metadata.joint_kd,
         joint_torque_limits=metadata.joint_torque_limits,
-        command_ranges=metadata.command_ranges,
+        command_ranges=_field_ranges(metadata, commands) | metadata.command_ranges,
         provenance=metadata.provenance,
         metadata=raw,
+        assumptions=metadata.notes,
     )
 
 
@@ -301,6 +302,12 @@ def _check_ranges(metadata: Metadata, commands: tuple[str, ...], problems: Probl
         if name not in commands:
             expected = f'one of the command names: {", ".join(commands) or "none"}'
             problems.add(f'command_ranges.{name}', 'an unknown command', expected)
+
+
+def _field_ranges(metadata: Metadata, commands: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """:return: ranges of command_type_info, for the commands that the network takes."""
+    found = metadata.fields.items()
+    return {name: bounds for name, bounds in found if name in commands and bounds is not None}
 
 
 def _known_names(name: str) -> str:

@@ -50,6 +50,23 @@ def test_joints_and_imu(tmp_path):
     np.testing.assert_allclose(facts.imu_position, [-0.2, 0.1, 0.3], atol=1e-6)
 
 
+def test_an_mjcf_without_actuators_has_its_own_order(tmp_path):
+    """As mjlab keeps its robots; the hinges of a door in the scene are none of the robot."""
+    path = tmp_path / 'm.mjcf'
+    bare = MODEL.partition('<actuator>')[0].replace(
+        'range="-1 2"', 'range="-1 2" actuatorfrcrange="-30 40"'
+    )
+    door = '<body><joint name="door"/><geom size="0.1"/></body>'
+    path.write_text(bare.replace('<worldbody>', f'<worldbody>{door}') + '</mujoco>')
+    facts = read_mjcf(path)
+    assert not facts.actuated
+    assert facts.base == 'hull'
+    assert [(j.name, j.lower, j.upper, j.torque_limit) for j in facts.joints] == [
+        ('hip', -1.0, 2.0, 30.0),
+        ('knee', None, None, None),
+    ]
+
+
 @pytest.mark.parametrize('text', ['<mujoco/>', 'no xml', '<mujoco><bad/></mujoco>'])
 def test_what_is_no_robot_is_refused(tmp_path, text):
     """The error names the file."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import is_float32
 
 ABSENT = ('', 'null', 'none')
 TRUE, FALSE = ('true', '1'), ('false', '0')
@@ -99,6 +100,28 @@ class MetadataKeys:
         if len(numbers) != 1 or not low <= numbers[0] <= high:
             raise self.wrong(key, expected)
         return numbers[0]
+
+    def ranges(self, key: str) -> dict[str, list[float] | None] | None:
+        """
+        Read [lowest, highest] by name, or null.
+
+        :raises ModelError: it is something else.
+        """
+        _, value = self._find((key,))
+        if value is None:
+            return None
+        expected = '{name: [lowest, highest], ...}, finite numbers'
+        if not isinstance(value, dict):
+            raise self.wrong(key, expected)
+        found: dict[str, list[float] | None] = {}
+        for name, bounds in value.items():
+            pair = None if bounds is None else self._numbers(key, bounds, expected)
+            if pair is not None and (
+                len(pair) != 2 or not all(map(is_float32, pair)) or pair[0] > pair[1]
+            ):
+                raise self.wrong(key, expected)
+            found[name] = pair
+        return found
 
     def flags(self, names: Sequence[str], *keys: str) -> list[bool] | None:
         """

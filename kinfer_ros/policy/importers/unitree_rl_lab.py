@@ -207,7 +207,7 @@ def _read_action(contract: ImportedContract, root: Section) -> None:
     offset = [0.0] * len(names)
     if action.plain('offset') is not None:
         offset = list(read_vector(action, 'offset', names, 'rad') or offset)
-    pose = dict(zip(contract.joints, contract.default_pose, strict=False))
+    pose = dict(zip(contract.joints, contract.default_pose or (), strict=False))
     if offset != [pose.get(name) for name in names]:
         contract.action['relative_to'] = 'zero'
         contract.action['offset'] = collapse_equal(offset)
@@ -245,19 +245,12 @@ def _read_observations(contract: ImportedContract, root: Section) -> None:
         contract.assume('clip of a term: applied before its scale (the file has no scale_first)')
     names = [key for key in keys if key not in SWITCHES]
     found_terms = [_read_term(contract, terms, name, scale_first) for name in names]
+    listed = [term for term, _ in found_terms]
     lengths = [length for _, length in found_terms]
-    longest = max(lengths, default=1)
-    if longest > 1:
-        contract.observation['history'] = {
-            'length': longest,
-            'layout': 'per_frame' if per_frame else 'per_term',
-            'order': 'oldest_first',
-            'first': 'repeat',
-        }
+    if max(lengths, default=1) > 1:
         contract.assume('history: oldest first, at the start the first frame repeated')
-    contract.observation['terms'] = [
-        term | ({'history': length} if length != longest else {}) for term, length in found_terms
-    ]
+    contract.stack(listed, lengths, per_frame)
+    contract.observation['terms'] = listed
 
 
 def _switch(terms: Section, key: str) -> bool:

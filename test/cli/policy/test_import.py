@@ -13,9 +13,14 @@ from helpers.deploy import DEPLOY
 from helpers.flat_policies import FLAT
 from helpers.shared import shared_path
 from kinfer_ros.__main__ import main
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.simulate import Simulation
 
 G1 = FLAT[2]
 METADATA = {
@@ -207,3 +212,162 @@ def test_other_files_are_refused(tmp_path, capsys):
         path.write_text(text)
         assert run_import(capsys, path, '--out', tmp_path)[0] == 2
     assert run_import(capsys, tmp_path / 'none.onnx')[0] == 2
+
+
+HOLOSOMA = {
+    'dof_names': '["hip", "knee", "ankle"]',
+    'kp': '[20.0, 30.0, 40.0]',
+    'kd': '[1.0, 1.5, 2.0]',
+    'command_ranges': '{"lin_vel_x": [-1.0, 0.5], "lin_vel_y": null, "ang_vel_yaw": [-2, 2]}',
+}
+"""As holosoma writes it: gains, and neither pose, scale nor terms."""
+
+
+def holosoma(folder, **changed):
+    """A network with such metadata; :return: its path."""
+    path = folder / 'holo.onnx'
+    path.write_bytes(flat_models.linear(18, custom=HOLOSOMA | changed)[0])
+    return path
+
+
+def test_a_draft_says_what_is_missing_and_runs_once_it_is_filled_in(tmp_path, capsys):
+    """Pose, scale and terms are only in the training: their places, and nothing guessed."""
+    path = holosoma(tmp_path)
+    code, out, err = run_import(capsys, path, '--out', tmp_path)
+    assert (code, err) == (1, '')
+    spec_path, robot_path = tmp_path / 'holo.spec.yaml', tmp_path / 'holo.robot.yaml'
+    text = spec_path.read_text()
+    for key in ('default_pose', 'observation.terms', 'action.scale'):
+        (line,) = [line for line in out.splitlines() if f': {key}: FILL IN' in line]
+        assert f'{spec_path}, line ' in line
+        number = int(line.partition('line ')[2].partition(':')[0])
+        assert key.rpartition('.')[2] in text.splitlines()[number - 1]
+    assert '3 places' in out
+    assert '18 numbers in all' in out
+    robot = load_robot(robot_path)
+    assert (robot.kp.tolist(), robot.kd.tolist()) == ([20.0, 30.0, 40.0], [1.0, 1.5, 2.0])
+    check = ['check', path, '--spec', spec_path, '--robot', robot_path]
+    assert main([*map(str, check)]) == 2
+    assert 'is a draft: fill in 3 places' in capsys.readouterr().err
+    content = yaml.safe_load(text)
+    content['default_pose'] = [0.1, -0.2, 0.3]
+    content['action']['scale'] = 0.5
+    content['observation']['terms'] = [
+        {'source': 'gyroscope', 'scale': 0.25},
+        {'source': 'gravity', 'unit': 'unit'},
+        {'source': 'joint_positions', 'relative': True},
+        {'source': 'joint_velocities'},
+        {'source': 'last_action', 'which': 'raw'},
+        {'source': 'command'},
+    ]
+    spec_path.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert main([*map(str, check)]) == 0
+    spec = load_spec(spec_path)
+    assert spec.commands == {'xvel': (-1.0, 0.5), 'yvel': None, 'yawrate': (-2.0, 2.0)}
+    assert (spec.kp, spec.kd) == ((20.0, 30.0, 40.0), (1.0, 1.5, 2.0))
+
+
+def test_check_lists_the_places_of_both_files(tmp_path, capsys):
+    """Everything to fill in is said at once."""
+    path = holosoma(tmp_path)
+    run_import(capsys, path, '--out', tmp_path)
+    robot = tmp_path / 'holo.robot.yaml'
+    robot.write_text(robot.read_text().replace('frame: imu_link', 'frame: FILL IN (frame)'))
+    words = ['check', path, '--spec', tmp_path / 'holo.spec.yaml', '--robot', robot]
+    assert main([*map(str, words)]) == 2
+    err = capsys.readouterr().err
+    assert 'default_pose: FILL IN' in err
+    assert 'imu.frame: FILL IN (frame)' in err
+
+
+def test_a_failed_import_leaves_the_folder_as_it_was(tmp_path, capsys):
+    """A name that no file can have: nothing stays that would block the next try."""
+    path, bad = holosoma(tmp_path), 'bell\x07'
+    code, _, err = run_import(capsys, path, '--out', tmp_path, '--name', bad)
+    assert code == 2
+    assert 'printable' in err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ['holo.onnx']
+    kept = tmp_path / f'{bad}.spec.yaml'
+    kept.write_text('# by hand\n')
+    assert run_import(capsys, path, '--out', tmp_path, '--name', bad, '--force')[0] == 2
+    assert kept.read_text() == '# by hand\n'
+    assert not (tmp_path / f'{bad}.robot.yaml').exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path, capsys):
+    """A file in its place, or a name that is too long."""
+    path = holosoma(tmp_path)
+    for words in (['--out', path], ['--out', tmp_path, '--name', 'n' * 300]):
+        code, _, err = run_import(capsys, path, *words)
+        assert code == 2
+        assert 'cannot be written' in err
+
+
+def test_files_stay_where_the_network_does_not_match(tmp_path, capsys):
+    """The spec is to be corrected by hand; the exit code says that it is not done."""
+    deploy, model = deploy_file(tmp_path), tmp_path / 'other.onnx'
+    model.write_bytes(flat_models.linear(7, joints=2)[0])
+    words = [deploy, '--out', tmp_path, '--name', 'two', '--joint-names', 'left', 'right']
+    code, _, err = run_import(capsys, *words, '--model', model)
+    assert code == 1
+    assert 'does not match the written files' in err
+    assert load_spec(tmp_path / 'two.spec.yaml').joints == ('right', 'left')
+    code, _, err = run_import(capsys, *words, '--model', tmp_path / 'none.onnx', '--force')
+    assert code == 2
+
+
+BARE_MJCF = """
+<mujoco model="leg">
+  <compiler angle="radian"/>
+  <worldbody>
+    <body name="torso" pos="0 0 2">
+      <freejoint/>
+      <geom type="box" size="0.3 0.3 0.1" mass="5"/>
+      <site name="imu"/>
+      <body name="thigh">
+        <joint name="hip" axis="0 1 0" range="-1 2" actuatorfrcrange="-30 30"/>
+        <geom type="capsule" size="0.04" fromto="0 0 0 0 0 -0.2" mass="1"/>
+        <body name="shin" pos="0 0 -0.2">
+          <joint name="knee" axis="0 1 0" range="-2 0"/>
+          <geom type="capsule" size="0.03" fromto="0 0 0 0 0 -0.2" mass="1"/>
+          <body name="foot" pos="0 0 -0.2">
+            <joint name="ankle" axis="0 1 0"/>
+            <geom type="box" size="0.2 0.2 0.02" mass="0.5"/>
+          </body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+def test_an_mjcf_without_actuators_becomes_a_robot_that_runs(tmp_path, capsys):
+    """Mjlab adds actuators in code: the gains of the metadata drive the simulated joints."""
+    path, mjcf = tmp_path / 'leg.onnx', tmp_path / 'leg.mjcf'
+    mjcf.write_text(BARE_MJCF)
+    custom = METADATA | {'joint_effort_limits': '45,25,12', 'joint_velocity_limit': '9'}
+    path.write_bytes(flat_models.linear(18, custom=custom)[0])
+    code, out, err = run_import(capsys, path, '--out', tmp_path, '--mjcf', mjcf)
+    assert code == 0, err
+    assert 'actuators: leg.mjcf has none; the simulation adds a position servo' in out
+    assert 'limits: -3.14 to 3.14 rad for ankle' in out
+    assert "torque limits: the robot's lower ones (Nm), hip 30 for 45" in out
+    spec_path, robot_path = tmp_path / 'leg.spec.yaml', tmp_path / 'leg.robot.yaml'
+    robot = load_robot(robot_path)
+    assert robot.torque_limit.tolist() == [30.0, 25.0, 12.0]
+    assert robot.velocity_limit.tolist() == [9.0] * 3
+    assert robot.lower.tolist()[:2] == [-1.0, -2.0]
+    assert load_spec(spec_path).torque_limit == (30.0, 25.0, 12.0)
+    policy = load_model(path, spec=spec_path)
+    simulated = MujocoRobot(robot)
+    settings = SessionSettings(period_ns=20_000_000, auto_run=True, default_command=(0, 0, 0))
+    simulation = Simulation(
+        assemble(policy, robot, settings, LiveSettings()), simulated, policy.contract
+    )
+    simulation.run(1.0)
+    assert simulation.outcome is not None
+    assert simulated.time_ns >= 980_000_000
+    kp, kd, torque = simulated.gains()
+    assert (kp.tolist(), kd.tolist()) == ([20.0, 30.0, 40.0], [1.0, 1.5, 2.0])
+    assert torque.tolist() == [30.0, 25.0, 12.0]

@@ -1,0 +1,60 @@
+"""The YAML files of other projects that can be imported, recognised by their keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.importers.contract import ImportedContract
+from kinfer_ros.policy.importers.io_descriptors import is_io_descriptors
+from kinfer_ros.policy.importers.io_descriptors import read_io_descriptors
+from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
+from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
+from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
+from kinfer_ros.yaml_file import Section
+from kinfer_ros.yaml_file import YamlFile
+
+FindNames = Callable[[int], tuple[list[str], str]]
+"""Returns the names of at least so many joints, and where they come from, for a file without."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file."""
+
+    name: str
+    """With the keys that make it, for messages."""
+    recognises: Callable[[Section], bool]
+    read: Callable[[YamlFile, FindNames], ImportedContract]
+
+
+def _read_deploy(file: YamlFile, find_names: FindNames) -> ImportedContract:
+    return read_deploy(file, *find_names(joint_count(file.root)))
+
+
+KINDS = (
+    Kind(
+        "unitree_rl_lab's deploy.yaml (joint_ids_map, observations)", is_deploy_yaml, _read_deploy
+    ),
+    Kind(
+        "Isaac Lab's IO_descriptors.yaml (observations, articulations)",
+        is_io_descriptors,
+        lambda file, _: read_io_descriptors(file),
+    ),
+)
+
+
+def read_exported_yaml(file: YamlFile, find_names: FindNames) -> ImportedContract:
+    """
+    Read a contract from a YAML file of another project.
+
+    :param file: read leniently.
+    :raises ModelError: it is of no kind that is known, or cannot be used.
+    """
+    for kind in KINDS:
+        if kind.recognises(file.root):
+            return kind.read(file, find_names)
+    keys = ', '.join(file.root.keys()) or 'nothing'
+    expected = '; '.join(kind.name for kind in KINDS)
+    raise ModelError(
+        f'{file.path}: found {keys}; expected one of: {expected}; or an .onnx file with metadata'
+    )
