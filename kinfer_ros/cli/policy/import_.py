@@ -6,6 +6,7 @@ listed at the top of both files: somebody who knows the training has to check th
 """
 
 import argparse
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ def _write(
     }
     with written(texts, overwrite=arguments.force) as places:
         lines = [_read_back(each, places[each]) for each in texts]
+    lines += _copy_beside(found.beside, out, overwrite=arguments.force)
     print('\n'.join(lines))
     print_assumptions(found.assumptions, found.warnings)
     if any(places.values()):
@@ -132,6 +134,19 @@ def _write(
         print(f'then run: {files.check_command()}')
         return DRAFT
     return _check(files)
+
+
+def _copy_beside(files: list[Path], out: Path, *, overwrite: bool) -> list[str]:
+    """Copy the files that the spec names to it; :return: what was done, a line each."""
+    lines = []
+    for file in files:
+        target = out / file.name
+        if target.exists() and (target.samefile(file) or not overwrite):
+            lines.append(f'kept {target}')
+        else:
+            shutil.copyfile(file, target)
+            lines.append(f'wrote {target}: a copy')
+    return lines
 
 
 def _read_back(path: Path, places: list[Place]) -> str:

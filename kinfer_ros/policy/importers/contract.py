@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ModelError
@@ -89,6 +90,9 @@ class ImportedContract:
     action_groups: list[dict[str, Any]] = field(default_factory=list)
     """Of an action in several groups, in place of `action`."""
     states: dict[str, Any] | None = None
+    motion: dict[str, Any] | None = None
+    beside: list[Path] = field(default_factory=list)
+    """Files that the spec names; they belong beside it."""
     robot_joints: list[str] = field(default_factory=list)
     """Joints in the robot's order; `joints` where it is not known."""
     assumptions: list[str] = field(default_factory=list)
@@ -129,6 +133,8 @@ class ImportedContract:
             content['commands'] = self.commands
         if self.phase is not None:
             content['phase'] = self.phase
+        if self.motion is not None:
+            content['motion'] = self.motion
         content['observation'] = self.observation_inputs or self.observation
         content['action'] = self.action_groups or self.action
         if self.states is not None:
