@@ -26,6 +26,9 @@ MAX_XML_BYTES = 10 * MEGABYTE
 """Of a URDF or an MJCF, each file of it."""
 MAX_XML_FILES = 64
 """Files that an MJCF includes."""
+MAX_SAFETENSORS_BYTES = 64 * MEGABYTE
+"""Of the initial states of a network; an LSTM of 512 numbers has 4 KiB."""
+MAX_SAFETENSORS_HEADER = MEGABYTE
 MAX_LINKS = 2000
 """Links of a URDF, bodies of an MJCF."""
 MAX_HEIGHT_FIELD = 4_000_000

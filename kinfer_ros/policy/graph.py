@@ -1,16 +1,21 @@
 """Loads an ONNX graph with onnxruntime, and says in plain words why one cannot be used."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.number_types import DTYPES
 
+MAX_PROBE = 16 * 1024 * 1024
+"""Numbers of an input that a graph is tried with."""
 _SILENT = 4  # onnxruntime's severity "fatal": errors are exceptions anyway
 _FAILURES = (
     (
@@ -97,6 +102,28 @@ class Graph:
         except Exception as error:
             raise ModelError(f'{self.where}: cannot be run: {short_message(error)}') from None
         return dict(zip((node.name for node in self.outputs), outputs, strict=True))
+
+
+def probe(graph: Graph) -> dict[str, Any]:
+    """
+    Run a graph on zeros and on halves, one robot and one step where sizes are open.
+
+    :return: the outputs that are the same both times, by name: constants of the file.
+    :raises ModelError: when onnxruntime fails, or an input has a type of its own.
+    """
+    runs = []
+    for value in (0.0, 0.5):
+        inputs = {}
+        for node in graph.inputs:
+            if node.dtype not in DTYPES:
+                raise ModelError(f'{graph.where}: input {node.name!r}: found {node.dtype}')
+            shape = [size if isinstance(size, int) and size > 0 else 1 for size in node.shape]
+            if math.prod(shape) > MAX_PROBE:
+                raise ModelError(f'{graph.where}: input {node.name!r}: found the shape {shape}')
+            inputs[node.name] = np.full(shape, value, DTYPES[node.dtype])
+        runs.append(graph.run_once(inputs))
+    first, second = runs
+    return {name: first[name] for name in first if np.array_equal(first[name], second[name])}
 
 
 def _session_options(threads: int) -> Any:

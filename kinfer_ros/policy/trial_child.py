@@ -18,6 +18,7 @@ from typing import Any
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.graph import probe
 from kinfer_ros.policy.policy import load_archive
 
 MEGABYTE = 1 << 20
@@ -69,7 +70,9 @@ def attempt(request: dict[str, Any]) -> dict[str, Any]:
         archive = read_archive(request['model'])
         limit_memory(request['memory_mb'])
         if request['only_graph']:
-            Graph(archive.step_fn, str(archive.path), external=archive.external)
+            graph = Graph(archive.step_fn, str(archive.path), external=archive.external)
+            if request['probed']:
+                probe(graph)
         else:
             load_archive(archive, request['spec'], request['threads'])
     except (KinferRosError, MemoryError) as error:

@@ -97,7 +97,7 @@ def main(arguments: argparse.Namespace) -> int:
         read_archive(arguments.model)
     if path.suffix.lower() in ('.yaml', '.yml'):
         mjcf, found = _from_yaml(path, arguments.joint_names, mjcf)
-        model = arguments.model or _model_beside(path, found)
+        model = arguments.model or found.model or _model_beside(path, found)
     else:
         found = _from_onnx(path)
         model = path

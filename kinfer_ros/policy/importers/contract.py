@@ -81,6 +81,8 @@ class ImportedContract:
     unknown_gains: list[str] = field(default_factory=list)
     """Joints whose gains have to be filled in, whatever `kp` and `kd` have for them."""
     control_rate: float = 50.0
+    unknown_rate: bool = False
+    """True: the control rate is to be filled in."""
     commands: dict[str, list[float] | None] = field(default_factory=dict)
     phase: dict[str, Any] | None = None
     observation: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +97,8 @@ class ImportedContract:
     """Files that the spec names; they belong beside it."""
     robot_joints: list[str] = field(default_factory=list)
     """Joints in the robot's order; `joints` where it is not known."""
+    model: Path | None = None
+    """The network, where the file names it."""
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What the file says and is probably wrong."""
@@ -113,7 +117,7 @@ class ImportedContract:
         """Return the policy spec as plain data."""
         content: dict[str, Any] = {
             'name': self.name,
-            'control_rate': self.control_rate,
+            'control_rate': fill_in('Hz') if self.unknown_rate else self.control_rate,
             'joints': self.joints or fill_in("list of names, in the policy's order"),
             'default_pose': self._pose(),
         }

@@ -7,6 +7,8 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.io_descriptors import is_io_descriptors
 from kinfer_ros.policy.importers.io_descriptors import read_io_descriptors
+from kinfer_ros.policy.importers.leapp import is_leapp
+from kinfer_ros.policy.importers.leapp import read_leapp
 from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
 from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
@@ -39,6 +41,9 @@ KINDS = (
         "Isaac Lab's IO_descriptors.yaml (observations, articulations)",
         is_io_descriptors,
         lambda file, _: read_io_descriptors(file),
+    ),
+    Kind(
+        'the YAML of a LEAPP bundle (models, pipeline)', is_leapp, lambda file, _: read_leapp(file)
     ),
 )
 
