@@ -8,6 +8,7 @@ problems are reported at once, with their lines. Format: docs/specs.md.
 import hashlib
 import os
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from kinfer_ros.policy.spec_action import required_vector
 from kinfer_ros.policy.spec_observation import Block
 from kinfer_ros.policy.spec_observation import read_observation
 from kinfer_ros.policy.spec_observation import read_range
+from kinfer_ros.policy.spec_terms import NETWORK
 from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.policy.spec_terms import TermNames
 from kinfer_ros.yaml_file import Section
@@ -32,6 +34,7 @@ from kinfer_ros.yaml_vectors import read_vector
 WRAPS = ('pi', 'two_pi', 'none')
 STILL = ('run', 'zero', 'hold', 'reset', 'set')
 BY_NAME, BY_POSITION = 'by_name', 'by_position'
+MAX_NETWORKS = 8
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,17 @@ class States:
 
 
 @dataclass(frozen=True)
+class NetworkSpec:
+    """A network that runs before the policy's, in the same step."""
+
+    name: str
+    file: str
+    """In the folder of the policy's file."""
+    observation: tuple[Block, ...]
+    states: States | None
+
+
+@dataclass(frozen=True)
 class PolicySpec:
     """The contract of a flat policy; vectors are in `joints` order unless stated otherwise."""
 
@@ -84,15 +98,29 @@ class PolicySpec:
     commands: dict[str, tuple[float, float] | None]
     """Entries of the command vector, in order; each with its range in the training, if known."""
     phase: Phase | None
+    networks: tuple[NetworkSpec, ...]
+    """Those that run before the policy's, in their order."""
     observation: tuple[Block, ...]
     """Of the policy's network."""
     action: ActionSpec
     states: States | None
 
     @property
+    def network_files(self) -> dict[str, str]:
+        """Files of the networks that run before the policy's, by name."""
+        return {network.name: network.file for network in self.networks}
+
+    @property
     def blocks(self) -> tuple[Block, ...]:
         """Of all networks, in their order."""
-        return self.observation
+        own = (block for network in self.networks for block in network.observation)
+        return (*own, *self.observation)
+
+    @property
+    def network_outputs(self) -> dict[tuple[str, str | None], int]:
+        """Numbers of each output that terms read, by network and output."""
+        terms = (term for term in self.terms if term.source == NETWORK)
+        return {(term.network, term.output): term.size for term in terms}
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -130,7 +158,9 @@ def _read(file: YamlFile) -> PolicySpec:
     action = read_action(root, joints)
     kp, kd, torque, undamped = _read_gains(root, joints)
     known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
-    return PolicySpec(
+    networks = _read_networks(root, known)
+    known = replace(known, networks=tuple(network.name for network in networks))
+    spec = PolicySpec(
         path=file.path,
         sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
         name=root.string('name', file.path.stem),
@@ -144,10 +174,51 @@ def _read(file: YamlFile) -> PolicySpec:
         undamped=undamped,
         commands=commands,
         phase=phase,
+        networks=networks,
         observation=read_observation(root, known),
         action=action,
         states=_read_states(root),
     )
+    _check_networks(root, spec)
+    return spec
+
+
+def _read_networks(root: Section, known: TermNames) -> tuple[NetworkSpec, ...]:
+    section = root.section('networks') if root.has('networks') else None
+    if section is None:
+        return ()
+    networks: list[NetworkSpec] = []
+    for name, each in section.sections().items():
+        before = replace(known, networks=tuple(network.name for network in networks))
+        networks.append(
+            NetworkSpec(
+                name=name,
+                file=each.string('file'),
+                observation=read_observation(each, before),
+                states=_read_states(each),
+            )
+        )
+    if not 0 < len(networks) <= MAX_NETWORKS:
+        root.problem(f'found {len(networks)}, expected 1 to {MAX_NETWORKS}', 'networks')
+    return tuple(networks)
+
+
+def _check_networks(root: Section, spec: PolicySpec) -> None:
+    """Check that every network is read, and each of its outputs with one number of values."""
+    outputs = spec.network_outputs
+    read = {network for network, _ in outputs}
+    for name in spec.network_files:
+        if name not in read:
+            expected = f'a term that reads it: {{source: network, name: {name}, count: N}}'
+            root.problem(f'found {name}, expected {expected}', 'networks')
+        if len({output is None for network, output in outputs if network == name}) > 1:
+            root.problem(f'found terms of {name} with and without an output', 'networks')
+    for term in spec.terms:
+        size = outputs.get((term.network, term.output))
+        if term.source == NETWORK and term.size != size:
+            root.problem(
+                f'found counts {term.size} and {size} for one output of {term.network}', 'networks'
+            )
 
 
 def _read_gains(
