@@ -32,17 +32,31 @@ from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
 
 WRAPS = ('pi', 'two_pi', 'none')
-STILL = ('run', 'zero', 'hold', 'reset', 'set')
+STILL = ('run', 'zero', 'show', 'hold', 'reset', 'set')
 BY_NAME, BY_POSITION = 'by_name', 'by_position'
 MAX_NETWORKS = 8
+
+
+@dataclass(frozen=True)
+class NormFrequency:
+    """A frequency linear in the norm of the command between two points, level outside."""
+
+    norm: tuple[float, float]
+    hertz: tuple[float, float]
+
+    def at(self, norm: float) -> float:
+        """Return Hz."""
+        low, high = self.norm
+        share = min(max((norm - low) / (high - low), 0.0), 1.0)
+        return self.hertz[0] + share * (self.hertz[1] - self.hertz[0])
 
 
 @dataclass(frozen=True)
 class Phase:
     """A gait clock: one angle a foot, advanced by 2 pi frequency / control_rate each step."""
 
-    frequency: float | str
-    """Hz, or the command entry that gives it."""
+    frequency: 'float | str | NormFrequency'
+    """Hz, the command entry that gives it, or how it follows from the norm of the command."""
     start: Vector
     """rad for each foot, at the first step."""
     wrap: str
@@ -50,9 +64,9 @@ class Phase:
     below: float
     """The command is zero when the norm of all its entries is at most this."""
     still: str
-    """What the clock does then: run, zero (encodings are 0), hold, reset (to start) or set."""
+    """Then: run, zero (encodings are 0), show (they are those of `value`), hold, reset or set."""
     value: float
-    """rad, for `set`."""
+    """rad, for `set` and `show`."""
 
 
 @dataclass(frozen=True)
@@ -247,14 +261,7 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     section = root.section('phase') if root.has('phase') else None
     if section is None:
         return None
-    frequency = section.plain('frequency')
-    if isinstance(frequency, dict) and list(frequency) == ['command']:
-        frequency = frequency['command']
-    if frequency not in commands and not is_float32(frequency):
-        expected = 'a number (Hz) or {command: NAME} with one of the commands: '
-        expected += ', '.join(commands) or 'none'
-        section.problem(f'found {format_value(frequency)}, expected {expected}', 'frequency')
-        frequency = 1.0
+    frequency = _read_frequency(section, commands)
     start = section.plain('start')
     if not isinstance(start, list) or not start or not all(map(is_float32, start)):
         expected = 'a list of numbers (rad), one for each foot'
@@ -271,6 +278,32 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     )
 
 
+def _read_frequency(phase: Section, commands: tuple[str, ...]) -> float | str | NormFrequency:
+    value = phase.plain('frequency')
+    if isinstance(value, dict) and 'norm' in value and commands:
+        section = phase.section('frequency')
+        assert section is not None
+        norm, hertz = (
+            section.numbers('norm', 2, 'of the command'),
+            section.numbers('hertz', 2, 'Hz'),
+        )
+        if not 0.0 <= norm[0] < norm[1]:
+            section.problem(f'found {list(norm)}, expected [low, high], low from 0', 'norm')
+            norm = (0.0, 1.0)
+        return NormFrequency((norm[0], norm[1]), (hertz[0], hertz[1]))
+    if isinstance(value, dict) and list(value) == ['command']:
+        value = value['command']
+    if value not in commands and not is_float32(value):
+        listed = ', '.join(commands) or 'none'
+        expected = (
+            f'a number (Hz), {{command: NAME}} with one of the commands ({listed}), or, with '
+            'commands, {norm: [low, high], hertz: [at low, at high]}'
+        )
+        phase.problem(f'found {format_value(value)}, expected {expected}', 'frequency')
+        return 1.0
+    return value if isinstance(value, str) else float(value)
+
+
 def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, float, float]:
     section = phase.section('when_still') if phase.has('when_still') else None
     if section is None:
@@ -278,7 +311,7 @@ def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, fl
     if not commands:
         section.problem('found a rule for a zero command, expected commands in the spec')
     still = section.choice('do', STILL)
-    value = section.number('value', 'rad') if still == 'set' else 0.0
+    value = section.number('value', 'rad') if still in ('set', 'show') else 0.0
     return still, section.number('below', 'norm of the command', 0.0), value
 
 

@@ -23,6 +23,8 @@ from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.number_types import FLOAT32
 from kinfer_ros.policy.sources import IMU_SUFFIX
 from kinfer_ros.policy.sources import input_sizes
+from kinfer_ros.policy.spec import NormFrequency
+from kinfer_ros.policy.spec import Phase
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.spec_session import SpecSession
@@ -144,11 +146,19 @@ def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
         lines.append(
-            f'gait clock: {spec.phase.frequency} Hz, from ({starts}) rad, command zero: '
+            f'gait clock: {_frequency(spec.phase)} Hz, from ({starts}) rad, command zero: '
             f'{spec.phase.still}'
         )
     lines += chain.from_iterable(map(_network_lines, networks))
     return tuple(lines)
+
+
+def _frequency(phase: Phase) -> str:
+    rule = phase.frequency
+    if not isinstance(rule, NormFrequency):
+        return rule if isinstance(rule, str) else f'{rule:g}'
+    (low, high), (first, last) = rule.norm, rule.hertz
+    return f'{first:g} to {last:g} (norm of the command {low:g} to {high:g})'
 
 
 def _network_lines(network: Network) -> list[str]:
@@ -172,6 +182,10 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
         + (' + offset' if any(action.offset) else ''),
         f'default pose: {", ".join(f"{angle:g}" for angle in spec.default_pose)} rad',
     ]
+    shares = sorted({each.share for each in action.filters if each is not None})
+    if shares:
+        listed = ', '.join(f'{share:g}' for share in shares)
+        lines.append(f'target filter: last target + {listed} x (new target - last target)')
     held = [name for name in spec.joints if name not in action.joints]
     if held:
         lines.append(f'held at the default pose: {", ".join(held)}')
