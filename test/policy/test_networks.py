@@ -275,3 +275,16 @@ def test_a_refused_step_leaves_every_state(tmp_path):
         policy.step({'gyroscope': [np.nan, 0.0, 0.0]})
     assert policy.carry.tobytes() == carry.tobytes()
     assert policy.carry.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_each_of_them_can_be_abandoned(tmp_path):
+    """A tick ends an inference that does not, whichever network it is in."""
+    policy = load(tmp_path, content(encoder={}), {'encoder.onnx': encoder(9, 2)}, 5)
+    inputs = {each.name: np.zeros(each.shape) for each in policy.contract.inputs}
+    expected = policy.step(inputs)
+    policy.abandon(on=True)
+    with pytest.raises(ModelError, match=r'encoder\.onnx: cannot be run'):
+        policy.step(inputs)
+    policy.abandon(on=False)
+    policy.reset()
+    assert policy.step(inputs).tobytes() == expected.tobytes()
