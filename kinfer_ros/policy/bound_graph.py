@@ -135,7 +135,7 @@ class BoundGraph:
 
     def _check(self, name: str, array: Array) -> None:
         if array.dtype.kind == 'f':
-            self.converted[f'{name}, as {array.dtype},'] = array
+            self.converted[f'{name} as {array.dtype}'] = array
 
     def run(self, current: int, options: Any) -> None:
         """Run it; `current` is the carry that it reads."""
