@@ -208,6 +208,7 @@ def _check_gains(contract: Contract, robot: Robot) -> list[Row]:
         rows = [Row('gains', WARN, found, 'those it was trained with', remedy)]
     if contract.spec is not None:
         rows.append(_check_action_scale(contract, robot))
+        rows += _check_limp_joints(contract, robot)
     return rows
 
 
@@ -242,6 +243,18 @@ def _check_motion(policy: Policy, robot: Robot) -> list[Row]:
         return [Row('motion', WARN, found, 'at most velocity_limit of the robot', remedy)]
     found = f'{(timeline.ticks - 1) / (policy.contract.control_rate_hz or 1.0):.2f} s'
     return [Row('motion', OK, f'{found} of {motion.where}, then {timeline.spec.end}')]
+
+
+def _check_limp_joints(contract: Contract, robot: Robot) -> list[Row]:
+    """Find joints whose targets have no effect: most likely wheels, driven by velocity."""
+    assert contract.spec is not None
+    kp = dict(zip(robot.joint_names, gains(contract, robot).kp, strict=True))
+    limp = [name for name in contract.spec.action.joints if kp[name] == 0.0]
+    if not limp:
+        return []
+    found = f'kp of {", ".join(limp)} is 0: a position target does not move them'
+    remedy = 'a wheel driven by velocity is not supported yet; leave others out of action.joints'
+    return [Row('position targets', WARN, found, 'kp over 0', remedy)]
 
 
 def _check_rest(policy: Policy, robot: Robot) -> Row:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.policy.motion.clock import STATE as MOTION_STATE
+from kinfer_ros.policy.spec import NormFrequency
 from kinfer_ros.policy.spec import Phase
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec_action import LAST_TARGET
@@ -41,8 +42,11 @@ class Memory:
         actions = [term for term in spec.terms if term.source == ACTION]
         raw = max((term.ago for term in actions if term.which != 'target'), default=0)
         targets = max((term.ago for term in actions if term.which == 'target'), default=0)
-        if LAST_TARGET in spec.action.references:
+        filters = [each for each in spec.action.filters if each is not None]
+        if LAST_TARGET in spec.action.references or filters:
             targets = max(targets, 1)
+        counted = any(term.source in STEPS for term in spec.terms)
+        counted = counted or any(each.from_first for each in filters)
         feet = len(spec.phase.start) if spec.phase else 0
         names = _block_names(len(spec.blocks))
         sizes: dict[str, int] = {}
@@ -54,7 +58,7 @@ class Memory:
             'targets': targets * self.action_size,
             'phase': feet,
             'phase_low': feet,
-            'step': int(any(term.source in STEPS for term in spec.terms)),
+            'step': int(counted),
             'motion': MOTION_STATE if spec.motion else 0,
         }
         self.parts: dict[str, slice] = {}
@@ -116,6 +120,8 @@ class GaitClock:
         """Return sin, cos and the angle of each foot."""
         if self._phase.still == 'zero' and self._is_still(command):
             return [0.0] * (3 * len(angles))
+        if self._phase.still == 'show' and self._is_still(command):
+            angles = [self._phase.value] * len(angles)
         return [value for a in angles for value in (math.sin(a), math.cos(a), a)]
 
     def advance(self, angles: list[float], command: Float32) -> tuple[float, ...]:
@@ -125,8 +131,7 @@ class GaitClock:
             if still == 'hold':
                 return tuple(angles)
             return self._phase.start if still == 'reset' else (self._phase.value,) * len(angles)
-        frequency = self._fixed if self._slot is None else float(command[self._slot])
-        increment = math.tau * frequency * self._period
+        increment = math.tau * self._frequency(command) * self._period
         return tuple(self._wrap(angle + increment) for angle in angles)
 
     def _wrap(self, angle: float) -> float:
@@ -135,5 +140,14 @@ class GaitClock:
         wrapped = angle % math.tau
         return wrapped - math.tau if self._phase.wrap == 'pi' and wrapped >= math.pi else wrapped
 
+    def _frequency(self, command: Float32) -> float:
+        if isinstance(self._phase.frequency, NormFrequency):
+            return self._phase.frequency.at(_norm(command))
+        return self._fixed if self._slot is None else float(command[self._slot])
+
     def _is_still(self, command: Float32) -> bool:
-        return math.sqrt(float(command.dot(command))) <= self._phase.below
+        return _norm(command) <= self._phase.below
+
+
+def _norm(command: Float32) -> float:
+    return math.sqrt(float(command.dot(command)))

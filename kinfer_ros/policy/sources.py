@@ -27,6 +27,7 @@ from kinfer_ros.policy.spec_terms import FIRST_STEP
 from kinfer_ros.policy.spec_terms import MAX_STEP
 from kinfer_ros.policy.spec_terms import MOTION_FRAME
 from kinfer_ros.policy.spec_terms import MOTION_SOURCES
+from kinfer_ros.policy.spec_terms import NETWORK
 from kinfer_ros.policy.spec_terms import PHASE
 from kinfer_ros.policy.spec_terms import QUATERNION
 from kinfer_ros.policy.spec_terms import REFERENCE_ANCHOR
@@ -89,9 +90,11 @@ class Sources:
     :ivar inputs: the arrays to fill, by name: views of one buffer.
     :ivar buffer: that buffer.
     :ivar values: all values.
+    :ivar network_outputs: where an output of a network that has run is to be written, by the
+        names of network and output.
     """
 
-    def __init__(self, spec: PolicySpec, memory: Memory, timeline: Timeline | None) -> None:
+    def __init__(self, spec: PolicySpec, memory: Memory, timeline: Timeline | None = None) -> None:
         self._spec = spec
         self._memory = memory
         parts = memory.parts
@@ -107,7 +110,9 @@ class Sources:
             'encodings': len(ENCODINGS) * feet,
             'constants': len(constants),
             'counters': len(self._counters),
-        } | reference_sizes(spec)
+        }
+        derived |= reference_sizes(spec)
+        derived |= {_network_block(*key): size for key, size in spec.network_outputs.items()}
         self._starts: dict[str, int] = {}
         size = 0
         for name, count in (sizes | derived).items():
@@ -134,6 +139,7 @@ class Sources:
         self._reference = None
         if timeline is not None:
             self._reference = ReferenceViews(spec, timeline, self.inputs, views)
+        self.network_outputs = {key: views[_network_block(*key)] for key in spec.network_outputs}
         self._gait_clock = self._make_gait_clock()
         # Numbers of constants and counters that `places` has given out.
         self._taken = {'constants': 0, 'counters': 0}
@@ -164,6 +170,9 @@ class Sources:
             return [self._next_place('counters')], one
         if term.source in MOTION_SOURCES:
             return self._reference_places(term), one
+        if term.source == NETWORK:
+            start = self._starts[_network_block(term.network, term.output)]
+            return list(range(start, start + term.size)), one
         if term.source == EULER:
             suffix = IMU_SUFFIX if term.frame == 'imu' else ''
             return [self._starts['euler' + suffix] + RPY.index(name) for name in term.names], one
@@ -256,6 +265,10 @@ class Sources:
         step = parts['step']
         if step.stop > step.start:
             following[step] = np.minimum(memory[step] + 1.0, MAX_STEP)
+
+
+def _network_block(network: str, output: str | None) -> str:
+    return f'network {network}' if output is None else f'network {network} output {output}'
 
 
 def _count(term: Term, step: int) -> float:

@@ -29,6 +29,7 @@ ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
 QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
 STEP, FIRST_STEP = 'step', 'first_step'
 STEPS = (STEP, FIRST_STEP)
+NETWORK = 'network'
 REFERENCE_POSITIONS, REFERENCE_VELOCITIES = (
     'reference_joint_positions',
     'reference_joint_velocities',
@@ -38,7 +39,7 @@ REFERENCE_JOINTS = {REFERENCE_POSITIONS: 'rad', REFERENCE_VELOCITIES: 'rad/s'}
 MOTION_SOURCES = (*REFERENCE_JOINTS, REFERENCE_ANCHOR, MOTION_FRAME)
 SOURCES = (
     *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
-    *MOTION_SOURCES, CONSTANT,
+    NETWORK, *MOTION_SOURCES, CONSTANT,
 )  # fmt: skip
 COLUMNS = ('r00', 'r01', 'r10', 'r11', 'r20', 'r21')
 """The first two columns of a rotation matrix, row by row, as motion tracking takes them."""
@@ -88,6 +89,10 @@ class Term:
     """Of the step number: the highest."""
     restarts: bool = False
     """After it: True from 0 again, False it stays."""
+    network: str = ''
+    """Of the output of a network: its name."""
+    output: str | None = None
+    """Of it: the output's name; None where it has only one."""
 
     @property
     def size(self) -> int:
@@ -104,6 +109,8 @@ class TermNames:
     commands: tuple[str, ...]
     feet: int
     motion: bool = False
+    networks: tuple[str, ...] = ()
+    """Those that run before."""
 
 
 def read_term(section: Section, known: TermNames) -> Term | None:
@@ -129,6 +136,7 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         TIME: _time_term,
         STEP: _step_term,
         FIRST_STEP: _first_step_term,
+        NETWORK: _network_term,
         CONSTANT: _constant_term,
     }
     return readers[source](section, known)
@@ -261,6 +269,21 @@ def _step_term(section: Section, known: TermNames) -> Term:
 
 def _first_step_term(section: Section, known: TermNames) -> Term:
     return _make_term(section, FIRST_STEP, ('first step',), '1 or 0')
+
+
+def _network_term(section: Section, known: TermNames) -> Term:
+    network = section.string('name')
+    if network not in known.networks:
+        listed = ', '.join(known.networks) or 'none'
+        hint = did_you_mean(network, known.networks)
+        section.problem(
+            f'found {network!r}{hint}, expected a network that runs before this one: {listed}',
+            'name',
+        )
+    output = section.string('output') if section.has('output') else None
+    count = section.integer('count', 1, MAX_COUNT)
+    names = [f'{network}[{at}]' for at in range(count)]
+    return _make_term(section, NETWORK, names, 'network output', network=network, output=output)
 
 
 def _constant_term(section: Section, known: TermNames) -> Term:
