@@ -229,6 +229,8 @@ def parse_xml(data: str | bytes, fail: Fail) -> ElementTree.Element:
 
     :raises KinferRosError: of `fail`.
     """
+    if isinstance(data, bytes) and b'\x00' in data:
+        raise fail('has NUL bytes; expected UTF-8 text')  # UTF-16 would hide a document type
     mark = '<!DOCTYPE' if isinstance(data, str) else b'<!DOCTYPE'
     if mark in data:  # type: ignore[operator]
         raise fail('has a document type, which could define entities')

@@ -371,3 +371,47 @@ def test_an_mjcf_without_actuators_becomes_a_robot_that_runs(tmp_path, capsys):
     kp, kd, torque = simulated.gains()
     assert (kp.tolist(), kd.tolist()) == ([20.0, 30.0, 40.0], [1.0, 1.5, 2.0])
     assert torque.tolist() == [30.0, 25.0, 12.0]
+
+
+URDF = """
+<robot name="leg"><link name="torso"/><link name="thigh"/><link name="shin"/><link name="foot"/>
+<joint name="knee" type="revolute"><parent link="thigh"/><child link="shin"/>
+  <limit lower="-2" upper="0" effort="60" velocity="12"/></joint>
+<joint name="hip" type="revolute"><parent link="torso"/><child link="thigh"/>
+  <limit lower="-1" upper="1.5" effort="25" velocity="11"/></joint>
+<joint name="ankle" type="continuous"><parent link="shin"/><child link="foot"/></joint>
+</robot>
+"""
+
+
+def test_limits_of_a_urdf(tmp_path, capsys):
+    """The metadata has the order, the URDF limits, efforts and speeds."""
+    path, urdf = tmp_path / 'leg.onnx', tmp_path / 'leg.urdf'
+    urdf.write_text(URDF)
+    path.write_bytes(flat_models.linear(18, custom=METADATA)[0])
+    code, out, err = run_import(capsys, path, '--out', tmp_path, '--urdf', urdf)
+    assert code == 0, err
+    robot = load_robot(tmp_path / 'leg.robot.yaml')
+    assert robot.joint_names == ('hip', 'knee', 'ankle')
+    assert robot.upper.tolist()[:2] == [1.5, 0.0]
+    assert robot.torque_limit.tolist() == [25.0, 60.0, 20.0]
+    assert robot.velocity_limit.tolist() == [11.0, 12.0, 20.0]
+    assert (robot.mjcf, robot.urdf) == (None, urdf.resolve())
+    assert 'ankle turn without end' in out
+    metadata = METADATA | {'joint_names': 'hip,knee,arm'}
+    path.write_bytes(flat_models.linear(18, custom=metadata)[0])
+    code, _, err = run_import(capsys, path, '--out', tmp_path, '--urdf', urdf, '--force')
+    assert code == 2
+    assert 'lacks the joints arm; it has knee, hip, ankle' in err
+
+
+def test_names_of_a_urdf_for_a_deploy_yaml(tmp_path, capsys):
+    """The file has no names: the order is the URDF's, which is said."""
+    urdf = tmp_path / 'leg.urdf'
+    urdf.write_text(URDF.replace('"knee"', '"left"').replace('"hip"', '"right"'))
+    words = [deploy_file(tmp_path), '--out', tmp_path, '--name', 'two', '--urdf', urdf]
+    code, out, err = run_import(capsys, *words)
+    assert code == 0, err
+    assert 'joint names: those of leg.urdf, in the order of the file' in out
+    assert load_spec(tmp_path / 'two.spec.yaml').joints == ('right', 'left')
+    assert load_robot(tmp_path / 'two.robot.yaml').joint_names == ('left', 'right', 'ankle')
