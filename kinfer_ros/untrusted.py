@@ -183,6 +183,8 @@ def check_mjcf(path: Path, error: type[KinferRosError]) -> dict[str, bytes]:
         if at:
             included[name] = data
         root = parse_xml(data, fail)
+        if root.tag == 'robot':  # MuJoCo would read it, without a free base
+            raise fail('is a URDF; expected an MJCF (<mujoco>)')
         _check_assets(root, path.parent, error)
         for element in root.iter():
             if element.tag == 'include' and element.get('file'):

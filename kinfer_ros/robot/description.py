@@ -3,11 +3,13 @@
 Where both are given, the MJCF's joints and limits come first, and the URDF has the speeds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Protocol
 
 from kinfer_ros.errors import RobotError
 from kinfer_ros.policy.importers.contract import ImportedContract
@@ -26,6 +28,14 @@ SAME_LIMIT = 0.01
 """rad; limits of two files that are nearer are the same."""
 DAMPING_TIME = DEFAULT_KD / DEFAULT_KP
 """s; kd over kp, where neither is known."""
+
+
+class Named(Protocol):
+    """A joint of either file."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
 
 
 @dataclass
@@ -80,12 +90,17 @@ def describe(mjcf: 'MjcfFacts | None', urdf: UrdfFacts | None, folder: Path) -> 
 
 def require_joints(names: list[str], mjcf: 'MjcfFacts | None', urdf: UrdfFacts | None) -> None:
     """:raises RobotError: a joint is not in one of the files."""
-    for facts in (mjcf, urdf):
-        there = [joint.name for joint in facts.joints] if facts is not None else names
-        missing = [name for name in names if name not in there]
-        if facts is not None and missing:
+    there: list[tuple[str, Sequence[Named]]] = []
+    if mjcf is not None:
+        there.append((str(mjcf.path), mjcf.joints))
+    if urdf is not None:
+        there.append((urdf.where, urdf.joints))
+    for where, joints in there:
+        known = [joint.name for joint in joints]
+        missing = [name for name in names if name not in known]
+        if missing:
             raise RobotError(
-                f'{facts.path}: lacks the joints {", ".join(missing)}; it has {", ".join(there)}'
+                f'{where}: lacks the joints {", ".join(missing)}; it has {", ".join(known)}'
             )
 
 
@@ -135,7 +150,7 @@ def _all(found: Description) -> str:
 
 
 def _add_urdf(found: Description, urdf: UrdfFacts, folder: Path) -> None:
-    found.urdf = _shown(urdf.path, folder)
+    found.urdf = None if urdf.path is None else _shown(urdf.path, folder)
     found.base = urdf.base
     for joint in urdf.joints:
         found.limits[joint.name] = JointLimits(

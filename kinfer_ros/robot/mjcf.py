@@ -62,7 +62,7 @@ def read_mjcf(path: Path) -> MjcfFacts:
     root = model.body_rootid[model.jnt_bodyid[hinges[0][1]]]
     base = spec.bodies[root]
     base.name = base.name or BASE
-    imu = find_imu_site(spec, base, None, USUAL_SITES)
+    imu = find_imu_site(spec, base, None, USUAL_SITES if model.nu else _imu_sites(spec))
     quat = (1.0, 0.0, 0.0, 0.0) if imu.name is None else _mounting(model, imu.name, root)
     return MjcfFacts(
         path=path,
@@ -73,6 +73,11 @@ def read_mjcf(path: Path) -> MjcfFacts:
         imu_mounting=quat,
         home=_home(model, [joint for _, joint in hinges]),
     )
+
+
+def _imu_sites(spec: Any) -> tuple[str, ...]:
+    """:return: sites that are called so: where actuators are added in code, so are sensors."""
+    return (*USUAL_SITES, *(site.name for site in spec.sites if 'imu' in site.name.lower()))
 
 
 def _driven_hinges(model: Any) -> list[tuple[int | None, int]]:

@@ -4,6 +4,7 @@ Nothing that it names is opened: meshes and packages are not needed here.
 """
 
 import math
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
@@ -42,7 +43,10 @@ class UrdfJoint:
 class UrdfFacts:
     """The joints that can be driven, in the order of the file, and the base."""
 
-    path: Path
+    path: Path | None
+    """None where it is no file of its own."""
+    where: str
+    """For errors."""
     joints: tuple[UrdfJoint, ...]
     base: str
     """The link without a parent; the one below a link called world."""
@@ -71,16 +75,33 @@ def read_urdf(path: Path) -> UrdfFacts:
 
     :raises RobotError: it cannot be read, is xacro or no tree, or has no rotary joint.
     """
+    data = read_bytes(path, MAX_XML_BYTES, _failure(str(path)))
+    try:
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise _failure(str(path))(f'is not UTF-8 text (byte {error.start})') from None
+    return replace(parse_urdf(text, str(path)), path=path)
 
+
+def _failure(where: str) -> Callable[[str], RobotError]:
     def fail(text: str) -> RobotError:
         separator = ' ' if text.startswith(('is ', 'has ', 'cannot ')) else ': '
-        return RobotError(f'URDF {path}{separator}{text}')
+        return RobotError(f'URDF {where}{separator}{text}')
 
-    data = read_bytes(path, MAX_XML_BYTES, fail)
-    try:
-        root = parse_xml(data.decode('utf-8-sig'), fail)
-    except UnicodeDecodeError as error:
-        raise fail(f'is not UTF-8 text (byte {error.start})') from None
+    return fail
+
+
+def parse_urdf(text: str, where: str) -> UrdfFacts:
+    """
+    Read the text of a URDF.
+
+    :param where: its place, for errors.
+    :raises RobotError: as read_urdf.
+    """
+    fail = _failure(where)
+    if len(text) > MAX_XML_BYTES:
+        raise fail(f'is larger than {MAX_XML_BYTES} bytes')
+    root = parse_xml(text, fail)
     if root.tag != 'robot':
         raise fail(f'found <{root.tag[:40]}>, expected <robot>')
     if any(str(element.tag).startswith('{') and 'xacro' in element.tag for element in root.iter()):
@@ -88,46 +109,47 @@ def read_urdf(path: Path) -> UrdfFacts:
     entries = root.findall('joint')
     if len(entries) > MAX_LINKS:
         raise fail(f'has {len(entries)} joints, expected at most {MAX_LINKS}')
-    _check_names(entries, path)
-    rotary = [entry for entry in entries if _kind(entry, path) in ROTARY]
-    joints = tuple(_joint(entry, path) for entry in rotary if entry.find('mimic') is None)
+    _check_names(entries, where)
+    rotary = [entry for entry in entries if _kind(entry, where) in ROTARY]
+    joints = tuple(_joint(entry, where) for entry in rotary if entry.find('mimic') is None)
     if not joints:
         raise fail('found no revolute or continuous joint, expected those of a robot')
     links = [link.get('name', '') for link in root.findall('link')]
-    base = _base(entries, links, path)
+    base = _base(entries, links, where)
     return UrdfFacts(
-        path=path,
+        path=None,
+        where=where,
         joints=joints,
         base=base,
         passed_over=_passed_over(entries),
-        imu=_imu(entries, [link for link in links if 'imu' in link.lower()], base, path),
+        imu=_imu(entries, [link for link in links if 'imu' in link.lower()], base, where),
     )
 
 
-def _check_names(entries: list[Element], path: Path) -> None:
+def _check_names(entries: list[Element], where: str) -> None:
     names = [entry.get('name', '') for entry in entries]
     bad = [name for name in names if not is_name(name) or name.startswith(XACRO)]
     if bad:
-        raise RobotError(f'URDF {path}: found the joint name {bad[0][:60]!r}, expected a name')
+        raise RobotError(f'URDF {where}: found the joint name {bad[0][:60]!r}, expected a name')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise RobotError(f'URDF {path}: found {", ".join(twice)} more than once, expected once')
+        raise RobotError(f'URDF {where}: found {", ".join(twice)} more than once, expected once')
 
 
-def _kind(entry: Element, path: Path) -> str:
+def _kind(entry: Element, where: str) -> str:
     kind = entry.get('type', '')
     if kind not in ROTARY + OTHER:
         raise RobotError(
-            f'URDF {path}: joint {entry.get("name")!r}: found the type {kind[:40]!r}, expected '
+            f'URDF {where}: joint {entry.get("name")!r}: found the type {kind[:40]!r}, expected '
             f'one of {", ".join(ROTARY + OTHER)}'
         )
     return kind
 
 
-def _joint(entry: Element, path: Path) -> UrdfJoint:
+def _joint(entry: Element, where: str) -> UrdfJoint:
     name, limit = entry.get('name', ''), entry.find('limit')
     numbers: dict[str, float | None] = {
-        key: None if limit is None else _number(limit, key, name, path)
+        key: None if limit is None else _number(limit, key, name, where)
         for key in ('lower', 'upper', 'effort', 'velocity')
     }
     lower, upper = numbers['lower'], numbers['upper']
@@ -138,7 +160,7 @@ def _joint(entry: Element, path: Path) -> UrdfJoint:
         lower, upper = lower or 0.0, upper or 0.0  # URDF's defaults
         if lower >= upper:
             raise RobotError(
-                f'URDF {path}: joint {name!r}: found the limits {lower:g} to {upper:g}, expected '
+                f'URDF {where}: joint {name!r}: found the limits {lower:g} to {upper:g}, expected '
                 'lower below upper'
             )
     return UrdfJoint(
@@ -156,7 +178,7 @@ def _above_zero(number: float | None) -> float | None:
     return None if number is None or number <= 0.0 else number
 
 
-def _number(limit: Element, key: str, name: str, path: Path) -> float | None:
+def _number(limit: Element, key: str, name: str, where: str) -> float | None:
     text = limit.get(key)
     if text is None:
         return None
@@ -169,7 +191,7 @@ def _number(limit: Element, key: str, name: str, path: Path) -> float | None:
     if not math.isfinite(number):
         hint = '; run xacro first' if text.lstrip().startswith(XACRO) else ''
         raise RobotError(
-            f'URDF {path}: joint {name!r}: found {key}="{text[:40]}", expected a finite '
+            f'URDF {where}: joint {name!r}: found {key}="{text[:40]}", expected a finite '
             f'number{hint}'
         )
     return number
@@ -186,7 +208,7 @@ def _passed_over(entries: list[Element]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(names) for kind, names in found.items()}
 
 
-def _base(entries: list[Element], links: list[str], path: Path) -> str:
+def _base(entries: list[Element], links: list[str], where: str) -> str:
     """:return: the root link; below `world`, its only child."""
     children: dict[str, list[str]] = {}
     for entry in entries:
@@ -195,13 +217,13 @@ def _base(entries: list[Element], links: list[str], path: Path) -> str:
         ]
         if len(ends) != 2 or not all(map(is_name, ends)):
             name = entry.get('name')
-            raise RobotError(f'URDF {path}: joint {name!r} lacks its parent or its child link')
+            raise RobotError(f'URDF {where}: joint {name!r} lacks its parent or its child link')
         children.setdefault(ends[0], []).append(ends[1])
     below = {child for found in children.values() for child in found}
     roots = [link for link in dict.fromkeys([*links, *children]) if link not in below]
     if len(roots) != 1 or len(below) != len(entries) or _reached(roots[0], children) <= len(below):
         raise RobotError(
-            f'URDF {path} is not a tree of links: found the roots {roots[:8] or "none"}, '
+            f'URDF {where} is not a tree of links: found the roots {roots[:8] or "none"}, '
             'expected one'
         )
     inner = children.get(roots[0], [])
@@ -218,27 +240,27 @@ def _reached(root: str, children: Mapping[str, list[str]]) -> int:
     return len(seen)
 
 
-def _imu(entries: list[Element], links: list[str], base: str, path: Path) -> UrdfImu | None:
+def _imu(entries: list[Element], links: list[str], base: str, where: str) -> UrdfImu | None:
     if not links:
         return None
     above = {_end(entry, 'child'): entry for entry in entries if _end(entry, 'child') != base}
-    found = [_mounted(link, above, path) for link in links]
+    found = [_mounted(link, above, where) for link in links]
     chosen = min(found, key=lambda imu: imu.joints)  # the first of equals
     return replace(chosen, others=tuple(link for link in links if link != chosen.frame))
 
 
-def _mounted(link: str, above: Mapping[str, Element], path: Path) -> UrdfImu:
+def _mounted(link: str, above: Mapping[str, Element], where: str) -> UrdfImu:
     """:return: a link as an IMU, with its orientation in the base, above which is nothing."""
     mounting: Quaternion = (1.0, 0.0, 0.0, 0.0)
     joints, at = 0, link
     while (entry := above.get(at)) is not None:
         joints += entry.get('type') != 'fixed'
-        mounting = multiply(_rotation(entry, path), mounting)
+        mounting = multiply(_rotation(entry, where), mounting)
         at = _end(entry, 'parent')
     return UrdfImu(link, tuple(round(part, 9) + 0.0 for part in mounting), joints, ())
 
 
-def _rotation(entry: Element, path: Path) -> Quaternion:
+def _rotation(entry: Element, where: str) -> Quaternion:
     origin = entry.find('origin')
     text = '0 0 0' if origin is None else origin.get('rpy', '0 0 0')
     try:
@@ -247,7 +269,7 @@ def _rotation(entry: Element, path: Path) -> Quaternion:
         roll = pitch = yaw = math.nan
     if not math.isfinite(roll + pitch + yaw):
         raise RobotError(
-            f'URDF {path}: joint {entry.get("name")!r}: found rpy="{text[:40]}", expected 3 '
+            f'URDF {where}: joint {entry.get("name")!r}: found rpy="{text[:40]}", expected 3 '
             'finite numbers'
         )
     return from_euler(roll, pitch, yaw)

@@ -38,6 +38,8 @@ from kinfer_ros.policy.trial import try_policy
 from kinfer_ros.robot.description import describe
 from kinfer_ros.robot.description import require_joints
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.robot.urdf import UrdfFacts
+from kinfer_ros.robot.urdf import parse_urdf
 from kinfer_ros.robot.urdf import read_urdf
 from kinfer_ros.yaml_file import YamlFile
 
@@ -106,6 +108,7 @@ def main(arguments: argparse.Namespace) -> int:
         model = arguments.model or _model_beside(path, found)
     else:
         found = _from_onnx(path)
+        urdf = _urdf_inside(found, path, mjcf, urdf)
         model = path
     found.name = arguments.name or _name(path)
     robot = _robot(found, mjcf, urdf, arguments.out)
@@ -165,6 +168,18 @@ def _from_onnx(path: Path) -> ImportedContract:
     return read_onnx_metadata(graph, path)
 
 
+def _urdf_inside(
+    found: ImportedContract, path: Path, mjcf: Any, urdf: UrdfFacts | None
+) -> UrdfFacts | None:
+    """:return: the URDF that is given; without it and an MJCF, that of the metadata."""
+    if found.urdf is None:
+        return urdf
+    if mjcf is not None or urdf is not None:
+        found.assume('in the file, and not used: robot_urdf')
+        return urdf
+    return parse_urdf(found.urdf, f'robot_urdf of {path}')
+
+
 def _read_mjcf(path: Path) -> Any:
     # Imported here: the rest works without MuJoCo.
     from kinfer_ros.robot.mjcf import read_mjcf
@@ -221,9 +236,13 @@ def _name(path: Path) -> str:
     return next((word for word in words if word not in GENERIC), 'imported')
 
 
-def _robot(found: ImportedContract, mjcf: Any, urdf: Any, out: Path) -> dict[str, Any]:
+def _robot(
+    found: ImportedContract, mjcf: Any, urdf: UrdfFacts | None, out: Path
+) -> dict[str, Any]:
     require_joints(found.robot_joints, mjcf, urdf)
-    return describe(mjcf, urdf, out).draft(found)
+    described = describe(mjcf, urdf, out)
+    found.robot_joints = found.robot_joints or list(described.limits)
+    return described.draft(found)
 
 
 def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> str:

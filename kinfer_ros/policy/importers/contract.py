@@ -78,6 +78,8 @@ class ImportedContract:
     states: dict[str, Any] | None = None
     robot_joints: list[str] = field(default_factory=list)
     """Joints in the robot's order; `joints` where it is not known."""
+    urdf: str | None = None
+    """Text of the robot's URDF, where the file has it."""
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What the file says and is probably wrong."""

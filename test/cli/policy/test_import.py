@@ -415,3 +415,36 @@ def test_names_of_a_urdf_for_a_deploy_yaml(tmp_path, capsys):
     assert 'joint names: those of leg.urdf, in the order of the file' in out
     assert load_spec(tmp_path / 'two.spec.yaml').joints == ('right', 'left')
     assert load_robot(tmp_path / 'two.robot.yaml').joint_names == ('left', 'right', 'ankle')
+
+
+def test_the_urdf_inside_the_metadata(tmp_path, capsys):
+    """Holosoma puts it there; an MJCF or URDF of the user comes before it."""
+    path = holosoma(tmp_path, robot_urdf=json.dumps(URDF), robot_urdf_path='"/x.urdf"')
+    code, out, _ = run_import(capsys, path, '--out', tmp_path)
+    assert code == 1
+    assert 'not read: robot_urdf_path' in out
+    robot = load_robot(tmp_path / 'holo.robot.yaml')
+    assert robot.upper.tolist()[:2] == [1.5, 0.0]
+    assert robot.velocity_limit.tolist() == [11.0, 12.0, 20.0]
+    assert (robot.urdf, robot.base_frame) == (None, 'torso')
+    (tmp_path / 'leg.xml').write_text(BARE_MJCF)
+    words = [path, '--out', tmp_path, '--mjcf', tmp_path / 'leg.xml', '--force']
+    code, out, _ = run_import(capsys, *words)
+    assert code == 1
+    assert 'in the file, and not used: robot_urdf' in out
+    assert load_robot(tmp_path / 'holo.robot.yaml').upper.tolist()[0] == 2.0
+    path = holosoma(tmp_path, robot_urdf='"<robot/>"')
+    code, _, err = run_import(capsys, path, '--out', tmp_path, '--force')
+    assert code == 2
+    assert 'robot_urdf of' in err
+
+
+def test_an_mjcf_of_any_suffix_beside_a_deploy_yaml(tmp_path, capsys):
+    """K-Scale's are called robot.mjcf."""
+    text = BARE_MJCF.replace('"hip"', '"left"').replace('"knee"', '"right"')
+    (tmp_path / 'leg.mjcf').write_text(text)
+    code, out, err = run_import(capsys, deploy_file(tmp_path), '--out', tmp_path, '--name', 'two')
+    assert code == 0, err
+    assert 'those of leg.mjcf, which has no actuators: its joints' in out
+    assert load_spec(tmp_path / 'two.spec.yaml').joints == ('right', 'left')
+    assert load_robot(tmp_path / 'two.robot.yaml').mjcf.name == 'leg.mjcf'
