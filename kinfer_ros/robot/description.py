@@ -67,6 +67,8 @@ class Description:
         """Return the content of a robot file; what is assumed is noted in the contract."""
         contract.assumptions += self.notes
         contract.warnings += self.warnings
+        if others := [name for name in self.limits if name not in contract.robot_joints]:
+            contract.assume(f'robot file, left out, without a command: {", ".join(others)}')
         return draft_robot(
             contract, self.limits, base=self.base, imu=self.imu, mjcf=self.mjcf, urdf=self.urdf
         )

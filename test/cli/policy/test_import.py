@@ -448,3 +448,15 @@ def test_an_mjcf_of_any_suffix_beside_a_deploy_yaml(tmp_path, capsys):
     assert 'those of leg.mjcf, which has no actuators: its joints' in out
     assert load_spec(tmp_path / 'two.spec.yaml').joints == ('right', 'left')
     assert load_robot(tmp_path / 'two.robot.yaml').mjcf.name == 'leg.mjcf'
+
+
+def test_joints_that_the_policy_does_not_have_are_named(tmp_path, capsys):
+    """In an MJCF without actuators they hang freely: nobody should be surprised by it."""
+    path, mjcf = tmp_path / 'leg.onnx', tmp_path / 'leg.xml'
+    arm = '<body name="arm"><joint name="elbow"/><geom size="0.05"/></body><body name="thigh">'
+    mjcf.write_text(BARE_MJCF.replace('<body name="thigh">', arm))
+    path.write_bytes(flat_models.linear(18, custom=METADATA)[0])
+    code, out, err = run_import(capsys, path, '--out', tmp_path, '--mjcf', mjcf)
+    assert code == 0, err
+    assert 'left out, without a command: elbow' in out
+    assert load_robot(tmp_path / 'leg.robot.yaml').joint_names == ('hip', 'knee', 'ankle')
