@@ -45,7 +45,7 @@ class KosMetadata:
         """One line for each value that is not in the file."""
         self._described = Description() if described is None else described
         self._types = types
-        self._speed = content.get('max_velocity')
+        self._speed = None if _is_absent(content, 'max_velocity') else content['max_velocity']
         self.names = [str(name) for name in joints]
         self.joints = {str(name): self._joint(str(name), entry) for name, entry in joints.items()}
         """Entries of the robot file, by joint name."""
@@ -118,11 +118,16 @@ class KosMetadata:
         self._assume('lower and upper: those of the MJCF (the file has no angles)')
         return round(known.lower, 6), round(known.upper, 6)
 
+    def _actuator(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """:return: what the file says of a joint's type of actuator; empty for nothing."""
+        actuator = self._types.get(str(entry.get('actuator_type')))
+        return actuator if isinstance(actuator, dict) else {}
+
     def _torque_limit(self, name: str, entry: dict[str, Any]) -> float | str:
         if not _is_absent(entry, 'soft_torque_limit'):
             return self._number(name, entry, 'soft_torque_limit')
-        actuator = self._types.get(entry.get('actuator_type'))
-        if isinstance(actuator, dict) and not _is_absent(actuator, 'max_torque'):
+        actuator = self._actuator(entry)
+        if not _is_absent(actuator, 'max_torque'):
             self._assume('torque_limit: max_torque of the actuator (no soft_torque_limit)')
             return self._number(name, actuator, 'max_torque')
         known = self._described.limits.get(name)
@@ -132,8 +137,8 @@ class KosMetadata:
         return round(known.torque_limit, 6)
 
     def _velocity_limit(self, name: str, entry: dict[str, Any]) -> float:
-        actuator = self._types.get(entry.get('actuator_type'))
-        if isinstance(actuator, dict) and not _is_absent(actuator, 'max_velocity'):
+        actuator = self._actuator(entry)
+        if not _is_absent(actuator, 'max_velocity'):
             return self._number(name, actuator, 'max_velocity')
         if self._speed is not None:
             self._assume('velocity_limit: max_velocity of the file, taken as rad/s')
@@ -150,7 +155,7 @@ class KosMetadata:
         value = entry.get(key)
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if isinstance(value, bool) or not math.isfinite(number):
             raise RobotError(

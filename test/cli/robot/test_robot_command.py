@@ -59,6 +59,9 @@ def test_numbers_are_strings_in_degrees(tmp_path, capsys):
         ({'id': ...}, 'id'),
         ({'min_angle_deg': 'nan'}, 'min_angle_deg'),
         ({'max_angle_deg': ...}, 'max_angle_deg'),
+        ({'max_angle_deg': 10**400}, 'max_angle_deg'),
+        ({'soft_torque_limit': 'inf'}, 'soft_torque_limit'),
+        ({'actuator_type': [], 'soft_torque_limit': {}}, 'soft_torque_limit'),
     ],
 )
 def test_missing_keys_are_named(tmp_path, capsys, changes, said):
