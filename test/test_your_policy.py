@@ -19,6 +19,8 @@ from helpers.deploy import DEPLOY
 from helpers.processes import REPOSITORY
 from helpers.walking import MODEL
 from kinfer_ros.__main__ import main
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 
 PAGE = (REPOSITORY / 'docs' / 'your_policy.md').read_text()
@@ -58,7 +60,8 @@ def mjcf(path: Path, *, actuators: bool = True) -> None:
     path.write_text(
         '<mujoco><compiler angle="radian"/><worldbody><geom type="plane" size="0 0 1"/>'
         '<body name="base" pos="0 0 1"><freejoint/><geom size="0.1" mass="5"/>'
-        f'<site name="imu"/>{links}</body></worldbody><actuator>{motors}</actuator></mujoco>'
+        f'<site name="imu"/>{links}</body></worldbody><actuator>{motors}</actuator>'
+        '<keyframe><key name="home" qpos="0 0 1 1 0 0 0 0.1 -0.2 0.3"/></keyframe></mujoco>'
     )
 
 
@@ -83,8 +86,8 @@ def by_hand(folder: Path) -> None:
     flat_models.write_spec(folder / 'policy.spec.yaml', flat_models.spec(terms))
     network(folder / 'policy.onnx', 9)
     mjcf(folder / 'robot.xml')
-    assert main(['robot', 'from-mjcf', str(folder / 'robot.xml'), '--out', str(folder)]) == 0
-    shutil.copy(next(folder.glob('*.robot.yaml')), folder / 'my_robot.yaml')
+    words = [str(folder / 'robot.xml'), '--out', str(folder / 'my_robot.yaml')]
+    assert main(['robot', 'from-mjcf', *words]) == 0
 
 
 def isaac_lab(folder: Path) -> None:
@@ -227,10 +230,15 @@ def test_what_is_imported_runs(
     if not specs:
         return
     for spec in specs:
-        models = [
-            *tmp_path.rglob(spec.name.replace('.spec.yaml', '.onnx')),
-            *tmp_path.rglob('*.onnx'),
-        ]
-        policy = load_model(models[0], spec=spec)
-        pose = policy.contract.joint_biases
-        assert np.isfinite(policy.target_at_rest(pose)).all()
+        fitting = [policy for path in tmp_path.rglob('*.onnx') if (policy := fits(path, spec))]
+        assert len(fitting) == 1, spec
+        pose = fitting[0].contract.joint_biases
+        assert np.isfinite(fitting[0].target_at_rest(pose)).all()
+
+
+def fits(path: Path, spec: Path) -> Policy | None:
+    """:return: the policy of a network and a spec, if they are of each other."""
+    try:
+        return load_model(path, spec=spec)
+    except ModelError:
+        return None

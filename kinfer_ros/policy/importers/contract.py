@@ -99,6 +99,8 @@ class ImportedContract:
     """Joints in the robot's order; `joints` where it is not known."""
     model: Path | None = None
     """The network, where the file names it."""
+    urdf: str | None = None
+    """Text of the robot's URDF, where the file has it."""
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What the file says and is probably wrong."""
