@@ -80,7 +80,7 @@ class JointTargets:
         return action, target
 
     def _filter(self, target: Float32, memory: Float32) -> None:
-        """Move from the last target, as it was sent, towards the new one."""
+        """Move from the last target towards the new one."""
         last = memory[self._last_targets : self._last_targets + target.size]
         moved = last + self._share * (target - last)
         keep = ~self._filtered

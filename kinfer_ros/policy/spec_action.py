@@ -27,7 +27,7 @@ POSITION, VELOCITY = 'position', 'velocity'
 
 @dataclass(frozen=True)
 class TargetFilter:
-    """A first-order low-pass filter: y += share * (x - y), where y is the last target as sent."""
+    """A first-order low-pass filter: y += share * (x - y), where y is the last target."""
 
     share: float
     """Of the new target, over 0 to 1."""

@@ -288,3 +288,31 @@ def test_each_of_them_can_be_abandoned(tmp_path):
     policy.abandon(on=False)
     policy.reset()
     assert policy.step(inputs).tobytes() == expected.tobytes()
+
+
+def test_a_motion_inside_the_policy_itself(tmp_path):
+    """As motion trackers export it: outputs of a counter, observed by the same file."""
+    table = np.arange(15).reshape(5, 3) * 0.1
+    graph = models.Builder()
+    at = graph.op('Reshape', graph.op('Cast', 'time_step', to=7), graph.const([1], 'int64'))
+    row = graph.op('Gather', graph.const(table), at, axis=0)
+    graph.add(models.helper.make_node('Identity', [row], ['joint_pos']))
+    weights = np.random.default_rng(9).normal(size=(6, 3))
+    graph.add(models.helper.make_node('MatMul', ['obs', graph.const(weights)], ['actions']))
+    model = graph.build(
+        {'obs': (1, 6), 'time_step': (1, 1)}, {'actions': (1, 3), 'joint_pos': (1, 3)}
+    )
+    counter = {'input': 'time_step', 'terms': [{'source': 'step', 'last': 4, 'then': 'hold'}]}
+    motion = {'source': 'network', 'name': 'motion', 'output': 'joint_pos', 'count': 3}
+    unused = {'input': 'obs', 'terms': [{'source': 'constant', 'values': 0.0, 'count': 6}]}
+    content = flat_models.spec([], commands={}, action={
+        'relative_to': 'zero', 'scale': 1.0, 'output': 'actions',
+    }) | {
+        'networks': {'motion': {'file': 'policy.onnx', 'observation': [unused, counter]}},
+        'observation': [{'input': 'obs', 'terms': [motion, GYRO]}, counter],
+    }  # fmt: skip
+    policy = flat_models.load(tmp_path, model, content)
+    for step in range(8):
+        target = policy.step({'gyroscope': [1.0, 2.0, 3.0]})
+        expected = np.array([*table[min(step, 4)], 1.0, 2.0, 3.0]) @ weights
+        np.testing.assert_allclose(target, expected, atol=1e-5)

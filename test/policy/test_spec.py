@@ -195,7 +195,7 @@ def test_the_contents_to_break_are_good(tmp_path):
         load_spec(flat_models.write_spec(tmp_path / f'{name}.yaml', content))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(st.sampled_from(PLACES), ODD)
 def test_no_spec_breaks_it(tmp_path_factory, where, odd):
     """Any content gives a spec that builds or an error, never a traceback."""
