@@ -186,6 +186,8 @@ def check_mjcf(path: Path, error: type[KinferRosError]) -> dict[str, bytes]:
         if at:
             included[name] = data
         root = parse_xml(data, fail)
+        if root.tag == 'robot':  # MuJoCo would read it, without a free base
+            raise fail('is a URDF; expected an MJCF (<mujoco>)')
         _check_assets(root, path.parent, error)
         for element in root.iter():
             if element.tag == 'include' and element.get('file'):
@@ -232,6 +234,8 @@ def parse_xml(data: str | bytes, fail: Fail) -> ElementTree.Element:
 
     :raises KinferRosError: of `fail`.
     """
+    if isinstance(data, bytes) and b'\x00' in data:
+        raise fail('has NUL bytes; expected UTF-8 text')  # UTF-16 would hide a document type
     mark = '<!DOCTYPE' if isinstance(data, str) else b'<!DOCTYPE'
     if mark in data:  # type: ignore[operator]
         raise fail('has a document type, which could define entities')

@@ -128,9 +128,12 @@ def parse_metadata(raw: Mapping[str, Any], where: str) -> Metadata:
     if unread := [str(key) for key in raw if key not in KNOWN]:
         notes.append(f'metadata: not read: {", ".join(unread)}')
     reader.text('kinfer_version')
+    commands = reader.names('command_names')
+    if commands is None and fields:
+        commands = tuple(fields)
     metadata = Metadata(
         joint_names=names,
-        command_names=reader.names('command_names') or tuple(fields) or None,
+        command_names=commands,
         num_commands=reader.count('num_commands'),
         carry_size=reader.sizes('carry_size'),
         control_rate_hz=reader.rate('control_rate_hz'),
@@ -143,7 +146,7 @@ def parse_metadata(raw: Mapping[str, Any], where: str) -> Metadata:
         fields=fields,
         notes=tuple(notes),
     )
-    commands, number = metadata.command_names, metadata.num_commands
+    number = metadata.num_commands
     if commands is not None and number is not None and len(commands) != number:
         reader.problems.add('num_commands', str(number), f'{len(commands)}, as in command_names')
     reader.problems.raise_if_any()

@@ -9,6 +9,8 @@ from typing import Any
 from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.importers.contract import ImportedContract
 
+DEFAULT_KP, DEFAULT_KD = 40.0, 1.0
+"""Nm/rad and Nm s/rad, for a joint of unknown gains."""
 DEFAULT_VELOCITY_LIMIT = 20.0
 """rad/s, for a joint of unknown velocity limit."""
 GAIN_HEADROOM = 2.0
@@ -34,6 +36,7 @@ def draft_robot(
     base: str,
     imu: dict[str, Any],
     mjcf: str | None,
+    urdf: str | None = None,
 ) -> dict[str, Any]:
     """
     Make a robot file's content, in the robot's joint order; notes assumptions in `contract`.
@@ -47,21 +50,20 @@ def draft_robot(
         contract.assume(
             f'robot file, home: 0, or the limit nearest to it, for {_list(homeless, contract)}'
         )
-    kp = _by_name(contract, contract.kp, 40.0, 'kp')
-    kd = _by_name(contract, contract.kd, 1.0, 'kd')
+    kp = _by_name(contract, contract.kp, DEFAULT_KP, 'kp')
+    kd = _by_name(contract, contract.kd, DEFAULT_KD, 'kd')
     joints: dict[str, Any] = {}
     for name in contract.robot_joints:
         joints[name] = _joint(
             limits[name],
             home.get(name),
-            kp.get(name, 40.0),
-            kd.get(name, 1.0),
+            kp.get(name, DEFAULT_KP),
+            kd.get(name, DEFAULT_KD),
         )
     _note_assumptions(contract, limits)
     _note_wider(contract, limits, home)
     content: dict[str, Any] = {'name': contract.name}
-    if mjcf is not None:
-        content['mjcf'] = mjcf
+    content |= {key: path for key, path in (('mjcf', mjcf), ('urdf', urdf)) if path is not None}
     listed = joints or fill_in('NAME: {lower, upper, home, kp, ...} of each joint, docs/robots.md')
     return content | {'base_frame': base, 'imu': imu, 'joints': listed}
 
@@ -145,9 +147,7 @@ def _note_assumptions(contract: ImportedContract, limits: dict[str, JointLimits]
             f'robot file, velocity limits: {DEFAULT_VELOCITY_LIMIT:g} rad/s for '
             f'{_list(fast, contract)}'
         )
-    contract.assume(
-        f'robot file, kp_max and kd_max: {GAIN_HEADROOM:g} times the gains of the policy'
-    )
+    contract.assume(f'robot file, kp_max and kd_max: {GAIN_HEADROOM:g} times kp and kd')
 
 
 def _note_wider(

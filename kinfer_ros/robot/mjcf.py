@@ -24,6 +24,8 @@ class MjcfJoint:
     lower: float | None
     upper: float | None
     torque_limit: float | None
+    servo: tuple[float, float] | None
+    """kp and kd of its position servo, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class MjcfFacts:
     imu: ImuSite
     imu_mounting: tuple[float, ...]
     """Quaternion w x y z of the site in the base frame, all joints at zero."""
+    home: dict[str, float]
+    """rad by joint name, of the keyframe `home`; empty where there is none."""
 
 
 def read_mjcf(path: Path) -> MjcfFacts:
@@ -58,7 +62,7 @@ def read_mjcf(path: Path) -> MjcfFacts:
     root = model.body_rootid[model.jnt_bodyid[hinges[0][1]]]
     base = spec.bodies[root]
     base.name = base.name or BASE
-    imu = find_imu_site(spec, base, None, USUAL_SITES)
+    imu = find_imu_site(spec, base, None, USUAL_SITES if model.nu else _imu_sites(spec))
     quat = (1.0, 0.0, 0.0, 0.0) if imu.name is None else _mounting(model, imu.name, root)
     return MjcfFacts(
         path=path,
@@ -67,7 +71,13 @@ def read_mjcf(path: Path) -> MjcfFacts:
         base=model.body(root).name or 'base_link',
         imu=imu,
         imu_mounting=quat,
+        home=_home(model, [joint for _, joint in hinges]),
     )
+
+
+def _imu_sites(spec: Any) -> tuple[str, ...]:
+    """:return: sites that are called so: where actuators are added in code, so are sensors."""
+    return (*USUAL_SITES, *(site.name for site in spec.sites if 'imu' in site.name.lower()))
 
 
 def _driven_hinges(model: Any) -> list[tuple[int | None, int]]:
@@ -103,7 +113,27 @@ def _joint(model: Any, actuator: int | None, joint: int) -> MjcfJoint:
         lower=low if limited else None,
         upper=high if limited else None,
         torque_limit=torque if 0.0 < torque < math.inf else None,
+        servo=None if actuator is None else _servo(model, actuator, joint),
     )
+
+
+def _servo(model: Any, actuator: int, joint: int) -> tuple[float, float] | None:
+    """:return: kp and kd of a position servo; without kv, the joint's damping is its kd."""
+    kp, bias = float(model.actuator_gainprm[actuator, 0]), model.actuator_biasprm[actuator]
+    affine = model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_AFFINE
+    if not affine or kp <= 0.0 or bias[1] != -kp or bias[2] > 0.0:
+        return None
+    gear = float(model.actuator_gear[actuator, 0]) ** 2
+    damping = -float(bias[2]) * gear or float(model.dof_damping[model.jnt_dofadr[joint]])
+    return round(kp * gear, 6), round(damping, 6)
+
+
+def _home(model: Any, joints: list[int]) -> dict[str, float]:
+    key = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_KEY, 'home')
+    if key < 0:
+        return {}
+    pose = model.key_qpos[key]
+    return {model.joint(j).name: round(float(pose[model.jnt_qposadr[j]]), 6) for j in joints}
 
 
 def _actuator_torque(model: Any, actuator: int) -> float:

@@ -92,6 +92,7 @@ def test_keys_that_nobody_reads_are_named(tmp_path):
         ({'joint_biases': ['joint_0', 'joint_1']}, 'joint_biases: found ['),
         ({'home_position': [None, 0.0]}, 'home_position: found [None, 0.0]; expected 2 finite'),
         ({'home_position': 'zero'}, "home_position: found 'zero'; expected 2 finite numbers"),
+        ({'command_names': []}, 'input command: found shape (3); expected (0)'),
         ({'kinfer_version': 7}, 'kinfer_version: found 7; expected a text'),
         ({'command_type_info': 'twist'}, "command_type_info: found 'twist'; expected an object"),
         ({'command_type_info': {'fields': 3}}, 'command_type_info: found'),

@@ -26,6 +26,9 @@ def add_parts(robot: Robot, spec: Any, *, free: bool) -> tuple[str, ...]:
             name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT, gear=[1.0] + [0.0] * 5
         )
         servo.set_to_position(kp=1.0, kv=1.0)
+        # Not the limits of a default class, which are meant for other actuators.
+        servo.ctrllimited = servo.forcelimited = mujoco.mjtLimited.mjLIMITED_FALSE
+        servo.inheritrange = 0.0
     added = [f'a position servo for {", ".join(robot.joint_names)}']
     if spec.option.integrator == mujoco.mjtIntegrator.mjINT_EULER:
         spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST

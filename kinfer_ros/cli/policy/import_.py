@@ -33,9 +33,12 @@ from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_policy
-from kinfer_ros.robot.draft import JointLimits
-from kinfer_ros.robot.draft import draft_robot
+from kinfer_ros.robot.description import describe
+from kinfer_ros.robot.description import require_joints
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.robot.urdf import UrdfFacts
+from kinfer_ros.robot.urdf import parse_urdf
+from kinfer_ros.robot.urdf import read_urdf
 from kinfer_ros.yaml_file import YamlFile
 
 GENERIC = (
@@ -61,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     add('--out', type=Path, default=Path(), help='output folder (default: here)')
     add('--name', help='name of spec and robot (default: from the file or its folder)')
     add('--mjcf', type=Path, help='MuJoCo model: joint names in actuator order, limits, torques')
+    add('--urdf', type=Path, help='URDF: joint names in the order of the file, limits, efforts')
     add(
         '--joint-names',
         nargs='+',
@@ -91,16 +95,23 @@ def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0; 1 for drafts; 2 for a user error, explained on stderr."""
     path: Path = arguments.file
     mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
+    urdf = read_urdf(arguments.urdf) if arguments.urdf else None
     if arguments.model:
         read_archive(arguments.model)
     if path.suffix.lower() in ('.yaml', '.yml'):
-        mjcf, found = _from_yaml(path, arguments.joint_names, mjcf)
+        names = arguments.joint_names
+        if names is None and mjcf is None and urdf is not None:
+            names = [joint.name for joint in urdf.joints]
+        mjcf, found = _from_yaml(path, names, mjcf)
+        if names is not arguments.joint_names:
+            found.assume(f'joint names: those of {arguments.urdf.name}, in the order of the file')
         model = arguments.model or found.model or _model_beside(path, found)
     else:
         found = _from_onnx(path)
+        urdf = _urdf_inside(found, path, mjcf, urdf)
         model = path
     found.name = arguments.name or _name(path)
-    robot = _robot(found, mjcf, arguments.out)
+    robot = _robot(found, mjcf, urdf, arguments.out)
     return _write(found, robot, path.name, model, arguments)
 
 
@@ -157,6 +168,18 @@ def _from_onnx(path: Path) -> ImportedContract:
     return read_onnx_metadata(graph, path)
 
 
+def _urdf_inside(
+    found: ImportedContract, path: Path, mjcf: Any, urdf: UrdfFacts | None
+) -> UrdfFacts | None:
+    """:return: the URDF that is given; without it and an MJCF, that of the metadata."""
+    if found.urdf is None:
+        return urdf
+    if mjcf is not None or urdf is not None:
+        found.assume('in the file, and not used: robot_urdf')
+        return urdf
+    return parse_urdf(found.urdf, f'robot_urdf of {path}')
+
+
 def _read_mjcf(path: Path) -> Any:
     # Imported here: the rest works without MuJoCo.
     from kinfer_ros.robot.mjcf import read_mjcf
@@ -194,7 +217,7 @@ class _JointNames:
 def _mjcf_beside(path: Path, count: int) -> Any:
     """Return the only MJCF in the folder with enough actuated joints."""
     fitting = []
-    for candidate in sorted(path.parent.glob('*.xml')):
+    for candidate in sorted([*path.parent.glob('*.xml'), *path.parent.glob('*.mjcf')]):
         if b'<mujoco' in candidate.read_bytes()[:4096]:
             facts = _read_mjcf(candidate)
             if len(facts.joints) >= count:
@@ -222,35 +245,24 @@ def _name(path: Path) -> str:
     return next((word for word in words if word not in GENERIC), 'imported')
 
 
-def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
-    imu: dict[str, Any] = {'frame': 'imu_link', 'mounting': [1.0, 0.0, 0.0, 0.0]}
-    if mjcf is None:
-        found.assume('robot file, IMU: frame imu_link, mounted as the base')
-        return draft_robot(found, {}, base='base_link', imu=imu, mjcf=None)
-    missing = [n for n in found.robot_joints if n not in {j.name for j in mjcf.joints}]
-    if missing:
-        raise ModelError(
-            f'{mjcf.path}: lacks the joints {", ".join(missing)}; it has '
-            f'{", ".join(joint.name for joint in mjcf.joints)}'
-        )
-    if mjcf.imu.name is not None:
-        imu = {'frame': 'imu_link', 'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu.name}
-    found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
-    if warning := mjcf.imu.warning():
-        found.warnings.append(warning)
-    if not mjcf.actuated:
+def _robot(
+    found: ImportedContract, mjcf: Any, urdf: UrdfFacts | None, out: Path
+) -> dict[str, Any]:
+    require_joints(found.robot_joints, mjcf, urdf)
+    described = describe(mjcf, urdf, out)
+    found.robot_joints = found.robot_joints or list(described.limits)
+    if found.default_pose is None and found.pose_is_start:
+        _start_at_home(found, described.home)
+    return described.draft(found)
+
+
+def _start_at_home(found: ImportedContract, home: dict[str, float]) -> None:
+    if found.joints and all(name in home for name in found.joints):
+        found.default_pose = [home[name] for name in found.joints]
         found.assume(
-            f'actuators: {mjcf.path.name} has none; the simulation adds a position servo for each '
-            'joint, with the gains in force, and a floor if there is none. Armature and friction '
-            "are the MJCF's: mjlab sets those of its motors in code"
+            'default pose: the keyframe home of the MJCF, where the robot starts; the network '
+            'does not use it'
         )
-    known = {j.name: JointLimits(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
-    place = mjcf.path.resolve()
-    try:
-        shown = str(place.relative_to(out.resolve()))
-    except ValueError:
-        shown = str(place)
-    return draft_robot(found, known, base=mjcf.base, imu=imu, mjcf=shown)
 
 
 def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> str:

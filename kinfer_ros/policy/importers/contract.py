@@ -70,6 +70,8 @@ class ImportedContract:
     """Empty where they are not known: to be filled in."""
     default_pose: list[float] | None
     """rad; None where it is not known: to be filled in."""
+    pose_is_start: bool = False
+    """The network does not use the pose: the robot starts there, and no more."""
     kp: list[float] | None = None
     kd: list[float] | None = None
     torque_limit: list[float] | None = None
@@ -96,6 +98,8 @@ class ImportedContract:
     """Joints in the robot's order; `joints` where it is not known."""
     model: Path | None = None
     """The network, where the file names it."""
+    urdf: str | None = None
+    """Text of the robot's URDF, where the file has it."""
     assumptions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What the file says and is probably wrong."""

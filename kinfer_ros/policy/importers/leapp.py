@@ -61,7 +61,7 @@ def read_leapp(file: YamlFile) -> ImportedContract:
     if pipeline is None:
         found = format_value(root.plain('pipeline'))
         raise root.error(f'found {found}, expected inputs, outputs and feedback_flow', 'pipeline')
-    contract = ImportedContract(file.path.stem, [], None)
+    contract = ImportedContract(file.path.stem, [], None, pose_is_start=True)
     inputs, outputs = read_tensors(model, 'inputs'), read_tensors(model, 'outputs')
     pairs = _read_feedback(pipeline, name, inputs, outputs)
     used = _read_outputs(pipeline, name, outputs)

@@ -142,6 +142,21 @@ class MetadataKeys:
             raise self.wrong(key, f'true or false for each of {", ".join(names)}')
         return [word in TRUE for word in words]
 
+    def text(self, key: str) -> str | None:
+        """
+        Read a text, as it is or as JSON.
+
+        :raises ModelError: it is JSON of something else.
+        """
+        text = self._texts.get(key, '').strip()
+        self._read.add(key)
+        if text.lower() in ABSENT or not text.startswith('"'):
+            return None if text.lower() in ABSENT else text
+        try:
+            return str(json.loads(text))
+        except (ValueError, RecursionError):
+            raise self.wrong(key, 'a text, or one as JSON') from None
+
     def first(self, keys: Sequence[str]) -> str:
         """Return the first of these keys that is there."""
         return next(key for key in keys if key in self._texts)

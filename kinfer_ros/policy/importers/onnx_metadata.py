@@ -21,23 +21,13 @@ from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.metadata_gains import read_gains
 from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.metadata import is_placeholder
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
 
 JOINTS = ('joint_names', 'dof_names')
 POSE = ('default_joint_pos', 'default_joint_angles')
-KP = ('joint_stiffness', 'stiffness', 'kp')
-KD = ('joint_damping', 'damping', 'kd')
-TORQUE = (
-    'joint_effort_limits', 'joint_effort_limit', 'effort_limits', 'effort_limit', 'joint_effort',
-    'joint_torque_limits', 'torque_limits', 'torque_limit',
-)  # fmt: skip
-VELOCITY = (
-    'joint_velocity_limits', 'joint_velocity_limit', 'joint_vel_limits', 'velocity_limits',
-    'velocity_limit',
-)  # fmt: skip
 LENGTHS = (
     'observation_terms_history_length', 'observation_history_lengths', 'history_length',
 )  # fmt: skip
@@ -86,7 +76,7 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
     contract = ImportedContract(path.stem, joints, pose, robot_joints=joints)
     contract.assume('joint order: that of joint_names, for every list')
     contract.assume('numbers: as the exporter rounded them, often to three decimals')
-    _read_gains(contract, keys)
+    read_gains(contract, keys)
     _read_rate(contract, keys)
     _read_action(contract, keys, scaled, scale)
     if terms is None:
@@ -94,34 +84,10 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
     else:
         _read_terms(contract, keys, graph, terms)
     _read_roles(contract, graph)
+    contract.urdf = keys.text('robot_urdf')
     if unread := keys.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
     return contract
-
-
-def _read_gains(contract: ImportedContract, keys: MetadataKeys) -> None:
-    contract.kp = keys.numbers(contract.joints, *KP)
-    contract.kd = keys.numbers(contract.joints, *KD)
-    contract.torque_limit = keys.numbers(contract.joints, *TORQUE)
-    contract.velocity_limit = keys.numbers(contract.joints, *VELOCITY)
-    for values, names, positive in (
-        (contract.kp, KP, False),
-        (contract.kd, KD, False),
-        (contract.torque_limit, TORQUE, True),
-        (contract.velocity_limit, VELOCITY, True),
-    ):
-        if values is None:
-            continue
-        if not all(0.0 <= value < LARGEST for value in values) or (positive and 0.0 in values):
-            bound = 'above 0' if positive else 'from 0 on'
-            raise keys.wrong(keys.first(names), f'finite numbers {bound}')
-        values[:] = [value + 0.0 for value in values]  # -0.0 becomes 0.0
-    if is_placeholder(contract.kp, contract.kd):
-        contract.warnings.append(
-            'gains: kp 1 and kd 0 for every joint is what mjlab writes for actuators that are no '
-            'position servos. Write the gains of the training under `gains`, or `undamped: true`; '
-            '`check` fails until then'
-        )
 
 
 def _read_rate(contract: ImportedContract, keys: MetadataKeys) -> None:
@@ -167,11 +133,14 @@ def _read_action(
 
 def _draft_terms(contract: ImportedContract, keys: MetadataKeys, graph: Graph) -> None:
     """Holosoma's metadata has no terms: they are to be filled in, in the order of its config."""
-    _read_ranges(contract, keys)
+    if keys.ranges('command_ranges'):
+        _read_ranges(contract, keys)
+    else:
+        contract.assume('command: none (the metadata has no command_ranges)')
     width = _width(graph)
     numbers = 'as the network takes' if width is None else f'{width} numbers in all'
     contract.observation['terms'] = fill_in(
-        f'list of terms in their order, {numbers}, with scales and history: docs/specs.md'
+        f'list of terms in their order, {numbers}, with scale, history, commands: docs/specs.md'
     )
 
 

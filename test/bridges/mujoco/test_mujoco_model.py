@@ -175,6 +175,20 @@ def test_servos_are_added_where_there_is_no_actuator(tmp_path):
     np.testing.assert_allclose(velocity, 0.0, atol=1e-3)
 
 
+def test_defaults_of_the_mjcf_do_not_limit_them(tmp_path):
+    """A default class may be meant for motors, whose control is a torque."""
+    defaults = '<default><motor ctrlrange="-0.1 0.1" gear="5"/></default>'
+    robot = MujocoRobot(
+        load_robot(write_robot(tmp_path, BARE.replace('<worldbody>', f'{defaults}<worldbody>')))
+    )
+    assert robot.model.actuator_gear[:, 0].tolist() == [1.0, 1.0]
+    robot.set_target([0.5, -0.5])
+    robot.step(1000)
+    position, velocity, effort = np.zeros(2), np.zeros(2), np.zeros(2)
+    robot.joint_state(position, velocity, effort)
+    np.testing.assert_allclose(position, [0.5, -0.5], atol=0.06)
+
+
 def test_one_missing_actuator_of_several_is_not_added(tmp_path):
     """Where the MJCF has some, a joint without one is meant to be passive: told, not driven."""
     assert fit(tmp_path).added == ()

@@ -93,6 +93,43 @@ def test_import_writes_files_that_run_as_the_pipeline_does(tmp_path, capsys):
     np.testing.assert_allclose(policy.step(inputs), second, atol=1e-6)
 
 
+MJCF = """
+<mujoco>
+  <worldbody>
+    <body name="trunk" pos="0 0 1">
+      <freejoint/>
+      <geom size="0.1" mass="5"/>
+      <site name="imu"/>
+      <body>
+        <joint name="hip" axis="0 1 0" range="-90 90"/>
+        <geom size="0.05" pos="0 0 -0.2" mass="1"/>
+        <body pos="0 0 -0.3">
+          <joint name="knee" axis="0 1 0" range="-150 10"/>
+          <geom size="0.05" pos="0 0 -0.2" mass="1"/>
+          <body pos="0 0 -0.3">
+            <joint name="ankle" axis="0 1 0" range="-60 60"/>
+            <geom size="0.1 0.05 0.02" type="box" mass="0.5"/>
+          </body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <keyframe><key name="home" qpos="0 0 1 1 0 0 0 0.5 -1.0 0.25"/></keyframe>
+</mujoco>
+"""
+
+
+def test_the_start_pose_is_the_keyframe_home(tmp_path, capsys):
+    """A bundle has none, and its network needs none: with an MJCF nothing is to be filled in."""
+    path, mjcf = write_bundle(tmp_path), tmp_path / 'robot.xml'
+    mjcf.write_text(MJCF)
+    assert main(['import', str(path), '--mjcf', str(mjcf), '--out', str(tmp_path / 'o')]) == 0
+    told = capsys.readouterr().out
+    assert 'default pose: the keyframe home of the MJCF' in told
+    assert f'checked with {tmp_path / "walk.onnx"}' in told
+    assert load_spec(tmp_path / 'o/gait.spec.yaml').default_pose == (0.5, -1.0, 0.25)
+
+
 @pytest.mark.parametrize(
     ('at', 'new', 'expected'),
     [
