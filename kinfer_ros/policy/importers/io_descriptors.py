@@ -12,6 +12,7 @@ from typing import Any
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_open_bounds
+from kinfer_ros.policy.importers.contract import read_required
 from kinfer_ros.policy.importers.io_terms import read_terms
 from kinfer_ros.policy.importers.io_terms import used_joints
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
@@ -104,14 +105,6 @@ def _find_robot(root: Section, moved: Sequence[str]) -> Section | None:
     return None
 
 
-def _vector(section: Section, key: str, names: Sequence[str], unit: str) -> tuple[float, ...]:
-    """Read one number for each name; zeros, with the problem noted, where there are none."""
-    if section.plain(key) is None:
-        section.problem(f"missing key '{key}'", key if section.has(key) else '')
-        return (0.0,) * len(names)
-    return read_vector(section, key, names, unit) or ()
-
-
 def _read_rate(contract: ImportedContract, root: Section) -> None:
     scene = root.section('scene')
     if scene is None:
@@ -164,12 +157,12 @@ def _read_action(action: Section) -> dict[str, Any] | None:
     shape = action.plain('shape')
     if isinstance(shape, list) and shape != [len(names)]:
         action.problem(f'found {shape}, expected [{len(names)}], one for each joint', 'shape')
-    scale = _vector(action, 'scale', names, 'rad per unit')
+    scale = read_required(action, 'scale', names, 'rad per unit')
     return {
         'kind': kind,
         'joints': names,
         'scale': list(scale),
-        'offset': list(_vector(action, 'offset', names, 'rad')),
+        'offset': list(read_required(action, 'offset', names, 'rad')),
         'clip': read_open_bounds(action, 'clip', names, 'rad'),
     }
 
@@ -224,7 +217,7 @@ def _read_robot(contract: ImportedContract, robot: Section, names: list[str]) ->
     def pick(values: Sequence[Any] | None) -> list[Any]:
         return [values[at] for at in places] if values else []
 
-    contract.default_pose = pick(_vector(robot, 'default_joint_pos', names, 'rad'))
+    contract.default_pose = pick(read_required(robot, 'default_joint_pos', names, 'rad'))
     for keys, attribute, unit, minimum in LISTS:
         key = next((key for key in keys if robot.plain(key) is not None), None)
         if key is not None:
