@@ -34,11 +34,13 @@ SAME = 1e-5
 """rad; the file has float32 numbers."""
 UNLIMITED = 1e3
 """rad; a limit beyond is none."""
+EFFORT = ('default_joint_effort_limits', 'joint_effort_limits', 'effort_limits')
+SPEED = ('default_joint_vel_limits', 'joint_vel_limits', 'velocity_limits')
 LISTS = (
-    (('default_joint_stiffness', 'joint_stiffness'), 'kp', 'Nm/rad', 0.0),
-    (('default_joint_damping', 'joint_damping'), 'kd', 'Nm s/rad', 0.0),
-    (('default_joint_effort_limits', 'joint_effort_limits'), 'torque_limit', 'Nm', 1e-6),
-    (('default_joint_vel_limits', 'joint_vel_limits'), 'velocity_limit', 'rad/s', 1e-6),
+    (('default_joint_stiffness', 'joint_stiffness', 'stiffness'), 'kp', 'Nm/rad', 0.0),
+    (('default_joint_damping', 'joint_damping', 'damping'), 'kd', 'Nm s/rad', 0.0),
+    (EFFORT, 'torque_limit', 'Nm', 1e-6),
+    (SPEED, 'velocity_limit', 'rad/s', 1e-6),
 )
 """Keys of an articulation, what they are in the contract, unit and lowest value."""
 INFORMATIVE = ('action_type', 'dtype', 'extras', 'mdp_type', 'name')

@@ -204,8 +204,10 @@ def _read_observation(contract: ImportedContract, config: Section, count: int) -
     if 'gravity_vec' in names:
         contract.assume('gravity: a unit vector, (0, 0, -1) upright')
     if 'g1_phase' in names:
-        start = math.tau / G1_PERIOD / contract.control_rate
-        contract.phase = {'frequency': 1.0 / G1_PERIOD, 'start': [start], 'wrap': 'two_pi'}
+        start: Any = [math.tau / G1_PERIOD / contract.control_rate]
+        if contract.unknown_rate:
+            start = fill_in(f'[rad]: 2 pi / {G1_PERIOD} s / control_rate')
+        contract.phase = {'frequency': 1.0 / G1_PERIOD, 'start': start, 'wrap': 'two_pi'}
         contract.assume('gait clock: g1_phase of the runtime, 0.8 s, one step on at the first one')
     terms = [_read_term(config, name) for name in names]
     contract.observation['terms'] = terms

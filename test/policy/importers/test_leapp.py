@@ -195,6 +195,21 @@ def test_an_output_without_a_kind(tmp_path):
     assert all('FILL IN' in contract.action[key] for key in ('joints', 'relative_to', 'scale'))
 
 
+def test_a_robot_of_another_name_and_a_drawer(tmp_path):
+    """The robot is what is moved; joints of another thing in the scene are not its own."""
+    drawer = tensor('rate', [1, 3], 'state/joint/position', ['a', 'b', 'c'],
+                    'state:cabinet:joint_pos')  # fmt: skip
+    contract = read(
+        tmp_path, ((*OUTPUTS, 0, 'isaaclab_connection'), ...), ((*INPUTS, 3), drawer),
+        *(((*INPUTS, at, 'isaaclab_connection'), f'state:dog:{name}')
+          for at, name in ((0, 'joint_pos'), (1, 'joint_vel'), (2, 'root_quat_w'))),
+    )  # fmt: skip
+    assert contract.joints == ['hip', 'knee', 'ankle']
+    sources = [block['terms'][0]['source'] for block in contract.observation_inputs]
+    assert sources[:3] == ['joint_positions', 'joint_velocities', 'quaternion']
+    assert sources[3].startswith('FILL IN (3 numbers, state:cabinet:joint_pos')
+
+
 def test_two_outputs_are_two_groups(tmp_path):
     """Legs and arms, each with an output of its own."""
     second = tensor('last_out', [1, 3], 'target/joint/position', ['a', 'b', 'c'])

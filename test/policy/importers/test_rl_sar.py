@@ -49,6 +49,8 @@ def write(folder, config=CONFIG, base=BASE):
     inner.mkdir(parents=True, exist_ok=True)
     if base is not None:
         (folder / 'dog' / 'base.yaml').write_text(yaml.safe_dump(base))
+    else:
+        (folder / 'dog' / 'base.yaml').unlink(missing_ok=True)
     path = inner / 'config.yaml'
     path.write_text(yaml.safe_dump(config))
     return path
@@ -140,6 +142,9 @@ def test_a_clock_that_stands_in_the_runtime(tmp_path):
     assert contract.phase['start'] == [pytest.approx(0.157080, abs=1e-6)]
     assert contract.observation['terms'][0] == {'source': 'phase', 'encoding': ['sin', 'cos']}
     assert contract.observation['terms'][1]['source'].startswith('FILL IN (of phase, 6 numbers')
+    assert read(tmp_path, ((*WALK, 'observations'), names), base=None).phase['start'] == (
+        'FILL IN ([rad]: 2 pi / 0.8 s / control_rate)'
+    )
 
 
 def test_an_older_file(tmp_path):
