@@ -205,6 +205,7 @@ def _check_gains(contract: Contract, robot: Robot) -> list[Row]:
         rows = [Row('gains', WARN, found, 'those it was trained with', remedy)]
     if contract.spec is not None:
         rows.append(_check_action_scale(contract, robot))
+        rows += _check_limp_joints(contract, robot)
     return rows
 
 
@@ -222,6 +223,18 @@ def _check_action_scale(contract: Contract, robot: Robot) -> Row:
         expected = f'at most {MAX_TORQUE_RATIO:g}'
         return Row('action scale', WARN, found, expected, 'is action.scale right?')
     return Row('action scale', OK, found)
+
+
+def _check_limp_joints(contract: Contract, robot: Robot) -> list[Row]:
+    """Find joints whose targets have no effect: most likely wheels, driven by velocity."""
+    assert contract.spec is not None
+    kp = dict(zip(robot.joint_names, gains(contract, robot).kp, strict=True))
+    limp = [name for name in contract.spec.action.joints if kp[name] == 0.0]
+    if not limp:
+        return []
+    found = f'kp of {", ".join(limp)} is 0: a position target does not move them'
+    remedy = 'a wheel driven by velocity is not supported yet; leave others out of action.joints'
+    return [Row('position targets', WARN, found, 'kp over 0', remedy)]
 
 
 def _check_rest(policy: Policy, robot: Robot) -> Row:

@@ -76,38 +76,47 @@ class BoundGraph:
         """:param start: of its states in the carries."""
         self.where = wiring.graph.where
         self.converted: dict[str, Array] = {}
-        own_inputs = self._own_arrays(wiring.inputs)
-        own_outputs = self._own_arrays(wiring.outputs)
-        own_states = [self._own_state(state) for state in wiring.states]
-        bindings = []
+        self._wiring = wiring
+        self._inputs = inputs, self._own_arrays(wiring.inputs)
+        self._outputs = outputs, self._own_arrays(wiring.outputs)
+        self._states = [self._own_state(state) for state in wiring.states]
         self._before: list[list[tuple[Array, Array]]] = []
         self._after: list[list[tuple[Array, Array]]] = []
-        for current in (0, 1):
-            before = [(own, inputs[name]) for name, own in own_inputs.items()]
-            after = [(outputs[name], own) for name, own in own_outputs.items()]
-            sources: dict[str, Array] = inputs | own_inputs
-            targets: dict[str, Array] = outputs | own_outputs
-            at = start
-            for state, own in zip(wiring.states, own_states, strict=True):
-                numbers = [
-                    c[at : at + state.carried] for c in (carries[current], carries[1 - current])
-                ]
-                at += state.carried
-                if own is None:
-                    sources[state.input] = numbers[0].reshape(state.shape)
-                    targets[state.output] = numbers[1].reshape(state.shape)
-                    continue
-                sources[state.input], targets[state.output] = own
-                before.append((as_carried(own[0]), numbers[0]))
-                after.append((numbers[1], as_carried(own[1])))
-            bindings.append(_binding(wiring.graph.session, sources, targets))
-            # onnxruntime passes an output that is also an input through, without writing it.
-            passed = [(target, sources[n]) for n, target in targets.items() if n in sources]
-            self._before.append(before)
-            self._after.append(passed + after)
-        self._bindings = tuple(bindings)
-        self._converts = bool(own_inputs or own_outputs or any(own_states))
+        self._bindings = (
+            self._wire(carries[0][start:], carries[1][start:]),
+            self._wire(carries[1][start:], carries[0][start:]),
+        )
+        self._converts = any((self._inputs[1], self._outputs[1], *self._states))
         self.call, self._raw_bindings = _direct_call(wiring.graph.session, self._bindings)
+
+    def _wire(self, carry: Float32, next_carry: Float32) -> Any:
+        """
+        Bind one direction, and note what is copied before and after a run: target and source.
+
+        :param carry: from this graph's states on, as `next_carry`.
+        """
+        inputs, own_inputs = self._inputs
+        outputs, own_outputs = self._outputs
+        sources: dict[str, Array] = inputs | own_inputs
+        targets: dict[str, Array] = outputs | own_outputs
+        before = [(own, inputs[name]) for name, own in own_inputs.items()]
+        after = [(outputs[name], own) for name, own in own_outputs.items()]
+        start = 0
+        for state, own_state in zip(self._wiring.states, self._states, strict=True):
+            place = slice(start, start + state.carried)
+            start = place.stop
+            if own_state is None:
+                sources[state.input] = carry[place].reshape(state.shape)
+                targets[state.output] = next_carry[place].reshape(state.shape)
+                continue
+            sources[state.input], targets[state.output] = own_state
+            before.append((as_carried(own_state[0]), carry[place]))
+            after.append((next_carry[place], as_carried(own_state[1])))
+        # onnxruntime passes an output that is also an input through, without writing it.
+        passed = [(target, sources[n]) for n, target in targets.items() if n in sources]
+        self._before.append(before)
+        self._after.append(passed + after)
+        return _binding(self._wiring.graph.session, sources, targets)
 
     def _own_arrays(self, ports: Sequence[Port]) -> dict[str, Array]:
         own: dict[str, Array] = {}
@@ -126,7 +135,7 @@ class BoundGraph:
 
     def _check(self, name: str, array: Array) -> None:
         if array.dtype.kind == 'f':
-            self.converted[f'{name}, as {array.dtype},'] = array
+            self.converted[f'{name} as {array.dtype}'] = array
 
     def run(self, current: int, options: Any) -> None:
         """Run it; `current` is the carry that it reads."""

@@ -45,6 +45,10 @@ class JointTargets:
         self._measured = inputs['joint_angles'] if self._on_measured.size else None
         self._on_last = _joints_with(action.references, LAST_TARGET)
         self._last_targets = memory.parts['targets'].start
+        self._filtered = np.array([f is not None for f in action.filters], bool)
+        self._share = np.array([f.share if f else 1.0 for f in action.filters], np.float32)
+        self._from_first = np.array([bool(f and f.from_first) for f in action.filters], bool)
+        self._step = memory.parts['step'].start
         self._clip = _arrays(action.clip)
         self._target_clip = _arrays(action.target_clip)
         self._action = np.zeros(len(action.joints), np.float32)
@@ -68,10 +72,21 @@ class JointTargets:
             target[self._on_measured] += self._measured[self._places[self._on_measured]]
         if self._on_last.size:
             target[self._on_last] += memory[self._last_targets + self._on_last]
+        if self._filtered.any():
+            self._filter(target, memory)
         if self._target_clip is not None:
             np.clip(target, *self._target_clip, out=target)
         self.all_joints[self._places] = target
         return action, target
+
+    def _filter(self, target: Float32, memory: Float32) -> None:
+        """Move from the last target towards the new one."""
+        last = memory[self._last_targets : self._last_targets + target.size]
+        moved = last + self._share * (target - last)
+        keep = ~self._filtered
+        if self._from_first.any() and memory[self._step] == 0.0:
+            keep |= self._from_first
+        np.copyto(target, moved, where=~keep)
 
 
 def _joints_with(references: tuple[str, ...], name: str) -> Indices:

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from kinfer_ros.arrays import Float32
+from kinfer_ros.policy.spec import NormFrequency
 from kinfer_ros.policy.spec import Phase
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec_action import LAST_TARGET
@@ -25,7 +26,7 @@ class Memory:
     | frames | (H - 1) x F | the frames before the newest, oldest first, H the longest history |
     | filled | 1 or 0 | 0 before the first step, where missing frames repeat the first one |
     | actions | K x A | raw (clipped) outputs, newest first |
-    | targets | T x A | rad, as sent; newest first |
+    | targets | T x A | rad, filtered and clipped; newest first |
     | phase, phase_low | a foot | rad; the sum of both, as one float32 would drift |
     | step | 1 or 0 | accepted steps since the start |
 
@@ -39,8 +40,11 @@ class Memory:
         actions = [term for term in spec.terms if term.source == ACTION]
         raw = max((term.ago for term in actions if term.which != 'target'), default=0)
         targets = max((term.ago for term in actions if term.which == 'target'), default=0)
-        if LAST_TARGET in spec.action.references:
+        filters = [each for each in spec.action.filters if each is not None]
+        if LAST_TARGET in spec.action.references or filters:
             targets = max(targets, 1)
+        counted = any(term.source in STEPS for term in spec.terms)
+        counted = counted or any(each.from_first for each in filters)
         feet = len(spec.phase.start) if spec.phase else 0
         names = _block_names(len(spec.blocks))
         sizes: dict[str, int] = {}
@@ -52,7 +56,7 @@ class Memory:
             'targets': targets * self.action_size,
             'phase': feet,
             'phase_low': feet,
-            'step': int(any(term.source in STEPS for term in spec.terms)),
+            'step': int(counted),
         }
         self.parts: dict[str, slice] = {}
         self.size = 0
@@ -113,6 +117,8 @@ class GaitClock:
         """Return sin, cos and the angle of each foot."""
         if self._phase.still == 'zero' and self._is_still(command):
             return [0.0] * (3 * len(angles))
+        if self._phase.still == 'show' and self._is_still(command):
+            angles = [self._phase.value] * len(angles)
         return [value for a in angles for value in (math.sin(a), math.cos(a), a)]
 
     def advance(self, angles: list[float], command: Float32) -> tuple[float, ...]:
@@ -122,8 +128,7 @@ class GaitClock:
             if still == 'hold':
                 return tuple(angles)
             return self._phase.start if still == 'reset' else (self._phase.value,) * len(angles)
-        frequency = self._fixed if self._slot is None else float(command[self._slot])
-        increment = math.tau * frequency * self._period
+        increment = math.tau * self._frequency(command) * self._period
         return tuple(self._wrap(angle + increment) for angle in angles)
 
     def _wrap(self, angle: float) -> float:
@@ -132,5 +137,14 @@ class GaitClock:
         wrapped = angle % math.tau
         return wrapped - math.tau if self._phase.wrap == 'pi' and wrapped >= math.pi else wrapped
 
+    def _frequency(self, command: Float32) -> float:
+        if isinstance(self._phase.frequency, NormFrequency):
+            return self._phase.frequency.at(_norm(command))
+        return self._fixed if self._slot is None else float(command[self._slot])
+
     def _is_still(self, command: Float32) -> bool:
-        return math.sqrt(float(command.dot(command))) <= self._phase.below
+        return _norm(command) <= self._phase.below
+
+
+def _norm(command: Float32) -> float:
+    return math.sqrt(float(command.dot(command)))

@@ -28,6 +28,7 @@ from kinfer_ros.policy.number_types import FLOATS
 from kinfer_ros.policy.number_types import as_carried
 from kinfer_ros.policy.spec import BY_NAME
 from kinfer_ros.policy.spec import BY_POSITION
+from kinfer_ros.policy.spec import NetworkSpec
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import States
 from kinfer_ros.policy.spec_observation import Block
@@ -73,6 +74,18 @@ def policy_wanted(spec: PolicySpec) -> Wanted:
         for name, joints in spec.action.outputs.items()
     }
     return Wanted(spec.observation, outputs, spec.states, 'action.output')
+
+
+def network_wanted(spec: PolicySpec, network: NetworkSpec) -> Wanted:
+    """Return what a spec says about a network that runs before the policy's."""
+    outputs = {
+        output: (count, f'as the count of the terms that read it: source network, {name}')
+        for (name, output), count in spec.network_outputs.items()
+        if name == network.name
+    }
+    key = f'output of the terms with source network, name {network.name}'
+    prefix = f'networks.{network.name}.'
+    return Wanted(network.observation, outputs, network.states, key, prefix)
 
 
 def read_network(graph: Graph, wanted: Wanted, where: str) -> Network:

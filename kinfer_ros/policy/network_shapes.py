@@ -35,7 +35,7 @@ def input_shape(node: Tensor, blocks: list[Block], problems: Problems) -> tuple[
             f'input {node.name!r}',
             f'shape {list(node.shape)}',
             f'{size} numbers, the sum of the terms of the spec: {_format_sizes(blocks)}'
-            + _stack_hint(node.shape, blocks),
+            + _stack_hint(node.shape),
         )
     return shape
 
@@ -53,8 +53,8 @@ def _stacked_shape(shape: Shape, blocks: list[Block]) -> tuple[int, ...] | None:
     return (*fixed_shape(tuple(outer)), block.depth, block.frame_size)
 
 
-def _stack_hint(shape: Shape, blocks: list[Block]) -> str:
-    if len(shape) < 2 or shape[-1] == sum(block.size for block in blocks):
+def _stack_hint(shape: Shape) -> str:
+    if math.prod(fixed_shape(shape[:-1])) == 1:
         return ''
     return (
         '; an input of several rows takes one frame a row: one entry with history of that length '

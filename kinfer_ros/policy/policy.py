@@ -20,7 +20,6 @@ from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy.archive import INIT_FN
 from kinfer_ros.policy.archive import STEP_FN
 from kinfer_ros.policy.archive import Archive
-from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.bound_graph import Port
 from kinfer_ros.policy.bound_graph import State
 from kinfer_ros.policy.bound_graph import Wiring
@@ -30,6 +29,8 @@ from kinfer_ros.policy.contract import build_contract
 from kinfer_ros.policy.contract import read_metadata
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.session import BoundSession
+from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec_policy import read_files
 from kinfer_ros.policy.spec_policy import read_with_spec
 from kinfer_ros.policy.spec_session import SpecSession
 from kinfer_ros.policy.trial import TrialLimits
@@ -68,21 +69,21 @@ def load_model(
     :raises TrialError: a ModelError: it takes too long or too much memory, or crashes.
     :raises ModelError: naming the file, what was found and what was expected.
     """
-    archive = read_archive(path)
+    archive, policy_spec = read_files(path, spec)
     if trial:
         limits = trial if isinstance(trial, TrialLimits) else TrialLimits()
         try_policy(archive, spec, threads, limits)
-    return load_archive(archive, spec, threads, control_rate_hz)
+    return load_archive(archive, policy_spec, threads, control_rate_hz)
 
 
 def load_archive(
     archive: Archive,
-    spec: str | os.PathLike[str] | None = None,
+    spec: PolicySpec | None = None,
     threads: int = 1,
     control_rate_hz: float | None = None,
 ) -> 'Policy':
     """
-    Make a policy, as `load_model` does, from a file that was read, without a trial.
+    Make a policy, as `load_model` does, from files that were read, without a trial.
 
     :raises ModelError: naming the file, what was found and what was expected.
     """

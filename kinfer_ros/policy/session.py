@@ -105,7 +105,8 @@ class BoundSession:
         self._options = run_options()
         self._bind(wirings, views[: len(ins)], views[len(ins) + 1 : -1], (first, second))
         self.inputs = self.buffers[-1][0]
-        self.action = _read_only(self.buffers[-1][1][wirings[-1].outputs[0].name])
+        self._action = self.buffers[-1][1][wirings[-1].outputs[0].name]
+        self.action = _read_only(self._action)
 
     def _bind(
         self,
@@ -215,7 +216,8 @@ class BoundSession:
         found: dict[str, Array] = {'model output action': self.action}
         for graph, (_, outputs) in zip(self._graphs, self.buffers, strict=True):
             of = self.label(graph.where)
-            found |= {f'model output {name}{of}': array for name, array in outputs.items()}
+            others = {name: array for name, array in outputs.items() if array is not self._action}
+            found |= {f'model output {name}{of}': array for name, array in others.items()}
             found |= {f'{name}{of}': array for name, array in graph.converted.items()}
         return found | {'model output next carry': self.next_carry()}
 

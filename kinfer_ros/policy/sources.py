@@ -20,6 +20,7 @@ from kinfer_ros.policy.spec_terms import CONSTANT
 from kinfer_ros.policy.spec_terms import EULER
 from kinfer_ros.policy.spec_terms import FIRST_STEP
 from kinfer_ros.policy.spec_terms import MAX_STEP
+from kinfer_ros.policy.spec_terms import NETWORK
 from kinfer_ros.policy.spec_terms import PHASE
 from kinfer_ros.policy.spec_terms import QUATERNION
 from kinfer_ros.policy.spec_terms import RPY
@@ -75,6 +76,8 @@ class Sources:
     :ivar inputs: the arrays to fill, by name: views of one buffer.
     :ivar buffer: that buffer.
     :ivar values: all values.
+    :ivar network_outputs: where an output of a network that has run is to be written, by the
+        names of network and output.
     """
 
     def __init__(self, spec: PolicySpec, memory: Memory) -> None:
@@ -94,6 +97,7 @@ class Sources:
             'constants': len(constants),
             'counters': len(self._counters),
         }
+        derived |= {_network_block(*key): size for key, size in spec.network_outputs.items()}
         self._starts: dict[str, int] = {}
         size = 0
         for name, count in (sizes | derived).items():
@@ -117,6 +121,7 @@ class Sources:
         # Parts of the memory, and the views they are copied to.
         self._copied_parts = [(parts[n], views[n]) for n in ('actions', 'targets') if derived[n]]
         self._counter_views = views['counters']
+        self.network_outputs = {key: views[_network_block(*key)] for key in spec.network_outputs}
         self._gait_clock = self._make_gait_clock()
         # Numbers of constants and counters that `places` has given out.
         self._taken = {'constants': 0, 'counters': 0}
@@ -145,6 +150,9 @@ class Sources:
             return [self._entry_place(entry) for entry in term.entries], one
         if term.source in STEPS:
             return [self._next_place('counters')], one
+        if term.source == NETWORK:
+            start = self._starts[_network_block(term.network, term.output)]
+            return list(range(start, start + term.size)), one
         if term.source == EULER:
             suffix = IMU_SUFFIX if term.frame == 'imu' else ''
             return [self._starts['euler' + suffix] + RPY.index(name) for name in term.names], one
@@ -218,6 +226,10 @@ class Sources:
         step = parts['step']
         if step.stop > step.start:
             following[step] = np.minimum(memory[step] + 1.0, MAX_STEP)
+
+
+def _network_block(network: str, output: str | None) -> str:
+    return f'network {network}' if output is None else f'network {network} output {output}'
 
 
 def _count(term: Term, step: int) -> float:

@@ -8,6 +8,7 @@ problems are reported at once, with their lines. Format: docs/specs.md.
 import hashlib
 import os
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from kinfer_ros.policy.spec_action import required_vector
 from kinfer_ros.policy.spec_observation import Block
 from kinfer_ros.policy.spec_observation import read_observation
 from kinfer_ros.policy.spec_observation import read_range
+from kinfer_ros.policy.spec_terms import NETWORK
 from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.policy.spec_terms import TermNames
 from kinfer_ros.yaml_file import Section
@@ -30,16 +32,31 @@ from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
 
 WRAPS = ('pi', 'two_pi', 'none')
-STILL = ('run', 'zero', 'hold', 'reset', 'set')
+STILL = ('run', 'zero', 'show', 'hold', 'reset', 'set')
 BY_NAME, BY_POSITION = 'by_name', 'by_position'
+MAX_NETWORKS = 8
+
+
+@dataclass(frozen=True)
+class NormFrequency:
+    """A frequency linear in the norm of the command between two points, level outside."""
+
+    norm: tuple[float, float]
+    hertz: tuple[float, float]
+
+    def at(self, norm: float) -> float:
+        """Return Hz."""
+        low, high = self.norm
+        share = min(max((norm - low) / (high - low), 0.0), 1.0)
+        return self.hertz[0] + share * (self.hertz[1] - self.hertz[0])
 
 
 @dataclass(frozen=True)
 class Phase:
     """A gait clock: one angle a foot, advanced by 2 pi frequency / control_rate each step."""
 
-    frequency: float | str
-    """Hz, or the command entry that gives it."""
+    frequency: 'float | str | NormFrequency'
+    """Hz, the command entry that gives it, or how it follows from the norm of the command."""
     start: Vector
     """rad for each foot, at the first step."""
     wrap: str
@@ -47,9 +64,9 @@ class Phase:
     below: float
     """The command is zero when the norm of all its entries is at most this."""
     still: str
-    """What the clock does then: run, zero (encodings are 0), hold, reset (to start) or set."""
+    """Then: run, zero (encodings are 0), show (they are those of `value`), hold, reset or set."""
     value: float
-    """rad, for `set`."""
+    """rad, for `set` and `show`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,17 @@ class States:
     """by_name, by_position, or {input: output}."""
     initial: dict[str, Any]
     """A number or a flat list, by input; zero for the others."""
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network that runs before the policy's, in the same step."""
+
+    name: str
+    file: str
+    """In the folder of the policy's file."""
+    observation: tuple[Block, ...]
+    states: States | None
 
 
 @dataclass(frozen=True)
@@ -84,15 +112,29 @@ class PolicySpec:
     commands: dict[str, tuple[float, float] | None]
     """Entries of the command vector, in order; each with its range in the training, if known."""
     phase: Phase | None
+    networks: tuple[NetworkSpec, ...]
+    """Those that run before the policy's, in their order."""
     observation: tuple[Block, ...]
     """Of the policy's network."""
     action: ActionSpec
     states: States | None
 
     @property
+    def network_files(self) -> dict[str, str]:
+        """Files of the networks that run before the policy's, by name."""
+        return {network.name: network.file for network in self.networks}
+
+    @property
     def blocks(self) -> tuple[Block, ...]:
         """Of all networks, in their order."""
-        return self.observation
+        own = (block for network in self.networks for block in network.observation)
+        return (*own, *self.observation)
+
+    @property
+    def network_outputs(self) -> dict[tuple[str, str | None], int]:
+        """Numbers of each output that terms read, by network and output."""
+        terms = (term for term in self.terms if term.source == NETWORK)
+        return {(term.network, term.output): term.size for term in terms}
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -130,7 +172,9 @@ def _read(file: YamlFile) -> PolicySpec:
     action = read_action(root, joints)
     kp, kd, torque, undamped = _read_gains(root, joints)
     known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
-    return PolicySpec(
+    networks = _read_networks(root, known)
+    known = replace(known, networks=tuple(network.name for network in networks))
+    spec = PolicySpec(
         path=file.path,
         sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
         name=root.string('name', file.path.stem),
@@ -144,10 +188,51 @@ def _read(file: YamlFile) -> PolicySpec:
         undamped=undamped,
         commands=commands,
         phase=phase,
+        networks=networks,
         observation=read_observation(root, known),
         action=action,
         states=_read_states(root),
     )
+    _check_networks(root, spec)
+    return spec
+
+
+def _read_networks(root: Section, known: TermNames) -> tuple[NetworkSpec, ...]:
+    section = root.section('networks') if root.has('networks') else None
+    if section is None:
+        return ()
+    networks: list[NetworkSpec] = []
+    for name, each in section.sections().items():
+        before = replace(known, networks=tuple(network.name for network in networks))
+        networks.append(
+            NetworkSpec(
+                name=name,
+                file=each.string('file'),
+                observation=read_observation(each, before),
+                states=_read_states(each),
+            )
+        )
+    if not 0 < len(networks) <= MAX_NETWORKS:
+        root.problem(f'found {len(networks)}, expected 1 to {MAX_NETWORKS}', 'networks')
+    return tuple(networks)
+
+
+def _check_networks(root: Section, spec: PolicySpec) -> None:
+    """Check that every network is read, and each of its outputs with one number of values."""
+    outputs = spec.network_outputs
+    read = {network for network, _ in outputs}
+    for name in spec.network_files:
+        if name not in read:
+            expected = f'a term that reads it: {{source: network, name: {name}, count: N}}'
+            root.problem(f'found {name}, expected {expected}', 'networks')
+        if len({output is None for network, output in outputs if network == name}) > 1:
+            root.problem(f'found terms of {name} with and without an output', 'networks')
+    for term in spec.terms:
+        size = outputs.get((term.network, term.output))
+        if term.source == NETWORK and term.size != size:
+            root.problem(
+                f'found counts {term.size} and {size} for one output of {term.network}', 'networks'
+            )
 
 
 def _read_gains(
@@ -176,14 +261,7 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     section = root.section('phase') if root.has('phase') else None
     if section is None:
         return None
-    frequency = section.plain('frequency')
-    if isinstance(frequency, dict) and list(frequency) == ['command']:
-        frequency = frequency['command']
-    if frequency not in commands and not is_float32(frequency):
-        expected = 'a number (Hz) or {command: NAME} with one of the commands: '
-        expected += ', '.join(commands) or 'none'
-        section.problem(f'found {format_value(frequency)}, expected {expected}', 'frequency')
-        frequency = 1.0
+    frequency = _read_frequency(section, commands)
     start = section.plain('start')
     if not isinstance(start, list) or not start or not all(map(is_float32, start)):
         expected = 'a list of numbers (rad), one for each foot'
@@ -200,6 +278,32 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     )
 
 
+def _read_frequency(phase: Section, commands: tuple[str, ...]) -> float | str | NormFrequency:
+    value = phase.plain('frequency')
+    if isinstance(value, dict) and 'norm' in value and commands:
+        section = phase.section('frequency')
+        assert section is not None
+        norm, hertz = (
+            section.numbers('norm', 2, 'of the command'),
+            section.numbers('hertz', 2, 'Hz'),
+        )
+        if not 0.0 <= norm[0] < norm[1]:
+            section.problem(f'found {list(norm)}, expected [low, high], low from 0', 'norm')
+            norm = (0.0, 1.0)
+        return NormFrequency((norm[0], norm[1]), (hertz[0], hertz[1]))
+    if isinstance(value, dict) and list(value) == ['command']:
+        value = value['command']
+    if value not in commands and not is_float32(value):
+        listed = ', '.join(commands) or 'none'
+        expected = (
+            f'a number (Hz), {{command: NAME}} with one of the commands ({listed}), or, with '
+            'commands, {norm: [low, high], hertz: [at low, at high]}'
+        )
+        phase.problem(f'found {format_value(value)}, expected {expected}', 'frequency')
+        return 1.0
+    return value if isinstance(value, str) else float(value)
+
+
 def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, float, float]:
     section = phase.section('when_still') if phase.has('when_still') else None
     if section is None:
@@ -207,7 +311,7 @@ def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, fl
     if not commands:
         section.problem('found a rule for a zero command, expected commands in the spec')
     still = section.choice('do', STILL)
-    value = section.number('value', 'rad') if still == 'set' else 0.0
+    value = section.number('value', 'rad') if still in ('set', 'show') else 0.0
     return still, section.number('below', 'norm of the command', 0.0), value
 
 

@@ -26,8 +26,22 @@ POSITION, VELOCITY = 'position', 'velocity'
 
 
 @dataclass(frozen=True)
+class TargetFilter:
+    """A first-order low-pass filter: y += share * (x - y), where y is the last target."""
+
+    share: float
+    """Of the new target, over 0 to 1."""
+    from_first: bool
+    """In the first step: True takes its target as it is, False starts at the default pose."""
+
+
+@dataclass(frozen=True)
 class ActionGroup:
-    """target = clip_target(reference + offset + scale * clip(output)), in `joints` order."""
+    """
+    The outputs of some joints, in `joints` order.
+
+    target = clip_target(filter(reference + offset + scale * clip(output))).
+    """
 
     output: str | None
     joints: tuple[str, ...]
@@ -37,6 +51,7 @@ class ActionGroup:
     target_clip: Bounds | None
     relative_to: str
     """default_pose, zero (the action is a position), joint_positions or last_target."""
+    filter: TargetFilter | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,11 @@ class ActionSpec:
         return join_bounds((group.target_clip, len(group.joints)) for group in self.groups)
 
     @property
+    def filters(self) -> tuple[TargetFilter | None, ...]:
+        """The filter of each joint."""
+        return tuple(group.filter for group in self.groups for _ in group.joints)
+
+    @property
     def references(self) -> tuple[str, ...]:
         """The reference of each joint."""
         return tuple(group.relative_to for group in self.groups for _ in group.joints)
@@ -114,7 +134,9 @@ def _read_group(section: Section, joints: tuple[str, ...], *, alone: bool) -> Ac
             'target',
         )
         section.allow_all_keys()
-        return ActionGroup(None, names, (0.0,) * len(names), (0.0,) * len(names), None, None, ZERO)
+        return ActionGroup(
+            None, names, (0.0,) * len(names), (0.0,) * len(names), None, None, ZERO, None
+        )
     return ActionGroup(
         output=optional_text(section, 'output'),
         joints=names,
@@ -124,7 +146,20 @@ def _read_group(section: Section, joints: tuple[str, ...], *, alone: bool) -> Ac
         target_clip=read_bounds(section, 'target_clip', names, 'rad'),
         # Required: whether the default pose is added is forgotten most often.
         relative_to=section.choice('relative_to', REFERENCES),
+        filter=_read_filter(section),
     )
+
+
+def _read_filter(group: Section) -> TargetFilter | None:
+    section = group.section('filter') if group.has('filter') else None
+    if section is None:
+        return None
+    share = section.number('share', 'share of the new target', 0.0, 1.0)
+    if share == 0.0:
+        section.problem('found 0, expected more: the target would never move', 'share')
+    # Required: the two differ by a jump in the first step.
+    start = section.choice('start', (DEFAULT_POSE, 'first_target'))
+    return TargetFilter(share, start == 'first_target')
 
 
 def required_vector(section: Section, key: str, names: tuple[str, ...], unit: str) -> Vector:

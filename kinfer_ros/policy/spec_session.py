@@ -24,7 +24,7 @@ class SpecSession:
     """
     A network with its spec; the calls of BoundSession, and `run_flat`.
 
-    The carry is the network's states, flat and in the order of its inputs, then the parts of
+    The carry is the networks' states, flat and in the order of their inputs, then the parts of
     `Memory`.
 
     :ivar action: [joints] rad, targets in the spec's joint order: a read-only view.
@@ -50,6 +50,7 @@ class SpecSession:
         self.inputs = self._sources.inputs
         self.inputs_finite = FiniteCheck(self._sources.buffer)
         self._vectors = self._make_vectors(spec, networks)
+        self._results = self._find_results(spec)
         self._flat_vector = self._vectors[-1][0]
         self.flat = self._flat_vector.flat
         outputs = self._session.buffers[-1][1]
@@ -73,6 +74,16 @@ class SpecSession:
             made.append(own)
         return made
 
+    def _find_results(self, spec: PolicySpec) -> list[list[tuple[Float32, Float32]]]:
+        """Find what later terms read of each network: where it goes, and its output."""
+        found: list[list[tuple[Float32, Float32]]] = [[] for _ in self._networks]
+        names = list(spec.network_files)
+        for (name, output), view in self._sources.network_outputs.items():
+            at = names.index(name)
+            own = self._networks[at].outputs[output]
+            found[at].append((view, self._session.buffers[at][1][own].reshape(-1)))
+        return found
+
     @property
     def carry(self) -> Float32:
         """The carry for the next run: a read-only view."""
@@ -95,6 +106,8 @@ class SpecSession:
             for vector in vectors:
                 vector.build(memory)
             self._session.run_graph(at)
+            for view, result in self._results[at]:
+                view[:] = result
         return self._finish()
 
     def run_flat(self, flat: Float32) -> Float32:

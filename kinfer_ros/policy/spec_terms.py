@@ -28,9 +28,10 @@ ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
 QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
 STEP, FIRST_STEP = 'step', 'first_step'
 STEPS = (STEP, FIRST_STEP)
+NETWORK = 'network'
 SOURCES = (
     *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
-    CONSTANT,
+    NETWORK, CONSTANT,
 )  # fmt: skip
 
 XYZ = ('x', 'y', 'z')
@@ -78,6 +79,10 @@ class Term:
     """Of the step number: the highest."""
     restarts: bool = False
     """After it: True from 0 again, False it stays."""
+    network: str = ''
+    """Of the output of a network: its name."""
+    output: str | None = None
+    """Of it: the output's name; None where it has only one."""
 
     @property
     def size(self) -> int:
@@ -93,6 +98,8 @@ class TermNames:
     action_joints: tuple[str, ...]
     commands: tuple[str, ...]
     feet: int
+    networks: tuple[str, ...] = ()
+    """Those that run before."""
 
 
 def read_term(section: Section, known: TermNames) -> Term | None:
@@ -116,6 +123,7 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         TIME: _time_term,
         STEP: _step_term,
         FIRST_STEP: _first_step_term,
+        NETWORK: _network_term,
         CONSTANT: _constant_term,
     }
     return readers[source](section, known)
@@ -233,6 +241,21 @@ def _step_term(section: Section, known: TermNames) -> Term:
 
 def _first_step_term(section: Section, known: TermNames) -> Term:
     return _make_term(section, FIRST_STEP, ('first step',), '1 or 0')
+
+
+def _network_term(section: Section, known: TermNames) -> Term:
+    network = section.string('name')
+    if network not in known.networks:
+        listed = ', '.join(known.networks) or 'none'
+        hint = did_you_mean(network, known.networks)
+        section.problem(
+            f'found {network!r}{hint}, expected a network that runs before this one: {listed}',
+            'name',
+        )
+    output = section.string('output') if section.has('output') else None
+    count = section.integer('count', 1, MAX_COUNT)
+    names = [f'{network}[{at}]' for at in range(count)]
+    return _make_term(section, NETWORK, names, 'network output', network=network, output=output)
 
 
 def _constant_term(section: Section, known: TermNames) -> Term:

@@ -143,6 +143,7 @@ def test_an_input_of_frames_as_rows(tmp_path, shape, order):
     [
         ((1, 3, 6), {'history': history(3, layout='per_term')}, 'one frame a row'),
         ((1, 3, 6), {'history': history(2)}, 'expected 12 numbers'),
+        ((1, 3, 6), {}, 'expected 6 numbers.* one frame a row'),
         ((1, 6, 3), {'history': history(3)}, 'frames as columns are not supported'),
         (('batch', 6), {'history': history(3)}, 'expected 18 numbers'),
     ],

@@ -14,12 +14,12 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import TrialError
 from kinfer_ros.policy.archive import Archive
-from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.spec_policy import read_files
 
 ROUNDS = 2000
 SHOWN = 120
@@ -43,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if it cannot be run, 2 for a user error, told on stderr."""
-    archive = read_archive(arguments.model)
+    archive, _ = read_files(arguments.model, arguments.spec)
     more: dict[str, Any] = {}
     try:
         policy = load_model(arguments.model, spec=arguments.spec)
@@ -73,7 +73,11 @@ def _file_facts(archive: Archive) -> dict[str, Any]:
         'network_inputs': _nodes(graph.inputs),
         'network_outputs': _nodes(graph.outputs),
         'metadata': dict(graph.metadata) | archive.metadata,
-    }
+    } | (
+        {'networks_before': {name: str(part.path) for name, part in archive.networks.items()}}
+        if archive.networks
+        else {}
+    )
 
 
 def _nodes(nodes: Sequence[Any]) -> list[dict[str, Any]]:
