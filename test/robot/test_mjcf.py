@@ -71,7 +71,7 @@ def test_an_mjcf_without_actuators_has_its_own_order(tmp_path):
 def test_an_imu_without_its_gyro(tmp_path):
     """Where actuators are added in code, so are the sensors: the site goes by its name."""
     path = tmp_path / 'm.xml'
-    text = MODEL.replace('<site name="imu"/>', '<site name="imu_in_mast"/>')
+    text = MODEL.replace('<site name="imu"', '<site name="imu_in_mast"')
     path.write_text(text)
     assert read_mjcf(path).imu.name is None
     path.write_text(text.partition('<actuator>')[0] + '</mujoco>')

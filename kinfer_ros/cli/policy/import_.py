@@ -57,12 +57,17 @@ def make_parser() -> argparse.ArgumentParser:
         'import',
         'Create a policy spec and a robot file from exporter metadata, and print the assumptions.',
         'import policy.onnx --mjcf scene.xml --out imported',
-        'import deploy.yaml --model policy.onnx --mjcf scene.xml',
+        'import IO_descriptors.yaml --model policy.onnx --mjcf scene.xml',
         codes='0: both files were written; 1: so they were, and have places to FILL IN, or do not '
         'match the network',
     )
     add = parser.add_argument
-    add('file', type=Path, help='.onnx with custom metadata, or deploy.yaml of unitree_rl_lab')
+    add(
+        'file',
+        type=Path,
+        help='.onnx with custom metadata, or a YAML: IO_descriptors.yaml of Isaac Lab, a LEAPP '
+        'bundle, deploy.yaml of unitree_rl_lab, rl_sar, booster_gym, Berkeley-Humanoid-Lite',
+    )
     add('--out', type=Path, default=Path(), help='output folder (default: here)')
     add('--name', help='name of spec and robot (default: from the file or its folder)')
     add('--mjcf', type=Path, help='MuJoCo model: joint names in actuator order, limits, torques')
@@ -71,9 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
         '--joint-names',
         nargs='+',
         metavar='NAME',
-        help='joint names in SDK order, for a deploy.yaml without an MJCF',
+        help='joint names in SDK order, for a YAML that has none, without an MJCF',
     )
-    add('--model', type=Path, help='ONNX file of a deploy.yaml, to check it with')
+    add('--model', type=Path, help='ONNX file of a YAML, to check it with')
     add_force_argument(parser)
     return parser
 
@@ -267,7 +272,18 @@ def _robot(
     require_joints(found.robot_joints, mjcf, urdf)
     described = describe(mjcf, urdf, out)
     found.robot_joints = found.robot_joints or list(described.limits)
+    if found.default_pose is None and found.pose_is_start:
+        _start_at_home(found, described.home)
     return described.draft(found)
+
+
+def _start_at_home(found: ImportedContract, home: dict[str, float]) -> None:
+    if found.joints and all(name in home for name in found.joints):
+        found.default_pose = [home[name] for name in found.joints]
+        found.assume(
+            'default pose: the keyframe home of the MJCF, where the robot starts; the network '
+            'does not use it'
+        )
 
 
 def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> str:

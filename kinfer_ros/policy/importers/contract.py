@@ -5,11 +5,14 @@ missing is assumed, and listed in `assumptions`; what cannot be assumed is a pla
 (`kinfer_ros.fill_in`), and the files are drafts.
 """
 
+import math
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from kinfer_ros.errors import ModelError
@@ -18,7 +21,10 @@ from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_file import is_number
 from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import read_vector
 
+FindNames = Callable[[int], tuple[list[str], str]]
+"""Returns the names of at least so many joints, and where they come from, for a file without."""
 TWIST = ('xvel', 'yvel', 'yawrate')
 LARGEST = 1e30
 """Stands for an open end of a clip."""
@@ -70,6 +76,8 @@ class ImportedContract:
     """Empty where they are not known: to be filled in."""
     default_pose: list[float] | None
     """rad; None where it is not known: to be filled in."""
+    pose_is_start: bool = False
+    """The network does not use the pose: the robot starts there, and no more."""
     kp: list[float] | None = None
     kd: list[float] | None = None
     torque_limit: list[float] | None = None
@@ -213,6 +221,40 @@ def read_numbers(value: Any, where: str, count: int | None = None) -> list[float
     if count is not None and len(values) != count:
         raise ModelError(f'{where}: found {len(values)} numbers, expected {count}')
     return values
+
+
+def read_required(
+    section: Section, key: str, names: Sequence[str], unit: str, minimum: float = -math.inf
+) -> list[float]:
+    """Read one number for each name; zeros, with the problem noted, where there are none."""
+    if section.plain(key) is None:
+        section.problem(f"missing key '{key}'", key if section.has(key) else '')
+        return [0.0] * len(names)
+    return list(read_vector(section, key, names, unit, minimum=minimum) or ())
+
+
+def velocity_command(contract: 'ImportedContract') -> None:
+    """Note the command that every runtime of this kind has: vx, vy and yaw rate."""
+    contract.commands = dict.fromkeys(TWIST)
+    contract.assume('command: vx, vy (m/s) and yaw rate (rad/s), in this order, not limited')
+
+
+def names_or_none(find_names: FindNames, count: int) -> tuple[list[str], str]:
+    """Return the names that are given, and where they come from; none where nobody has them."""
+    try:
+        names, told_by = find_names(count)
+    except ModelError:
+        return [], ''
+    return list(names), told_by
+
+
+def network_beside(path: Path, name: str) -> Path | None:
+    """Return the ONNX file of a name in the folder of a file, or one above; None without one."""
+    place = PurePosixPath(name)
+    if place.suffix.lower() != '.onnx' or place.is_absolute() or '..' in place.parts:
+        return None
+    found = (folder / place for folder in (path.parent, path.parent.parent))
+    return next((each for each in found if each.is_file()), None)
 
 
 def read_open_bounds(

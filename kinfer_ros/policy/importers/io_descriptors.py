@@ -12,6 +12,7 @@ from typing import Any
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_open_bounds
+from kinfer_ros.policy.importers.contract import read_required
 from kinfer_ros.policy.importers.io_terms import read_terms
 from kinfer_ros.policy.importers.io_terms import used_joints
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
@@ -33,11 +34,13 @@ SAME = 1e-5
 """rad; the file has float32 numbers."""
 UNLIMITED = 1e3
 """rad; a limit beyond is none."""
+EFFORT = ('default_joint_effort_limits', 'joint_effort_limits', 'effort_limits')
+SPEED = ('default_joint_vel_limits', 'joint_vel_limits', 'velocity_limits')
 LISTS = (
-    (('default_joint_stiffness', 'joint_stiffness'), 'kp', 'Nm/rad', 0.0),
-    (('default_joint_damping', 'joint_damping'), 'kd', 'Nm s/rad', 0.0),
-    (('default_joint_effort_limits', 'joint_effort_limits'), 'torque_limit', 'Nm', 1e-6),
-    (('default_joint_vel_limits', 'joint_vel_limits'), 'velocity_limit', 'rad/s', 1e-6),
+    (('default_joint_stiffness', 'joint_stiffness', 'stiffness'), 'kp', 'Nm/rad', 0.0),
+    (('default_joint_damping', 'joint_damping', 'damping'), 'kd', 'Nm s/rad', 0.0),
+    (EFFORT, 'torque_limit', 'Nm', 1e-6),
+    (SPEED, 'velocity_limit', 'rad/s', 1e-6),
 )
 """Keys of an articulation, what they are in the contract, unit and lowest value."""
 INFORMATIVE = ('action_type', 'dtype', 'extras', 'mdp_type', 'name')
@@ -104,14 +107,6 @@ def _find_robot(root: Section, moved: Sequence[str]) -> Section | None:
     return None
 
 
-def _vector(section: Section, key: str, names: Sequence[str], unit: str) -> tuple[float, ...]:
-    """Read one number for each name; zeros, with the problem noted, where there are none."""
-    if section.plain(key) is None:
-        section.problem(f"missing key '{key}'", key if section.has(key) else '')
-        return (0.0,) * len(names)
-    return read_vector(section, key, names, unit) or ()
-
-
 def _read_rate(contract: ImportedContract, root: Section) -> None:
     scene = root.section('scene')
     if scene is None:
@@ -164,12 +159,12 @@ def _read_action(action: Section) -> dict[str, Any] | None:
     shape = action.plain('shape')
     if isinstance(shape, list) and shape != [len(names)]:
         action.problem(f'found {shape}, expected [{len(names)}], one for each joint', 'shape')
-    scale = _vector(action, 'scale', names, 'rad per unit')
+    scale = read_required(action, 'scale', names, 'rad per unit')
     return {
         'kind': kind,
         'joints': names,
         'scale': list(scale),
-        'offset': list(_vector(action, 'offset', names, 'rad')),
+        'offset': list(read_required(action, 'offset', names, 'rad')),
         'clip': read_open_bounds(action, 'clip', names, 'rad'),
     }
 
@@ -224,7 +219,7 @@ def _read_robot(contract: ImportedContract, robot: Section, names: list[str]) ->
     def pick(values: Sequence[Any] | None) -> list[Any]:
         return [values[at] for at in places] if values else []
 
-    contract.default_pose = pick(_vector(robot, 'default_joint_pos', names, 'rad'))
+    contract.default_pose = pick(read_required(robot, 'default_joint_pos', names, 'rad'))
     for keys, attribute, unit, minimum in LISTS:
         key = next((key for key in keys if robot.plain(key) is not None), None)
         if key is not None:

@@ -46,6 +46,7 @@ INFORMATIVE = ('dtype', 'mdp_type', 'observation_type')
 NOTES = {
     'gravity': 'gravity: a unit vector, (0, 0, -1) upright, whatever unit the file has',
     'linear_velocity': "linear velocity: the base's, in its own frame; needs odometry",
+    'quaternion': 'quaternion: as it is, also with w below 0 (the file has no make_quat_unique)',
     'accelerometer': 'imu_lin_acc: with gravity, +9.81 on z at rest (gravity_bias, the default)',
 }
 

@@ -23,6 +23,7 @@ from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.leapp_tensors import BundleTensor
 from kinfer_ros.policy.importers.leapp_tensors import joint_source
+from kinfer_ros.policy.importers.leapp_tensors import moved_robot
 from kinfer_ros.policy.importers.leapp_tensors import read_tensors
 from kinfer_ros.policy.importers.leapp_tensors import read_term
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
@@ -61,15 +62,16 @@ def read_leapp(file: YamlFile) -> ImportedContract:
     if pipeline is None:
         found = format_value(root.plain('pipeline'))
         raise root.error(f'found {found}, expected inputs, outputs and feedback_flow', 'pipeline')
-    contract = ImportedContract(file.path.stem, [], None)
+    contract = ImportedContract(file.path.stem, [], None, pose_is_start=True)
     inputs, outputs = read_tensors(model, 'inputs'), read_tensors(model, 'outputs')
     pairs = _read_feedback(pipeline, name, inputs, outputs)
     used = _read_outputs(pipeline, name, outputs)
     _check_inputs(pipeline, name, inputs, pairs)
     free = [tensor for tensor in inputs.values() if tensor.name not in pairs]
-    _read_joints(contract, [*free, *used])
+    robot = moved_robot(free, used)
+    _read_joints(contract, [*free, *used], robot)
     _read_targets(contract, pipeline, used)
-    _read_observation(contract, free, used)
+    _read_observation(contract, free, robot)
     _read_rate(contract, pipeline)
     parameters = model.section('parameters')
     if parameters is None:
@@ -191,9 +193,11 @@ def _read_outputs(
 # The contract ----------------------------------------------------------------------------
 
 
-def _read_joints(contract: ImportedContract, tensors: list[BundleTensor]) -> None:
+def _read_joints(contract: ImportedContract, tensors: list[BundleTensor], robot: str) -> None:
     """All joints that are seen or moved, in the order of the tensor that has most."""
-    lists = [list(t.names) for t in tensors if joint_source(t) or t.kind in (TARGET, *GAINS)]
+    lists = [
+        list(t.names) for t in tensors if joint_source(t, robot) or t.kind in (TARGET, *GAINS)
+    ]
     order = sorted(lists, key=len, reverse=True)
     contract.joints = list(dict.fromkeys(name for names in order for name in names))
     contract.robot_joints = contract.joints
@@ -236,13 +240,7 @@ def _read_targets(contract: ImportedContract, pipeline: Section, used: list[Bund
     contract.action_groups = groups if len(groups) > 1 else []
 
 
-def _read_observation(
-    contract: ImportedContract, free: list[BundleTensor], used: list[BundleTensor]
-) -> None:
-    written = [
-        t.connection[1] for t in used if t.connection[:1] == ('write',) and t.connection[1:]
-    ]
-    robot = written[0] if written else 'robot'
+def _read_observation(contract: ImportedContract, free: list[BundleTensor], robot: str) -> None:
     blocks = [
         {'input': tensor.name, 'terms': [read_term(contract, tensor, robot)]} for tensor in free
     ]

@@ -159,11 +159,22 @@ def _read_names(section: Section, width: int) -> tuple[str, ...]:
     return tuple(wide[0]) if fits else ()
 
 
-def joint_source(tensor: BundleTensor) -> bool:
-    """Whether a tensor has a number for each joint."""
+def moved_robot(free: Sequence[BundleTensor], used: Sequence[BundleTensor]) -> str:
+    """Return Isaac Lab's name of the articulation that the outputs move."""
+    written = [each.connection[1] for each in used if each.connection[:1] == ('write',)]
+    seen = [
+        each.connection[1]
+        for each in free
+        if each.connection[:1] == ('state',) and each.connection[2] in ('joint_pos', 'joint_vel')
+    ]
+    return next(iter((*written, *seen)), 'robot')
+
+
+def joint_source(tensor: BundleTensor, robot: str) -> bool:
+    """Whether a tensor has a number for each joint of the robot."""
     source = SOURCE_OF.get(tensor.kind or '')
     if tensor.connection[:1] == ('state',):
-        source = OF_ROBOT.get(tensor.connection[2])
+        source = OF_ROBOT.get(tensor.connection[2]) if tensor.connection[1] == robot else None
     return source in (JOINT_POSITIONS, JOINT_VELOCITIES)
 
 
@@ -181,7 +192,7 @@ def read_term(contract: ImportedContract, tensor: BundleTensor, robot: str) -> d
         _, entity, name = tensor.connection
         source = OF_ROBOT.get(name) if entity == robot else OF_SENSOR.get(name)
         frame = 'base' if entity == robot else 'imu'
-    elif source is not None and not joint_source(tensor):
+    elif source is not None and not joint_source(tensor, robot):
         contract.assume(
             f'input {tensor.name}: of the base, in its own frame (the file has {kind})'
         )

@@ -4,19 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.importers.berkeley_lite import is_berkeley_lite
+from kinfer_ros.policy.importers.berkeley_lite import read_berkeley_lite
+from kinfer_ros.policy.importers.booster_gym import is_booster_gym
+from kinfer_ros.policy.importers.booster_gym import read_booster_gym
+from kinfer_ros.policy.importers.contract import FindNames
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.io_descriptors import is_io_descriptors
 from kinfer_ros.policy.importers.io_descriptors import read_io_descriptors
 from kinfer_ros.policy.importers.leapp import is_leapp
 from kinfer_ros.policy.importers.leapp import read_leapp
+from kinfer_ros.policy.importers.rl_sar import is_rl_sar
+from kinfer_ros.policy.importers.rl_sar import read_rl_sar
 from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
 from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
 from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
-
-FindNames = Callable[[int], tuple[list[str], str]]
-"""Returns the names of at least so many joints, and where they come from, for a file without."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,16 @@ KINDS = (
         lambda file, _: read_io_descriptors(file),
     ),
     Kind(
-        'the YAML of a LEAPP bundle (models, pipeline)', is_leapp, lambda file, _: read_leapp(file)
+        'the YAML of a LEAPP bundle (models, pipeline)',
+        is_leapp,
+        lambda file, _: read_leapp(file),
+    ),
+    Kind("rl_sar's config.yaml (ROBOT/NAME: observations, rl_kp)", is_rl_sar, read_rl_sar),
+    Kind("booster_gym's deploy/configs/*.yaml (common, policy)", is_booster_gym, read_booster_gym),
+    Kind(
+        "Berkeley-Humanoid-Lite's configs/*.yaml (policy_dt, joint_kp, action_indices)",
+        is_berkeley_lite,
+        lambda file, _: read_berkeley_lite(file),
     ),
 )
 

@@ -222,6 +222,6 @@ def test_a_floor_is_added_with_them_where_there_is_none(tmp_path):
 
 def test_a_keyframe_without_controls_stays_usable(tmp_path):
     """Its controls are as many as the MJCF's actuators: none."""
-    key = '<keyframe><key name="home" qpos="0 0 0.7 1 0 0 0 0 0"/></keyframe></mujoco>'
+    key = '<keyframe><key name="home" qpos="0 0 0.7 1 0 0 0 0.2 -0.4"/></keyframe></mujoco>'
     robot = MujocoRobot(load_robot(write_robot(tmp_path, BARE.replace('</mujoco>', key))))
     assert robot.data.qpos[2] == 0.7

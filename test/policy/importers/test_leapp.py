@@ -93,6 +93,43 @@ def test_import_writes_files_that_run_as_the_pipeline_does(tmp_path, capsys):
     np.testing.assert_allclose(policy.step(inputs), second, atol=1e-6)
 
 
+MJCF = """
+<mujoco>
+  <worldbody>
+    <body name="trunk" pos="0 0 1">
+      <freejoint/>
+      <geom size="0.1" mass="5"/>
+      <site name="imu"/>
+      <body>
+        <joint name="hip" axis="0 1 0" range="-90 90"/>
+        <geom size="0.05" pos="0 0 -0.2" mass="1"/>
+        <body pos="0 0 -0.3">
+          <joint name="knee" axis="0 1 0" range="-150 10"/>
+          <geom size="0.05" pos="0 0 -0.2" mass="1"/>
+          <body pos="0 0 -0.3">
+            <joint name="ankle" axis="0 1 0" range="-60 60"/>
+            <geom size="0.1 0.05 0.02" type="box" mass="0.5"/>
+          </body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <keyframe><key name="home" qpos="0 0 1 1 0 0 0 0.5 -1.0 0.25"/></keyframe>
+</mujoco>
+"""
+
+
+def test_the_start_pose_is_the_keyframe_home(tmp_path, capsys):
+    """A bundle has none, and its network needs none: with an MJCF nothing is to be filled in."""
+    path, mjcf = write_bundle(tmp_path), tmp_path / 'robot.xml'
+    mjcf.write_text(MJCF)
+    assert main(['import', str(path), '--mjcf', str(mjcf), '--out', str(tmp_path / 'o')]) == 0
+    told = capsys.readouterr().out
+    assert 'default pose: the keyframe home of the MJCF' in told
+    assert f'checked with {tmp_path / "walk.onnx"}' in told
+    assert load_spec(tmp_path / 'o/gait.spec.yaml').default_pose == (0.5, -1.0, 0.25)
+
+
 @pytest.mark.parametrize(
     ('at', 'new', 'expected'),
     [
@@ -156,6 +193,21 @@ def test_an_output_without_a_kind(tmp_path):
     )  # fmt: skip
     assert contract.action['output'] == 'target'
     assert all('FILL IN' in contract.action[key] for key in ('joints', 'relative_to', 'scale'))
+
+
+def test_a_robot_of_another_name_and_a_drawer(tmp_path):
+    """The robot is what is moved; joints of another thing in the scene are not its own."""
+    drawer = tensor('rate', [1, 3], 'state/joint/position', ['a', 'b', 'c'],
+                    'state:cabinet:joint_pos')  # fmt: skip
+    contract = read(
+        tmp_path, ((*OUTPUTS, 0, 'isaaclab_connection'), ...), ((*INPUTS, 3), drawer),
+        *(((*INPUTS, at, 'isaaclab_connection'), f'state:dog:{name}')
+          for at, name in ((0, 'joint_pos'), (1, 'joint_vel'), (2, 'root_quat_w'))),
+    )  # fmt: skip
+    assert contract.joints == ['hip', 'knee', 'ankle']
+    sources = [block['terms'][0]['source'] for block in contract.observation_inputs]
+    assert sources[:3] == ['joint_positions', 'joint_velocities', 'quaternion']
+    assert sources[3].startswith('FILL IN (3 numbers, state:cabinet:joint_pos')
 
 
 def test_two_outputs_are_two_groups(tmp_path):
