@@ -172,12 +172,14 @@ def measure_observation(folder: Path, rounds: int) -> Figure:
         frame[:] = action
 
     inner = session._session
-    built = session._observation
+    sources, vector = session._sources, session._flat_vector
 
     def build() -> None:
         copy()
-        built.build(inner.extra)
-        built.update_memory(inner.extra, inner.next_extra, action, action)
+        sources.refresh(inner.extra)
+        vector.build(inner.extra)
+        vector.update_memory(inner.next_extra)
+        sources.update_memory(inner.extra, inner.next_extra, action, action)
 
     policy.step(obs)
     in_turns(copy, build, 200)

@@ -22,6 +22,18 @@ def euler_angles(w: float, x: float, y: float, z: float) -> tuple[float, float, 
     return roll, pitch, yaw_of(w, x, y, z)
 
 
+def from_euler(roll: float, pitch: float, yaw: float) -> Quaternion:
+    """Rz(yaw) Ry(pitch) Rx(roll) as w x y z, as URDF means rpy; rad."""
+    cr, cp, cy = (math.cos(0.5 * angle) for angle in (roll, pitch, yaw))
+    sr, sp, sy = (math.sin(0.5 * angle) for angle in (roll, pitch, yaw))
+    return (
+        cr * cp * cy + sr * sp * sy,
+        sr * cp * cy - cr * sp * sy,
+        cr * sp * cy + sr * cp * sy,
+        cr * cp * sy - sr * sp * cy,
+    )
+
+
 def rotation_matrix(quaternion: Float64) -> Float64:
     """Rotation matrix [3, 3] of a unit quaternion w x y z: v_parent = R v_child."""
     w, x, y, z = (float(v) for v in quaternion)

@@ -26,6 +26,9 @@ MAX_XML_BYTES = 10 * MEGABYTE
 """Of a URDF or an MJCF, each file of it."""
 MAX_XML_FILES = 64
 """Files that an MJCF includes."""
+MAX_SAFETENSORS_BYTES = 64 * MEGABYTE
+"""Of the initial states of a network; an LSTM of 512 numbers has 4 KiB."""
+MAX_SAFETENSORS_HEADER = MEGABYTE
 MAX_LINKS = 2000
 """Links of a URDF, bodies of an MJCF."""
 MAX_HEIGHT_FIELD = 4_000_000
@@ -183,6 +186,8 @@ def check_mjcf(path: Path, error: type[KinferRosError]) -> dict[str, bytes]:
         if at:
             included[name] = data
         root = parse_xml(data, fail)
+        if root.tag == 'robot':  # MuJoCo would read it, without a free base
+            raise fail('is a URDF; expected an MJCF (<mujoco>)')
         _check_assets(root, path.parent, error)
         for element in root.iter():
             if element.tag == 'include' and element.get('file'):
@@ -229,6 +234,8 @@ def parse_xml(data: str | bytes, fail: Fail) -> ElementTree.Element:
 
     :raises KinferRosError: of `fail`.
     """
+    if isinstance(data, bytes) and b'\x00' in data:
+        raise fail('has NUL bytes; expected UTF-8 text')  # UTF-16 would hide a document type
     mark = '<!DOCTYPE' if isinstance(data, str) else b'<!DOCTYPE'
     if mark in data:  # type: ignore[operator]
         raise fail('has a document type, which could define entities')

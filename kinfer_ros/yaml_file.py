@@ -16,11 +16,14 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
+from kinfer_ros.fill_in import find_places
 from kinfer_ros.text import is_name
 from kinfer_ros.untrusted import MAX_YAML_BYTES
 from kinfer_ros.untrusted import compose_yaml
 from kinfer_ros.untrusted import read_bytes
 from kinfer_ros.untrusted import untag
+from kinfer_ros.yaml_nodes import construct
+from kinfer_ros.yaml_nodes import describe
 
 MAX_TEXT = 4096
 """Characters of a text, such as a path."""
@@ -76,8 +79,7 @@ class YamlFile:
         lines = [f'line {line}: {text}' for line, text in sorted(set(self._problems))]
         if len(lines) == 1:
             raise self._error(f'{self._what} {self.path}, {lines[0]}')
-        listed = '\n  '.join(lines)
-        raise self._error(f'{self._what} {self.path}: {len(lines)} problems\n  {listed}')
+        raise self._error(f'{self._what} {self.path}: {_listed("problems", lines)}')
 
     def fail_at(self, line: int, text: str) -> KinferRosError:
         """Return the error of one problem, where nothing can be read without what is wrong."""
@@ -106,7 +108,13 @@ class YamlFile:
             raise self._fail(f'found {found} at the top, expected `key: value` lines')
         if self._foreign:
             untag(node, set())
+        elif places := find_places(node):
+            raise self._draft([str(place) for place in places])
         return node
+
+    def _draft(self, places: list[str]) -> KinferRosError:
+        listed = places[0] if len(places) == 1 else _listed('places', places)
+        return self._fail(f'is a draft: fill in {listed}')
 
     def _text(self) -> str:
         data = read_bytes(self.path, MAX_YAML_BYTES, self._fail)
@@ -295,7 +303,7 @@ class Section:
         node = self._node(key, required=default is None)
         if node is None:
             return placeholder if default is None else default
-        value = _construct(node)
+        value = construct(node)
         if check(value):
             return value
         self.problem(f'found {describe(node)}, expected {wanted}', key)
@@ -340,6 +348,10 @@ class Section:
             self._file.problem(self.line, f'{self._place("<<")}: {text}')
 
 
+def _listed(what: str, lines: list[str]) -> str:
+    return '\n  '.join([f'{len(lines)} {what}', *lines])
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number (not a boolean)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -350,51 +362,9 @@ def is_number(value: Any) -> bool:
         return False
 
 
-def describe(node: yaml.Node) -> str:
-    """Describe the content of a YAML node in words."""
-    if isinstance(node, yaml.MappingNode):
-        return f'a mapping of {len(node.value)} keys'
-    if isinstance(node, yaml.SequenceNode):
-        value = _construct(node)
-        if isinstance(value, list) and len(value) <= 8 and not _nested(node):
-            return f'the list {value}'
-        return f'a list of {len(node.value)}'
-    value = _construct(node)
-    if value is None:
-        return 'nothing'
-    if isinstance(value, str):
-        return f"the text '{value[:60]}'{_number_hint(value)}"
-    return f'{value}'
-
-
-def _nested(node: yaml.SequenceNode) -> bool:
-    return any(not isinstance(entry, yaml.ScalarNode) for entry in node.value)
-
-
-def _number_hint(text: str) -> str:
-    """Explain a number that YAML 1.1 reads as text, such as 1e3."""
-    try:
-        float(text)
-    except ValueError:
-        return ''
-    return ' (YAML wants a decimal point and no quotes: 1.0e-3)'
-
-
 def _bounds(minimum: float, maximum: float) -> str:
     if math.isfinite(minimum) and math.isfinite(maximum):
         return f' from {minimum:g} to {maximum:g}'
     if math.isfinite(minimum):
         return f' of at least {minimum:g}'
     return f' of at most {maximum:g}' if math.isfinite(maximum) else ''
-
-
-def _construct(node: yaml.Node) -> Any:
-    """Return the plain value of a scalar or a list of scalars, else the node."""
-    if isinstance(node, yaml.SequenceNode) and _nested(node):
-        return node
-    if isinstance(node, yaml.MappingNode):
-        return node
-    try:
-        return yaml.constructor.SafeConstructor().construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError, OverflowError):
-        return node

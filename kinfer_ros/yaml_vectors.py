@@ -4,6 +4,7 @@ A vector is one number for all entries (`0.25`), a list, or a mapping (`{hip: 0.
 """
 
 import math
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,6 +114,16 @@ def read_bounds(section: Section, key: str, names: Sequence[str], unit: str) -> 
         section.problem(f'found {format_value(value)}, expected {expected}', key)
         return None
     return tuple(float(low) for low, _ in value), tuple(float(high) for _, high in value)
+
+
+def join_bounds(parts: Iterable[tuple[Bounds | None, int]]) -> Bounds | None:
+    """Return the bounds of vectors in sequence, given with their sizes; None if none has any."""
+    known = list(parts)
+    if all(bounds is None for bounds, _ in known):
+        return None
+    spread = [bounds or ((-math.inf,) * n, (math.inf,) * n) for bounds, n in known]
+    lows, highs = (tuple(v for pair in spread for v in pair[end]) for end in (0, 1))
+    return lows, highs
 
 
 def format_value(value: Any) -> str:

@@ -23,6 +23,7 @@ from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.policy.metadata import is_placeholder
+from kinfer_ros.policy.motion.motion import too_fast
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.yaml_file import did_you_mean
@@ -102,6 +103,7 @@ def check_contract(policy: Policy, robot: Robot, command_entries: Sequence[str] 
             *_check_gains(contract, robot),
         ]
         rows.append(_check_rest(policy, robot))
+        rows += _check_motion(policy, robot)
     for line in contract.assumptions:
         what, _, found = line.partition(': ')
         rows.append(Row(what, ASSUMED, found))
@@ -206,6 +208,7 @@ def _check_gains(contract: Contract, robot: Robot) -> list[Row]:
         rows = [Row('gains', WARN, found, 'those it was trained with', remedy)]
     if contract.spec is not None:
         rows.append(_check_action_scale(contract, robot))
+        rows += _check_limp_joints(contract, robot)
     return rows
 
 
@@ -223,6 +226,35 @@ def _check_action_scale(contract: Contract, robot: Robot) -> Row:
         expected = f'at most {MAX_TORQUE_RATIO:g}'
         return Row('action scale', WARN, found, expected, 'is action.scale right?')
     return Row('action scale', OK, found)
+
+
+def _check_motion(policy: Policy, robot: Robot) -> list[Row]:
+    """Look for jumps of the motion: frames that the joints cannot follow."""
+    timeline = policy.timeline
+    if timeline is None:
+        return []
+    motion, names = timeline.motion, policy.contract.joint_names
+    limits = robot.velocity_limit[[robot.joint_names.index(name) for name in names]]
+    jumps = too_fast(motion, names, limits)
+    if jumps:
+        more = f', and {len(jumps) - 3} more' if len(jumps) > 3 else ''
+        found = f'{"; ".join(jumps[:3])}{more}'
+        remedy = 'does the motion jump, or are its columns and rate as the spec says?'
+        return [Row('motion', WARN, found, 'at most velocity_limit of the robot', remedy)]
+    found = f'{(timeline.ticks - 1) / (policy.contract.control_rate_hz or 1.0):.2f} s'
+    return [Row('motion', OK, f'{found} of {motion.where}, then {timeline.spec.end}')]
+
+
+def _check_limp_joints(contract: Contract, robot: Robot) -> list[Row]:
+    """Find joints whose targets have no effect: most likely wheels, driven by velocity."""
+    assert contract.spec is not None
+    kp = dict(zip(robot.joint_names, gains(contract, robot).kp, strict=True))
+    limp = [name for name in contract.spec.action.joints if kp[name] == 0.0]
+    if not limp:
+        return []
+    found = f'kp of {", ".join(limp)} is 0: a position target does not move them'
+    remedy = 'a wheel driven by velocity is not supported yet; leave others out of action.joints'
+    return [Row('position targets', WARN, found, 'kp over 0', remedy)]
 
 
 def _check_rest(policy: Policy, robot: Robot) -> Row:

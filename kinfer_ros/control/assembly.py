@@ -134,5 +134,13 @@ def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
     :raises ContractError: an input has no source.
     """
     joints = policy_joints(policy.contract, robot)
-    observation = Observation(policy.inputs, inputs.frame, joints, inputs.command)
+    spec = policy.contract.spec
+    observation = Observation(
+        policy.inputs,
+        inputs.frame,
+        joints,
+        inputs.command,
+        inputs.motion,
+        wait=spec is not None and spec.motion is not None and spec.motion.wait,
+    )
     return BoundPolicy(policy, observation, joints)

@@ -24,6 +24,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.file_kind import no_model
+from kinfer_ros.policy.external_data import file_beside
 from kinfer_ros.policy.external_data import read_external_data
 from kinfer_ros.policy.tar import TarError
 from kinfer_ros.policy.tar import read_tar
@@ -45,7 +46,7 @@ class Archive:
 
     path: Path
     sha256: str
-    """Of the whole file, hexadecimal; with weights beside it, of them as well, in name order."""
+    """Of the whole file, hexadecimal; with weights or networks beside it, of them as well."""
     init_fn: bytes | None
     """None for a bare ONNX file only."""
     step_fn: bytes
@@ -53,6 +54,8 @@ class Archive:
     """metadata.json; empty for a bare ONNX file, whose metadata is in the graph."""
     external: dict[str, bytes] = field(default_factory=dict)
     """Files with the weights of a bare ONNX file, by the names that it uses."""
+    networks: 'dict[str, Archive]' = field(default_factory=dict)
+    """Networks that run before the policy, by the names of its spec."""
 
 
 def read_archive(path: str | os.PathLike[str]) -> Archive:
@@ -74,6 +77,34 @@ def read_archive(path: str | os.PathLike[str]) -> Archive:
     for name in sorted(external):
         digest.update(external[name])
     return replace(archive, sha256=digest.hexdigest(), external=external)
+
+
+def with_networks(archive: Archive, files: Mapping[str, str]) -> Archive:
+    """
+    Read further networks of a policy, which have to be in the folder of its file.
+
+    :param files: their files, by name.
+    :return: the archive with them; its hash then covers all.
+    :raises ModelError: one is elsewhere, missing, too large or no ONNX file.
+    """
+    if set(files) == set(archive.networks):
+        return archive
+    found: dict[str, Archive] = {}
+    digest = hashlib.sha256(archive.sha256.encode())
+    size = 0
+    for name, file in files.items():
+        hint = 'copy it there'
+        place = file_beside(archive.path, file, f'the network {name} of its spec is', hint)
+        found[name] = part = read_archive(place)
+        if part.init_fn is not None:
+            raise ModelError(f'{place}: is a kinfer archive; expected a bare .onnx file')
+        digest.update(f'{name} {part.sha256}'.encode())
+        size += len(part.step_fn) + sum(map(len, part.external.values()))
+        if size > MAX_FILE_BYTES:
+            raise ModelError(
+                f'{archive.path}: the networks of its spec are larger than {MAX_FILE_BYTES} bytes'
+            )
+    return replace(archive, sha256=digest.hexdigest(), networks=found)
 
 
 def parse_archive(data: bytes, path: Path) -> Archive:

@@ -16,13 +16,13 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import METADATA
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import parse_json_object
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.graph import Tensor
 from kinfer_ros.policy.metadata import MAX_NAMES
 from kinfer_ros.policy.metadata import Metadata
 from kinfer_ros.policy.metadata import Problems
 from kinfer_ros.policy.metadata import default_command_names
 from kinfer_ros.policy.metadata import parse_metadata
-from kinfer_ros.policy.session import Graph
-from kinfer_ros.policy.session import Tensor
 from kinfer_ros.policy.spec import PolicySpec
 
 CARRY = 'carry'
@@ -116,6 +116,9 @@ SPEC_INPUTS = KNOWN_INPUTS | {
     'imu_linear_velocity': _KnownInput(
         3, 'm/s', 'velocity of the IMU in the policy frame, from odometry, gyroscope and its place'
     ),
+    'motion_control': _KnownInput(
+        2, '1 or 0', 'whether the motion plays, and whether it begins again'
+    ),
 }
 """Inputs of a policy spec; a kinfer file has no linear velocity."""
 ODOMETRY_INPUTS = ('base_linear_velocity', 'imu_linear_velocity')
@@ -191,9 +194,10 @@ def build_contract(
         joint_kp=metadata.joint_kp,
         joint_kd=metadata.joint_kd,
         joint_torque_limits=metadata.joint_torque_limits,
-        command_ranges=metadata.command_ranges,
+        command_ranges=_field_ranges(metadata, commands) | metadata.command_ranges,
         provenance=metadata.provenance,
         metadata=raw,
+        assumptions=metadata.notes,
     )
 
 
@@ -298,6 +302,12 @@ def _check_ranges(metadata: Metadata, commands: tuple[str, ...], problems: Probl
         if name not in commands:
             expected = f'one of the command names: {", ".join(commands) or "none"}'
             problems.add(f'command_ranges.{name}', 'an unknown command', expected)
+
+
+def _field_ranges(metadata: Metadata, commands: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """:return: ranges of command_type_info, for the commands that the network takes."""
+    found = metadata.fields.items()
+    return {name: bounds for name, bounds in found if name in commands and bounds is not None}
 
 
 def _known_names(name: str) -> str:

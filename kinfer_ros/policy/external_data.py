@@ -30,26 +30,33 @@ def read_external_data(model: bytes, path: Path) -> dict[str, bytes]:
     names = external_locations(model)
     if len(names) > MAX_FILES:
         raise ModelError(f'{path}: its weights are in {len(names)} files, at most {MAX_FILES}')
-    folder = path.resolve().parent
     found: dict[str, bytes] = {}
     left = MAX_EXTERNAL_BYTES
     for name in names:
-        place = Path(name)
-        if '\0' in name or place.is_absolute() or '..' in place.parts:
-            raise ModelError(
-                f'{path}: its weights are in {name!r}, expected a file in its own folder'
-            )
-        file = folder / place
-        if not file.is_file():
-            raise ModelError(
-                f'{path}: its weights are in {name}, and there is no such file beside it: copy '
-                'both, or save the graph with its weights inside'
-            )
-        if not file.resolve().is_relative_to(folder):
-            raise ModelError(
-                f'{path}: its weights are in {name}, a link to another folder; expected a file in '
-                'its own'
-            )
+        hint = 'copy both, or save the graph with its weights inside'
+        file = file_beside(path, name, 'its weights are', hint)
         found[name] = read_bytes(file, left, partial(_error, file))
         left -= len(found[name])
     return found
+
+
+def file_beside(path: Path, name: str, what: str, hint: str) -> Path:
+    """
+    Return a file that a model needs, which has to be in its own folder.
+
+    :param what: what it is and a verb, for errors: "its weights are".
+    :param hint: what to do where it is missing.
+    :raises ModelError: it is elsewhere, or missing.
+    """
+    folder = path.resolve().parent
+    place = Path(name)
+    if '\0' in name or place.is_absolute() or '..' in place.parts:
+        raise ModelError(f'{path}: {what} in {name!r}, expected a file in its own folder')
+    file = folder / place
+    if not file.is_file():
+        raise ModelError(f'{path}: {what} in {name}, and there is no such file beside it: {hint}')
+    if not file.resolve().is_relative_to(folder):
+        raise ModelError(
+            f'{path}: {what} in {name}, a link to another folder; expected a file in its own'
+        )
+    return file

@@ -2,7 +2,8 @@
 
 kinfer reads three keys (joint_names, command_names, carry_size) and ignores others; files before
 0.6 have num_commands in place of command_names. Our own keys are optional: joint_biases,
-joint_kp, joint_kd, joint_torque_limits, control_rate_hz, command_ranges, provenance.
+joint_kp, joint_kd, joint_torque_limits, control_rate_hz, command_ranges, provenance. Those of
+newer exporters are read by newer_metadata.py; keys that nobody reads are listed in `notes`.
 """
 
 import math
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.newer_metadata import is_entries
+from kinfer_ros.policy.newer_metadata import read_entries
+from kinfer_ros.policy.newer_metadata import read_fields
 from kinfer_ros.text import is_name
 from kinfer_ros.yaml_vectors import format_value
 from kinfer_ros.yaml_vectors import is_float32
@@ -20,6 +24,13 @@ from kinfer_ros.yaml_vectors import is_float32
 MAX_NAMES = 4096
 MAX_NAME_CHARS = 256
 MAX_RATE_HZ = 10000.0
+SAME_POSE = 1e-3
+"""rad; angles of two keys that are nearer are the same."""
+KNOWN = (
+    'joint_names', 'command_names', 'num_commands', 'carry_size', 'control_rate_hz',
+    'joint_biases', 'home_position', 'joint_kp', 'joint_kd', 'joint_torque_limits',
+    'command_ranges', 'command_type_info', 'kinfer_version', 'training_metadata', 'provenance',
+)  # fmt: skip
 
 _BASE = ('baseheight', 'baseroll', 'basepitch')
 _ARM = ('shoulderpitch', 'shoulderroll', 'shoulderyaw', 'elbowpitch', 'wristroll')
@@ -62,11 +73,16 @@ class Metadata:
     carry_size: tuple[int, ...] | None
     control_rate_hz: float | None
     joint_biases: tuple[float, ...] | None
+    """The start pose, rad: home_position, or else joint_biases of the file."""
     joint_kp: tuple[float, ...] | None
     joint_kd: tuple[float, ...] | None
     joint_torque_limits: tuple[float, ...] | None
     command_ranges: dict[str, tuple[float, float]]
     provenance: dict[str, Any]
+    fields: dict[str, tuple[float, float] | None]
+    """Entries of the command by command_type_info, each with its range."""
+    notes: tuple[str, ...]
+    """What was chosen between two keys, and which keys were not read."""
 
 
 class Problems:
@@ -107,24 +123,48 @@ def parse_metadata(raw: Mapping[str, Any], where: str) -> Metadata:
     if joint_names is None and raw.get('joint_names') is None:
         reader.problems.add('joint_names', 'nothing', 'a list with the name of every joint')
     names = joint_names or ()
+    pose, notes = _start_pose(reader, names)
+    fields = read_fields(raw, reader.problems.add)
+    if unread := [str(key) for key in raw if key not in KNOWN]:
+        notes.append(f'metadata: not read: {", ".join(unread)}')
+    reader.text('kinfer_version')
+    commands = reader.names('command_names')
+    if commands is None and fields:
+        commands = tuple(fields)
     metadata = Metadata(
         joint_names=names,
-        command_names=reader.names('command_names'),
+        command_names=commands,
         num_commands=reader.count('num_commands'),
         carry_size=reader.sizes('carry_size'),
         control_rate_hz=reader.rate('control_rate_hz'),
-        joint_biases=reader.vector('joint_biases', names, lowest=-math.inf),
+        joint_biases=pose,
         joint_kp=reader.vector('joint_kp', names, lowest=0.0),
         joint_kd=reader.vector('joint_kd', names, lowest=0.0),
         joint_torque_limits=reader.vector('joint_torque_limits', names, lowest=0.0),
         command_ranges=reader.ranges('command_ranges'),
         provenance=reader.mapping('provenance'),
+        fields=fields,
+        notes=tuple(notes),
     )
-    commands, number = metadata.command_names, metadata.num_commands
+    number = metadata.num_commands
     if commands is not None and number is not None and len(commands) != number:
         reader.problems.add('num_commands', str(number), f'{len(commands)}, as in command_names')
     reader.problems.raise_if_any()
     return metadata
+
+
+def _start_pose(
+    reader: '_Reader', names: tuple[str, ...]
+) -> tuple[tuple[float, ...] | None, list[str]]:
+    """:return: the pose that the robot starts in, and a note where two keys give one."""
+    biases, home = reader.pose('joint_biases', names), reader.pose('home_position', names)
+    if biases is None or home is None or len(biases) != len(home):
+        return biases if home is None else home, []
+    apart = max((abs(a - b) for a, b in zip(biases, home, strict=True)), default=0.0)
+    if apart < SAME_POSE:
+        return home, []
+    text = f'start pose: home_position; joint_biases is up to {apart:.3g} rad away from it'
+    return home, [text]
 
 
 class _Reader:
@@ -193,6 +233,19 @@ class _Reader:
         found = f'{len(value)} numbers' if good else format_value(value)
         self.problems.add(key, found, f'{count} finite numbers{bound}, one a joint')
         return None
+
+    def pose(self, key: str, names: tuple[str, ...]) -> tuple[float, ...] | None:
+        """Read an angle for each joint: numbers, or entries that name their joint."""
+        value = self._raw.get(key)
+        if is_entries(value):
+            return read_entries(key, value, names, self.problems.add)
+        return self.vector(key, names, lowest=-math.inf)
+
+    def text(self, key: str) -> None:
+        """Note a problem where a key is no text."""
+        value = self._raw.get(key)
+        if value is not None and not is_name(value, MAX_NAME_CHARS):
+            self.problems.add(key, format_value(value), 'a text')
 
     def ranges(self, key: str) -> dict[str, tuple[float, float]]:
         result: dict[str, tuple[float, float]] = {}

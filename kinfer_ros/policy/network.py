@@ -6,6 +6,7 @@ outputs are compared with the spec.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,80 +14,157 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.bound_graph import Port
+from kinfer_ros.policy.bound_graph import State
+from kinfer_ros.policy.bound_graph import Wiring
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.graph import Tensor
 from kinfer_ros.policy.metadata import Problems
-from kinfer_ros.policy.session import Graph
-from kinfer_ros.policy.session import State
-from kinfer_ros.policy.session import Tensor
+from kinfer_ros.policy.network_shapes import check_input_type
+from kinfer_ros.policy.network_shapes import fixed_shape
+from kinfer_ros.policy.network_shapes import input_shape
+from kinfer_ros.policy.number_types import DTYPES
+from kinfer_ros.policy.number_types import FLOATS
+from kinfer_ros.policy.number_types import as_carried
 from kinfer_ros.policy.spec import BY_NAME
 from kinfer_ros.policy.spec import BY_POSITION
+from kinfer_ros.policy.spec import NetworkSpec
 from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec import States
+from kinfer_ros.policy.spec_observation import Block
 from kinfer_ros.yaml_vectors import format_value
 
 MAX_STATE = 16 * 1024 * 1024
-_FLOAT32 = 'tensor(float)'
 _ROLE_WORDS = {'in', 'out', 'input', 'output', 'next', 'new', 'prev', 'previous', 'last'}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a spec says about one of its networks."""
+
+    blocks: tuple[Block, ...]
+    outputs: Mapping[str | None, tuple[int, str]]
+    """Numbers of each output that is used, and what they are."""
+    states: States | None
+    output_key: str
+    """Key of the spec that names an output."""
+    prefix: str = ''
+    """Of the keys of the spec."""
 
 
 @dataclass(frozen=True)
 class Network:
     """The roles of a graph's inputs and outputs, with their shapes at run time."""
 
-    observation: tuple[str, tuple[int, ...]]
-    action: tuple[str, tuple[int, ...]]
-    states: tuple[State, ...]
+    wiring: Wiring
+    places: tuple[tuple[str, slice], ...]
+    """Of each block: its input, and where it stands in that."""
+    outputs: Mapping[str | None, str]
+    """Names of the outputs that are used, by what the spec calls them."""
     initial: Float32
-    """Initial values of the states, flat, in their order."""
+    """Initial values of the states, as in the carry."""
     unused: tuple[str, ...]
     """Outputs without a role."""
 
 
-def read_network(graph: Graph, spec: PolicySpec) -> Network:
+def policy_wanted(spec: PolicySpec) -> Wanted:
+    """Return what a spec says about the policy's own network."""
+    outputs = {
+        name: (len(joints), f'one for each of action.joints: {", ".join(joints)}')
+        for name, joints in spec.action.outputs.items()
+    }
+    return Wanted(spec.observation, outputs, spec.states, 'action.output')
+
+
+def network_wanted(spec: PolicySpec, network: NetworkSpec) -> Wanted:
+    """Return what a spec says about a network that runs before the policy's."""
+    outputs = {
+        output: (count, f'as the count of the terms that read it: source network, {name}')
+        for (name, output), count in spec.network_outputs.items()
+        if name == network.name
+    }
+    key = f'output of the terms with source network, name {network.name}'
+    prefix = f'networks.{network.name}.'
+    return Wanted(network.observation, outputs, network.states, key, prefix)
+
+
+def read_network(graph: Graph, wanted: Wanted, where: str) -> Network:
     """
     Find and check the roles of all inputs and outputs.
 
+    :param where: file and spec, for errors.
     :raises ModelError: naming every input, output or state that does not fit the spec.
     """
-    problems = Problems(f'{graph.where} with the spec {spec.path}')
-    observation = _find_role(graph.inputs, spec.input, 'input', 'observation.input', problems)
-    action = _find_role(graph.outputs, spec.action.output, 'output', 'action.output', problems)
+    problems = Problems(where)
+    fed = _fed_inputs(graph, wanted, problems)
+    outputs = {
+        name: _find_role(graph.outputs, name, 'output', wanted.output_key, problems)
+        for name in wanted.outputs
+    }
     problems.raise_if_any()
-    assert observation is not None
-    assert action is not None
-    pairs = _pair_states(graph, observation, action, spec, problems)
-    _check_types((observation, action, *(node for pair in pairs for node in pair)), problems)
-    shape = _observation_shape(observation, spec, problems)
-    states = tuple(State(node.name, to.name, _fixed_shape(node.shape)) for node, to in pairs)
+    used = {name: node for name, node in outputs.items() if node is not None}
+    pairs = _pair_states(graph, set(fed), {node.name for node in used.values()}, wanted, problems)
+    inputs = tuple(_input_port(node, blocks, problems) for node, blocks in fed.values())
+    _check_types(used, pairs, problems)
+    problems.raise_if_any()
+    states = tuple(
+        State(node.name, to.name, fixed_shape(node.shape), DTYPES[node.dtype])
+        for node, to in pairs
+    )
     shapes = [state.shape for state in states]
     if sum(map(math.prod, shapes)) > MAX_STATE:
         problems.add('states', f'{shapes}', f'at most {MAX_STATE} numbers')
     problems.raise_if_any()
-    inputs = {observation.name: shape} | {state.input: state.shape for state in states}
-    outputs = graph.run_once({name: np.zeros(size, np.float32) for name, size in inputs.items()})
-    _check_outputs(outputs, action.name, states, spec, problems)
-    initial = _initial_states(states, spec, problems)
+    given = graph.run_once(
+        {each.name: np.zeros(each.shape, each.dtype) for each in inputs}
+        | {state.input: np.zeros(state.shape, state.dtype) for state in states}
+    )
+    _check_outputs(given, used, states, wanted, problems)
+    initial = _initial_states(states, wanted, problems)
     problems.raise_if_any()
-    used = {action.name, *(state.output for state in states)}
+    ports = tuple(
+        Port(node.name, given[node.name].shape, DTYPES[node.dtype]) for node in used.values()
+    )
+    roles = {port.name for port in ports} | {state.output for state in states}
     return Network(
-        observation=(observation.name, shape),
-        action=(action.name, outputs[action.name].shape),
-        states=states,
+        wiring=Wiring(graph, inputs, ports, states),
+        places=_block_places(fed, wanted),
+        outputs={name: node.name for name, node in used.items()},
         initial=initial,
-        unused=tuple(node.name for node in graph.outputs if node.name not in used),
+        unused=tuple(node.name for node in graph.outputs if node.name not in roles),
     )
 
 
-def _observation_shape(node: Tensor, spec: PolicySpec, problems: Problems) -> tuple[int, ...]:
-    """Return the shape of the observation, and check it against the terms of the spec."""
-    size = spec.observation_size
-    shape = (*_fixed_shape(node.shape[:-1]), size)
-    last = node.shape[-1] if node.shape else None
-    if (isinstance(last, int) and last != size) or math.prod(shape[:-1]) != 1:
-        problems.add(
-            f'input {node.name!r}',
-            f'shape {list(node.shape)}',
-            f'{size} numbers, the sum of the terms of the spec: {_format_sizes(spec)}',
-        )
-    return shape
+Fed = dict[str, tuple[Tensor, list[Block]]]
+"""Inputs that blocks fill, and these, by name."""
+
+
+def _fed_inputs(graph: Graph, wanted: Wanted, problems: Problems) -> Fed:
+    fed: Fed = {}
+    key = f'{wanted.prefix}observation.input'
+    for name in dict.fromkeys(block.input for block in wanted.blocks):
+        node = _find_role(graph.inputs, name, 'input', key, problems)
+        if node is not None:
+            fed[node.name] = node, [block for block in wanted.blocks if block.input == name]
+    return fed
+
+
+def _block_places(fed: Fed, wanted: Wanted) -> tuple[tuple[str, slice], ...]:
+    starts = dict.fromkeys(fed, 0)
+    only = next(iter(fed), '')
+    places = []
+    for block in wanted.blocks:
+        name = block.input or only
+        end = starts[name] + block.size
+        places.append((name, slice(starts[name], end)))
+        starts[name] = end
+    return tuple(places)
+
+
+def _input_port(node: Tensor, blocks: list[Block], problems: Problems) -> Port:
+    check_input_type(node, blocks, problems)
+    shape = input_shape(node, blocks, problems)
+    return Port(node.name, shape, DTYPES.get(node.dtype, DTYPES[FLOATS[0]]))
 
 
 def _find_role(
@@ -106,34 +184,45 @@ def _find_role(
 
 
 def _pair_states(
-    graph: Graph, observation: Tensor, action: Tensor, spec: PolicySpec, problems: Problems
+    graph: Graph, fed: set[str], used: set[str], wanted: Wanted, problems: Problems
 ) -> list[tuple[Tensor, Tensor]]:
     """Pair each other input with the output that feeds it in the next step."""
-    inputs = [node for node in graph.inputs if node.name != observation.name]
-    outputs = [node for node in graph.outputs if node.name != action.name]
-    if spec.states is None:
+    inputs = [node for node in graph.inputs if node.name not in fed]
+    outputs = [node for node in graph.outputs if node.name not in used]
+    if wanted.states is None:
         if inputs:
             problems.add(
                 'inputs',
-                f'{", ".join(node.name for node in inputs)} beside {observation.name}',
-                'states in the spec, the outputs that feed them in the next step: states: {pair: '
-                f'{BY_NAME}}} would give {_guess(inputs, outputs)}, or name them: '
+                f'{_names(inputs)} beside {", ".join(sorted(fed))}',
+                f'{_entries(wanted)}; or, for the states of a recurrent network, '
+                f'{wanted.prefix}states, the outputs that feed them in the next step: states: '
+                f'{{pair: {BY_NAME}}} would give {_guess(inputs, outputs)}, or name them: '
                 f'{{pair: {{input: output}}}} (outputs: {_names(outputs)})',
             )
         return []
-    rule = spec.states.pair
-    wanted = rule if isinstance(rule, dict) else _rule_pairs(rule, inputs, outputs)
+    rule = wanted.states.pair
+    pairs = rule if isinstance(rule, dict) else _rule_pairs(rule, inputs, outputs)
     by_output = {node.name: node for node in outputs}
-    unknown = [n for n in wanted if n not in {node.name for node in inputs}]
-    missing = [node.name for node in inputs if wanted.get(node.name) not in by_output]
-    if missing or unknown or len(set(wanted.values())) != len(wanted):
+    unknown = [n for n in pairs if n not in {node.name for node in inputs}]
+    missing = [node.name for node in inputs if pairs.get(node.name) not in by_output]
+    if missing or unknown or len(set(pairs.values())) != len(pairs):
+        lack = f', none for {", ".join(missing)}' if missing else ''
         problems.add(
-            f'states (pair: {format_value(rule)})',
-            f'pairs {format_value(wanted)}',
-            f'a different output for each of the inputs {_names(inputs)}, from {_names(outputs)}',
+            f'{wanted.prefix}states (pair: {format_value(rule)})',
+            f'pairs {format_value(pairs)}{lack}',
+            f'a different output for each of the inputs {_names(inputs)}, from {_names(outputs)}; '
+            f'for an input that is no state {_entries(wanted)}',
         )
         return []
-    return [(node, by_output[wanted[node.name]]) for node in inputs]
+    return [(node, by_output[pairs[node.name]]) for node in inputs]
+
+
+def _entries(wanted: Wanted) -> str:
+    return (
+        f'an entry of {wanted.prefix}observation with its terms: observation: [{{input: NAME, '
+        'terms: [...]}, ...] (a counter of the steps: source step; a flag of the first one: '
+        'source first_step)'
+    )
 
 
 def _rule_pairs(rule: str, inputs: list[Tensor], outputs: list[Tensor]) -> dict[str, str]:
@@ -164,59 +253,65 @@ def _fixed_shape(shape: tuple[int | str | None, ...]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) and size > 0 else 1 for size in shape)
 
 
-def _check_types(nodes: tuple[Tensor, ...], problems: Problems) -> None:
-    for node in nodes:
-        if node.dtype != _FLOAT32:
-            problems.add(repr(node.name), node.dtype, f'{_FLOAT32} (float32)')
-
-
-def _format_sizes(spec: PolicySpec) -> str:
-    parts = [f'{term.source} {term.size}x{spec.frames(term)}' for term in spec.terms]
-    return ' + '.join(part.removesuffix('x1') for part in parts) or 'no terms'
+def _check_types(
+    used: Mapping[str | None, Tensor], pairs: list[tuple[Tensor, Tensor]], problems: Problems
+) -> None:
+    for node in used.values():
+        if node.dtype not in FLOATS:
+            problems.add(repr(node.name), node.dtype, f'one of {", ".join(FLOATS)}')
+    for node, to in pairs:
+        if node.dtype not in DTYPES:
+            problems.add(repr(node.name), node.dtype, f'one of {", ".join(DTYPES)}')
+        if node.dtype != to.dtype:
+            problems.add(repr(to.name), to.dtype, f'{node.dtype}, as its input {node.name!r}')
 
 
 def _check_outputs(
-    outputs: dict[str, Any],
-    action: str,
+    given: dict[str, Any],
+    used: Mapping[str | None, Tensor],
     states: tuple[State, ...],
-    spec: PolicySpec,
+    wanted: Wanted,
     problems: Problems,
 ) -> None:
-    size = len(spec.action.joints)
-    shape = outputs[action].shape
-    if math.prod(shape) != size or (shape and shape[-1] != size):
-        problems.add(
-            f'output {action!r} (the action)',
-            f'shape {list(shape)}',
-            f'{size} numbers, one for each of action.joints: {", ".join(spec.action.joints)}',
-        )
+    for name, node in used.items():
+        size, what = wanted.outputs[name]
+        shape = given[node.name].shape
+        if math.prod(shape) != size or (shape and shape[-1] != size):
+            kind = ' (the action)' if wanted.output_key == 'action.output' else ''
+            problems.add(
+                f'output {node.name!r}{kind}', f'shape {list(shape)}', f'{size} numbers, {what}'
+            )
     for state in states:
-        given = outputs[state.output].shape
-        if given != state.shape:
+        shape = given[state.output].shape
+        if shape != state.shape:
             problems.add(
                 f'state {state.input} -> {state.output}',
-                f'shapes {list(state.shape)} and {list(given)}',
+                f'shapes {list(state.shape)} and {list(shape)}',
                 'the same shape for both; are they paired correctly?',
             )
 
 
-def _initial_states(states: tuple[State, ...], spec: PolicySpec, problems: Problems) -> Float32:
-    given = spec.states.initial if spec.states else {}
+def _initial_states(states: tuple[State, ...], wanted: Wanted, problems: Problems) -> Float32:
+    given = wanted.states.initial if wanted.states else {}
     unknown = [name for name in given if name not in {state.input for state in states}]
     if unknown:
         names = ', '.join(state.input for state in states) or 'none'
         problems.add('states.initial', f'{unknown}', f'of the states: {names}')
-    parts = []
+    parts = [np.zeros(0, np.float32)]
     for state in states:
         size = math.prod(state.shape)
-        value = np.asarray(given.get(state.input, 0.0), np.float32).ravel()
+        key = f'{wanted.prefix}states.initial.{state.input}'
+        value = np.asarray(given.get(state.input, 0.0), np.float64).ravel()
         if value.size not in (1, size):
-            problems.add(
-                f'states.initial.{state.input}', f'{value.size} numbers', f'1 or {size} numbers'
-            )
-            value = np.zeros(1, np.float32)
-        parts.append(np.broadcast_to(value, size))
-    return np.concatenate([np.zeros(0, np.float32), *parts])
+            problems.add(key, f'{value.size} numbers', f'1 or {size} numbers')
+            continue
+        own = np.zeros(size, state.dtype)
+        with np.errstate(over='ignore', invalid='ignore'):
+            own[:] = value
+        if (state.dtype.kind != 'f' and (own != value).any()) or not np.isfinite(own).all():
+            problems.add(key, f'{value.tolist()}', f'numbers that are {state.dtype}')
+        parts.append(as_carried(own).astype(np.float32))
+    return np.concatenate(parts)
 
 
 def check_bare_onnx(is_bare: bool, where: str) -> None:

@@ -20,14 +20,18 @@ from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy.archive import INIT_FN
 from kinfer_ros.policy.archive import STEP_FN
 from kinfer_ros.policy.archive import Archive
-from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.bound_graph import Port
+from kinfer_ros.policy.bound_graph import State
+from kinfer_ros.policy.bound_graph import Wiring
 from kinfer_ros.policy.contract import CARRY
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import build_contract
 from kinfer_ros.policy.contract import read_metadata
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.session import BoundSession
-from kinfer_ros.policy.session import Graph
-from kinfer_ros.policy.session import State
+from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec_policy import read_files
 from kinfer_ros.policy.spec_policy import read_with_spec
 from kinfer_ros.policy.spec_session import SpecSession
 from kinfer_ros.policy.trial import TrialLimits
@@ -66,21 +70,21 @@ def load_model(
     :raises TrialError: a ModelError: it takes too long or too much memory, or crashes.
     :raises ModelError: naming the file, what was found and what was expected.
     """
-    archive = read_archive(path)
+    archive, policy_spec = read_files(path, spec)
     if trial:
         limits = trial if isinstance(trial, TrialLimits) else TrialLimits()
         try_policy(archive, spec, threads, limits)
-    return load_archive(archive, spec, threads, control_rate_hz)
+    return load_archive(archive, policy_spec, threads, control_rate_hz)
 
 
 def load_archive(
     archive: Archive,
-    spec: str | os.PathLike[str] | None = None,
+    spec: PolicySpec | None = None,
     threads: int = 1,
     control_rate_hz: float | None = None,
 ) -> 'Policy':
     """
-    Make a policy, as `load_model` does, from a file that was read, without a trial.
+    Make a policy, as `load_model` does, from files that were read, without a trial.
 
     :raises ModelError: naming the file, what was found and what was expected.
     """
@@ -109,12 +113,13 @@ def policy_from_archive(archive: Archive, threads: int = 1) -> 'Policy':
         initial = None
     elif initial is None:
         initial = np.zeros(contract.carry_shape, np.float32)
-    inputs = [(each.name, each.shape) for each in contract.inputs]
-    states = []
+    inputs = tuple(Port(each.name, each.shape) for each in contract.inputs)
+    states: tuple[State, ...] = ()
     if contract.carry_shape is not None:
-        states.append(State(CARRY, step.outputs[1].name, contract.carry_shape))
-    action = (step.outputs[0].name, (len(contract.joint_names),))
-    session = BoundSession(step, inputs, action, states, carry_shape=contract.carry_shape)
+        states = (State(CARRY, step.outputs[1].name, contract.carry_shape),)
+    action = Port(step.outputs[0].name, (len(contract.joint_names),))
+    wiring = Wiring(step, inputs, (action,), states)
+    session = BoundSession([wiring], carry_shape=contract.carry_shape)
     return Policy(contract, session, initial)
 
 
@@ -220,7 +225,7 @@ class Policy:
         # One check of inputs and outputs together, after the run: a second check would cost more
         # than running a small model in vain.
         if not session.finite():
-            self._raise_non_finite(self.non_finite())
+            self._raise_non_finite(self.non_finite() or 'a number is not finite')
         session.advance()
         return action.copy()
 
@@ -230,12 +235,19 @@ class Policy:
         if isinstance(session, BoundSession):
             raise self._not_a_mapping_error(obs)
         action = session.run_flat(session.check_flat(obs, str(self.contract.path)))
-        if not session.flat_finite():
-            self._raise_non_finite(
-                _format_non_finite({'observation': session.flat}, '') or self._format_bad_output()
-            )
+        if not session.outputs_finite():
+            self._raise_non_finite(self._format_bad_output() or 'a number is not finite')
         session.advance()
         return action.copy()
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The reference motion by tick, where the policy has one."""
+        return self._session.timeline if isinstance(self._session, SpecSession) else None
+
+    def motion_ended(self) -> bool:
+        """Whether the motion has been shown to its end."""
+        return isinstance(self._session, SpecSession) and self._session.motion_ended()
 
     @property
     def carry(self) -> Float32:
@@ -283,7 +295,10 @@ class Policy:
         return self._session.inputs_finite()
 
     def outputs_finite(self) -> bool:
-        """Whether the action and the next carry of the last infer() are finite."""
+        """Whether the action and the next carry of the last infer() are finite.
+
+        With a spec the observation as well: its scales and its type can make an infinity.
+        """
         return self._session.outputs_finite()
 
     def non_finite(self) -> str:
@@ -291,8 +306,7 @@ class Policy:
         return _format_non_finite(self.inputs, 'input ') or self._format_bad_output()
 
     def _format_bad_output(self) -> str:
-        outputs = {'action': self._session.action, 'next carry': self._session.next_carry()}
-        return _format_non_finite(outputs, 'model output ')
+        return _format_non_finite(self._session.checked(), '')
 
     def accept(self) -> None:
         """Make the next carry of the last infer() the current one; once for each infer()."""
@@ -340,13 +354,13 @@ class Policy:
             )
 
 
-def _format_non_finite(arrays: Mapping[str, Float32], prefix: str) -> str:
+def _format_non_finite(arrays: Mapping[str, npt.NDArray[Any]], prefix: str) -> str:
     """Format what is not finite in named arrays; empty where all is."""
     bad = [(name, array) for name, array in arrays.items() if not np.isfinite(array).all()]
     return ', '.join(f'{prefix}{name}: found {_format_first(array)}' for name, array in bad)
 
 
-def _format_first(array: Float32) -> str:
+def _format_first(array: npt.NDArray[Any]) -> str:
     """Format the first non-finite number of an array, and their count."""
     where = np.argwhere(~np.isfinite(array))
     index = tuple(int(at) for at in where[0])

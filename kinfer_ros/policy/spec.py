@@ -1,4 +1,4 @@
-"""Reads a policy spec (YAML): the contract of an ONNX file that takes one flat vector.
+"""Reads a policy spec (YAML): the contract of an ONNX file that takes flat vectors.
 
 Isaac Lab, mjlab, MuJoCo Playground and legged_gym export only the network; order, units and scales
 of its numbers are known to the training code alone. A spec states them, and is read strictly: all
@@ -8,37 +8,57 @@ problems are reported at once, with their lines. Format: docs/specs.md.
 import hashlib
 import os
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
+from kinfer_ros.policy.motion.spec_motion import MotionSpec
+from kinfer_ros.policy.motion.spec_motion import read_motion
+from kinfer_ros.policy.spec_action import ActionSpec
+from kinfer_ros.policy.spec_action import read_action
+from kinfer_ros.policy.spec_action import required_vector
+from kinfer_ros.policy.spec_observation import Block
+from kinfer_ros.policy.spec_observation import read_observation
+from kinfer_ros.policy.spec_observation import read_range
+from kinfer_ros.policy.spec_terms import NETWORK
 from kinfer_ros.policy.spec_terms import Term
 from kinfer_ros.policy.spec_terms import TermNames
-from kinfer_ros.policy.spec_terms import read_term
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
-from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector
 from kinfer_ros.yaml_vectors import format_value
 from kinfer_ros.yaml_vectors import is_float32
-from kinfer_ros.yaml_vectors import read_bounds
 from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
 
 WRAPS = ('pi', 'two_pi', 'none')
-STILL = ('run', 'zero', 'hold', 'reset', 'set')
-REFERENCES = ('default_pose', 'zero', 'joint_positions', 'last_target')
+STILL = ('run', 'zero', 'show', 'hold', 'reset', 'set')
 BY_NAME, BY_POSITION = 'by_name', 'by_position'
+MAX_NETWORKS = 8
+
+
+@dataclass(frozen=True)
+class NormFrequency:
+    """A frequency linear in the norm of the command between two points, level outside."""
+
+    norm: tuple[float, float]
+    hertz: tuple[float, float]
+
+    def at(self, norm: float) -> float:
+        """Return Hz."""
+        low, high = self.norm
+        share = min(max((norm - low) / (high - low), 0.0), 1.0)
+        return self.hertz[0] + share * (self.hertz[1] - self.hertz[0])
 
 
 @dataclass(frozen=True)
 class Phase:
     """A gait clock: one angle a foot, advanced by 2 pi frequency / control_rate each step."""
 
-    frequency: float | str
-    """Hz, or the command entry that gives it."""
+    frequency: 'float | str | NormFrequency'
+    """Hz, the command entry that gives it, or how it follows from the norm of the command."""
     start: Vector
     """rad for each foot, at the first step."""
     wrap: str
@@ -46,35 +66,9 @@ class Phase:
     below: float
     """The command is zero when the norm of all its entries is at most this."""
     still: str
-    """What the clock does then: run, zero (encodings are 0), hold, reset (to start) or set."""
+    """Then: run, zero (encodings are 0), show (they are those of `value`), hold, reset or set."""
     value: float
-    """rad, for `set`."""
-
-
-@dataclass(frozen=True)
-class History:
-    """How frames are stacked into the flat vector."""
-
-    length: int = 1
-    per_frame: bool = False
-    """True: whole frames in sequence; False: each term's frames together."""
-    newest_first: bool = False
-    zero_fill: bool = False
-    """True: missing frames are zero; False: the first frame is repeated."""
-
-
-@dataclass(frozen=True)
-class ActionSpec:
-    """target = clip_target(reference + offset + scale * clip(output)), in `joints` order."""
-
-    output: str | None
-    joints: tuple[str, ...]
-    scale: Vector
-    offset: Vector
-    clip: Bounds | None
-    target_clip: Bounds | None
-    relative_to: str
-    """default_pose, zero (the action is a position), joint_positions or last_target."""
+    """rad, for `set` and `show`."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +79,17 @@ class States:
     """by_name, by_position, or {input: output}."""
     initial: dict[str, Any]
     """A number or a flat list, by input; zero for the others."""
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network that runs before the policy's, in the same step."""
+
+    name: str
+    file: str
+    """In the folder of the policy's file."""
+    observation: tuple[Block, ...]
+    states: States | None
 
 
 @dataclass(frozen=True)
@@ -109,23 +114,45 @@ class PolicySpec:
     commands: dict[str, tuple[float, float] | None]
     """Entries of the command vector, in order; each with its range in the training, if known."""
     phase: Phase | None
-    input: str | None
-    """Name of the network's input; optional where there is only one."""
-    history: History
-    clip: tuple[float, float] | None
-    """Of the whole vector."""
-    terms: tuple[Term, ...]
+    networks: tuple[NetworkSpec, ...]
+    """Those that run before the policy's, in their order."""
+    observation: tuple[Block, ...]
+    """Of the policy's network."""
     action: ActionSpec
     states: States | None
+    motion: MotionSpec | None = None
+    """The reference motion that terms read."""
+
+    @property
+    def network_files(self) -> dict[str, str]:
+        """Files of the networks that run before the policy's, by name."""
+        return {network.name: network.file for network in self.networks}
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Of all networks, in their order."""
+        own = (block for network in self.networks for block in network.observation)
+        return (*own, *self.observation)
+
+    @property
+    def network_outputs(self) -> dict[tuple[str, str | None], int]:
+        """Numbers of each output that terms read, by network and output."""
+        terms = (term for term in self.terms if term.source == NETWORK)
+        return {(term.network, term.output): term.size for term in terms}
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Of all blocks, in their order."""
+        return tuple(term for block in self.blocks for term in block.terms)
 
     def frames(self, term: Term) -> int:
-        """Number of frames of a term in the vector."""
-        return self.history.length if term.history is None else term.history
+        """Number of frames of a term in its vector."""
+        return next(block.frames(term) for block in self.blocks if term in block.terms)
 
     @property
     def observation_size(self) -> int:
-        """Length of the flat vector."""
-        return sum(term.size * self.frames(term) for term in self.terms)
+        """Numbers that the policy's network takes in a step."""
+        return sum(block.size for block in self.observation)
 
 
 def load_spec(path: str | os.PathLike[str]) -> PolicySpec:
@@ -143,14 +170,22 @@ def load_spec(path: str | os.PathLike[str]) -> PolicySpec:
 def _read(file: YamlFile) -> PolicySpec:
     root = file.root
     joints = read_names(root, 'joints')
-    default_pose = _required(root, 'default_pose', joints, 'rad')
+    default_pose = required_vector(root, 'default_pose', joints, 'rad')
     commands = _read_commands(root)
     phase = _read_phase(root, tuple(commands))
-    action = _read_action(root, joints)
+    action = read_action(root, joints)
     kp, kd, torque, undamped = _read_gains(root, joints)
-    known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
-    observation = root.section('observation')
-    return PolicySpec(
+    motion = read_motion(root, joints)
+    known = TermNames(
+        joints,
+        action.joints,
+        tuple(commands),
+        len(phase.start) if phase else 0,
+        motion=motion is not None,
+    )
+    networks = _read_networks(root, known)
+    known = replace(known, networks=tuple(network.name for network in networks))
+    spec = PolicySpec(
         path=file.path,
         sha256=hashlib.sha256(file.path.read_bytes()).hexdigest(),
         name=root.string('name', file.path.stem),
@@ -164,25 +199,52 @@ def _read(file: YamlFile) -> PolicySpec:
         undamped=undamped,
         commands=commands,
         phase=phase,
-        input=_optional_text(observation, 'input'),
-        history=_read_history(observation),
-        clip=None if observation is None else _read_range(observation, 'clip', '1'),
-        terms=_read_terms(observation, known),
+        networks=networks,
+        observation=read_observation(root, known),
         action=action,
         states=_read_states(root),
+        motion=motion,
     )
+    _check_networks(root, spec)
+    return spec
 
 
-def _required(section: Section, key: str, names: tuple[str, ...], unit: str) -> Vector:
-    vector = read_vector(section, key, names, unit)
-    if vector is None:
-        section.problem(f"missing key '{key}'")
-        return (0.0,) * len(names)
-    return vector
+def _read_networks(root: Section, known: TermNames) -> tuple[NetworkSpec, ...]:
+    section = root.section('networks') if root.has('networks') else None
+    if section is None:
+        return ()
+    networks: list[NetworkSpec] = []
+    for name, each in section.sections().items():
+        before = replace(known, networks=tuple(network.name for network in networks))
+        networks.append(
+            NetworkSpec(
+                name=name,
+                file=each.string('file'),
+                observation=read_observation(each, before),
+                states=_read_states(each),
+            )
+        )
+    if not 0 < len(networks) <= MAX_NETWORKS:
+        root.problem(f'found {len(networks)}, expected 1 to {MAX_NETWORKS}', 'networks')
+    return tuple(networks)
 
 
-def _optional_text(section: Section | None, key: str) -> str | None:
-    return section.string(key) if section is not None and section.has(key) else None
+def _check_networks(root: Section, spec: PolicySpec) -> None:
+    """Check that every network is read, and each of its outputs with one number of values."""
+    outputs = spec.network_outputs
+    read = {network for network, _ in outputs}
+    for name in spec.network_files:
+        if name not in read:
+            expected = f'a term that reads it: {{source: network, name: {name}, count: N}}'
+            root.problem(f'found {name}, expected {expected}', 'networks')
+        if len({output is None for network, output in outputs if network == name}) > 1:
+            root.problem(f'found terms of {name} with and without an output', 'networks')
+    for term in spec.terms:
+        size = outputs.get((term.network, term.output))
+        if term.source == NETWORK and term.size != size:
+            root.problem(
+                f'found counts {term.size} and {size} for one output of {term.network}', 'networks'
+            )
 
 
 def _read_gains(
@@ -204,26 +266,14 @@ def _read_commands(root: Section) -> dict[str, tuple[float, float] | None]:
     if section is None:
         return {}
     names = section.keys()
-    return {name: _read_range(section, name, "in the entry's unit") for name in names}
-
-
-def _read_range(section: Section, key: str, unit: str) -> tuple[float, float] | None:
-    bounds = read_bounds(section, key, (key,), unit)
-    return None if bounds is None else (bounds[0][0], bounds[1][0])
+    return {name: read_range(section, name, "in the entry's unit") for name in names}
 
 
 def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     section = root.section('phase') if root.has('phase') else None
     if section is None:
         return None
-    frequency = section.plain('frequency')
-    if isinstance(frequency, dict) and list(frequency) == ['command']:
-        frequency = frequency['command']
-    if frequency not in commands and not is_float32(frequency):
-        expected = 'a number (Hz) or {command: NAME} with one of the commands: '
-        expected += ', '.join(commands) or 'none'
-        section.problem(f'found {format_value(frequency)}, expected {expected}', 'frequency')
-        frequency = 1.0
+    frequency = _read_frequency(section, commands)
     start = section.plain('start')
     if not isinstance(start, list) or not start or not all(map(is_float32, start)):
         expected = 'a list of numbers (rad), one for each foot'
@@ -240,6 +290,32 @@ def _read_phase(root: Section, commands: tuple[str, ...]) -> Phase | None:
     )
 
 
+def _read_frequency(phase: Section, commands: tuple[str, ...]) -> float | str | NormFrequency:
+    value = phase.plain('frequency')
+    if isinstance(value, dict) and 'norm' in value and commands:
+        section = phase.section('frequency')
+        assert section is not None
+        norm, hertz = (
+            section.numbers('norm', 2, 'of the command'),
+            section.numbers('hertz', 2, 'Hz'),
+        )
+        if not 0.0 <= norm[0] < norm[1]:
+            section.problem(f'found {list(norm)}, expected [low, high], low from 0', 'norm')
+            norm = (0.0, 1.0)
+        return NormFrequency((norm[0], norm[1]), (hertz[0], hertz[1]))
+    if isinstance(value, dict) and list(value) == ['command']:
+        value = value['command']
+    if value not in commands and not is_float32(value):
+        listed = ', '.join(commands) or 'none'
+        expected = (
+            f'a number (Hz), {{command: NAME}} with one of the commands ({listed}), or, with '
+            'commands, {norm: [low, high], hertz: [at low, at high]}'
+        )
+        phase.problem(f'found {format_value(value)}, expected {expected}', 'frequency')
+        return 1.0
+    return value if isinstance(value, str) else float(value)
+
+
 def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, float, float]:
     section = phase.section('when_still') if phase.has('when_still') else None
     if section is None:
@@ -247,65 +323,8 @@ def _read_when_still(phase: Section, commands: tuple[str, ...]) -> tuple[str, fl
     if not commands:
         section.problem('found a rule for a zero command, expected commands in the spec')
     still = section.choice('do', STILL)
-    value = section.number('value', 'rad') if still == 'set' else 0.0
+    value = section.number('value', 'rad') if still in ('set', 'show') else 0.0
     return still, section.number('below', 'norm of the command', 0.0), value
-
-
-def _read_history(observation: Section | None) -> History:
-    section = (
-        observation.section('history') if observation and observation.has('history') else None
-    )
-    if section is None:
-        return History()
-    return History(
-        length=section.integer('length', 1, MAX_LENGTH),
-        per_frame=section.choice('layout', ('per_term', 'per_frame')) == 'per_frame',
-        newest_first=section.choice('order', ('oldest_first', 'newest_first')) == 'newest_first',
-        zero_fill=section.choice('first', ('repeat', 'zero')) == 'zero',
-    )
-
-
-def _read_terms(observation: Section | None, known: TermNames) -> tuple[Term, ...]:
-    if observation is None:
-        return ()
-    per_frame = observation.plain('history') or {}
-    per_frame = isinstance(per_frame, dict) and per_frame.get('layout') == 'per_frame'
-    terms = []
-    for section in observation.each('terms'):
-        term = read_term(section, known)
-        if term is None:
-            continue
-        if per_frame and term.history is not None:
-            section.problem(
-                'found a length for one term, expected none: with the layout per_frame all terms '
-                'have the same number of frames',
-                'history',
-            )
-        if not observation.has('history') and (term.history or 1) > 1:
-            section.problem(
-                'found frames to stack, expected observation.history (length, layout, order, '
-                'first) as well',
-                'history',
-            )
-        terms.append(term)
-    return tuple(terms)
-
-
-def _read_action(root: Section, joints: tuple[str, ...]) -> ActionSpec:
-    section = root.section('action')
-    if section is None:
-        return ActionSpec(None, joints, (1.0,) * len(joints), (0.0,) * len(joints), None, None, '')
-    names = read_names(section, 'joints', joints)
-    return ActionSpec(
-        output=_optional_text(section, 'output'),
-        joints=names,
-        scale=_required(section, 'scale', names, 'rad per unit'),
-        offset=read_vector(section, 'offset', names, 'rad', default=0.0) or (),
-        clip=read_bounds(section, 'clip', names, 'network output'),
-        target_clip=read_bounds(section, 'target_clip', names, 'rad'),
-        # Required: whether the default pose is added is forgotten most often.
-        relative_to=section.choice('relative_to', REFERENCES),
-    )
 
 
 def _read_states(root: Section) -> States | None:

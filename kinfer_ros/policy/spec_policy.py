@@ -1,57 +1,95 @@
-"""Makes a Policy from an ONNX file with a flat input and its policy spec.
+"""Makes a Policy from an ONNX file with flat inputs and its policy spec.
 
 It has the interface of a kinfer policy: named arrays in, absolute joint targets out, one carry.
 """
 
-import math
 import os
 from dataclasses import replace
 from itertools import chain
 
 from kinfer_ros.policy.archive import Archive
+from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.archive import with_networks
 from kinfer_ros.policy.contract import SPEC_INPUTS
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import Input
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.load import load_timeline
 from kinfer_ros.policy.network import Network
+from kinfer_ros.policy.network import Wanted
 from kinfer_ros.policy.network import check_bare_onnx
+from kinfer_ros.policy.network import network_wanted
+from kinfer_ros.policy.network import policy_wanted
 from kinfer_ros.policy.network import read_network
-from kinfer_ros.policy.observation import IMU_SUFFIX
-from kinfer_ros.policy.observation import input_sizes
-from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.number_types import FLOAT32
+from kinfer_ros.policy.sources import IMU_SUFFIX
+from kinfer_ros.policy.sources import input_sizes
+from kinfer_ros.policy.spec import NormFrequency
+from kinfer_ros.policy.spec import Phase
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.spec_session import SpecSession
 from kinfer_ros.policy.spec_terms import ACTION
+from kinfer_ros.policy.spec_terms import STEP
 from kinfer_ros.policy.spec_terms import UNIT
+
+
+def read_files(
+    path: str | os.PathLike[str], spec: str | os.PathLike[str] | None
+) -> tuple[Archive, PolicySpec | None]:
+    """
+    Read the file of a policy, its spec, and the networks that the spec names.
+
+    :raises ModelError: naming the file, what was found and what was expected.
+    """
+    archive = read_archive(path)
+    if spec is None:
+        return archive, None
+    check_bare_onnx(archive.init_fn is None, str(archive.path))
+    policy_spec = load_spec(spec)
+    return with_networks(archive, policy_spec.network_files), policy_spec
 
 
 def read_with_spec(
     archive: Archive,
-    spec: str | os.PathLike[str] | PolicySpec,
+    spec: PolicySpec,
     threads: int = 1,
     control_rate_hz: float | None = None,
 ) -> tuple[Contract, SpecSession]:
     """
-    Read a bare ONNX file and its spec.
+    Make contract and session of a bare ONNX file with a spec.
 
     :param control_rate_hz: instead of the spec's.
-    :raises ModelError: naming what does not fit, in the file, the spec, or between them.
+    :raises ModelError: naming what does not fit, in the files, the spec, or between them.
     """
     check_bare_onnx(archive.init_fn is None, str(archive.path))
-    policy_spec = spec if isinstance(spec, PolicySpec) else load_spec(spec)
     if control_rate_hz is not None:
-        policy_spec = replace(policy_spec, control_rate_hz=control_rate_hz)
+        spec = replace(spec, control_rate_hz=control_rate_hz)
+    networks = [
+        _read_network(archive.networks[each.name], network_wanted(spec, each), spec, threads)
+        for each in spec.networks
+    ]
+    networks.append(_read_network(archive, policy_wanted(spec), spec, threads))
+    timeline = load_timeline(spec, networks[-1].wiring.graph, archive.path)
+    session = SpecSession(spec, networks, timeline)
+    return _contract(archive, spec, networks, session), session
+
+
+def _read_network(archive: Archive, wanted: Wanted, spec: PolicySpec, threads: int) -> Network:
     graph = Graph(archive.step_fn, str(archive.path), threads, archive.external)
-    network = read_network(graph, policy_spec)
-    session = SpecSession(graph, policy_spec, network)
-    return _contract(archive, graph, policy_spec, network, session), session
+    return read_network(graph, wanted, f'{graph.where} with the spec {spec.path}')
 
 
 def _contract(
-    archive: Archive, graph: Graph, spec: PolicySpec, network: Network, session: SpecSession
+    archive: Archive, spec: PolicySpec, networks: list[Network], session: SpecSession
 ) -> Contract:
     size = session.initial_carry.size
-    parts = {state.input: math.prod(state.shape) for state in network.states}
+    prefixes = [*(f'{name}.' for name in spec.network_files), '']
+    parts = {
+        prefix + state.input: state.carried
+        for prefix, network in zip(prefixes, networks, strict=True)
+        for state in network.wiring.states
+    }
     return Contract(
         path=archive.path,
         sha256=archive.sha256,
@@ -66,12 +104,20 @@ def _contract(
         joint_kd=spec.kd,
         joint_torque_limits=spec.torque_limit,
         command_ranges={name: pair for name, pair in spec.commands.items() if pair is not None},
-        provenance={'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name},
-        metadata=dict(graph.metadata),
+        provenance=_provenance(spec, session),
+        metadata=dict(session.graph.metadata),
         spec=spec,
         carry_parts=parts | session.memory.sizes(),
-        assumptions=assumptions(spec, network),
+        assumptions=assumptions(spec, networks),
     )
+
+
+def _provenance(spec: PolicySpec, session: SpecSession) -> dict[str, str]:
+    found = {'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name}
+    if session.timeline is not None:
+        found['motion'] = session.timeline.motion.where
+        found['motion_sha256'] = session.timeline.sha256
+    return found
 
 
 def _input(name: str, count: int) -> Input:
@@ -83,7 +129,7 @@ def _input(name: str, count: int) -> Input:
     return Input(name, (count,), known.unit, meaning)
 
 
-def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
+def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
     """List what no check can verify, for a person who knows the training."""
     lines = list(chain.from_iterable((_joint_lines(spec), _history_lines(spec))))
     for term in spec.terms:
@@ -99,6 +145,10 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
             lines.append(f'quaternion: {" ".join(term.order)}, {term.frame} in the world')
         elif term.source == ACTION:
             lines.append(f'last action: {term.which}, {term.ago} tick(s) back')
+        elif term.source == STEP:
+            end = 'from 0 again' if term.restarts else 'stays there'
+            until = '' if term.last is None else f', up to {term.last}, then {end}'
+            lines.append(f'step: ticks since the start, the first is 0{until}')
         elif term.source == 'linear_velocity':
             lines.append(
                 f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
@@ -108,14 +158,30 @@ def assumptions(spec: PolicySpec, network: Network) -> tuple[str, ...]:
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
         lines.append(
-            f'gait clock: {spec.phase.frequency} Hz, from ({starts}) rad, command zero: '
+            f'gait clock: {_frequency(spec.phase)} Hz, from ({starts}) rad, command zero: '
             f'{spec.phase.still}'
         )
-    for state in network.states:
-        lines.append(f'state: input {state.input} takes output {state.output}')
-    for name in network.unused:
-        lines.append(f'unused output: {name}')
+    lines += chain.from_iterable(map(_network_lines, networks))
     return tuple(lines)
+
+
+def _frequency(phase: Phase) -> str:
+    rule = phase.frequency
+    if not isinstance(rule, NormFrequency):
+        return rule if isinstance(rule, str) else f'{rule:g}'
+    (low, high), (first, last) = rule.norm, rule.hertz
+    return f'{first:g} to {last:g} (norm of the command {low:g} to {high:g})'
+
+
+def _network_lines(network: Network) -> list[str]:
+    wiring = network.wiring
+    lines = [
+        f'number type: {port.name} is {port.dtype}, converted from or to float32'
+        for port in (*wiring.inputs, *wiring.outputs)
+        if port.dtype != FLOAT32
+    ]
+    lines += [f'state: input {each.input} takes output {each.output}' for each in wiring.states]
+    return lines + [f'unused output: {name}' for name in network.unused]
 
 
 def _joint_lines(spec: PolicySpec) -> list[str]:
@@ -128,6 +194,10 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
         + (' + offset' if any(action.offset) else ''),
         f'default pose: {", ".join(f"{angle:g}" for angle in spec.default_pose)} rad',
     ]
+    shares = sorted({each.share for each in action.filters if each is not None})
+    if shares:
+        listed = ', '.join(f'{share:g}' for share in shares)
+        lines.append(f'target filter: last target + {listed} x (new target - last target)')
     held = [name for name in spec.joints if name not in action.joints]
     if held:
         lines.append(f'held at the default pose: {", ".join(held)}')
@@ -135,11 +205,15 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
 
 
 def _history_lines(spec: PolicySpec) -> list[str]:
-    if all(spec.frames(term) == 1 for term in spec.terms):
-        return []
-    history = spec.history
-    return [
-        f'history: {"whole frames" if history.per_frame else "each term together"}, '
-        f'{"newest" if history.newest_first else "oldest"} first, at the start '
-        f'{"zeros" if history.zero_fill else "the first frame repeated"}'
-    ]
+    lines = []
+    for block in spec.blocks:
+        history = block.history
+        if all(block.frames(term) == 1 for term in block.terms):
+            continue
+        of_input = f' of {block.input}' if len(spec.blocks) > 1 and block.input else ''
+        lines.append(
+            f'history{of_input}: {"whole frames" if history.per_frame else "each term together"}, '
+            f'{"newest" if history.newest_first else "oldest"} first, at the start '
+            f'{"zeros" if history.zero_fill else "the first frame repeated"}'
+        )
+    return lines

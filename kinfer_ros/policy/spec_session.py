@@ -1,54 +1,94 @@
-"""Runs a flat network with the interface of BoundSession: named arrays in, joint targets out.
+"""Runs networks with a spec with the interface of BoundSession: named arrays in, targets out.
 
-It builds the observation, runs the network, converts its output into targets, and keeps all state
-in one carry, so that the controller, the step log and replay treat all policies alike.
+It builds the observations, runs the networks, converts their outputs into targets, and keeps all
+state in one carry, so that the controller, the step log and replay treat all policies alike.
 """
 
 import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ContractError
+from kinfer_ros.policy.joint_targets import JointTargets
 from kinfer_ros.policy.memory import Memory
+from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.network import Network
-from kinfer_ros.policy.observation import FlatObservation
+from kinfer_ros.policy.number_types import Array
+from kinfer_ros.policy.observation import FlatVector
 from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.session import FiniteCheck
-from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.sources import Sources
 from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec_action import MEASURED
 
 
 class SpecSession:
     """
     A network with its spec; the calls of BoundSession, and `run_flat`.
 
-    The carry is the network's states, flat and in the order of its inputs, then the parts of
+    The carry is the networks' states, flat and in the order of their inputs, then the parts of
     `Memory`.
 
     :ivar action: [joints] rad, targets in the spec's joint order: a read-only view.
+    :ivar flat: the flat vector of the first block of the policy's observation.
+    :ivar timeline: of the spec's motion, if it has one.
     """
 
-    def __init__(self, graph: Graph, spec: PolicySpec, network: Network) -> None:
-        """Allocate and bind the buffers, without running the network."""
-        self.graph = graph
+    def __init__(
+        self, spec: PolicySpec, networks: list[Network], timeline: Timeline | None = None
+    ) -> None:
+        """
+        Allocate and bind the buffers, without running a network.
+
+        :param networks: in the order in which they run, that of the spec's blocks; the last one
+            is the policy.
+        :param timeline: of the spec's motion.
+        """
+        self.graph = networks[-1].wiring.graph
         self.memory = Memory(spec)
+        self._networks = networks
         self._session = BoundSession(
-            graph,
-            [network.observation],
-            network.action,
-            network.states,
-            extra=self.memory.size,
+            [network.wiring for network in networks], extra=self.memory.size
         )
-        self.initial_carry = np.concatenate([network.initial, self.memory.initial])
-        self.flat = self._session.inputs[network.observation[0]].reshape(-1)
-        self._observation = FlatObservation(spec, self.memory, self.flat)
-        self.inputs = self._observation.inputs
-        self.inputs_finite = FiniteCheck(self._observation.buffer)
-        self._output = self._session.action.reshape(-1)
-        self._targets = JointTargets(spec, self._observation.inputs)
+        states = [network.initial for network in networks]
+        self.initial_carry = np.concatenate([*states, self.memory.initial])
+        self.timeline = timeline
+        self._sources = Sources(spec, self.memory, timeline)
+        self.inputs = self._sources.inputs
+        self.inputs_finite = FiniteCheck(self._sources.buffer)
+        self._vectors = self._make_vectors(spec, networks)
+        self._results = self._find_results(spec)
+        self._flat_vector = self._vectors[-1][0]
+        self.flat = self._flat_vector.flat
+        outputs = self._session.buffers[-1][1]
+        named = {name: outputs[own] for name, own in networks[-1].outputs.items()}
+        self._targets = JointTargets(spec, self.inputs, self.memory, named)
         self._targets_finite = FiniteCheck(self._targets.all_joints)
         self.action = self._targets.all_joints.view()
         self.action.flags.writeable = False
-        self.needs_joint_angles = spec.action.relative_to == 'joint_positions'
+        self._no_flat = _why_no_flat(spec, networks)
+
+    def _make_vectors(self, spec: PolicySpec, networks: list[Network]) -> list[list[FlatVector]]:
+        """Make the flat vectors of each network, in the order of the spec's blocks."""
+        blocks = iter(zip(spec.blocks, self.memory.blocks, strict=True))
+        made = []
+        for network, (inputs, _) in zip(networks, self._session.buffers, strict=True):
+            own = []
+            for name, place in network.places:
+                block, parts = next(blocks)
+                flat = inputs[name].reshape(-1)[place]
+                own.append(FlatVector(spec, block, self._sources, parts, flat))
+            made.append(own)
+        return made
+
+    def _find_results(self, spec: PolicySpec) -> list[list[tuple[Float32, Float32]]]:
+        """Find what later terms read of each network: where it goes, and its output."""
+        found: list[list[tuple[Float32, Float32]]] = [[] for _ in self._networks]
+        names = list(spec.network_files)
+        for (name, output), view in self._sources.network_outputs.items():
+            at = names.index(name)
+            own = self._networks[at].outputs[output]
+            found[at].append((view, self._session.buffers[at][1][own].reshape(-1)))
+        return found
 
     @property
     def carry(self) -> Float32:
@@ -61,13 +101,20 @@ class SpecSession:
 
     def run(self) -> Float32:
         """
-        Build the observation from `inputs` and the carry, run the network, compute targets.
+        Build the observation from `inputs` and the carry, run the networks, compute targets.
 
         :return: the targets, rad: a read-only view that the next run overwrites.
         :raises ModelError: when onnxruntime fails.
         """
-        self._observation.build(self._session.extra)
-        return self._infer()
+        memory = self._session.extra
+        self._sources.refresh(memory)
+        for at, vectors in enumerate(self._vectors):
+            for vector in vectors:
+                vector.build(memory)
+            self._session.run_graph(at)
+            for view, result in self._results[at]:
+                view[:] = result
+        return self._finish()
 
     def run_flat(self, flat: Float32) -> Float32:
         """
@@ -77,15 +124,17 @@ class SpecSession:
 
         :raises ModelError: when onnxruntime fails.
         """
-        self._observation.set_flat(flat, self._session.extra)
-        return self._infer()
-
-    def _infer(self) -> Float32:
+        self._flat_vector.set_flat(flat, self._session.extra)
         self._session.run()
-        action, target = self._targets.compute(self._output, self._session.extra, self.memory)
-        self._observation.update_memory(
-            self._session.extra, self._session.next_extra, action, target
-        )
+        return self._finish()
+
+    def _finish(self) -> Float32:
+        memory, following = self._session.extra, self._session.next_extra
+        action, target = self._targets.compute(memory)
+        for vectors in self._vectors:
+            for vector in vectors:
+                vector.update_memory(following)
+        self._sources.update_memory(memory, following, action, target)
         return self.action
 
     def abandon(self, *, on: bool) -> None:
@@ -93,16 +142,26 @@ class SpecSession:
         self._session.abandon(on=on)
 
     def outputs_finite(self) -> bool:
-        """Whether the network's output, the targets and the next carry are all finite."""
-        return self._session.outputs_finite() and self._targets_finite()
+        """Whether observations, outputs, targets and the next carry are all finite."""
+        return self._session.finite() and self._targets_finite()
 
     def finite(self) -> bool:
-        """The same, including the inputs and the flat observation."""
-        return self._session.finite() and self._targets_finite() and self.inputs_finite()
+        """The same, including the named inputs."""
+        return self.outputs_finite() and self.inputs_finite()
 
-    def flat_finite(self) -> bool:
-        """As `finite`, without the named inputs."""
-        return self._session.finite() and self._targets_finite()
+    def checked(self) -> dict[str, Array]:
+        """Return what `outputs_finite` checks, by a name for messages."""
+        several = len(self._session.inputs) > 1
+        vectors: dict[str, Array] = {}
+        for network, (inputs, _) in zip(self._networks, self._session.buffers, strict=True):
+            of = self._session.label(network.wiring.graph.where)
+            for name, vector in inputs.items():
+                vectors[f'observation {name if several or of else ""}{of}'.rstrip()] = vector
+        return vectors | {'model output target': self.action} | self._session.checked()
+
+    def motion_ended(self) -> bool:
+        """Whether the motion has been shown to its end."""
+        return self._sources.motion_ended(self._session.extra)
 
     def next_carry(self) -> Float32:
         """The carry that the last run wrote: a read-only view."""
@@ -122,11 +181,8 @@ class SpecSession:
 
         :raises ContractError: its shape is wrong, or the targets also need the joint positions.
         """
-        if self.needs_joint_angles:
-            raise ContractError(
-                f'{where}: its targets are relative to the measured joint positions, which a flat '
-                'vector does not give; expected the mapping of named arrays'
-            )
+        if self._no_flat:
+            raise ContractError(f'{where}: {self._no_flat}; expected the mapping of named arrays')
         try:
             array = np.asarray(flat, np.float32)
         except (ValueError, TypeError) as error:
@@ -139,47 +195,16 @@ class SpecSession:
         return array.reshape(-1)
 
 
-class JointTargets:
-    """Converts a network's output into absolute joint targets."""
-
-    def __init__(self, spec: PolicySpec, inputs: dict[str, Float32] | object) -> None:
-        action = spec.action
-        names = spec.joints
-        pose = np.array(spec.default_pose, np.float32)
-        self.all_joints: Float32 = pose.copy()
-        """rad, in spec order; joints without an action stay at the default pose."""
-        self._places = np.array([names.index(name) for name in action.joints], np.intp)
-        self._scale = np.array(action.scale, np.float32)
-        self._offset = np.array(action.offset, np.float32)
-        if action.relative_to == 'default_pose':
-            self._offset = self._offset + pose[self._places]
-        self._relative_to = action.relative_to
-        self._measured = None
-        if action.relative_to == 'joint_positions':
-            self._measured = inputs['joint_angles']  # type: ignore[index]
-        self._clip = None if action.clip is None else _arrays(action.clip)
-        self._target_clip = None if action.target_clip is None else _arrays(action.target_clip)
-        self._action = np.zeros(len(action.joints), np.float32)
-        self._target = np.zeros(len(action.joints), np.float32)
-
-    def compute(self, output: Float32, memory: Float32, layout: Memory) -> tuple[Float32, Float32]:
-        """:return: the clipped action for the memory, and the targets, rad."""
-        action, target = self._action, self._target
-        action[:] = output
-        if self._clip is not None:
-            np.clip(action, *self._clip, out=action)
-        np.multiply(action, self._scale, out=target)
-        target += self._offset
-        if self._measured is not None:
-            target += self._measured[self._places]
-        elif self._relative_to == 'last_target':
-            start = layout.parts['targets'].start
-            target += memory[start : start + target.size]
-        if self._target_clip is not None:
-            np.clip(target, *self._target_clip, out=target)
-        self.all_joints[self._places] = target
-        return action, target
-
-
-def _arrays(bounds: tuple[tuple[float, ...], tuple[float, ...]]) -> tuple[Float32, Float32]:
-    return np.array(bounds[0], np.float32), np.array(bounds[1], np.float32)
+def _why_no_flat(spec: PolicySpec, networks: list[Network]) -> str:
+    """Return why a flat vector is not all that a step needs, or ''."""
+    if MEASURED in spec.action.references:
+        return (
+            'its targets are relative to the measured joint positions, which a flat vector does '
+            'not give'
+        )
+    if spec.motion is not None:
+        return 'its reference is that of the motion, which a flat vector does not move on'
+    if len(spec.blocks) > 1:
+        names = dict.fromkeys(name for network in networks for name, _ in network.places)
+        return f'its observation has several parts ({", ".join(names)}), no single flat vector'
+    return ''

@@ -27,9 +27,22 @@ VECTOR_SOURCES = {
 }
 ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
 QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
+STEP, FIRST_STEP = 'step', 'first_step'
+STEPS = (STEP, FIRST_STEP)
+NETWORK = 'network'
+REFERENCE_POSITIONS, REFERENCE_VELOCITIES = (
+    'reference_joint_positions',
+    'reference_joint_velocities',
+)
+REFERENCE_ANCHOR, MOTION_FRAME = 'reference_anchor_orientation', 'motion_frame'
+REFERENCE_JOINTS = {REFERENCE_POSITIONS: 'rad', REFERENCE_VELOCITIES: 'rad/s'}
+MOTION_SOURCES = (*REFERENCE_JOINTS, REFERENCE_ANCHOR, MOTION_FRAME)
 SOURCES = (
-    *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, CONSTANT,
+    *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
+    NETWORK, *MOTION_SOURCES, CONSTANT,
 )  # fmt: skip
+COLUMNS = ('r00', 'r01', 'r10', 'r11', 'r20', 'r21')
+"""The first two columns of a rotation matrix, row by row, as motion tracking takes them."""
 
 XYZ = ('x', 'y', 'z')
 RPY = ('roll', 'pitch', 'yaw')
@@ -37,6 +50,8 @@ FRAMES = ('base', 'imu')
 UNIT, METRIC = 'unit', 'm/s^2'
 MAX_LENGTH = 1000
 """Frames of history, or ticks back; 20 s at 50 Hz."""
+MAX_STEP = 2**24
+"""Of the step number, where the count stays: float32 holds every whole number up to here."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,14 @@ class Term:
     """Of the phase: by encoding (grouped) or by foot (interleaved)."""
     entries: tuple[str | float, ...] = ()
     """Of the command or a constant: names of entries, or numbers as constants."""
+    last: int | None = None
+    """Of the step number: the highest."""
+    restarts: bool = False
+    """After it: True from 0 again, False it stays."""
+    network: str = ''
+    """Of the output of a network: its name."""
+    output: str | None = None
+    """Of it: the output's name; None where it has only one."""
 
     @property
     def size(self) -> int:
@@ -85,6 +108,9 @@ class TermNames:
     action_joints: tuple[str, ...]
     commands: tuple[str, ...]
     feet: int
+    motion: bool = False
+    networks: tuple[str, ...] = ()
+    """Those that run before."""
 
 
 def read_term(section: Section, known: TermNames) -> Term | None:
@@ -99,6 +125,8 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         return _joint_term(section, source, known)
     if source in VECTOR_SOURCES:
         return _vector_term(section, source)
+    if source in MOTION_SOURCES:
+        return _motion_term(section, source, known)
     readers = {
         QUATERNION: _quaternion_term,
         EULER: _euler_term,
@@ -106,6 +134,9 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         ACTION: _action_term,
         PHASE: _phase_term,
         TIME: _time_term,
+        STEP: _step_term,
+        FIRST_STEP: _first_step_term,
+        NETWORK: _network_term,
         CONSTANT: _constant_term,
     }
     return readers[source](section, known)
@@ -138,6 +169,21 @@ def _joint_term(section: Section, source: str, known: TermNames) -> Term:
         # Required: half of all policies take the one, half the other.
         relative = section.boolean('relative')
     return _make_term(section, source, names, JOINT_SOURCES[source], relative=relative)
+
+
+def _motion_term(section: Section, source: str, known: TermNames) -> Term:
+    if not known.motion:
+        section.problem(
+            f'found {source}, expected a section motion at the top of the file', 'source'
+        )
+    if source == MOTION_FRAME:
+        return _make_term(section, source, ('frame',), 'ticks')
+    if source == REFERENCE_ANCHOR:
+        form = section.choice('form', ('columns', 'wxyz', 'xyzw'), 'columns')
+        return _make_term(section, source, COLUMNS if form == 'columns' else form, '1', order=form)
+    names = read_names(section, 'joints', known.joints)
+    relative = source == REFERENCE_POSITIONS and section.boolean('relative', False)
+    return _make_term(section, source, names, REFERENCE_JOINTS[source], relative=relative)
 
 
 def _vector_term(section: Section, source: str) -> Term:
@@ -211,6 +257,33 @@ def _phase_term(section: Section, known: TermNames) -> Term:
 
 def _time_term(section: Section, known: TermNames) -> Term:
     return _make_term(section, TIME, ('time',), 's')
+
+
+def _step_term(section: Section, known: TermNames) -> Term:
+    last, restarts = None, False
+    if section.has('last'):
+        last = section.integer('last', 0, MAX_STEP)
+        restarts = section.choice('then', ('hold', 'restart')) == 'restart'
+    return _make_term(section, STEP, ('step',), 'steps', last=last, restarts=restarts)
+
+
+def _first_step_term(section: Section, known: TermNames) -> Term:
+    return _make_term(section, FIRST_STEP, ('first step',), '1 or 0')
+
+
+def _network_term(section: Section, known: TermNames) -> Term:
+    network = section.string('name')
+    if network not in known.networks:
+        listed = ', '.join(known.networks) or 'none'
+        hint = did_you_mean(network, known.networks)
+        section.problem(
+            f'found {network!r}{hint}, expected a network that runs before this one: {listed}',
+            'name',
+        )
+    output = section.string('output') if section.has('output') else None
+    count = section.integer('count', 1, MAX_COUNT)
+    names = [f'{network}[{at}]' for at in range(count)]
+    return _make_term(section, NETWORK, names, 'network output', network=network, output=output)
 
 
 def _constant_term(section: Section, known: TermNames) -> Term:

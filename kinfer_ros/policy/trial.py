@@ -59,18 +59,20 @@ def try_policy(
     limits: TrialLimits,
     *,
     only_graph: bool = False,
+    probed: bool = False,
 ) -> None:
     """
     Load a policy and run it once in a child process.
 
     :param only_graph: let ONNX Runtime load the graph of a bare file, and no more.
+    :param probed: then let it run twice as well, as `graph.probe` does.
     :raises TrialError: it takes too long or too much memory, or ends its process.
     :raises KinferRosError: it cannot be used, as loading it here would say.
     :raises NotReady: `interrupted`.
     """
     key = (
         archive.sha256, archive.path.suffix, _state(spec), threads, limits.seconds,
-        limits.memory_mb, only_graph,
+        limits.memory_mb, only_graph, probed,
     )  # fmt: skip
     if key in _passed:
         return
@@ -81,6 +83,7 @@ def try_policy(
         'seconds': limits.seconds,
         'memory_mb': limits.memory_mb,
         'only_graph': only_graph,
+        'probed': probed,
     }
     answer = _ask_child(str(archive.path), request, limits)
     if 'memory' in answer:

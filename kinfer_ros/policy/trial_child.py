@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.graph import probe
 from kinfer_ros.policy.policy import load_archive
-from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec_policy import read_files
 
 MEGABYTE = 1 << 20
 GRACE = 2
@@ -66,12 +67,14 @@ def attempt(request: dict[str, Any]) -> dict[str, Any]:
     """Load and run; :return: the answer."""
     try:
         # Before the limit: reading is bounded, and takes its buffers at once.
-        archive = read_archive(request['model'])
+        archive, spec = read_files(request['model'], request['spec'])
         limit_memory(request['memory_mb'])
         if request['only_graph']:
-            Graph(archive.step_fn, str(archive.path), external=archive.external)
+            graph = Graph(archive.step_fn, str(archive.path), external=archive.external)
+            if request['probed']:
+                probe(graph)
         else:
-            load_archive(archive, request['spec'], request['threads'])
+            load_archive(archive, spec, request['threads'])
     except (KinferRosError, MemoryError) as error:
         if reason := _memory_failure(error):
             return {'memory': reason}

@@ -11,6 +11,7 @@ import numpy as np
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RobotError
+from kinfer_ros.rotations import from_euler
 from kinfer_ros.untrusted import MAX_LINKS
 from kinfer_ros.untrusted import MAX_XML_BYTES
 from kinfer_ros.untrusted import parse_xml
@@ -127,7 +128,7 @@ def _joint(entry: Element, where: str) -> UrdfJoint:
         parent=links[0],
         child=links[1],
         position=_vector(origin, 'xyz', (0.0, 0.0, 0.0), name, where),
-        quat=_quaternion(roll_pitch_yaw),
+        quat=np.array(from_euler(*map(float, roll_pitch_yaw))),
         axis=direction / length if length else direction,
         source=name if mimic is None else mimic.get('joint', name),
         factor=1.0 if mimic is None else _scalar(mimic, 'multiplier', 1.0, name, where),
@@ -175,19 +176,6 @@ def _root(robot: Element, where: str, parents: tuple[str, ...], children: tuple[
             f'expected one; joints name links that are not there: {unknown[:8] or "none"}'
         )
     return roots[0]
-
-
-def _quaternion(rpy: Float64) -> Float64:
-    """Rz(yaw) Ry(pitch) Rx(roll) as w x y z."""
-    (cr, cp, cy), (sr, sp, sy) = np.cos(0.5 * rpy), np.sin(0.5 * rpy)
-    return np.array(
-        [
-            cr * cp * cy + sr * sp * sy,
-            sr * cp * cy - cr * sp * sy,
-            cr * sp * cy + sr * cp * sy,
-            cr * cp * sy - sr * sp * cy,
-        ]
-    )
 
 
 def _multiply(a: Float64, b: Float64) -> Float64:

@@ -9,6 +9,7 @@ from helpers import flat_models
 from helpers.flat_policies import FLAT
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
+from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import failed
@@ -197,3 +198,12 @@ def test_trained_policies_pass_without_a_warning_but_odometry(tmp_path, flat):
     rows = check_contract(policy, load_robot(flat.robot_yaml(tmp_path)))
     warned = [row.what for row in rows if row.verdict not in ('ok', 'assumed')]
     assert warned == ([] if flat.name == 'g1' else ['odometry'])
+
+
+def test_a_joint_without_stiffness_is_named(tmp_path):
+    """A wheel that was trained with velocity targets would stand still, or spin as it likes."""
+    gains = {'kp': [20.0, 0.0, 20.0], 'kd': 1.0, 'torque_limit': 20.0}
+    row = report(tmp_path, gains=gains)['position targets']
+    assert row.verdict == WARN
+    assert row.found.startswith('kp of knee is 0')
+    assert 'position targets' not in report(tmp_path)

@@ -29,7 +29,7 @@ HELD = 3
     [
         (lambda path: broken_at(path, 100, math.nan), 'non-finite target of its joints [0, 1,'),
         (lambda path: broken_at(path, 100, 1e6), 'asked its joint 0 for 1e+06 rad, at most 50'),
-        (lambda path: forgetful_at(path, 100), 'non-finite next carry'),
+        (lambda path: forgetful_at(path, 100), 'non-finite number: model output next carry'),
     ],
     ids=['nan', 'exploding', 'nan-carry'],
 )

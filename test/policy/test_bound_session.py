@@ -17,7 +17,7 @@ from policy_cases import write
 from helpers import models
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NonFiniteError
-from kinfer_ros.policy import session as session_module
+from kinfer_ros.policy import bound_graph
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.session import FiniteCheck
 
@@ -105,8 +105,8 @@ def test_public_api_is_enough(tmp_path, monkeypatch):
         def __init__(self, session):
             self.run_with_iobinding = session.run_with_iobinding
 
-    real = session_module._direct_call
-    monkeypatch.setattr(session_module, '_direct_call', no_short_cut)
+    real = bound_graph._direct_call
+    monkeypatch.setattr(bound_graph, '_direct_call', no_short_cut)
     policy = load_model(write(tmp_path, models.init_fn([4.0, -4.0]), models.leaky_step()))
     assert calls
     assert [policy.step(OBS).tolist() for _ in range(2)] == [[3.5, 0.5], [3.25, 2.75]]
@@ -114,7 +114,7 @@ def test_public_api_is_enough(tmp_path, monkeypatch):
 
 def test_short_cut_is_taken(leaky):
     """A change in onnxruntime's private names must be noticed here."""
-    assert leaky._session._run.__self__ is leaky._session.graph.session._sess
+    assert leaky._session._graphs[0].call.__self__ is leaky._session.graph.session._sess
 
 
 def test_two_policies_do_not_share(tmp_path):

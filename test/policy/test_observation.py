@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from helpers import flat_models
 from helpers.flat_models import JOINTS
 from helpers.flat_models import POSE
+from kinfer_ros.errors import ModelError
 
 G = 9.81
 TERMS = [
@@ -192,6 +193,46 @@ def test_frequency_from_the_command(tmp_path):
         policy.step({'command': [0.5, 3.0]})
         seen.append(float(policy._session.flat[0]))
     np.testing.assert_allclose(seen, np.arange(4) * math.tau * 3.0 / 50.0, atol=1e-6)
+
+
+def test_frequency_from_the_norm_of_the_command(tmp_path):
+    """As MuJoCo Playground deploys Apollo: the clock runs on where its angle is not shown."""
+    rule = {'below': 0.01, 'do': 'show', 'value': math.pi}
+    content = flat_models.spec(
+        [{'source': 'phase', 'encoding': ['cos', 'sin'], 'layout': 'grouped'}],
+        phase={
+            'frequency': {'norm': [0.0, 1.5], 'hertz': [1.25, 1.75]},
+            'start': [0.0, math.pi],
+            'when_still': rule,
+        },
+    )
+    policy = flat_models.load(tmp_path, flat_models.linear(4)[0], content)
+    assert any('1.25 to 1.75 (norm' in line for line in policy.contract.assumptions)
+    angle = np.array([0.0, math.pi])
+    commands = [(0.9, 0, -1.2), (2.0, 0, 0), (0, 0, 0), (0, 0.005, 0), (0.3, 0.4, 0), (0, 0, 1)]
+    for command in commands * 20:
+        policy.step({'command': command})
+        norm = np.linalg.norm(command)
+        shown = angle if norm > 0.01 else np.full(2, math.pi)
+        expected = [*np.cos(shown), *np.sin(shown)]
+        np.testing.assert_allclose(policy._session.flat, expected, atol=2e-6)
+        frequency = 1.25 + 0.5 * min(norm, 1.5) / 1.5
+        angle = np.fmod(angle + math.tau * 0.02 * frequency + math.pi, math.tau) - math.pi
+
+
+@pytest.mark.parametrize(
+    ('frequency', 'said'),
+    [
+        ({'norm': [1.0, 0.5], 'hertz': [1.0, 2.0]}, r'found \[1.0, 0.5\], expected \[low, high\]'),
+        ({'norm': [0.0, 0.5]}, "missing key 'hertz'"),
+        ({'norm': [0.0, 0.5], 'hertz': [1.0, 2.0], 'x': 1}, "unknown key 'x'"),
+        ({'hertz': [1.0, 2.0]}, r'or, with commands, \{norm:'),
+    ],
+)
+def test_other_frequencies_are_refused(tmp_path, frequency, said):
+    """Each says what may stand there."""
+    with pytest.raises(ModelError, match=said):
+        phase_policy(tmp_path, frequency=frequency)
 
 
 def test_whole_vector_clip(tmp_path):

@@ -16,7 +16,8 @@ from helpers import flat_models
 from helpers.flat_policies import DATA
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.memory import Memory
-from kinfer_ros.policy.observation import FlatObservation
+from kinfer_ros.policy.observation import FlatVector
+from kinfer_ros.policy.sources import Sources
 from kinfer_ros.policy.spec import load_spec
 
 GOOD = """\
@@ -112,7 +113,7 @@ def test_all_problems_at_once(tmp_path):
 @pytest.mark.parametrize('path', sorted((DATA / 'specs').glob('*.yaml')), ids=lambda p: p.stem)
 def test_the_specs_of_the_tests_are_good(path):
     """Specs used by other tests load."""
-    assert load_spec(path).observation_size in (48, 52, 480)
+    assert load_spec(path).observation_size in (48, 52, 154, 155, 480)
 
 
 def test_a_list_where_a_mapping_should_be(tmp_path):
@@ -147,6 +148,35 @@ RICH['observation']['terms'] += [
 ]
 
 
+SEVERAL = copy.deepcopy(RICH) | {
+    'networks': {
+        'encoder': {
+            'file': 'encoder.onnx',
+            'observation': copy.deepcopy(RICH['observation']),
+            'states': {'pair': 'by_position'},
+        }
+    },
+    'observation': [
+        copy.deepcopy(RICH['observation']) | {'input': 'obs'},
+        {
+            'input': 'count',
+            'terms': [
+                {'source': 'step', 'last': 5, 'then': 'hold'},
+                {'source': 'first_step'},
+                {'source': 'network', 'name': 'encoder', 'output': 'latent', 'count': 3},
+            ],
+        },
+    ],
+    'action': [
+        {'joints': ['hip'], 'relative_to': 'zero', 'scale': 1.0, 'output': 'a',
+         'filter': {'share': 0.5, 'start': 'first_target'}},
+        {'joints': ['knee'], 'relative_to': 'last_target', 'scale': 1.0, 'output': 'b'},
+    ],
+}  # fmt: skip
+SEVERAL['phase']['frequency'] = {'norm': [0.0, 1.0], 'hertz': [1.0, 2.0]}
+CONTENTS = {'one': RICH, 'several': SEVERAL}
+
+
 def places(value, path=()):
     """Paths of all values in plain data."""
     if not isinstance(value, dict | list):
@@ -156,11 +186,21 @@ def places(value, path=()):
         yield from places(entry, (*path, key))
 
 
+PLACES = [(name, place) for name, content in CONTENTS.items() for place in places(content)]
+
+
+def test_the_contents_to_break_are_good(tmp_path):
+    """Or everything would be refused for another reason."""
+    for name, content in CONTENTS.items():
+        load_spec(flat_models.write_spec(tmp_path / f'{name}.yaml', content))
+
+
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from(list(places(RICH))), ODD)
-def test_no_spec_breaks_it(tmp_path_factory, place, odd):
+@given(st.sampled_from(PLACES), ODD)
+def test_no_spec_breaks_it(tmp_path_factory, where, odd):
     """Any content gives a spec that builds or an error, never a traceback."""
-    content = copy.deepcopy(RICH)
+    name, place = where
+    content = copy.deepcopy(CONTENTS[name])
     target = content
     for key in place[:-1]:
         target = target[key]
@@ -171,4 +211,7 @@ def test_no_spec_breaks_it(tmp_path_factory, place, odd):
     except ModelError as error:
         assert str(path) in str(error)
         return
-    FlatObservation(spec, Memory(spec), np.zeros(spec.observation_size, np.float32))
+    memory = Memory(spec)
+    sources = Sources(spec, memory)
+    for block, parts in zip(spec.blocks, memory.blocks, strict=True):
+        FlatVector(spec, block, sources, parts, np.zeros(block.size, np.float32))

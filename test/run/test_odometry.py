@@ -14,6 +14,7 @@ from helpers.robots import Rig
 from helpers.robots import small_robot
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.motion import MotionControl
 from kinfer_ros.control.policy.inputs import Observation
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
@@ -83,7 +84,7 @@ def test_the_velocity_at_the_imu_is_that_of_a_velocimeter(tmp_path, suffix):
     frame = SensorFrame(robot)
     inputs = {'imu_linear_velocity' + suffix: np.zeros(3, np.float32)}
     command = CommandVector((), {}, live=LiveSettings())
-    observation = Observation(inputs, frame, np.arange(1), command)
+    observation = Observation(inputs, frame, np.arange(1), command, MotionControl())
     rotation = np.eye(3) if suffix else rotation_matrix(robot.imu_mounting)
     rng = np.random.default_rng(3)
     for tick in range(1, 6):

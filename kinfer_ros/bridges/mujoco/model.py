@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
+from kinfer_ros.bridges.mujoco.added_parts import add_parts
 from kinfer_ros.bridges.mujoco.imu_site import USUAL_SITES
 from kinfer_ros.bridges.mujoco.imu_site import ImuSite
 from kinfer_ros.bridges.mujoco.imu_site import find_imu_site
@@ -71,6 +72,8 @@ class FittedModel:
     """Keyframe `home`, or -1."""
     unlisted: tuple[str, ...]
     """Actuated joints of the MJCF that the YAML does not name; they get no command."""
+    added: tuple[str, ...]
+    """What was added, in words, since the MJCF has no actuator."""
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
@@ -95,13 +98,14 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
         )
     imu = _imu_site(robot, spec, base, path)
     _add_imu(robot, spec, base, imu.name)
+    added = add_parts(robot, spec, free=free)
     try:
         model = spec.compile()
     except ValueError as error:
         raise RobotError(f'MJCF {path} does not compile: {_one_line(error)}') from None
     if timestep is not None:
         model.opt.timestep = timestep
-    fitted = _locate(robot, model, base.name, free, path, imu)
+    fitted = _locate(robot, model, base.name, free, path, imu, added)
     if imu.name is not None:
         _check_mounting(robot, model, base.name, imu.name, path)
     return fitted
@@ -198,7 +202,13 @@ def _imu_site(robot: Robot, spec: Any, base: Any, path: Path) -> ImuSite:
 
 
 def _locate(
-    robot: Robot, model: Any, base_name: str, free: bool, path: Path, imu: ImuSite
+    robot: Robot,
+    model: Any,
+    base_name: str,
+    free: bool,
+    path: Path,
+    imu: ImuSite,
+    added: tuple[str, ...],
 ) -> FittedModel:
     joints = [model.joint(name).id for name in robot.joint_names]
     actuator = _actuators(robot, model, joints, path)
@@ -231,6 +241,7 @@ def _locate(
         imu_is_fixed=_imu_is_fixed(model),
         home_key=mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_KEY, 'home'),
         unlisted=_unlisted(model, set(joints)),
+        added=added,
     )
 
 

@@ -19,7 +19,12 @@ from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import failed
 from kinfer_ros.contract.simulation import check_simulation
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.errors import ModelError
+from kinfer_ros.errors import RobotError
+from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 
 
@@ -52,8 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if something does not fit, 2 for a user error."""
-    policy = load_model(arguments.model, spec=arguments.spec)
-    robot = load_robot(arguments.robot)
+    policy, robot = _load(arguments)
     rows = check_contract(policy, robot, arguments.command_entries)
     rows += check_simulation(policy.contract, robot)
     if arguments.live:
@@ -73,6 +77,22 @@ def main(arguments: argparse.Namespace) -> int:
         print(as_table(rows))
         print(_summary(rows))
     return 1 if failed(rows) else 0
+
+
+def _load(arguments: argparse.Namespace) -> tuple[Policy, Robot]:
+    """:raises KinferRosError: with what is wrong with the policy, the robot file, or both."""
+    robot, problem = None, ''
+    try:
+        robot = load_robot(arguments.robot)
+    except RobotError as error:
+        problem = str(error)
+    try:
+        policy = load_model(arguments.model, spec=arguments.spec)
+    except ModelError as error:
+        raise KinferRosError('\n'.join(filter(None, (str(error), problem)))) from None
+    if robot is None:
+        raise RobotError(problem)
+    return policy, robot
 
 
 def _summary(rows: Sequence[Row]) -> str:

@@ -1,46 +1,54 @@
 """`python -m kinfer_ros import`: create a policy spec and a robot file from exporter metadata.
 
-Reads an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or unitree_rl_lab's
-deploy.yaml. Every assumption is printed, one per line, and listed at the top of both files:
-somebody who knows the training has to check them once.
+Reads an ONNX file with the metadata of an Isaac Lab or mjlab style exporter, or a YAML of one of
+the kinds in `policy/importers/yaml_kinds.py`. Every assumption is printed, one per line, and
+listed at the top of both files: somebody who knows the training has to check them once.
 """
 
 import argparse
+import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped, unused-ignore]
-
 from kinfer_ros.cli.common import command
+from kinfer_ros.cli.drafts import DRAFT
+from kinfer_ros.cli.drafts import as_yaml
+from kinfer_ros.cli.drafts import print_assumptions
+from kinfer_ros.cli.drafts import print_places
+from kinfer_ros.cli.drafts import written
+from kinfer_ros.cli.parsers import PROGRAM
 from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.simulation import check_simulation
-from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
+from kinfer_ros.fill_in import Place
 from kinfer_ros.policy.archive import read_archive
-from kinfer_ros.policy.archive import write_atomically
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
-from kinfer_ros.policy.importers.unitree_rl_lab import is_deploy_yaml
-from kinfer_ros.policy.importers.unitree_rl_lab import joint_count
-from kinfer_ros.policy.importers.unitree_rl_lab import read_deploy
+from kinfer_ros.policy.importers.yaml_kinds import read_exported_yaml
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import Graph
-from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_policy
-from kinfer_ros.robot.draft import JointLimits
-from kinfer_ros.robot.draft import draft_robot
-from kinfer_ros.robot.robot import Robot
+from kinfer_ros.robot.description import describe
+from kinfer_ros.robot.description import require_joints
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.robot.urdf import UrdfFacts
+from kinfer_ros.robot.urdf import parse_urdf
+from kinfer_ros.robot.urdf import read_urdf
 from kinfer_ros.yaml_file import YamlFile
 
-GENERIC = ('params', 'exported', 'config', 'policy', 'deploy', '')
+GENERIC = (
+    'params', 'exported', 'config', 'policy', 'deploy', 'IO_descriptors', 'io_descriptors', '',
+)  # fmt: skip
 """Folder and file names that do not name a policy."""
+MISMATCH = 1
+"""Exit code: written, and the network does not match."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -49,79 +57,148 @@ def make_parser() -> argparse.ArgumentParser:
         'import',
         'Create a policy spec and a robot file from exporter metadata, and print the assumptions.',
         'import policy.onnx --mjcf scene.xml --out imported',
-        'import deploy.yaml --model policy.onnx --mjcf scene.xml',
-        codes='0: both files were written',
+        'import IO_descriptors.yaml --model policy.onnx --mjcf scene.xml',
+        codes='0: both files were written; 1: so they were, and have places to FILL IN, or do not '
+        'match the network',
     )
     add = parser.add_argument
-    add('file', type=Path, help='.onnx with custom metadata, or deploy.yaml of unitree_rl_lab')
+    add(
+        'file',
+        type=Path,
+        help='.onnx with custom metadata, or a YAML: IO_descriptors.yaml of Isaac Lab, a LEAPP '
+        'bundle, deploy.yaml of unitree_rl_lab, rl_sar, booster_gym, Berkeley-Humanoid-Lite',
+    )
     add('--out', type=Path, default=Path(), help='output folder (default: here)')
     add('--name', help='name of spec and robot (default: from the file or its folder)')
     add('--mjcf', type=Path, help='MuJoCo model: joint names in actuator order, limits, torques')
+    add('--urdf', type=Path, help='URDF: joint names in the order of the file, limits, efforts')
     add(
         '--joint-names',
         nargs='+',
         metavar='NAME',
-        help='joint names in SDK order, for a deploy.yaml without an MJCF',
+        help='joint names in SDK order, for a YAML that has none, without an MJCF',
     )
-    add('--model', type=Path, help='ONNX file of a deploy.yaml, to check it with')
+    add('--model', type=Path, help='ONNX file of a YAML, to check it with')
     add_force_argument(parser)
     return parser
 
 
+@dataclass(frozen=True)
+class Files:
+    """What is written, and the network, if it is known."""
+
+    spec: Path
+    robot: Path
+    model: Path | None
+
+    def check_command(self) -> str:
+        """Return the command that checks them."""
+        model = self.model or 'policy.onnx'
+        return f'{PROGRAM} check {model} --spec {self.spec} --robot {self.robot}'
+
+
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
-    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
+    """:return: the exit code: 0; 1 for drafts; 2 for a user error, explained on stderr."""
     path: Path = arguments.file
     mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
+    urdf = read_urdf(arguments.urdf) if arguments.urdf else None
+    if arguments.model:
+        read_archive(arguments.model)
     if path.suffix.lower() in ('.yaml', '.yml'):
-        mjcf, found = _from_yaml(path, arguments.joint_names, mjcf)
-        model = arguments.model or _model_beside(path, found)
+        names = arguments.joint_names
+        if names is None and mjcf is None and urdf is not None:
+            names = [joint.name for joint in urdf.joints]
+        mjcf, found = _from_yaml(path, names, mjcf)
+        if names is not arguments.joint_names:
+            found.assume(f'joint names: those of {arguments.urdf.name}, in the order of the file')
+        model = arguments.model or found.model or _model_beside(path, found)
     else:
-        archive = read_archive(path)
-        if archive.init_fn is not None:
-            raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
-        try_policy(archive, None, 1, TrialLimits(), only_graph=True)
-        graph = Graph(archive.step_fn, str(path), external=archive.external)
-        found = read_onnx_metadata(graph, path)
+        found = _from_onnx(path)
+        urdf = _urdf_inside(found, path, mjcf, urdf)
         model = path
     found.name = arguments.name or _name(path)
-    robot = _robot(found, mjcf, arguments.out)
-    out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
-    targets = (out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml')
-    written = _write(found, robot, targets, path.name, overwrite=arguments.force)
-    _report(found, targets, written, model)
-    return 0
+    robot = _robot(found, mjcf, urdf, arguments.out)
+    return _write(found, robot, path.name, model, arguments)
 
 
 def _write(
     found: ImportedContract,
     robot: dict[str, Any],
-    targets: tuple[Path, Path],
     source: str,
-    *,
-    overwrite: bool,
-) -> tuple[PolicySpec, Robot]:
+    model: Path | None,
+    arguments: argparse.Namespace,
+) -> int:
     """
-    Write both files, or none.
+    Write both files, or none, and report.
 
-    :return: what they say when they are read back.
-    :raises KinferRosError: one is there already, or cannot be read back.
+    :return: the exit code.
     """
-    there = [target for target in targets if target.exists()]
-    if there and not overwrite:
-        raise ModelError(f'{there[0]}: exists already; --force overwrites it')
-    parts = zip(targets, (found.spec(), robot), ('Policy spec', 'Robot file'), strict=True)
-    try:
-        for target, content, what in parts:
-            text = _as_yaml(content, f'{what}, imported from {source}', found)
-            write_atomically(target, text.encode(), overwrite=overwrite)
-        return load_spec(targets[0]), load_robot(str(targets[1].absolute()))
-    except KinferRosError:
-        for target in targets:
-            if target not in there:
-                target.unlink(missing_ok=True)
-        raise
+    out: Path = arguments.out
+    files = Files(out / f'{found.name}.spec.yaml', out / f'{found.name}.robot.yaml', model)
+    texts = {
+        files.spec: _as_yaml(found.spec(), f'Policy spec, imported from {source}', found),
+        files.robot: _as_yaml(robot, f'Robot file, imported from {source}', found),
+    }
+    with written(texts, overwrite=arguments.force) as places:
+        lines = [_read_back(each, places[each]) for each in texts]
+    lines += _copy_beside(found.beside, out, overwrite=arguments.force)
+    print('\n'.join(lines))
+    print_assumptions(found.assumptions, found.warnings)
+    if any(places.values()):
+        print_places(places)
+        print(f'then run: {files.check_command()}')
+        return DRAFT
+    return _check(files)
+
+
+def _copy_beside(files: list[Path], out: Path, *, overwrite: bool) -> list[str]:
+    """Copy the files that the spec names to it; :return: what was done, a line each."""
+    lines = []
+    for file in files:
+        target = out / file.name
+        if target.exists() and (target.samefile(file) or not overwrite):
+            lines.append(f'kept {target}')
+        else:
+            shutil.copyfile(file, target)
+            lines.append(f'wrote {target}: a copy')
+    return lines
+
+
+def _read_back(path: Path, places: list[Place]) -> str:
+    """
+    Read a file that was written, unless it is a draft.
+
+    :return: what it has, in one line.
+    :raises KinferRosError: it cannot be used.
+    """
+    if places:
+        return f'wrote {path}: a draft'
+    if path.name.endswith('.spec.yaml'):
+        spec = load_spec(path)
+        return f'wrote {path}: {len(spec.joints)} joints, {spec.observation_size} observations'
+    return f'wrote {path}: {len(load_robot(path.absolute()).joints)} joints'
+
+
+def _from_onnx(path: Path) -> ImportedContract:
+    archive = read_archive(path)
+    if archive.init_fn is not None:
+        raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
+    try_policy(archive, None, 1, TrialLimits(), only_graph=True)
+    graph = Graph(archive.step_fn, str(path), external=archive.external)
+    return read_onnx_metadata(graph, path)
+
+
+def _urdf_inside(
+    found: ImportedContract, path: Path, mjcf: Any, urdf: UrdfFacts | None
+) -> UrdfFacts | None:
+    """:return: the URDF that is given; without it and an MJCF, that of the metadata."""
+    if found.urdf is None:
+        return urdf
+    if mjcf is not None or urdf is not None:
+        found.assume('in the file, and not used: robot_urdf')
+        return urdf
+    return parse_urdf(found.urdf, f'robot_urdf of {path}')
 
 
 def _read_mjcf(path: Path) -> Any:
@@ -133,24 +210,35 @@ def _read_mjcf(path: Path) -> Any:
 
 def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
     file = YamlFile(path, 'file', ModelError, foreign=True)
-    if not is_deploy_yaml(file.root):
-        keys = ', '.join(file.root.keys()) or 'nothing'
-        raise ModelError(
-            f'{path}: found {keys}; expected the deploy.yaml of unitree_rl_lab (joint_ids_map, '
-            'observations, ...) or an .onnx file with metadata'
-        )
-    told_by = 'as given'
-    if names is None:
-        mjcf = mjcf or _mjcf_beside(path, joint_count(file.root))
-        names = [joint.name for joint in mjcf.joints]
-        told_by = f'those of {mjcf.path.name}'
-    return mjcf, read_deploy(file, names, told_by)
+    joints = _JointNames(path, names, mjcf)
+    found = read_exported_yaml(file, joints.find)
+    return joints.mjcf, found
+
+
+class _JointNames:
+    """Joint names for a file that has none: those given, or those of an MJCF."""
+
+    def __init__(self, path: Path, names: list[str] | None, mjcf: Any) -> None:
+        self.mjcf = mjcf
+        self._path = path
+        self._names = names
+
+    def find(self, count: int) -> tuple[list[str], str]:
+        """Return the names, `count` or more, and where they come from."""
+        if self._names is not None:
+            return self._names, 'as given'
+        if self.mjcf is None:
+            self.mjcf = _mjcf_beside(self._path, count)
+        source = f'those of {self.mjcf.path.name}'
+        if not self.mjcf.actuated:
+            source += ', which has no actuators: its joints'
+        return [joint.name for joint in self.mjcf.joints], source
 
 
 def _mjcf_beside(path: Path, count: int) -> Any:
     """Return the only MJCF in the folder with enough actuated joints."""
     fitting = []
-    for candidate in sorted(path.parent.glob('*.xml')):
+    for candidate in sorted([*path.parent.glob('*.xml'), *path.parent.glob('*.mjcf')]):
         if b'<mujoco' in candidate.read_bytes()[:4096]:
             facts = _read_mjcf(candidate)
             if len(facts.joints) >= count:
@@ -178,62 +266,50 @@ def _name(path: Path) -> str:
     return next((word for word in words if word not in GENERIC), 'imported')
 
 
-def _robot(found: ImportedContract, mjcf: Any, out: Path) -> dict[str, Any]:
-    imu: dict[str, Any] = {'frame': 'imu_link', 'mounting': [1.0, 0.0, 0.0, 0.0]}
-    if mjcf is None:
-        found.assume('robot file, IMU: frame imu_link, mounted as the base')
-        return draft_robot(found, {}, base='base_link', imu=imu, mjcf=None)
-    missing = [n for n in found.robot_joints if n not in {j.name for j in mjcf.joints}]
-    if missing:
-        raise ModelError(
-            f'{mjcf.path}: lacks the joints {", ".join(missing)}; it has '
-            f'{", ".join(joint.name for joint in mjcf.joints)}'
+def _robot(
+    found: ImportedContract, mjcf: Any, urdf: UrdfFacts | None, out: Path
+) -> dict[str, Any]:
+    require_joints(found.robot_joints, mjcf, urdf)
+    described = describe(mjcf, urdf, out)
+    found.robot_joints = found.robot_joints or list(described.limits)
+    if found.default_pose is None and found.pose_is_start:
+        _start_at_home(found, described.home)
+    return described.draft(found)
+
+
+def _start_at_home(found: ImportedContract, home: dict[str, float]) -> None:
+    if found.joints and all(name in home for name in found.joints):
+        found.default_pose = [home[name] for name in found.joints]
+        found.assume(
+            'default pose: the keyframe home of the MJCF, where the robot starts; the network '
+            'does not use it'
         )
-    if mjcf.imu.name is not None:
-        imu['mounting'] = list(mjcf.imu_mounting)
-        imu['site'] = mjcf.imu.name
-    imu['position'] = list(mjcf.imu_position)
-    found.assume(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
-    if warning := mjcf.imu.warning():
-        found.warnings.append(warning)
-    known = {j.name: JointLimits(j.lower, j.upper, j.torque_limit) for j in mjcf.joints}
-    place = mjcf.path.resolve()
-    try:
-        shown = str(place.relative_to(out.resolve()))
-    except ValueError:
-        shown = str(place)
-    return draft_robot(found, known, base=mjcf.base, imu=imu, mjcf=shown)
 
 
 def _as_yaml(content: dict[str, Any], title: str, found: ImportedContract) -> str:
-    lines = [f'# {title}.', *(f'# Warning: {line}' for line in found.warnings)]
-    lines += ['# Assumed, not in the file:', *(f'#   {line}' for line in found.assumptions)]
-    dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
-    return '\n'.join(lines) + '\n' + str(dumped)
+    return as_yaml(content, title, found.assumptions, found.warnings)
 
 
-def _report(
-    found: ImportedContract,
-    targets: tuple[Path, Path],
-    written: tuple[PolicySpec, Robot],
-    model: Path | None,
-) -> None:
-    (spec_path, robot_path), (spec, robot) = targets, written
-    print(f'wrote {spec_path}: {len(spec.joints)} joints, {spec.observation_size} observations')
-    print(f'wrote {robot_path}: {len(robot.joints)} joints')
-    print('assumed, not in the file:')
-    for line in found.assumptions:
-        print(f'  - {line}')
-    for line in found.warnings:
-        print(f'warning: {line}')
-    if model is None:
+def _check(files: Files) -> int:
+    """
+    Check the written files with the network.
+
+    :return: the exit code.
+    """
+    if files.model is None:
         print('not checked against a network: give it with --model')
-        return
+        return 0
     try:
-        policy = load_model(model, spec=spec_path)
-    except ModelError:
-        print(f'the network {model} does not match the written files:', file=sys.stderr)
-        raise
-    print(f'\nchecked with {model}:')
+        policy = load_model(files.model, spec=files.spec)
+    except ModelError as error:
+        print(
+            f'the network {files.model} does not match the written files, which stay, to be '
+            f'corrected by hand: {error}',
+            file=sys.stderr,
+        )
+        return MISMATCH
+    robot = load_robot(files.robot.absolute())
     rows = [*check_contract(policy, robot), *check_simulation(policy.contract, robot)]
+    print(f'\nchecked with {files.model}:')
     print(as_table([row for row in rows if row.verdict != 'assumed']))
+    return 0

@@ -14,12 +14,13 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import TrialError
 from kinfer_ros.policy.archive import Archive
-from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.timeline import describe
 from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import Graph
+from kinfer_ros.policy.spec_policy import read_files
 
 ROUNDS = 2000
 SHOWN = 120
@@ -43,11 +44,13 @@ def make_parser() -> argparse.ArgumentParser:
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if it cannot be run, 2 for a user error, told on stderr."""
-    archive = read_archive(arguments.model)
+    archive, _ = read_files(arguments.model, arguments.spec)
     more: dict[str, Any] = {}
     try:
         policy = load_model(arguments.model, spec=arguments.spec)
         more = _contract_facts(policy.contract)
+        if policy.timeline is not None:
+            more['motion'] = describe(policy.timeline, policy.contract.joint_names)
         more['latency_us'] = _latency(policy)
     except TrialError:
         raise
@@ -73,7 +76,11 @@ def _file_facts(archive: Archive) -> dict[str, Any]:
         'network_inputs': _nodes(graph.inputs),
         'network_outputs': _nodes(graph.outputs),
         'metadata': dict(graph.metadata) | archive.metadata,
-    }
+    } | (
+        {'networks_before': {name: str(part.path) for name, part in archive.networks.items()}}
+        if archive.networks
+        else {}
+    )
 
 
 def _nodes(nodes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -109,11 +116,13 @@ def _contract_facts(contract: Contract) -> dict[str, Any]:
                 'source': term.source,
                 'frame': term.frame,
                 'numbers': term.size,
-                'frames': contract.spec.frames(term),
+                'frames': block.frames(term),
                 'of': list(term.names),
                 'scale': list(term.scale),
+                'input': block.input,
             }
-            for term in contract.spec.terms
+            for block in contract.spec.blocks
+            for term in block.terms
         ]
     return facts
 
@@ -161,6 +170,7 @@ def _entry(entry: dict[str, Any]) -> str:
     scales = sorted(set(entry['scale']))
     scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
     return (
+        f'{entry["input"] + ": " if entry["input"] else ""}'
         f'{entry["source"]:<18}{entry["numbers"]:>3} x {entry["frames"]} frame(s), scale {scale}, '
         f'{_short(", ".join(entry["of"]))}'
     )
@@ -173,5 +183,5 @@ def _joined(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = 'no range' if value is None else _joined(value)
+    text = 'no range' if value is None else _joined(value) or 'none'
     return text if len(text) <= SHOWN else f'{text[: SHOWN - 3]}...'

@@ -18,9 +18,9 @@ from kinfer_ros.policy.archive import archive_bytes
 from kinfer_ros.policy.archive import parse_archive
 from kinfer_ros.policy.archive import parse_json_object
 from kinfer_ros.policy.archive import write_atomically
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import policy_from_archive
-from kinfer_ros.policy.session import Graph
 
 NOT_IN_KINFER_0_6 = ('quaternion', 'initial_heading')
 

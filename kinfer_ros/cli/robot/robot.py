@@ -1,18 +1,28 @@
-"""`python -m kinfer_ros robot`: a robot file from K-Scale's metadata.json, or a robot's URDF."""
+"""`python -m kinfer_ros robot`: robot files from MJCF, URDF and K-Scale's metadata; URDFs."""
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-import yaml  # type: ignore[import-untyped, unused-ignore]
+from typing import Any
 
 from kinfer_ros.cli.common import command
+from kinfer_ros.cli.drafts import DRAFT
+from kinfer_ros.cli.drafts import as_yaml
+from kinfer_ros.cli.drafts import print_assumptions
+from kinfer_ros.cli.drafts import print_places
+from kinfer_ros.cli.drafts import written
 from kinfer_ros.cli.parsers import add_epilog
 from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.policy.archive import write_atomically
+from kinfer_ros.robot.description import describe
+from kinfer_ros.robot.description import require_joints
+from kinfer_ros.robot.description import robot_alone
 from kinfer_ros.robot.kos_metadata import KosMetadata
 from kinfer_ros.robot.robot import load_robot
+from kinfer_ros.robot.urdf import UrdfFacts
+from kinfer_ros.robot.urdf import read_urdf
 from kinfer_ros.viewers.description import robot_urdf
 
 
@@ -30,21 +40,79 @@ def _urdf(arguments: argparse.Namespace) -> int:
 
 def _from_kos_metadata(arguments: argparse.Namespace) -> int:
     path: Path = arguments.file
-    metadata = KosMetadata(path)
-    name = arguments.name or (path.stem if path.stem != 'metadata' else 'robot')
-    out: Path = arguments.out or Path(f'{name}.yaml')
-    content = metadata.robot(name)
-    lines = [f'# From {path.name}. Assumed, not in that file:']
-    lines += [f'#   {line}' for line in metadata.assumptions]
-    dumped = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
-    text = '\n'.join(lines) + '\n' + str(dumped)
-    write_atomically(out, text.encode(), overwrite=arguments.force)
-    robot = load_robot(str(out.absolute()))
-    print(f'wrote {out}: {len(robot.joints)} joints')
-    print('assumed, not in the file:')
-    for line in metadata.assumptions:
-        print(f'  - {line}')
-    return 0
+    out = _out(arguments)
+    mjcf = _read_mjcf(arguments.mjcf) if arguments.mjcf else None
+    described = None if mjcf is None else describe(mjcf, None, out.parent)
+    metadata = KosMetadata(path, described)
+    require_joints(metadata.names, mjcf, None)
+    content = metadata.robot(_name(arguments))
+    warnings = [] if described is None else described.warnings
+    code = _write(arguments, out, content, metadata.assumptions, warnings)
+    beside = path.parent / 'robot.mjcf'
+    if code and mjcf is None and beside.is_file():
+        print(f'{beside} may have them: --mjcf {beside}')
+    return code
+
+
+def _read_mjcf(path: Path) -> Any:
+    # Imported here: the rest works without MuJoCo.
+    from kinfer_ros.robot.mjcf import read_mjcf
+
+    return read_mjcf(path)
+
+
+def _from_mjcf(arguments: argparse.Namespace) -> int:
+    urdf = read_urdf(arguments.urdf) if arguments.urdf else None
+    return _from_description(arguments, _read_mjcf(arguments.file), urdf)
+
+
+def _from_urdf(arguments: argparse.Namespace) -> int:
+    return _from_description(arguments, None, read_urdf(arguments.file))
+
+
+def _from_description(arguments: argparse.Namespace, mjcf: Any, urdf: UrdfFacts | None) -> int:
+    out = _out(arguments)
+    name = _name(arguments)
+    content, contract = robot_alone(name, describe(mjcf, urdf, out.parent))
+    return _write(arguments, out, content, contract.assumptions, contract.warnings)
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    """:return: the name of the robot: as asked, or that of the file."""
+    stem = arguments.file.stem
+    return str(arguments.name or (stem if stem != 'metadata' else 'robot'))
+
+
+def _out(arguments: argparse.Namespace) -> Path:
+    return arguments.out or Path(f'{_name(arguments)}.yaml')
+
+
+def _write(
+    arguments: argparse.Namespace,
+    out: Path,
+    content: dict[str, Any],
+    assumptions: Sequence[str],
+    warnings: Sequence[str],
+) -> int:
+    """
+    Write a robot file, or nothing, and report.
+
+    :return: the exit code.
+    """
+    text = as_yaml(content, f'Robot file, from {arguments.file.name}', assumptions, warnings)
+    with written({out: text}, overwrite=arguments.force) as places:
+        joints = len(content['joints'])
+        if not places[out]:
+            load_robot(str(out.absolute()))
+    print(f'wrote {out}: {joints} joints' + (', a draft' if places[out] else ''))
+    print_assumptions(assumptions, warnings)
+    if not places[out]:
+        return 0
+    print_places(places)
+    return DRAFT
+
+
+WRITTEN = '0: written; 1: written, with places to FILL IN'
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -52,28 +120,39 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_parser(
         'robot',
         'Make robot files and URDFs (docs/robots.md).',
-        'robot from-kos-metadata metadata.json --name my_kbot',
+        'robot from-mjcf robot.xml',
+        'robot from-kos-metadata metadata.json --mjcf robot.mjcf --name my_kbot',
         'robot urdf biped --out biped.urdf',
-        codes='0: written',
+        codes=WRITTEN,
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    made = commands.add_parser(
+    kos = _add_maker(
+        commands,
         'from-kos-metadata',
-        help="write a robot file from K-Scale's metadata.json",
-        description="Write a robot file of K-Scale's metadata.json: joints, actuator ids, gains, "
-        'limits. What that file does not say is assumed and printed.',
+        "K-Scale's metadata.json",
+        'joints, actuator ids, gains, limits. Limits that it lacks are in the MJCF (--mjcf); '
+        'without that, they are places to FILL IN.',
+        'robot from-kos-metadata metadata.json --mjcf robot.mjcf --out my_kbot.yaml',
     )
-    add_epilog(
-        made,
-        'robot from-kos-metadata metadata.json --name my_kbot --out my_kbot.yaml',
-        codes='0: written',
+    kos.set_defaults(run=_from_kos_metadata)
+    kos.add_argument('--mjcf', type=Path, help='MuJoCo model of the robot, for its limits')
+    mjcf = _add_maker(
+        commands,
+        'from-mjcf',
+        'an MJCF',
+        'joints, limits, torques, gains of servos, the IMU and the keyframe home.',
+        'robot from-mjcf robot.xml --urdf robot.urdf --out my_robot.yaml',
     )
-    made.set_defaults(run=_from_kos_metadata)
-    add = made.add_argument
-    add('file', type=Path, metavar='FILE', help='metadata.json of a K-Scale robot')
-    add('--name', help='name of the robot (default: from the file)')
-    add('--out', type=Path, help='output file (default: NAME.yaml, here)')
-    add_force_argument(made)
+    mjcf.set_defaults(run=_from_mjcf)
+    mjcf.add_argument('--urdf', type=Path, help='URDF of the robot, for its velocity limits')
+    urdf_file = _add_maker(
+        commands,
+        'from-urdf',
+        'a URDF',
+        'revolute and continuous joints, limits, efforts, velocities.',
+        'robot from-urdf robot.urdf --out my_robot.yaml',
+    )
+    urdf_file.set_defaults(run=_from_urdf)
     urdf = commands.add_parser(
         'urdf',
         help='write the URDF of a robot: its own, or one generated from its MJCF',
@@ -95,7 +174,26 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_maker(
+    commands: Any, name: str, source: str, content: str, example: str
+) -> argparse.ArgumentParser:
+    """Add the parser of a command that makes a robot file."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=f'write a robot file from {source}',
+        description=f'Write a robot file from {source}: {content} What is not known is assumed '
+        'and printed.',
+    )
+    add_epilog(parser, example, codes=WRITTEN)
+    add = parser.add_argument
+    add('file', type=Path, metavar='FILE', help=source)
+    add('--name', help='name of the robot (default: from the file)')
+    add('--out', type=Path, help='output file (default: NAME.yaml, here)')
+    add_force_argument(parser)
+    return parser
+
+
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
-    """:return: the exit code: 0, or 2 for a user error, explained on stderr."""
+    """:return: the exit code: 0; 1 for a draft; 2 for a user error, explained on stderr."""
     return int(arguments.run(arguments))

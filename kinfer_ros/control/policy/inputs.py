@@ -10,6 +10,7 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.motion import MotionControl
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import takes_odometry
@@ -28,10 +29,14 @@ class Observation:
         frame: SensorFrame,
         joints: Indices,
         command: CommandVector,
+        motion: MotionControl,
+        *,
+        wait: bool = False,
     ) -> None:
         """
         :param inputs: the policy's buffers by input name, without the carry.
         :param joints: index of each of the policy's joints in the robot's order.
+        :param wait: the motion waits at its first frame until it is started.
         :raises ContractError: an input has no source.
         """
         self._frame = frame
@@ -48,7 +53,9 @@ class Observation:
             'base_linear_velocity': frame.base_velocity,
             'imu_linear_velocity': frame.imu_velocity,
             'command': command.value,
+            'motion_control': motion.value,
         }
+        self._motion, self._wait = motion, wait
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
         self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
         self._rotated = [
@@ -69,7 +76,8 @@ class Observation:
             )
 
     def reset(self) -> None:
-        """Start a run: take the present heading as the initial one."""
+        """Start a run: take the present heading as the initial one, and begin the motion."""
+        self._motion.reset(wait=self._wait)
         if self._heading is not None:
             self._heading[0] = self._frame.yaw
 
@@ -88,3 +96,4 @@ class Observation:
             self._imu_quaternion[:] = multiply((w, x, y, z), self._frame.imu_mounting)
         if self._time is not None:
             self._time[0] = seconds
+        self._motion.begin_tick()

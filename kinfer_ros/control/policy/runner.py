@@ -17,6 +17,7 @@ from kinfer_ros.control.policy.swap_blend import SwapBlend
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.motion.timeline import Timeline
 
 
 class InputSource(Protocol):
@@ -44,6 +45,13 @@ class TickPolicy(Protocol):
     def carry(self) -> Float32:
         """The carry for the next `infer`."""
 
+    @property
+    def timeline(self) -> Timeline | None:
+        """Its motion, if it has one."""
+
+    def motion_ended(self) -> bool:
+        """Whether the motion has been shown to its end."""
+
     def reset(self) -> None:
         """Take the initial carry."""
 
@@ -58,6 +66,9 @@ class TickPolicy(Protocol):
 
     def outputs_finite(self) -> bool:
         """Whether action and next carry of the last `infer` are finite."""
+
+    def non_finite(self) -> str:
+        """Say which numbers of the last `infer` are not finite."""
 
     def accept(self) -> None:
         """Take the next carry of the last `infer`."""
@@ -261,8 +272,9 @@ class PolicyRunner:
             return failure, self.action
         if not policy.outputs_finite():
             bad = np.flatnonzero(~np.isfinite(action)).tolist()
-            what = f'target of its joints {bad}' if bad else 'next carry'
-            return f'the policy gave a non-finite {what}', action
+            if bad:
+                return f'the policy gave a non-finite target of its joints {bad}', action
+            return f'the policy gave a non-finite number: {policy.non_finite()}', action
         limit = self._live.max_action
         # Two reductions take half the time of an absolute value.
         if action.max() > limit or action.min() < -limit:

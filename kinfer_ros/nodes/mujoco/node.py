@@ -89,6 +89,9 @@ class MujocoBridge(BridgeNode):
         if settings.viewer:
             self._window = Window(robot)
         self.get_logger().info(f'IMU: {robot.fitted.imu.describe()}')
+        if robot.fitted.added:
+            parts = '; '.join(robot.fitted.added)
+            self.get_logger().info(f'the MJCF has no actuators; added: {parts}')
         if robot.fitted.unlisted:
             self.get_logger().info(f'joints without a command: {", ".join(robot.fitted.unlisted)}')
         self._make_topics(timing.lockstep)

@@ -10,6 +10,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.yaml_vectors import format_value
+from kinfer_ros.yaml_vectors import is_float32
 
 ABSENT = ('', 'null', 'none')
 TRUE, FALSE = ('true', '1'), ('false', '0')
@@ -100,6 +101,28 @@ class MetadataKeys:
             raise self.wrong(key, expected)
         return numbers[0]
 
+    def ranges(self, key: str) -> dict[str, list[float] | None] | None:
+        """
+        Read [lowest, highest] by name, or null.
+
+        :raises ModelError: it is something else.
+        """
+        _, value = self._find((key,))
+        if value is None:
+            return None
+        expected = '{name: [lowest, highest], ...}, finite numbers'
+        if not isinstance(value, dict):
+            raise self.wrong(key, expected)
+        found: dict[str, list[float] | None] = {}
+        for name, bounds in value.items():
+            pair = None if bounds is None else self._numbers(key, bounds, expected)
+            if pair is not None and (
+                len(pair) != 2 or not all(map(is_float32, pair)) or pair[0] > pair[1]
+            ):
+                raise self.wrong(key, expected)
+            found[name] = pair
+        return found
+
     def flags(self, names: Sequence[str], *keys: str) -> list[bool] | None:
         """
         Read true or false for each name.
@@ -118,6 +141,21 @@ class MetadataKeys:
         if len(words) != len(names) or not all(word in TRUE + FALSE for word in words):
             raise self.wrong(key, f'true or false for each of {", ".join(names)}')
         return [word in TRUE for word in words]
+
+    def text(self, key: str) -> str | None:
+        """
+        Read a text, as it is or as JSON.
+
+        :raises ModelError: it is JSON of something else.
+        """
+        text = self._texts.get(key, '').strip()
+        self._read.add(key)
+        if text.lower() in ABSENT or not text.startswith('"'):
+            return None if text.lower() in ABSENT else text
+        try:
+            return str(json.loads(text))
+        except (ValueError, RecursionError):
+            raise self.wrong(key, 'a text, or one as JSON') from None
 
     def first(self, keys: Sequence[str]) -> str:
         """Return the first of these keys that is there."""

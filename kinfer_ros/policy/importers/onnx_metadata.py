@@ -4,7 +4,8 @@
 `observation_names`, `command_names` and, since mjlab's pull request 903, scale, clip, history and
 its flattening of each term (`observation_terms_...`). What is not in the file is assumed, and what
 is in the file and not read is listed. A term is clipped, then scaled, then stacked (mjlab's and
-Isaac Lab's ObservationManager).
+Isaac Lab's ObservationManager). Holosoma writes dof_names, kp, kd and command_ranges, and neither
+pose, scale nor terms: these are places to fill in.
 """
 
 import math
@@ -12,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.fill_in import fill_in
+from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.importers.contract import LARGEST
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.metadata_gains import read_gains
 from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.metadata import is_placeholder
-from kinfer_ros.policy.session import Graph
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
 
 JOINTS = ('joint_names', 'dof_names')
 POSE = ('default_joint_pos', 'default_joint_angles')
-KP = ('joint_stiffness', 'stiffness', 'kp')
-KD = ('joint_damping', 'damping', 'kd')
 LENGTHS = (
     'observation_terms_history_length', 'observation_history_lengths', 'history_length',
 )  # fmt: skip
@@ -38,11 +39,14 @@ VELOCITIES = (
     'twist', 'velocity', 'base_velocity', 'velocity_command', 'velocity_commands', 'base_twist',
 )  # fmt: skip
 """Commands, by the names of command_names, that are vx, vy and yaw rate."""
+RANGES = {
+    'lin_vel_x': 'xvel', 'lin_vel_y': 'yvel', 'ang_vel_z': 'yawrate', 'ang_vel_yaw': 'yawrate',
+    **{name: name for name in TWIST},
+}  # fmt: skip
+"""Commands, by the names of command_ranges."""
 MOTIONS = ('motion', 'reference_motion', 'tracking')
 GENERIC_TERMS = ('command', 'commands', 'generated_commands')
 """Observation terms that say nothing about their command."""
-LARGEST = 1e30
-"""Stands for an open end of a clip."""
 
 
 def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
@@ -53,48 +57,37 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
     """
     keys = MetadataKeys(graph.metadata, f'{path}: custom metadata')
     joints = keys.names(*JOINTS)
+    if joints is not None and len(set(joints)) != len(joints):
+        raise keys.wrong(keys.first(JOINTS), 'each name once')
     pose = keys.numbers(joints or (), *POSE) if joints else None
     terms = keys.names('observation_names')
     scaled = keys.names('action_joint_names') or joints
     scale = keys.numbers(scaled, 'action_scale') if scaled else None
     wanted = {JOINTS[0]: joints, POSE[0]: pose, 'action_scale': scale, 'observation_names': terms}
     missing = [key for key, value in wanted.items() if value is None]
-    if missing or joints is None or pose is None or terms is None or not scaled or scale is None:
+    if joints is None or scaled is None or (missing and 'observation_names' in keys.there()):
         raise ModelError(
             f'{keys.where}: found {", ".join(keys.there()) or "nothing"}; expected a value for '
             f'{", ".join(missing)} as well. Write a policy spec by hand (docs/specs.md), or '
             'import the deploy.yaml beside it'
         )
-    contract = ImportedContract(
-        path.stem, joints, read_numbers(pose, f'{keys.where}: {POSE[0]}'), robot_joints=joints
-    )
+    if pose is not None:
+        pose = read_numbers(pose, f'{keys.where}: {POSE[0]}')
+    contract = ImportedContract(path.stem, joints, pose, robot_joints=joints)
     contract.assume('joint order: that of joint_names, for every list')
     contract.assume('numbers: as the exporter rounded them, often to three decimals')
-    _read_gains(contract, keys)
+    read_gains(contract, keys)
     _read_rate(contract, keys)
-    _read_action(contract, keys, scaled, read_numbers(scale, f'{keys.where}: action_scale'))
-    _read_terms(contract, keys, graph, terms)
+    _read_action(contract, keys, scaled, scale)
+    if terms is None:
+        _draft_terms(contract, keys, graph)
+    else:
+        _read_terms(contract, keys, graph, terms)
     _read_roles(contract, graph)
+    contract.urdf = keys.text('robot_urdf')
     if unread := keys.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
     return contract
-
-
-def _read_gains(contract: ImportedContract, keys: MetadataKeys) -> None:
-    contract.kp = keys.numbers(contract.joints, *KP)
-    contract.kd = keys.numbers(contract.joints, *KD)
-    for values, names in ((contract.kp, KP), (contract.kd, KD)):
-        if values is None:
-            continue
-        if not all(0.0 <= value < LARGEST for value in values):
-            raise keys.wrong(keys.first(names), 'finite numbers from 0 on')
-        values[:] = [value + 0.0 for value in values]  # -0.0 becomes 0.0
-    if is_placeholder(contract.kp, contract.kd):
-        contract.warnings.append(
-            'gains: kp 1 and kd 0 for every joint is what mjlab writes for actuators that are no '
-            'position servos. Write the gains of the training under `gains`, or `undamped: true`; '
-            '`check` fails until then'
-        )
 
 
 def _read_rate(contract: ImportedContract, keys: MetadataKeys) -> None:
@@ -114,25 +107,64 @@ def _read_rate(contract: ImportedContract, keys: MetadataKeys) -> None:
 
 
 def _read_action(
-    contract: ImportedContract, keys: MetadataKeys, names: list[str], scale: list[float]
+    contract: ImportedContract, keys: MetadataKeys, names: list[str], scale: list[float] | None
 ) -> None:
     unknown = [name for name in names if name not in contract.joints]
     if unknown:
         raise ModelError(f'{keys.where}: action_joint_names: {unknown} are not in {JOINTS[0]}')
-    contract.action = {'relative_to': 'default_pose', 'scale': collapse_equal(scale)}
+    factor: Any = fill_in('rad per unit of the output: one number for all joints, or a list')
+    if scale is not None:
+        factor = collapse_equal(read_numbers(scale, f'{keys.where}: action_scale'))
+    contract.action = {'relative_to': 'default_pose', 'scale': factor}
     if names != contract.joints:
         contract.action['joints'] = names
     offset = keys.numbers(names, 'action_offset')
     if offset is None:
-        contract.assume('action: default_joint_pos + action_scale x output (use_default_offset)')
+        contract.assume('action: default pose + action scale x output (use_default_offset)')
         return
-    pose = dict(zip(contract.joints, contract.default_pose, strict=True))
-    if any(abs(a - pose[n]) > 1e-3 for a, n in zip(offset, names, strict=True)):
+    pose = contract.by_joint(contract.default_pose)
+    if not pose or any(abs(a - pose[n]) > 1e-3 for a, n in zip(offset, names, strict=True)):
         offset = read_numbers(offset, f'{keys.where}: action_offset')
         contract.action |= {'relative_to': 'zero', 'offset': collapse_equal(offset)}
 
 
 # Observation -----------------------------------------------------------------------------
+
+
+def _draft_terms(contract: ImportedContract, keys: MetadataKeys, graph: Graph) -> None:
+    """Holosoma's metadata has no terms: they are to be filled in, in the order of its config."""
+    if keys.ranges('command_ranges'):
+        _read_ranges(contract, keys)
+    else:
+        contract.assume('command: none (the metadata has no command_ranges)')
+    width = _width(graph)
+    numbers = 'as the network takes' if width is None else f'{width} numbers in all'
+    contract.observation['terms'] = fill_in(
+        f'list of terms in their order, {numbers}, with scale, history, commands: docs/specs.md'
+    )
+
+
+def _width(graph: Graph) -> int | None:
+    """:return: numbers of the network's first input with a shape; None if it is open."""
+    width = next((node.shape[-1] for node in graph.inputs if node.shape), None)
+    return width if isinstance(width, int) else None
+
+
+def _read_ranges(contract: ImportedContract, keys: MetadataKeys) -> None:
+    """Make vx, vy and yaw rate the commands, with their ranges where the file has them."""
+    contract.commands = dict.fromkeys(TWIST)
+    found = keys.ranges('command_ranges') or {}
+    for name, bounds in found.items():
+        if name in RANGES:
+            contract.commands[RANGES[name]] = bounds
+    free = [name for name, bounds in contract.commands.items() if bounds is None]
+    limited = 'not limited' if len(free) == len(TWIST) else f'{", ".join(free)} not limited'
+    contract.assume(
+        'command: vx, vy (m/s) and yaw rate (rad/s), in this order'
+        + (f', {limited}' if free else '')
+    )
+    if others := [name for name in found if name not in RANGES]:
+        contract.assume(f'in command_ranges, and not used: {", ".join(others)}')
 
 
 def _read_terms(
@@ -151,8 +183,7 @@ def _read_terms(
     ):
         if any(term['source'] == source for term in terms):
             contract.assume(text)
-    width = next((node.shape[-1] for node in graph.inputs if node.shape), None)
-    width = width if isinstance(width, int) else None
+    width = _width(graph)
     stated = _stated_lengths(keys, names)
     _read_command(contract, keys, names, terms, stated, width)
     sizes = [_size(contract, term) for term in terms]
@@ -216,8 +247,7 @@ def _read_command(
     generic = [at for at in places if names[at] in GENERIC_TERMS]
     other = [name for name in listed if name not in VELOCITIES]
     if not generic or not other:
-        contract.commands = dict.fromkeys(TWIST)
-        contract.assume('command: vx, vy (m/s) and yaw rate (rad/s), in this order, not limited')
+        _read_ranges(contract, keys)
         return
     if len(listed) > 1:
         raise ModelError(
@@ -294,8 +324,7 @@ def _read_history(
     lengths: list[int],
 ) -> None:
     flatten = keys.flags(names, FLATTEN)
-    longest = max(lengths)
-    if longest == 1:
+    if max(lengths) == 1:
         return
     stacked = (
         [] if flatten is None else [f for f, n in zip(flatten, lengths, strict=True) if n > 1]
@@ -306,17 +335,9 @@ def _read_history(
             f'{keys.where}: {FLATTEN}: found some terms with and some without, or lengths that '
             'differ, expected one layout: terms that are not flattened are stacked by frame'
         )
-    contract.observation['history'] = {
-        'length': longest,
-        'layout': 'per_frame' if per_frame else 'per_term',
-        'order': 'oldest_first',
-        'first': 'repeat',
-    }
     layout = 'as the file says' if stacked else 'each term together'
     contract.assume(f'history: {layout}, oldest first, the first frame repeated')
-    for term, length in zip(terms, lengths, strict=True):
-        if length != longest:
-            term['history'] = length
+    contract.stack(terms, lengths, per_frame)
 
 
 def _read_roles(contract: ImportedContract, graph: Graph) -> None:

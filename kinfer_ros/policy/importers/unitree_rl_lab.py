@@ -16,6 +16,9 @@ from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.unitree_motion import MOTION_TERMS
+from kinfer_ros.policy.importers.unitree_motion import draft_motion
+from kinfer_ros.policy.importers.unitree_motion import read_motion_terms
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
 from kinfer_ros.yaml_file import Section
@@ -69,6 +72,7 @@ def read_deploy(file: YamlFile, motors: Sequence[str], source: str) -> ImportedC
     _read_commands(contract, root)
     _read_action(contract, root)
     _read_observations(contract, root)
+    draft_motion(contract, file.path.parent)
     file.finish()
     if unread := file.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
@@ -207,7 +211,7 @@ def _read_action(contract: ImportedContract, root: Section) -> None:
     offset = [0.0] * len(names)
     if action.plain('offset') is not None:
         offset = list(read_vector(action, 'offset', names, 'rad') or offset)
-    pose = dict(zip(contract.joints, contract.default_pose, strict=False))
+    pose = dict(zip(contract.joints, contract.default_pose or (), strict=False))
     if offset != [pose.get(name) for name in names]:
         contract.action['relative_to'] = 'zero'
         contract.action['offset'] = collapse_equal(offset)
@@ -244,20 +248,18 @@ def _read_observations(contract: ImportedContract, root: Section) -> None:
     if not terms.has('scale_first'):
         contract.assume('clip of a term: applied before its scale (the file has no scale_first)')
     names = [key for key in keys if key not in SWITCHES]
-    found_terms = [_read_term(contract, terms, name, scale_first) for name in names]
+    found_terms: list[tuple[dict[str, Any], int]] = []
+    for name in names:
+        if name in MOTION_TERMS:
+            found_terms += read_motion_terms(contract, terms, name)
+        else:
+            found_terms.append(_read_term(contract, terms, name, scale_first))
+    listed = [term for term, _ in found_terms]
     lengths = [length for _, length in found_terms]
-    longest = max(lengths, default=1)
-    if longest > 1:
-        contract.observation['history'] = {
-            'length': longest,
-            'layout': 'per_frame' if per_frame else 'per_term',
-            'order': 'oldest_first',
-            'first': 'repeat',
-        }
+    if max(lengths, default=1) > 1:
         contract.assume('history: oldest first, at the start the first frame repeated')
-    contract.observation['terms'] = [
-        term | ({'history': length} if length != longest else {}) for term, length in found_terms
-    ]
+    contract.stack(listed, lengths, per_frame)
+    contract.observation['terms'] = listed
 
 
 def _switch(terms: Section, key: str) -> bool:

@@ -7,6 +7,7 @@ from helpers.pendulum import MJCF
 from helpers.pendulum import YAML
 from helpers.pendulum import write_robot
 from kinfer_ros.bridges.mujoco.model import fit_model
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import load_robot
 
@@ -157,3 +158,70 @@ def test_any_suffix_will_do(tmp_path, name):
     path = tmp_path / yaml
     path.write_text(path.read_text().replace('robot.xml', name))
     assert fit_model(load_robot(str(path))).model.nmesh == 1
+
+
+BARE = MJCF.partition('<actuator>')[0] + '</mujoco>'
+"""As mjlab keeps its robots: the actuators are added in code."""
+
+
+def test_servos_are_added_where_there_is_no_actuator(tmp_path):
+    """With the gains in force, and the joint's own damping beside them, as in mjlab."""
+    fitted = fit(tmp_path, BARE)
+    assert fitted.added == ('a position servo for hip, knee', 'the integrator implicitfast')
+    assert fitted.servo.tolist() == [True, True]
+    assert fitted.passive_kd.tolist() == [0.0, 0.0]
+    robot = MujocoRobot(load_robot(write_robot(tmp_path, BARE)))
+    index = fitted.actuator
+    model = robot.model
+    assert model.actuator_gainprm[index, 0].tolist() == [30.0, 20.0]
+    assert model.actuator_biasprm[index, 1].tolist() == [-30.0, -20.0]
+    assert model.actuator_biasprm[index, 2].tolist() == [-1.0, -0.5]
+    assert model.actuator_forcerange[index, 1].tolist() == [10.0, 8.0]
+    robot.set_target([0.5, -0.5])
+    robot.step(1000)
+    position, velocity, effort = np.zeros(2), np.zeros(2), np.zeros(2)
+    robot.joint_state(position, velocity, effort)
+    np.testing.assert_allclose(position, [0.5, -0.5], atol=0.06)
+    np.testing.assert_allclose(velocity, 0.0, atol=1e-3)
+
+
+def test_defaults_of_the_mjcf_do_not_limit_them(tmp_path):
+    """A default class may be meant for motors, whose control is a torque."""
+    defaults = '<default><motor ctrlrange="-0.1 0.1" gear="5"/></default>'
+    robot = MujocoRobot(
+        load_robot(write_robot(tmp_path, BARE.replace('<worldbody>', f'{defaults}<worldbody>')))
+    )
+    assert robot.model.actuator_gear[:, 0].tolist() == [1.0, 1.0]
+    robot.set_target([0.5, -0.5])
+    robot.step(1000)
+    position, velocity, effort = np.zeros(2), np.zeros(2), np.zeros(2)
+    robot.joint_state(position, velocity, effort)
+    np.testing.assert_allclose(position, [0.5, -0.5], atol=0.06)
+
+
+def test_one_missing_actuator_of_several_is_not_added(tmp_path):
+    """Where the MJCF has some, a joint without one is meant to be passive: told, not driven."""
+    assert fit(tmp_path).added == ()
+    motor = '<motor name="knee_motor" joint="knee" gear="4"/>'
+    with pytest.raises(RobotError, match=r'another number for knee \(0\)'):
+        fit(tmp_path, MJCF.replace(motor, ''))
+
+
+def test_a_floor_is_added_with_them_where_there_is_none(tmp_path):
+    """In free fall no gait can be seen, and an IMU that reads zero looks frozen."""
+    floor = '<geom name="floor" type="plane" size="0 0 0.05"/>'
+    fitted = fit(tmp_path, BARE.replace(floor, ''))
+    assert fitted.added[-1] == 'a floor'
+    robot = MujocoRobot(load_robot(write_robot(tmp_path, BARE.replace(floor, ''))))
+    robot.hold_base(False)
+    robot.step(1000)
+    assert -0.01 < robot.data.qpos[2] < 1.0
+    fixed = fit(tmp_path, BARE.replace(floor, '').replace('<freejoint/>', ''))
+    assert 'a floor' not in fixed.added
+
+
+def test_a_keyframe_without_controls_stays_usable(tmp_path):
+    """Its controls are as many as the MJCF's actuators: none."""
+    key = '<keyframe><key name="home" qpos="0 0 0.7 1 0 0 0 0.2 -0.4"/></keyframe></mujoco>'
+    robot = MujocoRobot(load_robot(write_robot(tmp_path, BARE.replace('</mujoco>', key))))
+    assert robot.data.qpos[2] == 0.7

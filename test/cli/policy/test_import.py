@@ -6,34 +6,19 @@ import json
 
 import numpy as np
 import pytest
-import yaml
+from import_cases import METADATA
+from import_cases import deploy_file
+from import_cases import run_import
 
 from helpers import flat_models
 from helpers.deploy import DEPLOY
 from helpers.flat_policies import FLAT
 from helpers.shared import shared_path
-from kinfer_ros.__main__ import main
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 
 G1 = FLAT[2]
-METADATA = {
-    'run_path': 'velocity/2026',
-    'joint_names': 'hip,knee,ankle',
-    'default_joint_pos': '0.100,-0.200,0.300',
-    'joint_stiffness': '20.000,30.000,40.000',
-    'joint_damping': '1.000,1.500,2.000',
-    'action_scale': '0.500,0.250,0.500',
-    'observation_names': 'base_ang_vel,projected_gravity,command,joint_pos,joint_vel,actions',
-    'command_names': 'twist',
-}
-
-
-def run_import(capsys, *words):
-    code = main(['import', *map(str, words)])
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 @pytest.mark.skipif(G1.path is None, reason='the shared flat policies are not here')
@@ -55,12 +40,6 @@ def test_a_real_deploy_yaml_gives_the_recorded_targets(tmp_path, capsys):
         theirs = robot.joints[robot.joint_names.index(joint.name)]
         assert (joint.kp, joint.kd, joint.home) == (theirs.kp, theirs.kd, theirs.home)
         assert joint.torque_limit == theirs.torque_limit
-
-
-def deploy_file(folder, content=DEPLOY):
-    path = folder / 'deploy.yaml'
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    return path
 
 
 def test_deploy_yaml_key_by_key(tmp_path, capsys):

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import flat_models
+from helpers import models
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy
@@ -178,3 +180,34 @@ def test_the_torque_band_knows_the_gain_factors_from_the_start(tmp_path: Path) -
     rig.tick()
     torque = 2.0 * 20.0 * (rig.controller.target - rig.frame.position)
     assert torque.max() <= 10.0 + 1e-9
+
+
+def test_more_than_float16_holds_ends_in_the_stop(tmp_path: Path) -> None:
+    """The input is finite and so is the network's answer: only what lies between is not."""
+    joints = ['joint_0', 'joint_1']
+    graph = models.Builder()
+    cut = graph.op('Slice', 'obs', *(graph.const([n], 'int64') for n in (0, 2, 1)))
+    action = graph.op('Tanh', cut)
+    half = models.TensorProto.FLOAT16
+    model = graph.build({'obs': (1, 3)}, {action: (1, 2)}, dtypes={'obs': half, action: half})
+    content = flat_models.spec(
+        [{'source': 'command', 'scale': 7.0e4}],
+        joints=joints,
+        default_pose=0.1,
+        action={'relative_to': 'default_pose', 'scale': 0.1},
+    )
+    content['commands'] = dict.fromkeys(('xvel', 'yvel', 'yawrate'))
+    rig = Rig(flat_models.load(tmp_path, model, content), small_robot(tmp_path))
+    rig.run()
+    rig.command(0.9, 0.0, 0.0)
+    assert rig.tick() is Mode.RUN
+    held = rig.controller.target.copy()
+    for _ in range(LiveSettings().max_refused):
+        rig.command(1.0, 0.0, 0.0)
+        assert rig.tick() is Mode.RUN
+        assert not rig.controller.ran
+        np.testing.assert_array_equal(rig.controller.target, held)
+    rig.command(1.0, 0.0, 0.0)
+    assert rig.tick() is Mode.FAULT
+    assert rig.controller.send is Send.DAMPING
+    assert 'obs as float16: found inf at [0, 0]' in rig.controller.reason

@@ -18,9 +18,9 @@ from helpers.shared import shared_path
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import Graph
 from kinfer_ros.robot.draft import draft_robot
 from kinfer_ros.robot.robot import load_robot
 
@@ -179,6 +179,7 @@ def test_a_command_that_is_a_velocity_is_vx_vy_yaw_rate(tmp_path, name):
         ({'joint_names': '{"a": 1}'}, 'names, separated by commas'),
         ({'joint_names': '[1, 2]'}, 'names, separated by commas'),
         ({'joint_names': '[1'}, 'JSON, or entries'),
+        ({'joint_names': 'hip,hip'}, "joint_names: found 'hip,hip', expected each name once"),
         ({'action_joint_names': 'hip,ankle'}, "action_joint_names: .'ankle'."),
     ],
 )  # fmt: skip
@@ -211,6 +212,57 @@ def test_what_cannot_be_used_is_one_error(tmp_path, changed, words):
 def test_what_can_be_used_is(tmp_path, changed, check):
     """Values by name go to their joints; a unit behind a number is read."""
     assert check(read(tmp_path, **changed))
+
+
+HOLOSOMA = dict.fromkeys(MJLAB) | {
+    'dof_names': '["hip", "knee"]', 'kp': '[20.0, 30.0]', 'kd': '[1.0, 1.5]',
+    'command_ranges': '{"lin_vel_x": [-1, 1], "heading": [-3.14, 3.14]}',
+}  # fmt: skip
+"""As holosoma writes it."""
+
+
+@pytest.mark.parametrize(
+    ('changed', 'check'),
+    [
+        ({}, lambda c: (c.kp, c.kd) == ([20.0, 30.0], [1.0, 1.5])),
+        ({'dof_names': 'hip, knee'}, lambda c: c.joints == ['hip', 'knee']),
+        ({'kp': '{"knee": 3, "hip": 2}'}, lambda c: c.kp == [2.0, 3.0]),
+        ({'kp': '20.0,30.0'}, lambda c: c.kp == [20.0, 30.0]),
+        ({}, lambda c: c.commands == {'xvel': [-1.0, 1.0], 'yvel': None, 'yawrate': None}),
+        ({}, lambda c: 'yvel, yawrate not limited' in said(c)),
+        ({}, lambda c: 'in command_ranges, and not used: heading' in said(c)),
+        ({'command_ranges': 'null'}, lambda c: c.commands == {} and 'command: none' in said(c)),
+        ({'default_joint_pos': '0.1,0.2'}, lambda c: c.default_pose == [0.1, 0.2]),
+        ({'action_scale': '0.25'}, lambda c: c.action['scale'] == 0.25),
+        ({'action_scale': '0.25', 'action_offset': '0.1,0.2'},
+         lambda c: c.action == {'relative_to': 'zero', 'scale': 0.25, 'offset': [0.1, 0.2]}),
+    ],
+)  # fmt: skip
+def test_metadata_without_terms_is_a_draft(tmp_path, changed, check):
+    """What holosoma's file says is used; pose, scale and terms are places where it does not."""
+    contract = read(tmp_path, **(HOLOSOMA | changed))
+    assert check(contract)
+    spec = contract.spec()
+    assert spec['observation']['terms'].startswith('FILL IN (list of terms in their order, 15 ')
+    pose, scale = 'default_joint_pos' in changed, 'action_scale' in changed
+    assert str(spec['default_pose']).startswith('FILL IN') is not pose
+    assert str(spec['action']['scale']).startswith('FILL IN') is not scale
+
+
+@pytest.mark.parametrize(
+    'ranges',
+    ['{"xvel": [1, -1]}', '{"xvel": 1}', '[-1, 1]', '{"xvel": [NaN, 1]}', '{"xvel": "wide"}'],
+)
+def test_ranges_that_are_none_are_one_error(tmp_path, ranges):
+    """A range limits what the robot is told."""
+    with pytest.raises(ModelError, match=r'command_ranges: found .*expected \{name: \[lowest'):
+        read(tmp_path, **(HOLOSOMA | {'command_ranges': ranges}))
+
+
+def test_ranges_beside_terms_are_used(tmp_path):
+    """Nothing is assumed that the file says."""
+    contract = read(tmp_path, command_ranges='{"lin_vel_y": [-0.5, 0.5], "ang_vel_z": [-2, 2]}')
+    assert contract.commands == {'xvel': None, 'yvel': [-0.5, 0.5], 'yawrate': [-2.0, 2.0]}
 
 
 def test_a_placeholder_for_gains_is_a_warning_and_fails_the_check(tmp_path):

@@ -1,0 +1,171 @@
+"""Reads `action` of a policy spec: what the network's outputs mean.
+
+One mapping for all joints, or a list of groups, each with its own joints. Format: docs/specs.md.
+"""
+
+from dataclasses import dataclass
+
+from kinfer_ros.policy.spec_observation import one_or_each
+from kinfer_ros.policy.spec_observation import optional_text
+from kinfer_ros.yaml_file import Section
+from kinfer_ros.yaml_vectors import Bounds
+from kinfer_ros.yaml_vectors import Vector
+from kinfer_ros.yaml_vectors import join_bounds
+from kinfer_ros.yaml_vectors import read_bounds
+from kinfer_ros.yaml_vectors import read_names
+from kinfer_ros.yaml_vectors import read_vector
+
+DEFAULT_POSE, ZERO, MEASURED, LAST_TARGET = (
+    'default_pose',
+    'zero',
+    'joint_positions',
+    'last_target',
+)
+REFERENCES = (DEFAULT_POSE, ZERO, MEASURED, LAST_TARGET)
+POSITION, VELOCITY = 'position', 'velocity'
+
+
+@dataclass(frozen=True)
+class TargetFilter:
+    """A first-order low-pass filter: y += share * (x - y), where y is the last target."""
+
+    share: float
+    """Of the new target, over 0 to 1."""
+    from_first: bool
+    """In the first step: True takes its target as it is, False starts at the default pose."""
+
+
+@dataclass(frozen=True)
+class ActionGroup:
+    """
+    The outputs of some joints, in `joints` order.
+
+    target = clip_target(filter(reference + offset + scale * clip(output))).
+    """
+
+    output: str | None
+    joints: tuple[str, ...]
+    scale: Vector
+    offset: Vector
+    clip: Bounds | None
+    target_clip: Bounds | None
+    relative_to: str
+    """default_pose, zero (the action is a position), joint_positions or last_target."""
+    filter: TargetFilter | None
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """All groups, in the order of the file; groups of one output stand in it in that order."""
+
+    groups: tuple[ActionGroup, ...]
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Joints of all groups, in their order."""
+        return tuple(name for group in self.groups for name in group.joints)
+
+    @property
+    def outputs(self) -> dict[str | None, tuple[str, ...]]:
+        """Joints of each output, in order."""
+        found: dict[str | None, tuple[str, ...]] = {}
+        for group in self.groups:
+            found[group.output] = found.get(group.output, ()) + group.joints
+        return found
+
+    @property
+    def scale(self) -> Vector:
+        """Of all joints."""
+        return tuple(value for group in self.groups for value in group.scale)
+
+    @property
+    def offset(self) -> Vector:
+        """Of all joints, rad."""
+        return tuple(value for group in self.groups for value in group.offset)
+
+    @property
+    def clip(self) -> Bounds | None:
+        """Of the outputs of all joints; None where there are none."""
+        return join_bounds((group.clip, len(group.joints)) for group in self.groups)
+
+    @property
+    def target_clip(self) -> Bounds | None:
+        """Of the targets of all joints, rad; None where there are none."""
+        return join_bounds((group.target_clip, len(group.joints)) for group in self.groups)
+
+    @property
+    def filters(self) -> tuple[TargetFilter | None, ...]:
+        """The filter of each joint."""
+        return tuple(group.filter for group in self.groups for _ in group.joints)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The reference of each joint."""
+        return tuple(group.relative_to for group in self.groups for _ in group.joints)
+
+    @property
+    def relative_to(self) -> str:
+        """The references, each once."""
+        return ', '.join(dict.fromkeys(group.relative_to for group in self.groups))
+
+
+def read_action(root: Section, joints: tuple[str, ...]) -> ActionSpec:
+    """Read the key `action`; `joints` are those of the spec."""
+    sections = one_or_each(root, 'action')
+    groups = [_read_group(section, joints, alone=len(sections) == 1) for section in sections]
+    if len({group.output is None for group in groups}) > 1:
+        root.problem(
+            'found groups with an output and groups without, expected its name in each or in none',
+            'action',
+        )
+    spec = ActionSpec(tuple(groups))
+    twice = sorted({name for name in spec.joints if spec.joints.count(name) > 1})
+    if twice:
+        root.problem(f'found {", ".join(twice)} in several groups, expected each once', 'action')
+    return spec
+
+
+def _read_group(section: Section, joints: tuple[str, ...], *, alone: bool) -> ActionGroup:
+    names = read_names(section, 'joints', joints if alone or section.has('joints') else None)
+    if section.choice('target', (POSITION, VELOCITY), POSITION) == VELOCITY:
+        section.problem(
+            'found velocity, expected position: velocity targets (wheels) are not supported yet, '
+            'every target is a joint position in rad',
+            'target',
+        )
+        section.allow_all_keys()
+        return ActionGroup(
+            None, names, (0.0,) * len(names), (0.0,) * len(names), None, None, ZERO, None
+        )
+    return ActionGroup(
+        output=optional_text(section, 'output'),
+        joints=names,
+        scale=required_vector(section, 'scale', names, 'rad per unit'),
+        offset=read_vector(section, 'offset', names, 'rad', default=0.0) or (),
+        clip=read_bounds(section, 'clip', names, 'network output'),
+        target_clip=read_bounds(section, 'target_clip', names, 'rad'),
+        # Required: whether the default pose is added is forgotten most often.
+        relative_to=section.choice('relative_to', REFERENCES),
+        filter=_read_filter(section),
+    )
+
+
+def _read_filter(group: Section) -> TargetFilter | None:
+    section = group.section('filter') if group.has('filter') else None
+    if section is None:
+        return None
+    share = section.number('share', 'share of the new target', 0.0, 1.0)
+    if share == 0.0:
+        section.problem('found 0, expected more: the target would never move', 'share')
+    # Required: the two differ by a jump in the first step.
+    start = section.choice('start', (DEFAULT_POSE, 'first_target'))
+    return TargetFilter(share, start == 'first_target')
+
+
+def required_vector(section: Section, key: str, names: tuple[str, ...], unit: str) -> Vector:
+    """Read a vector that may not be missing."""
+    vector = read_vector(section, key, names, unit)
+    if vector is None:
+        section.problem(f"missing key '{key}'")
+        return (0.0,) * len(names)
+    return vector

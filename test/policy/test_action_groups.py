@@ -1,0 +1,134 @@
+"""Groups of joints in an action, their filters, and what of it is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers import flat_models
+from helpers import models
+from helpers.shared import shared_path
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.policy import load_model
+
+POSE = dict(zip(flat_models.JOINTS, flat_models.POSE, strict=True))
+SPEED = {'source': 'joint_velocities'}
+RAW = np.array([1.0, -2.0, 3.0], np.float32)
+
+
+def policy(folder, groups, outputs=None, terms=(SPEED,)):
+    """A network whose actions are the joint velocities, in as many outputs as asked for."""
+    graph = models.Builder()
+    first = graph.op('Slice', 'obs', *(graph.const([n], 'int64') for n in (0, 3, 1)))
+    outputs = outputs or {'actions': (0, 3)}
+    for name, (start, stop) in outputs.items():
+        part = graph.op('Slice', first, *(graph.const([n], 'int64') for n in (start, stop, 1)))
+        graph.add(models.helper.make_node('Identity', [part], [name]))
+    size = 3 * len(terms)
+    shapes = {name: (1, stop - start) for name, (start, stop) in outputs.items()}
+    content = flat_models.spec(list(terms), commands={}, action=groups)
+    return flat_models.load(folder, graph.build({'obs': (1, size)}, shapes), content)
+
+
+def step(made, raw=RAW, **more):
+    inputs = {'joint_angular_velocities': raw} | more
+    return dict(zip(flat_models.JOINTS, made.step(inputs).tolist(), strict=True))
+
+
+def test_groups_of_one_output(tmp_path):
+    """Its numbers belong to the joints of the groups, in their order."""
+    groups = [
+        {'joints': ['knee'], 'relative_to': 'zero', 'scale': 2.0, 'clip': [-0.5, 0.5]},
+        {'joints': ['ankle', 'hip'], 'relative_to': 'default_pose', 'scale': [0.1, 0.2],
+         'offset': 0.5, 'target_clip': {'ankle': [-1, 1], 'hip': [0.0, 1.0]}},
+    ]  # fmt: skip
+    terms = (SPEED, {'source': 'last_action', 'which': 'raw'})
+    made = policy(tmp_path, groups, terms=terms)
+    expected = {'knee': 1.0, 'ankle': 0.3 + 0.5 - 0.2, 'hip': 1.0}
+    assert step(made) == pytest.approx(expected, abs=1e-6)
+    assert made.carry.tolist() == [0.5, -2.0, 3.0]  # clipped, in the order of the action
+    assert 'targets: zero, default_pose + 0.1 to 2 x action' in str(made.contract.assumptions)
+
+
+def test_groups_of_several_outputs(tmp_path):
+    """Each group names its own; other joints stay at the default pose."""
+    groups = [
+        {'joints': ['hip'], 'relative_to': 'joint_positions', 'scale': 0.5, 'output': 'legs'},
+        {'joints': ['ankle'], 'relative_to': 'last_target', 'scale': 0.25, 'output': 'feet'},
+    ]
+    made = policy(tmp_path, groups, {'legs': (0, 1), 'feet': (2, 3), 'value': (1, 2)})
+    at = {'joint_angles': [0.7, 0.0, 0.0]}
+    expected = {'hip': 0.7 + 0.5, 'knee': POSE['knee'], 'ankle': 0.3 + 0.75}
+    assert step(made, **at) == pytest.approx(expected, abs=1e-6)
+    expected['ankle'] += 0.75
+    assert step(made, **at) == pytest.approx(expected, abs=1e-6)
+    assert made.contract.carry_parts == {'targets': 2}
+    assert 'unused output: value' in made.contract.assumptions
+
+
+@pytest.mark.parametrize('start', ['default_pose', 'first_target'])
+def test_a_filter_of_one_group(tmp_path, start):
+    """Y += share (x - y), clipped afterwards; the others are sent as they are."""
+    groups = [
+        {'joints': ['hip', 'knee'], 'relative_to': 'zero', 'scale': 1.0,
+         'filter': {'share': 0.2, 'start': start}, 'target_clip': [-1.5, 1.5]},
+        {'joints': ['ankle'], 'relative_to': 'zero', 'scale': 1.0},
+    ]  # fmt: skip
+    terms = (SPEED, {'source': 'last_action', 'which': 'target'})
+    made = policy(tmp_path, groups, terms=terms)
+    rng = np.random.default_rng(0)
+    y = np.array([POSE['hip'], POSE['knee']], np.float32)
+    steps = []
+    for number in range(12):
+        raw = (rng.normal(size=3) * 4).astype(np.float32)
+        x = raw[:2]
+        y = x if number == 0 and start == 'first_target' else y + np.float32(0.2) * (x - y)
+        y = np.clip(y, -1.5, 1.5)
+        carry = made.carry.copy()
+        target = made.step({'joint_angular_velocities': raw})
+        assert target.tobytes() == np.append(y, raw[2]).astype(np.float32).tobytes()
+        assert made.carry[:3].tobytes() == target.tobytes()
+        steps.append((raw, carry, target))
+    for raw, carry, target in reversed(steps):
+        made.set_carry(carry)
+        assert made.step({'joint_angular_velocities': raw}).tobytes() == target.tobytes()
+    assert any('last target + 0.2 x' in line for line in made.contract.assumptions)
+
+
+REST = {'relative_to': 'zero', 'scale': 1.0}
+
+
+@pytest.mark.parametrize(
+    ('groups', 'said'),
+    [
+        ([REST | {'joints': ['hip']}, REST | {'joints': ['hip', 'knee']}], 'hip in several'),
+        ([REST | {'joints': ['hip']}, REST], "missing key 'joints'"),
+        ([REST | {'joints': ['hip']}], 'expected 1 numbers, one for each of action.joints: hip'),
+        ([REST | {'joints': ['hip'], 'output': 'actions'}, REST | {'joints': ['knee']}],
+         'expected its name in each or in none'),
+        ([REST | {'joints': ['hip']}, {'joints': ['knee'], 'target': 'velocity', 'scale': 5.0}],
+         r'action\[1\]\.target: found velocity, .*velocity targets \(wheels\) are not supported'),
+        (REST | {'target': 'torque'}, 'expected one of position, velocity'),
+        (REST | {'filter': {'share': 0.0, 'start': 'default_pose'}}, 'would never move'),
+        (REST | {'filter': {'share': 1.5, 'start': 'default_pose'}}, 'from 0 to 1'),
+        (REST | {'filter': {'share': 0.5}}, "missing key 'start'"),
+        ([], 'action: found'),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(tmp_path, groups, said):
+    """Half of it must never be used."""
+    with pytest.raises(ModelError, match=said):
+        policy(tmp_path, groups)
+
+
+CASES = shared_path('cases')
+
+
+@pytest.mark.skipif(CASES is None, reason='the shared cases are not here')
+def test_a_wheeled_robot_is_refused_in_words():
+    """Its wheels would be sent positions in place of velocities."""
+    assert CASES is not None
+    with pytest.raises(ModelError, match='velocity targets') as caught:
+        load_model(CASES / 'wheel' / 'policy.onnx', spec=CASES / 'wheel' / 'wheel.spec.yaml')
+    assert 'line 16' in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
