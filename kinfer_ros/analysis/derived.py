@@ -9,7 +9,9 @@ from kinfer_ros.arrays import Float64
 GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
 POSITION = ('joint_angles', 'measured_position')
 VELOCITY = ('joint_vels', 'measured_velocity')
-LINEAR = ('inputs.base_linear_velocity', 'inputs.base_linear_velocity_imu')
+LINEAR = tuple(
+    f'inputs.{of}_linear_velocity{frame}' for of in ('base', 'imu') for frame in ('', '_imu')
+)
 
 WINDOW = 1.0
 """s over which the base velocity is averaged: longer than a step, shorter than a turn."""

@@ -16,12 +16,12 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 
-TIMING, BASE, JOINTS, POLICY = 'timing', 'base', 'joints', 'policy'
-GROUPS = (TIMING, BASE, JOINTS, POLICY)
+TIMING, BASE, JOINTS, POLICY, OTHER = 'timing', 'base', 'joints', 'policy', 'other'
+GROUPS = (TIMING, BASE, JOINTS, POLICY, OTHER)
 
 VECTOR_INPUTS = (
     'gyroscope_imu', 'accelerometer_imu', 'projected_gravity_imu', 'base_linear_velocity_imu',
-    'base_linear_velocity',
+    'base_linear_velocity', 'imu_linear_velocity', 'imu_linear_velocity_imu',
 )  # fmt: skip
 """Policy inputs with the components x, y and z."""
 
@@ -41,7 +41,16 @@ BY_JOINT = {
     'measured_position': 'rad',
     'measured_velocity': 'rad/s',
     'error': 'rad',
+    'joint_torques': 'Nm',
+    'joint_temps': 'degC',
 }
+JOINT_PANELS = {
+    'error': 'tracking error',
+    'joint_torques': 'joint torques',
+    'joint_temps': 'joint temperatures',
+    **dict.fromkeys(('joint_vels', 'measured_velocity'), 'joint velocities'),
+}
+"""Panels of all joints; positions have one for each joint."""
 UNITS = {'projected_g': 'm/s^2', 'accel': 'm/s^2', 'gyro': 'rad/s', 'odom': 'm, rad'}
 TITLES = {'late_us': 'tick lateness', 'age_us': 'sample age'}
 AXES = {'x': ('forward', 'm/s'), 'y': ('to the left', 'm/s'), 'yaw': ('turning', 'rad/s')}
@@ -101,7 +110,8 @@ def _scalar(key: str, values: Float64) -> Series:
         stage = key.removeprefix('stage.')
         return Series(f'stage_us/{stage}', 'us', TIMING, 'stages of a tick', stage, values)
     title = TITLES.get(key, key)
-    return Series(key, 'us', TIMING, title, title, values)
+    unit = next((unit for unit in ('ms', 'us') if key.endswith(f'_{unit}')), '')
+    return Series(key, unit, TIMING if unit else OTHER, title, title, values)
 
 
 def _series(run: RecordedRun, key: str, rows: Float64, *, derived: bool = False) -> list[Series]:
@@ -118,13 +128,8 @@ def _locate(key: str, component: str) -> tuple[str, str, str, str]:
     """Return unit, group, panel and label of a component of a row."""
     if key in BY_JOINT:
         unit = BY_JOINT[key]
-        if key == 'error' or unit != 'rad':
-            return (
-                unit,
-                JOINTS,
-                'tracking error' if key == 'error' else 'joint velocities',
-                component,
-            )
+        if key in JOINT_PANELS:
+            return unit, JOINTS, JOINT_PANELS[key], component
         return unit, JOINTS, component, key
     if key in ('command', 'velocity'):
         axis = dict(zip(TWIST_ENTRIES, AXES, strict=True)).get(component, component)
@@ -134,4 +139,6 @@ def _locate(key: str, component: str) -> tuple[str, str, str, str]:
         return unit, BASE, f'velocity {title}', key
     if key in UNITS:
         return UNITS[key], BASE, key, component
-    return '', POLICY, key.replace('inputs.', 'input '), component
+    if key.startswith('inputs.'):
+        return '', POLICY, key.replace('inputs.', 'input '), component
+    return '', OTHER, key, component

@@ -3,6 +3,7 @@
 Foxglove and PlotJuggler display these messages, with the same layout as a bag or the live robot.
 """
 
+import re
 import tempfile
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ MakeMessage = Callable[[int, Any], Any]
 
 UNKNOWN_COVARIANCE = np.array([-1.0, *[0.0] * 8])
 """Covariance of a missing quantity (REP-145)."""
+
+OF_TOPICS = ('joint_angles', 'target', 'gyro', 'accel', 'odom', *POSITION, *VELOCITY)
+"""Keys that are part of messages on the graph's topics."""
 
 MAX_STAMP_S = 2.0**31
 """s since the Unix epoch: the range of a ROS 2 stamp."""
@@ -96,8 +100,8 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, MakeMessage]]
     add_named('/joint_states', 'joint_angles', columns.row(*POSITION), columns.row(*VELOCITY))
     add_named('/joint_commands', 'target', columns.row('target'))
     for key, rows in columns.rows.items():
-        if key in ('output', 'command', 'projected_g') or key.startswith('inputs.'):
-            add_named(f'/policy/{key.removeprefix("inputs.")}', key, rows)
+        if key not in OF_TOPICS:
+            add_named(f'/policy/{_topic_name(key)}', key, rows)
     if _vectors(columns.row('gyro')) is not None:
         topics.append(('/imu/data', _imu(columns)))
     if _vectors(columns.row('odom')) is not None:
@@ -108,6 +112,12 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, MakeMessage]]
     topics.append(('/policy_node/mode', _modes(columns)))
     topics.append(('/rosout', _events(columns)))
     return topics
+
+
+def _topic_name(key: str) -> str:
+    """Return a key as a part of a topic name; other projects' logs have any keys."""
+    name = re.sub(r'[^A-Za-z0-9_]', '_', key.removeprefix('inputs.'))
+    return name if name[:1].isalpha() else f'_{name}'
 
 
 def _vectors(rows: Float64 | None) -> Float64 | None:

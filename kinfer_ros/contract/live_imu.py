@@ -83,7 +83,11 @@ def _check_gravity(samples: Sequence[CapturedImu], gyro: Float64, robot: Robot) 
         remedy = 'hold it still and check again'
         return [Row('gravity sign', WARN, found, 'a robot that stands still', remedy)]
     quaternion = _mean_quaternion(samples)
-    return [_check_direction(quaternion, accel / size, robot), _check_lean(quaternion, robot)]
+    direction = _check_direction(quaternion, accel / size, robot)
+    # A wrong orientation would make a lean that is none.
+    return (
+        [direction] if direction.verdict == FAIL else [direction, _check_lean(quaternion, robot)]
+    )
 
 
 def _mean_quaternion(samples: Sequence[CapturedImu]) -> Float64:
@@ -99,44 +103,72 @@ def _up_vector(wxyz: Float64) -> Float64:
 
 
 def _check_direction(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
-    x, y, z, w = (float(value) for value in xyzw)
-
-    def angle_to(up: Float64) -> float:
-        return float(np.arccos(np.clip(up @ accel, -1.0, 1.0)))
-
-    angle = angle_to(_up_vector(np.array([w, x, y, z])))
+    angle = _angle(_up_vector(_wxyz(xyzw)), accel)
     found = f'orientation and accelerometer are {math.degrees(angle):.0f} deg apart'
     if angle <= MAX_GRAVITY_ANGLE:
         return Row('gravity sign', OK, found)
-    causes: list[tuple[str, str, float]] = [
-        (
-            'quaternion order: the fields x y z w hold w x y z',
-            'write x, y, z, w into the fields of these names',
-            angle_to(_up_vector(np.array([x, y, z, w]))),
-        ),
-        (
-            'gravity sign: the accelerometer gives gravity, not specific force',
-            'at rest linear_acceleration points up: negate it',
-            angle_to(-_up_vector(np.array([w, x, y, z]))),
-        ),
-        (
-            'the orientation is that of the world in the IMU frame',
-            'publish its inverse: the IMU in the world (REP-145)',
-            angle_to(_up_vector(np.array([w, -x, -y, -z]))),
-        ),
-    ]
-    cause, remedy, best = min(causes, key=lambda each: each[2])
-    if best > MAX_GRAVITY_ANGLE:
-        cause, remedy = 'IMU frame', f'are both in the frame {robot.imu_frame}?'
+    cause, remedy = _cause(xyzw, accel, robot)
     most = f'at most {math.degrees(MAX_GRAVITY_ANGLE):.0f} deg'
     return Row('gravity sign', FAIL, f'{found}; {cause}', most, remedy)
 
 
+def _cause(xyzw: Float64, accel: Float64, robot: Robot) -> tuple[str, str]:
+    """
+    Return the mistake that explains both readings, and what to do.
+
+    Several can, such as a negated accelerometer and another quaternion order. One with which the
+    robot stands comes first, then the one that explains the readings best.
+    """
+    wxyz = _wxyz(xyzw)
+    causes = [
+        (
+            'quaternion order: the fields x y z w hold w x y z',
+            'write x, y, z, w into the fields of these names',
+            xyzw,
+            accel,
+        ),
+        (
+            'gravity sign: the accelerometer gives gravity, not specific force',
+            'at rest linear_acceleration points up: negate it',
+            wxyz,
+            -accel,
+        ),
+        (
+            'the orientation is that of the world in the IMU frame',
+            'publish its inverse: the IMU in the world (REP-145)',
+            wxyz * (1.0, -1.0, -1.0, -1.0),
+            accel,
+        ),
+    ]
+    fitting = [
+        (_lean(orientation, robot) > MAX_LEAN, angle, cause, remedy)
+        for cause, remedy, orientation, force in causes
+        if (angle := _angle(_up_vector(orientation), force)) <= MAX_GRAVITY_ANGLE
+    ]
+    if not fitting:
+        return 'IMU frame', f'are both in the frame {robot.imu_frame}?'
+    _, _, cause, remedy = min(fitting)
+    return cause, remedy
+
+
+def _wxyz(xyzw: Float64) -> Float64:
+    return np.roll(xyzw, 1)
+
+
+def _angle(first: Float64, second: Float64) -> float:
+    """Return the angle between two unit vectors, rad."""
+    return float(np.arccos(np.clip(first @ second, -1.0, 1.0)))
+
+
+def _lean(wxyz: Float64, robot: Robot) -> float:
+    """Return the angle of the base from upright for an orientation of the IMU, rad."""
+    up = rotation_matrix(robot.imu_mounting) @ _up_vector(wxyz)
+    return float(np.arccos(np.clip(up[2], -1.0, 1.0)))
+
+
 def _check_lean(xyzw: Float64, robot: Robot) -> Row:
     """With the mounting applied, a standing robot is upright."""
-    x, y, z, w = (float(value) for value in xyzw)
-    up = rotation_matrix(robot.imu_mounting) @ _up_vector(np.array([w, x, y, z]))
-    angle = float(np.arccos(np.clip(up[2], -1.0, 1.0)))
+    angle = _lean(_wxyz(xyzw), robot)
     found = f'the base leans by {math.degrees(angle):.0f} deg'
     if angle > MAX_LEAN:
         remedy = f'is the robot lying down, or is imu.mounting of {robot.path} wrong?'

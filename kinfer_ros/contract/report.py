@@ -21,7 +21,9 @@ from kinfer_ros.control.gains.policy_gains import policy_joints
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.policy.metadata import is_placeholder
+from kinfer_ros.policy.motion.motion import too_fast
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.yaml_file import did_you_mean
@@ -101,6 +103,7 @@ def check_contract(policy: Policy, robot: Robot, command_entries: Sequence[str] 
             *_check_gains(contract, robot),
         ]
         rows.append(_check_rest(policy, robot))
+        rows += _check_motion(policy, robot)
     for line in contract.assumptions:
         what, _, found = line.partition(': ')
         rows.append(Row(what, ASSUMED, found))
@@ -152,7 +155,7 @@ def _check_rate(contract: Contract) -> Row:
 def _check_sources(contract: Contract, robot: Robot) -> list[Row]:
     names = [each.name for each in contract.inputs]
     rows = []
-    if any(name.startswith('base_linear_velocity') for name in names):
+    if takes_odometry(names):
         found = "the policy takes the base's linear velocity; hardware may lack it"
         expected = 'odom: nav_msgs/Odometry, twist in the base frame'
         remedy = 'run a state estimator that publishes it; a stale one is a fault'
@@ -223,6 +226,23 @@ def _check_action_scale(contract: Contract, robot: Robot) -> Row:
         expected = f'at most {MAX_TORQUE_RATIO:g}'
         return Row('action scale', WARN, found, expected, 'is action.scale right?')
     return Row('action scale', OK, found)
+
+
+def _check_motion(policy: Policy, robot: Robot) -> list[Row]:
+    """Look for jumps of the motion: frames that the joints cannot follow."""
+    timeline = policy.timeline
+    if timeline is None:
+        return []
+    motion, names = timeline.motion, policy.contract.joint_names
+    limits = robot.velocity_limit[[robot.joint_names.index(name) for name in names]]
+    jumps = too_fast(motion, names, limits)
+    if jumps:
+        more = f', and {len(jumps) - 3} more' if len(jumps) > 3 else ''
+        found = f'{"; ".join(jumps[:3])}{more}'
+        remedy = 'does the motion jump, or are its columns and rate as the spec says?'
+        return [Row('motion', WARN, found, 'at most velocity_limit of the robot', remedy)]
+    found = f'{(timeline.ticks - 1) / (policy.contract.control_rate_hz or 1.0):.2f} s'
+    return [Row('motion', OK, f'{found} of {motion.where}, then {timeline.spec.end}')]
 
 
 def _check_limp_joints(contract: Contract, robot: Robot) -> list[Row]:

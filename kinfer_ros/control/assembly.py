@@ -26,6 +26,7 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 
 DEFAULT_RATE_HZ = 50.0
+IMU_VELOCITY = 'imu_linear_velocity'
 """kinfer's default for a file without a control rate."""
 
 
@@ -44,6 +45,12 @@ def check_fit(contract: Contract, robot: Robot) -> None:
             f'the robot has {list(robot.joint_names)}'
         )
     problems = _pose_problems(contract, robot) + _gain_problems(contract, robot)
+    names = [each.name for each in contract.inputs]
+    if robot.imu_position is None and any(name.startswith(IMU_VELOCITY) for name in names):
+        problems.append(
+            f'imu.position of {robot.path}: found none, expected the place of the IMU in the base '
+            'frame, [x, y, z] in m: the policy takes the velocity there (imu_linear_velocity)'
+        )
     if problems:
         raise ContractError('\n  '.join([f'{misfit}:', *problems]))
 
@@ -127,5 +134,13 @@ def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
     :raises ContractError: an input has no source.
     """
     joints = policy_joints(policy.contract, robot)
-    observation = Observation(policy.inputs, inputs.frame, joints, inputs.command)
+    spec = policy.contract.spec
+    observation = Observation(
+        policy.inputs,
+        inputs.frame,
+        joints,
+        inputs.command,
+        inputs.motion,
+        wait=spec is not None and spec.motion is not None and spec.motion.wait,
+    )
     return BoundPolicy(policy, observation, joints)

@@ -25,11 +25,13 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
+from kinfer_ros.policy.motion.spec_motion import STOP
 
 COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
 
 RESET = 'reset'
 SESSION_ENDED = 'the session has ended'
+MOTION_ENDED = 'the motion has ended'
 
 
 class Controller:
@@ -77,6 +79,7 @@ class Controller:
         self._since_ns = 0
         self._fade_ns = settings.fade_ns
         self._damping_left = 0
+        self._motion_ended = False
         self._requests = Requests()
         self._targets = ModeTargets(parts, self.counts)
         self._swap = self._targets.swap
@@ -110,6 +113,15 @@ class Controller:
         if self.mode is not Mode.HOLD:
             return f'start is refused in mode {self.mode}: it needs mode hold'
         self._requests.run = True
+        return ''
+
+    def request_motion(self, word: str) -> str:
+        """Request start, pause or restart of the motion; :return: why it is refused, or ''."""
+        if self._parts.runner.bound.policy.timeline is None:
+            return f'motion {word} is refused: the policy has no motion'
+        if self.mode is not Mode.RUN:
+            return f'motion {word} is refused in mode {self.mode}: it needs mode run'
+        self._requests.motion = word
         return ''
 
     def request_stop(self, reason: str) -> None:
@@ -189,6 +201,10 @@ class Controller:
             self._targets.ramp.cut()  # the rest of the fade is damping
         elif reason and self.mode not in (Mode.DAMP, Mode.FAULT):
             self._enter(Mode.DAMP, now_ns, reason)
+        word, requests.motion = requests.motion, ''
+        if word and self.mode is Mode.RUN:
+            self.inputs.motion.apply(word)
+            self.stats.say(f'motion {word}')
         if fading:
             self._swap.refuse(SESSION_ENDED)
         else:
@@ -256,11 +272,23 @@ class Controller:
             return
         verdict = self._targets.run(now_ns, self.gain_ramp.action_scale)
         self.ran = verdict.level is Level.OK
-        if not self.ran:
+        if self.ran:
+            self._follow_motion()
+        else:
             self.stats.note(verdict)
         if verdict.level is Level.FAULT:
             self._fault(verdict.text, now_ns)
             self.send = Send.DAMPING
+
+    def _follow_motion(self) -> None:
+        """Say that the motion has ended, and stop where the spec says so."""
+        policy = self._parts.runner.bound.policy
+        ended = policy.motion_ended()
+        if ended and not self._motion_ended:
+            self.stats.say(MOTION_ENDED)
+            if policy.timeline is not None and policy.timeline.spec.end == STOP:
+                self.request_stop(MOTION_ENDED)
+        self._motion_ended = ended
 
     # Modes -------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
-"""Stop button and dead-man button of a joystick."""
+"""Buttons of a joystick: stop, dead-man, and those that ask for something by a word."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 
@@ -54,6 +55,27 @@ class Joystick:
 
     def _stop_text(self) -> str:
         return f'joystick button {self._stop_button} pressed'
+
+
+class WordButtons:
+    """Turns presses of buttons into words, such as `restart` of a motion."""
+
+    def __init__(self, buttons: Mapping[str, int]) -> None:
+        """:param buttons: by word; -1 is not used."""
+        self._buttons = {word: button for word, button in buttons.items() if button >= 0}
+        self._held = dict.fromkeys(self._buttons, False)
+
+    def __bool__(self) -> bool:
+        return bool(self._buttons)
+
+    def pressed(self, buttons: Sequence[int]) -> list[str]:
+        """Return the words of the buttons that went down with this message; take every message."""
+        words = []
+        for word, button in self._buttons.items():
+            held, self._held[word] = self._held[word], _pressed(buttons, button)
+            if self._held[word] and not held:
+                words.append(word)
+        return words
 
 
 def _pressed(buttons: Sequence[int], button: int) -> bool:

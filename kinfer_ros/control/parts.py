@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 
 from kinfer_ros.arrays import Float64
@@ -13,6 +14,7 @@ from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
+from kinfer_ros.control.motion import MotionControl
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
@@ -29,6 +31,7 @@ class ControlInputs:
     frame: SensorFrame
     command: CommandVector
     health: Health
+    motion: MotionControl = field(default_factory=MotionControl)
 
     def forget(self) -> None:
         """Reset after a session: the robot side may return with another clock."""

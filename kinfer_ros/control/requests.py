@@ -10,10 +10,12 @@ class Requests:
     """
     Requests for the next tick; '' and None: no request.
 
+    :ivar motion: start, pause or restart of the policy's motion.
     :ivar fault: a cause outside the controller.
     """
 
     run: bool = False
+    motion: str = ''
     stop: str = ''
     fade: bool = False
     fault: str = ''
@@ -21,4 +23,4 @@ class Requests:
 
     def forget_modes(self) -> None:
         """Drop the requests for another mode; live settings stay."""
-        self.run, self.stop, self.fade, self.fault = False, '', False, ''
+        self.run, self.stop, self.fade, self.fault, self.motion = False, '', False, '', ''

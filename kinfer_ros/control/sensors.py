@@ -63,6 +63,7 @@ class SensorFrame:
     :ivar strange_joints: the newest list that has none: passed over; `strange_messages` counts.
     :ivar joint_values: [2 N] position and velocity in one array, named by `joint_value_names`.
     :ivar imu_values: [10] quaternion, gyro and accel in one array, named by `imu_value_names`.
+    :ivar imu_velocity: [3] m/s, of the IMU, base frame: `base_velocity` + gyro x its position.
     :ivar imu_from_base: [3, 3] rotates a vector of the base frame into the IMU's.
     :ivar imu_mounting: unit quaternion w x y z, the IMU frame in the base frame.
     """
@@ -94,6 +95,8 @@ class SensorFrame:
         self._joint_stamps = np.zeros(n, dtype=np.int64)
         self._parts = np.zeros((2, n))
         self.base_velocity = np.zeros(3)
+        self.imu_velocity = np.zeros(3)
+        self._imu_position = (0.0, 0.0, 0.0) if robot.imu_position is None else robot.imu_position
         self.needs_odometry = False
         self.restart()
         self._base_from_imu = rotation_matrix(robot.imu_mounting)
@@ -240,6 +243,14 @@ class SensorFrame:
         self.base_velocity[:] = linear
         self.odom_stamp_ns = stamp_ns
         self._any_odom_order = False
+
+    def update_imu_velocity(self) -> None:
+        """Move the base's velocity to the IMU, for the policies that take it there."""
+        (x, y, z), (wx, wy, wz) = self._imu_position, self.gyro.tolist()
+        vx, vy, vz = self.base_velocity.tolist()
+        self.imu_velocity[0] = vx + wy * z - wz * y
+        self.imu_velocity[1] = vy + wz * x - wx * z
+        self.imu_velocity[2] = vz + wx * y - wy * x
 
     def _check_stamp(self, topic: str, stamp_ns: int) -> None:
         """Remember that a driver does not fill in header.stamp: its age is not known."""

@@ -178,10 +178,11 @@ def run_job(subject: Subject, job: Job) -> dict[str, Any]:
     return Trial(subject, job).run()
 
 
-def check_subject(subject: Subject) -> Policy:
+def check_subject(subject: Subject) -> tuple[Policy, list[str]]:
     """
     Check before many jobs whether one can run: files, fit of policy and robot, a free base.
 
+    :return: the policy, and warnings on the simulation.
     :raises KinferRosError: with the problem.
     """
     policy, robot = subject.load()
@@ -193,4 +194,4 @@ def check_subject(subject: Subject) -> Policy:
             f'{robot.mjcf}: the base of {robot.name} cannot move (found no <freejoint/>): '
             'it can neither fall nor walk'
         )
-    return policy
+    return policy, list(simulated.warnings().values())

@@ -6,6 +6,7 @@ all reported in one error.
 
 import difflib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -112,8 +113,20 @@ SPEC_INPUTS = KNOWN_INPUTS | {
     'base_linear_velocity': _KnownInput(
         3, 'm/s', 'velocity of the base in the policy frame, from odometry'
     ),
+    'imu_linear_velocity': _KnownInput(
+        3, 'm/s', 'velocity of the IMU in the policy frame, from odometry, gyroscope and its place'
+    ),
+    'motion_control': _KnownInput(
+        2, '1 or 0', 'whether the motion plays, and whether it begins again'
+    ),
 }
 """Inputs of a policy spec; a kinfer file has no linear velocity."""
+ODOMETRY_INPUTS = ('base_linear_velocity', 'imu_linear_velocity')
+
+
+def takes_odometry(names: Iterable[str]) -> bool:
+    """Whether a policy with these inputs needs odometry."""
+    return any(name.startswith(ODOMETRY_INPUTS) for name in names)
 
 
 def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metadata]:

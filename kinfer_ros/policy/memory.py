@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from kinfer_ros.arrays import Float32
+from kinfer_ros.policy.motion.clock import STATE as MOTION_STATE
 from kinfer_ros.policy.spec import NormFrequency
 from kinfer_ros.policy.spec import Phase
 from kinfer_ros.policy.spec import PolicySpec
@@ -29,6 +30,7 @@ class Memory:
     | targets | T x A | rad, filtered and clipped; newest first |
     | phase, phase_low | a foot | rad; the sum of both, as one float32 would drift |
     | step | 1 or 0 | accepted steps since the start |
+    | motion | 3 or 0 | ticks since the motion's start, 1 once its heading is aligned, that angle |
 
     With several blocks each has its frames_1, filled_1, frames_2, ... in their order.
 
@@ -57,6 +59,7 @@ class Memory:
             'phase': feet,
             'phase_low': feet,
             'step': int(counted),
+            'motion': MOTION_STATE if spec.motion else 0,
         }
         self.parts: dict[str, slice] = {}
         self.size = 0

@@ -28,6 +28,7 @@ from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import build_contract
 from kinfer_ros.policy.contract import read_metadata
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec_policy import read_files
@@ -238,6 +239,15 @@ class Policy:
             self._raise_non_finite(self._format_bad_output() or 'a number is not finite')
         session.advance()
         return action.copy()
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The reference motion by tick, where the policy has one."""
+        return self._session.timeline if isinstance(self._session, SpecSession) else None
+
+    def motion_ended(self) -> bool:
+        """Whether the motion has been shown to its end."""
+        return isinstance(self._session, SpecSession) and self._session.motion_ended()
 
     @property
     def carry(self) -> Float32:

@@ -12,17 +12,25 @@ from kinfer_ros.policy.memory import GaitClock
 from kinfer_ros.policy.memory import Memory
 from kinfer_ros.policy.memory import read_angles
 from kinfer_ros.policy.memory import write_angles
+from kinfer_ros.policy.motion.reference import MOTION_CONTROL
+from kinfer_ros.policy.motion.reference import ReferenceViews
+from kinfer_ros.policy.motion.reference import reference_sizes
+from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.spec import PolicySpec
 from kinfer_ros.policy.spec_action import MEASURED
 from kinfer_ros.policy.spec_terms import ACTION
+from kinfer_ros.policy.spec_terms import COLUMNS
 from kinfer_ros.policy.spec_terms import COMMAND
 from kinfer_ros.policy.spec_terms import CONSTANT
 from kinfer_ros.policy.spec_terms import EULER
 from kinfer_ros.policy.spec_terms import FIRST_STEP
 from kinfer_ros.policy.spec_terms import MAX_STEP
+from kinfer_ros.policy.spec_terms import MOTION_FRAME
+from kinfer_ros.policy.spec_terms import MOTION_SOURCES
 from kinfer_ros.policy.spec_terms import NETWORK
 from kinfer_ros.policy.spec_terms import PHASE
 from kinfer_ros.policy.spec_terms import QUATERNION
+from kinfer_ros.policy.spec_terms import REFERENCE_ANCHOR
 from kinfer_ros.policy.spec_terms import RPY
 from kinfer_ros.policy.spec_terms import STEPS
 from kinfer_ros.policy.spec_terms import TIME
@@ -41,6 +49,7 @@ INPUT_OF = {
     'accelerometer': 'accelerometer',
     'gravity': 'projected_gravity',
     'linear_velocity': 'base_linear_velocity',
+    'imu_linear_velocity': 'imu_linear_velocity',
     QUATERNION: QUATERNION,
     EULER: QUATERNION,
     COMMAND: COMMAND,
@@ -55,12 +64,17 @@ def input_sizes(spec: PolicySpec) -> dict[str, int]:
     """Names and lengths of the input arrays that a spec's observation and action need."""
     sizes = {'joint_angles': len(spec.joints), 'joint_angular_velocities': len(spec.joints)}
     sizes |= {QUATERNION: 4, QUATERNION + IMU_SUFFIX: 4, COMMAND: len(spec.commands), TIME: 1}
+    sizes |= {MOTION_CONTROL: 2}
     names = {_input_name(term) for term in spec.terms if term.source in INPUT_OF}
     if MEASURED in spec.action.references:
         names.add('joint_angles')
     if spec.commands:
         names.add(COMMAND)
-    bases = dict.fromkeys(INPUT_OF.values())
+    if spec.motion is not None:
+        names.add(MOTION_CONTROL)
+        if any(term.source == REFERENCE_ANCHOR for term in spec.terms):
+            names |= {QUATERNION, *(('joint_angles',) if spec.motion.anchor else ())}
+    bases = dict.fromkeys((*INPUT_OF.values(), MOTION_CONTROL))
     order = [name for base in bases for name in (base, base + IMU_SUFFIX)]
     return {name: sizes.get(name, 3) for name in order if name in names}
 
@@ -80,7 +94,7 @@ class Sources:
         names of network and output.
     """
 
-    def __init__(self, spec: PolicySpec, memory: Memory) -> None:
+    def __init__(self, spec: PolicySpec, memory: Memory, timeline: Timeline | None = None) -> None:
         self._spec = spec
         self._memory = memory
         parts = memory.parts
@@ -97,6 +111,7 @@ class Sources:
             'constants': len(constants),
             'counters': len(self._counters),
         }
+        derived |= reference_sizes(spec)
         derived |= {_network_block(*key): size for key, size in spec.network_outputs.items()}
         self._starts: dict[str, int] = {}
         size = 0
@@ -121,6 +136,9 @@ class Sources:
         # Parts of the memory, and the views they are copied to.
         self._copied_parts = [(parts[n], views[n]) for n in ('actions', 'targets') if derived[n]]
         self._counter_views = views['counters']
+        self._reference = None
+        if timeline is not None:
+            self._reference = ReferenceViews(spec, timeline, self.inputs, views)
         self.network_outputs = {key: views[_network_block(*key)] for key in spec.network_outputs}
         self._gait_clock = self._make_gait_clock()
         # Numbers of constants and counters that `places` has given out.
@@ -150,6 +168,8 @@ class Sources:
             return [self._entry_place(entry) for entry in term.entries], one
         if term.source in STEPS:
             return [self._next_place('counters')], one
+        if term.source in MOTION_SOURCES:
+            return self._reference_places(term), one
         if term.source == NETWORK:
             start = self._starts[_network_block(term.network, term.output)]
             return list(range(start, start + term.size)), one
@@ -173,6 +193,15 @@ class Sources:
         places = [action.joints.index(name) for name in term.names]
         gains = [action.scale[at] if term.which == 'scaled' else 1.0 for at in places]
         return [start + at for at in places], gains
+
+    def _reference_places(self, term: Term) -> list[int]:
+        if term.source == MOTION_FRAME:
+            return [self._starts[MOTION_FRAME]]
+        if term.source == REFERENCE_ANCHOR:
+            if term.order == 'columns':
+                return [self._starts['anchor_columns'] + at for at in range(len(COLUMNS))]
+            return [self._starts['anchor_quaternion'] + 'wxyz'.index(each) for each in term.order]
+        return [self._starts[term.source] + self._spec.joints.index(name) for name in term.names]
 
     def _entry_place(self, entry: str | float) -> int:
         if isinstance(entry, str):
@@ -202,9 +231,17 @@ class Sources:
         if self._gait_clock is not None and self._encodings is not None:
             angles = read_angles(memory, self._memory.parts)
             self._encodings[:] = self._gait_clock.encode(angles, self._command)
+        if self._reference is not None:
+            self._reference.refresh(memory[self._memory.parts['motion']])
         if self._counters:
             step = int(memory[self._memory.parts['step'].start])
             self._counter_views[:] = [_count(term, step) for term in self._counters]
+
+    def motion_ended(self, memory: Float32) -> bool:
+        """Whether the motion has been shown to its end."""
+        if self._reference is None:
+            return False
+        return self._reference.has_ended(memory[self._memory.parts['motion']])
 
     def update_memory(
         self, memory: Float32, following: Float32, action: Float32, target: Float32
@@ -223,6 +260,8 @@ class Sources:
         if self._gait_clock is not None:
             angles = self._gait_clock.advance(read_angles(memory, parts), self._command)
             write_angles(following, parts, angles)
+        if self._reference is not None:
+            self._reference.advance(following[parts['motion']])
         step = parts['step']
         if step.stop > step.start:
             following[step] = np.minimum(memory[step] + 1.0, MAX_STEP)

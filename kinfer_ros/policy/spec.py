@@ -14,6 +14,8 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
+from kinfer_ros.policy.motion.spec_motion import MotionSpec
+from kinfer_ros.policy.motion.spec_motion import read_motion
 from kinfer_ros.policy.spec_action import ActionSpec
 from kinfer_ros.policy.spec_action import read_action
 from kinfer_ros.policy.spec_action import required_vector
@@ -118,6 +120,8 @@ class PolicySpec:
     """Of the policy's network."""
     action: ActionSpec
     states: States | None
+    motion: MotionSpec | None = None
+    """The reference motion that terms read."""
 
     @property
     def network_files(self) -> dict[str, str]:
@@ -171,7 +175,14 @@ def _read(file: YamlFile) -> PolicySpec:
     phase = _read_phase(root, tuple(commands))
     action = read_action(root, joints)
     kp, kd, torque, undamped = _read_gains(root, joints)
-    known = TermNames(joints, action.joints, tuple(commands), len(phase.start) if phase else 0)
+    motion = read_motion(root, joints)
+    known = TermNames(
+        joints,
+        action.joints,
+        tuple(commands),
+        len(phase.start) if phase else 0,
+        motion=motion is not None,
+    )
     networks = _read_networks(root, known)
     known = replace(known, networks=tuple(network.name for network in networks))
     spec = PolicySpec(
@@ -192,6 +203,7 @@ def _read(file: YamlFile) -> PolicySpec:
         observation=read_observation(root, known),
         action=action,
         states=_read_states(root),
+        motion=motion,
     )
     _check_networks(root, spec)
     return spec

@@ -14,6 +14,7 @@ from kinfer_ros.policy.contract import SPEC_INPUTS
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.contract import Input
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.load import load_timeline
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.network import Wanted
 from kinfer_ros.policy.network import check_bare_onnx
@@ -69,7 +70,8 @@ def read_with_spec(
         for each in spec.networks
     ]
     networks.append(_read_network(archive, policy_wanted(spec), spec, threads))
-    session = SpecSession(spec, networks)
+    timeline = load_timeline(spec, networks[-1].wiring.graph, archive.path)
+    session = SpecSession(spec, networks, timeline)
     return _contract(archive, spec, networks, session), session
 
 
@@ -102,12 +104,20 @@ def _contract(
         joint_kd=spec.kd,
         joint_torque_limits=spec.torque_limit,
         command_ranges={name: pair for name, pair in spec.commands.items() if pair is not None},
-        provenance={'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name},
+        provenance=_provenance(spec, session),
         metadata=dict(session.graph.metadata),
         spec=spec,
         carry_parts=parts | session.memory.sizes(),
         assumptions=assumptions(spec, networks),
     )
+
+
+def _provenance(spec: PolicySpec, session: SpecSession) -> dict[str, str]:
+    found = {'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name}
+    if session.timeline is not None:
+        found['motion'] = session.timeline.motion.where
+        found['motion_sha256'] = session.timeline.sha256
+    return found
 
 
 def _input(name: str, count: int) -> Input:
@@ -143,6 +153,8 @@ def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
             lines.append(
                 f"linear velocity: of the base's origin, in the {term.frame} frame, from odometry"
             )
+        elif term.source == 'imu_linear_velocity':
+            lines.append(f'linear velocity: of the IMU, in the {term.frame} frame, from odometry')
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
         lines.append(

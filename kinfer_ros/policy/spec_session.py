@@ -10,6 +10,7 @@ from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.joint_targets import JointTargets
 from kinfer_ros.policy.memory import Memory
+from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.number_types import Array
 from kinfer_ros.policy.observation import FlatVector
@@ -29,14 +30,18 @@ class SpecSession:
 
     :ivar action: [joints] rad, targets in the spec's joint order: a read-only view.
     :ivar flat: the flat vector of the first block of the policy's observation.
+    :ivar timeline: of the spec's motion, if it has one.
     """
 
-    def __init__(self, spec: PolicySpec, networks: list[Network]) -> None:
+    def __init__(
+        self, spec: PolicySpec, networks: list[Network], timeline: Timeline | None = None
+    ) -> None:
         """
         Allocate and bind the buffers, without running a network.
 
         :param networks: in the order in which they run, that of the spec's blocks; the last one
             is the policy.
+        :param timeline: of the spec's motion.
         """
         self.graph = networks[-1].wiring.graph
         self.memory = Memory(spec)
@@ -46,7 +51,8 @@ class SpecSession:
         )
         states = [network.initial for network in networks]
         self.initial_carry = np.concatenate([*states, self.memory.initial])
-        self._sources = Sources(spec, self.memory)
+        self.timeline = timeline
+        self._sources = Sources(spec, self.memory, timeline)
         self.inputs = self._sources.inputs
         self.inputs_finite = FiniteCheck(self._sources.buffer)
         self._vectors = self._make_vectors(spec, networks)
@@ -153,6 +159,10 @@ class SpecSession:
                 vectors[f'observation {name if several or of else ""}{of}'.rstrip()] = vector
         return vectors | {'model output target': self.action} | self._session.checked()
 
+    def motion_ended(self) -> bool:
+        """Whether the motion has been shown to its end."""
+        return self._sources.motion_ended(self._session.extra)
+
     def next_carry(self) -> Float32:
         """The carry that the last run wrote: a read-only view."""
         return self._session.next_carry()
@@ -192,6 +202,8 @@ def _why_no_flat(spec: PolicySpec, networks: list[Network]) -> str:
             'its targets are relative to the measured joint positions, which a flat vector does '
             'not give'
         )
+    if spec.motion is not None:
+        return 'its reference is that of the motion, which a flat vector does not move on'
     if len(spec.blocks) > 1:
         names = dict.fromkeys(name for network in networks for name, _ in network.places)
         return f'its observation has several parts ({", ".join(names)}), no single flat vector'

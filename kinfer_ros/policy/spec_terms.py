@@ -23,16 +23,26 @@ VECTOR_SOURCES = {
     'accelerometer': 'm/s^2',
     'gravity': 'as its unit says',
     'linear_velocity': 'm/s',
+    'imu_linear_velocity': 'm/s',
 }
 ACTION, COMMAND, PHASE, CONSTANT = 'last_action', 'command', 'phase', 'constant'
 QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
 STEP, FIRST_STEP = 'step', 'first_step'
 STEPS = (STEP, FIRST_STEP)
 NETWORK = 'network'
+REFERENCE_POSITIONS, REFERENCE_VELOCITIES = (
+    'reference_joint_positions',
+    'reference_joint_velocities',
+)
+REFERENCE_ANCHOR, MOTION_FRAME = 'reference_anchor_orientation', 'motion_frame'
+REFERENCE_JOINTS = {REFERENCE_POSITIONS: 'rad', REFERENCE_VELOCITIES: 'rad/s'}
+MOTION_SOURCES = (*REFERENCE_JOINTS, REFERENCE_ANCHOR, MOTION_FRAME)
 SOURCES = (
     *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
-    NETWORK, CONSTANT,
+    NETWORK, *MOTION_SOURCES, CONSTANT,
 )  # fmt: skip
+COLUMNS = ('r00', 'r01', 'r10', 'r11', 'r20', 'r21')
+"""The first two columns of a rotation matrix, row by row, as motion tracking takes them."""
 
 XYZ = ('x', 'y', 'z')
 RPY = ('roll', 'pitch', 'yaw')
@@ -98,6 +108,7 @@ class TermNames:
     action_joints: tuple[str, ...]
     commands: tuple[str, ...]
     feet: int
+    motion: bool = False
     networks: tuple[str, ...] = ()
     """Those that run before."""
 
@@ -114,6 +125,8 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         return _joint_term(section, source, known)
     if source in VECTOR_SOURCES:
         return _vector_term(section, source)
+    if source in MOTION_SOURCES:
+        return _motion_term(section, source, known)
     readers = {
         QUATERNION: _quaternion_term,
         EULER: _euler_term,
@@ -156,6 +169,21 @@ def _joint_term(section: Section, source: str, known: TermNames) -> Term:
         # Required: half of all policies take the one, half the other.
         relative = section.boolean('relative')
     return _make_term(section, source, names, JOINT_SOURCES[source], relative=relative)
+
+
+def _motion_term(section: Section, source: str, known: TermNames) -> Term:
+    if not known.motion:
+        section.problem(
+            f'found {source}, expected a section motion at the top of the file', 'source'
+        )
+    if source == MOTION_FRAME:
+        return _make_term(section, source, ('frame',), 'ticks')
+    if source == REFERENCE_ANCHOR:
+        form = section.choice('form', ('columns', 'wxyz', 'xyzw'), 'columns')
+        return _make_term(section, source, COLUMNS if form == 'columns' else form, '1', order=form)
+    names = read_names(section, 'joints', known.joints)
+    relative = source == REFERENCE_POSITIONS and section.boolean('relative', False)
+    return _make_term(section, source, names, REFERENCE_JOINTS[source], relative=relative)
 
 
 def _vector_term(section: Section, source: str) -> Term:

@@ -207,6 +207,7 @@ def _add_site(found: Description, mjcf: 'MjcfFacts') -> None:
     found.imu = {'frame': 'imu_link', 'mounting': [1.0, 0.0, 0.0, 0.0]}
     if mjcf.imu.name is not None:
         found.imu |= {'mounting': list(mjcf.imu_mounting), 'site': mjcf.imu.name}
+    found.imu['position'] = list(mjcf.imu_position)
     found.notes = [note for note in found.notes if not note.startswith('robot file, IMU')]
     found.notes.append(f'robot file, IMU: {mjcf.imu.describe()} ({mjcf.path.name})')
     found.warnings = [mjcf.imu.warning()] if mjcf.imu.warning() else []

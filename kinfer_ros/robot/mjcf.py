@@ -8,6 +8,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.imu_site import USUAL_SITES
 from kinfer_ros.bridges.mujoco.imu_site import ImuSite
 from kinfer_ros.bridges.mujoco.imu_site import find_imu_site
@@ -40,6 +41,8 @@ class MjcfFacts:
     imu: ImuSite
     imu_mounting: tuple[float, ...]
     """Quaternion w x y z of the site in the base frame, all joints at zero."""
+    imu_position: tuple[float, ...]
+    """m, of the site in the base frame, all joints at zero."""
     home: dict[str, float]
     """rad by joint name, of the keyframe `home`; empty where there is none."""
 
@@ -63,7 +66,7 @@ def read_mjcf(path: Path) -> MjcfFacts:
     base = spec.bodies[root]
     base.name = base.name or BASE
     imu = find_imu_site(spec, base, None, USUAL_SITES if model.nu else _imu_sites(spec))
-    quat = (1.0, 0.0, 0.0, 0.0) if imu.name is None else _mounting(model, imu.name, root)
+    quat, place = _mounting(model, imu.name, root)
     return MjcfFacts(
         path=path,
         joints=tuple(_joint(model, actuator, joint) for actuator, joint in hinges),
@@ -71,6 +74,7 @@ def read_mjcf(path: Path) -> MjcfFacts:
         base=model.body(root).name or 'base_link',
         imu=imu,
         imu_mounting=quat,
+        imu_position=place,
         home=_home(model, [joint for _, joint in hinges]),
     )
 
@@ -149,10 +153,21 @@ def _actuator_torque(model: Any, actuator: int) -> float:
     return torque
 
 
-def _mounting(model: Any, site: str, base: int) -> tuple[float, ...]:
+def _mounting(
+    model: Any, site: str | None, base: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return orientation and place of a site in the base; without a site it is the base."""
+    if site is None:
+        return (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
-    rotation = data.xmat[base].reshape(3, 3).T @ data.site(site).xmat.reshape(3, 3)
+    into_base = data.xmat[base].reshape(3, 3).T
+    rotation = into_base @ data.site(site).xmat.reshape(3, 3)
+    place = into_base @ (data.site(site).xpos - data.xpos[base])
     quat = np.empty(4)
     mujoco.mju_mat2Quat(quat, rotation.ravel())
-    return tuple(round(value, 9) + 0.0 for value in quat.tolist())
+    return _rounded(quat, 9), _rounded(place, 6)
+
+
+def _rounded(values: Float64, digits: int) -> tuple[float, ...]:
+    return tuple(round(value, digits) + 0.0 for value in values.tolist())

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -75,6 +76,8 @@ class Robot:
     """Site of the IMU in the MJCF, where it has an unusual name."""
     urdf: Path | None = None
     """URDF for viewers, where it should not be made from the MJCF."""
+    imu_position: tuple[float, float, float] | None = None
+    """m, of the IMU in the base frame; None where it is not known."""
     gyro_unit: str = 'rad'
     """rad or deg (per second) of the hardware's gyro; converted in the bridge only."""
 
@@ -107,18 +110,19 @@ def load_robot(name_or_path: str | Path) -> Robot:
     root = file.root
     mjcf = root.string('mjcf') if root.has('mjcf') else None
     urdf = root.string('urdf') if root.has('urdf') else None
-    imu_frame, mounting, imu_site, gyro_unit = _read_imu(root)
+    imu = _read_imu(root)
     robot = Robot(
         name=root.string('name'),
         path=path,
         mjcf=(path.parent / mjcf).resolve() if mjcf else None,
         base_frame=root.string('base_frame'),
-        imu_frame=imu_frame,
-        imu_mounting=mounting,
+        imu_frame=imu.frame,
+        imu_mounting=imu.mounting,
         joints=_read_joints(root),
-        imu_site=imu_site,
+        imu_site=imu.site,
+        imu_position=imu.position,
         urdf=(path.parent / urdf).resolve() if urdf else None,
-        gyro_unit=gyro_unit,
+        gyro_unit=imu.gyro_unit,
     )
     file.finish()
     return robot
@@ -139,11 +143,21 @@ def _find(name: str) -> Path:
     )
 
 
-def _read_imu(root: Section) -> tuple[str, Float64, str | None, str]:
+class _Imu(NamedTuple):
+    """The section imu; the fields of Robot."""
+
+    frame: str
+    mounting: Float64
+    site: str | None = None
+    position: tuple[float, float, float] | None = None
+    gyro_unit: str = 'rad'
+
+
+def _read_imu(root: Section) -> _Imu:
     section = root.section('imu')
     mounting = np.array([1.0, 0.0, 0.0, 0.0])
     if section is None:
-        return '', mounting, None, 'rad'
+        return _Imu('', mounting)
     values = np.array(section.numbers('mounting', 4, 'quaternion w x y z'))
     norm = float(np.linalg.norm(values))
     if abs(norm - 1.0) < 0.01:
@@ -155,7 +169,11 @@ def _read_imu(root: Section) -> tuple[str, Float64, str | None, str]:
     unit = section.string('gyro_unit', 'rad')
     if unit not in ('rad', 'deg'):
         section.problem(f"found '{unit}', expected rad or deg (a second)", 'gyro_unit')
-    return section.string('frame'), mounting, site, unit
+    position = None
+    if section.has('position'):
+        x, y, z = section.numbers('position', 3, 'm in the base frame')
+        position = (x, y, z)
+    return _Imu(section.string('frame'), mounting, site, position, unit)
 
 
 def _read_joints(root: Section) -> tuple[Joint, ...]:

@@ -25,6 +25,7 @@ from kinfer_ros.contract.sensor_capture import CapturedJointState
 from kinfer_ros.contract.sensor_capture import CapturedOdometry
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
+from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.ros.context import own_node
@@ -57,7 +58,7 @@ class Sources:
 
 def needs_odometry(policy: Policy) -> bool:
     """Whether a policy takes the base's linear velocity."""
-    return any(each.name.startswith('base_linear_velocity') for each in policy.contract.inputs)
+    return takes_odometry(each.name for each in policy.contract.inputs)
 
 
 def check_live(

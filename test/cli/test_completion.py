@@ -66,7 +66,7 @@ class Shell:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(40)
         os.close(self._ours)
 
     def line(self, keys: str, wanted: str) -> str:

@@ -158,6 +158,34 @@ def test_mistakes_of_an_imu(tmp_path, imu, what, words):
     assert words in found[what].found
 
 
+HALF = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ('turn', 'wrong', 'cause'),
+    [
+        # x y z w of the true orientation; both causes make the readings agree.
+        ((0.0, 0.0, 0.0, 1.0), 'order', 'quaternion order'),
+        ((0.0, 0.0, 1.0, 0.0), 'sign', 'the accelerometer gives gravity'),
+        ((0.0, 0.0, HALF, HALF), 'order', 'quaternion order'),
+        ((0.0, 0.0, HALF, HALF), 'sign', 'the accelerometer gives gravity'),
+        ((0.02, 0.03, 0.999, 0.02), 'sign', 'the accelerometer gives gravity'),
+    ],
+)
+def test_of_two_causes_the_one_is_named_with_which_the_robot_stands(tmp_path, turn, wrong, cause):
+    """Whatever its heading: the other one would have it stand on its head."""
+    true = np.array(turn) / np.linalg.norm(turn)
+    imu = {'xyzw': true, 'accel': up(true)}
+    if wrong == 'order':
+        imu['xyzw'] = np.roll(true, 1)
+    else:
+        imu['accel'] = -up(true)
+    found = rows(tmp_path, heard(imu=imu))
+    assert found['gravity sign'].verdict == 'fail'
+    assert cause in found['gravity sign'].found
+    assert 'IMU mounting' not in found, 'a lean of a wrong orientation is none'
+
+
 def test_an_upright_robot_with_the_quaternion_in_another_order(tmp_path):
     """The most likely case: (0, 0, 0, 1) read as w x y z is upside down."""
     upright = np.array([0.0, 0.0, 0.0, 1.0])

@@ -92,11 +92,11 @@ def test_any_entry_of_a_command_can_be_asked_for(tmp_path):
     meta = metadata(12, ['height', 'xvel', 'nod'], carry_size=[12])
     meta |= {'joint_names': list(robot.joint_names), 'command_ranges': {'height': [-0.1, 0.3]}}
     subject = Subject(write_kinfer(tmp_path / 'odd.kinfer', init, step, meta), 'biped')
-    matrix = default_matrix(check_subject(subject).contract)
+    matrix = default_matrix(check_subject(subject)[0].contract)
     assert list(matrix.commands) == ['stand', 'forward']
     path = tmp_path / 'matrix.yaml'
     path.write_text('seconds: 1.0\ncommands:\n  tall: {height: 0.25, xvel: 0.1, nod: -2.0}\n')
-    job = load_matrix(path, check_subject(subject).contract).job('tall/calm/0')
+    job = load_matrix(path, check_subject(subject)[0].contract).job('tall/calm/0')
     seen = []
     trial = Trial(subject, job)
     trial.run(lambda s: seen.append(s.controller.inputs.command.value.tolist()))
@@ -157,7 +157,7 @@ def test_work_is_torque_times_speed():
 def test_policies_of_others_are_evaluated_as_well(tmp_path: Path, flat):
     """They walk in the calm, and are off by less than they are asked for."""
     subject = Subject(flat.path, str(flat.robot_yaml(tmp_path)), flat.spec)
-    matrix = default_matrix(check_subject(subject).contract)
+    matrix = default_matrix(check_subject(subject)[0].contract)
     job = replace(matrix.job('forward/calm/0'), seconds=3.0)
     record = run_job(subject, job)
     assert record['survived'], record['reason']

@@ -64,7 +64,7 @@ def test_a_dump_brings_the_same_state_back(tmp_path: Path) -> None:
         assert all(result.successful for result in results), results
         dumped = dump(client)
         first.send(signal.SIGINT)
-        assert first.wait(5) == 0, first.output
+        assert first.wait(40) == 0, first.output
     assert {entry.name for entry in POLICY_PARAMETERS} <= dumped.keys()
     assert {name: dumped[name] for name in CHANGED} == CHANGED
     saved = tmp_path / 'saved.yaml'

@@ -84,7 +84,7 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Interrupt a process; return its exit code and what it wrote on stderr."""
     process.send_signal(signal.SIGINT)
     try:
-        _, text = process.communicate(timeout=10.0)
+        _, text = process.communicate(timeout=40)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -236,7 +236,7 @@ def interrupt_twice(client: Client, process: subprocess.Popen[str], state: str) 
     process.send_signal(signal.SIGINT)
     client.spin_until(lambda: client.state.startswith(state), 5.0)
     process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=5.0)
+    _, text = process.communicate(timeout=40)
     assert process.returncode == 0, text
     assert 'Traceback' not in text
     return text

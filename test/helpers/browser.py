@@ -44,7 +44,7 @@ class Page:
             self._open(folder / 'profile' / 'DevToolsActivePort', page)
         except BaseException:
             self._browser.kill()
-            self._browser.wait(10)
+            self._browser.wait(40)
             raise
 
     def _open(self, port_file: Path, page: Path) -> None:
@@ -76,10 +76,10 @@ class Page:
         self._stack.close()
         self._browser.terminate()
         try:
-            self._browser.wait(10)
+            self._browser.wait(40)
         except subprocess.TimeoutExpired:
             self._browser.kill()
-            self._browser.wait(10)
+            self._browser.wait(40)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol; :return: its result."""

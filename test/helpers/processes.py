@@ -105,7 +105,7 @@ class Process:
     ) -> None:
         if self._popen.poll() is None:
             self._popen.kill()
-            self._popen.wait(10)
+            self._popen.wait(40)
 
     @property
     def output(self) -> str:

@@ -120,7 +120,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launch]]:
     for each in made:
         if each.left():
             os.killpg(each.process.pid, signal.SIGKILL)
-        each.process.wait(10)
+        each.process.wait(40)
 
 
 @pytest.fixture
@@ -280,6 +280,6 @@ def test_tools_started_beside_a_busy_walk(walk: Callable[..., Launch]) -> None:
     finally:
         for loop in loops:
             loop.kill()
-            loop.wait(10)
+            loop.wait(40)
         subprocess.run(['ros2', 'daemon', 'stop'], timeout=START, env=environment, check=False)
     assert it.facts['counters']['faults'] == it.facts['falls'] == 0, it.facts['reason']

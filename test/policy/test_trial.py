@@ -36,8 +36,9 @@ SHORT = TrialLimits(seconds=3.0)
 def nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test tries its files itself, and leaves no child behind."""
     monkeypatch.setattr(trial, '_passed', set())
+    before = children()  # multiprocessing's resource tracker, after a test with workers
     yield
-    assert not children()
+    assert set(children()) <= set(before)
 
 
 def children() -> list[int]:

@@ -234,7 +234,7 @@ def test_killed_process_keeps_what_was_flushed(tmp_path):
     )
     assert child.stdout.readline() == 'ready\n'
     child.send_signal(signal.SIGKILL)
-    child.communicate(timeout=10)
+    child.communicate(timeout=40)
     with (tmp_path / 'bag' / 'bag.mcap').open('rb') as file:
         messages = []
         with pytest.raises(EndOfFile):

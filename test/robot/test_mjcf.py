@@ -17,7 +17,7 @@ MODEL = """
       <geom size="0.1"/>
       <body name="mast" quat="0.7071068 0 0 0.7071068">
         <geom size="0.05"/>
-        <site name="imu"/>
+        <site name="imu" pos="0.1 0.2 0.3"/>
       </body>
       <body name="thigh">
         <joint name="hip" axis="0 1 0" range="-1 2"/>
@@ -47,6 +47,7 @@ def test_joints_and_imu(tmp_path):
     assert (hip.name, hip.lower, hip.upper, hip.torque_limit) == ('hip', -1.0, 2.0, None)
     assert (facts.base, facts.imu.name) == ('hull', 'imu')
     np.testing.assert_allclose(facts.imu_mounting, [0.7071068, 0, 0, 0.7071068], atol=1e-6)
+    np.testing.assert_allclose(facts.imu_position, [-0.2, 0.1, 0.3], atol=1e-6)
 
 
 def test_an_mjcf_without_actuators_has_its_own_order(tmp_path):
@@ -70,7 +71,7 @@ def test_an_mjcf_without_actuators_has_its_own_order(tmp_path):
 def test_an_imu_without_its_gyro(tmp_path):
     """Where actuators are added in code, so are the sensors: the site goes by its name."""
     path = tmp_path / 'm.xml'
-    text = MODEL.replace('<site name="imu"/>', '<site name="imu_in_mast"/>')
+    text = MODEL.replace('<site name="imu"', '<site name="imu_in_mast"')
     path.write_text(text)
     assert read_mjcf(path).imu.name is None
     path.write_text(text.partition('<actuator>')[0] + '</mujoco>')

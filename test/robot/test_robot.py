@@ -85,6 +85,7 @@ def test_hardware_keys(tmp_path):
         ('kd_max: 2.0, ', '', "line 5: joints.hip: missing key 'kd_max'"),
         ('[0, 1.001, 0, 0]', '[0, 0, 0, 0]', 'imu.mounting: found a norm of 0'),
         ('[0, 1.001, 0, 0]', '[0, 1, 0]', 'expected a list of 4 numbers'),
+        ('mounting:', 'position: [0, 1], mounting:', 'expected a list of 3 numbers'),
         ('name: tiny', 'name: ""', "name: found the text ''"),
         ('base_frame', 'base_frme', "missing key 'base_frame'"),
     ],

@@ -5,13 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import mujoco
 import numpy as np
 import pytest
 
 from helpers import flat_models
 from helpers.robots import Rig
 from helpers.robots import small_robot
+from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.motion import MotionControl
+from kinfer_ros.control.policy.inputs import Observation
+from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.errors import ContractError
+from kinfer_ros.rotations import rotation_matrix
 
 TERMS = [{'source': 'linear_velocity', 'frame': 'imu'}, {'source': 'quaternion', 'order': 'wxyz'}]
 VELOCITY = (0.5, 0.1, -0.2)
@@ -46,6 +54,58 @@ def test_the_velocity_reaches_the_policy_in_the_frame_it_asks_for(rig):
     rig.run()
     inputs = rig.controller._parts.runner.bound.policy.inputs
     np.testing.assert_allclose(inputs['base_linear_velocity_imu'], [0.1, -0.5, -0.2], atol=1e-7)
+
+
+IMU = """
+<mujoco>
+  <worldbody>
+    <body name="base" pos="0 0 1">
+      <freejoint/>
+      <geom type="box" size="0.2 0.1 0.1" mass="5"/>
+      <site name="imu" pos="0.1 -0.05 0.3" quat="0.7 0 0.7 0.1"/>
+      <body><joint name="j"/><geom size="0.05"/></body>
+    </body>
+  </worldbody>
+  <actuator><motor joint="j"/></actuator>
+  <sensor><velocimeter name="v" site="imu"/><gyro name="w" site="imu"/></sensor>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize('suffix', ['', '_imu'])
+def test_the_velocity_at_the_imu_is_that_of_a_velocimeter(tmp_path, suffix):
+    """Turning alone leaves out omega x r: 0.3 m/s on a humanoid that turns."""
+    model = mujoco.MjModel.from_xml_string(IMU)
+    data = mujoco.MjData(model)
+    site = model.site('imu')
+    robot = dataclasses.replace(
+        small_robot(tmp_path), imu_mounting=site.quat, imu_position=tuple(site.pos.tolist())
+    )
+    frame = SensorFrame(robot)
+    inputs = {'imu_linear_velocity' + suffix: np.zeros(3, np.float32)}
+    command = CommandVector((), {}, live=LiveSettings())
+    observation = Observation(inputs, frame, np.arange(1), command, MotionControl())
+    rotation = np.eye(3) if suffix else rotation_matrix(robot.imu_mounting)
+    rng = np.random.default_rng(3)
+    for tick in range(1, 6):
+        data.qpos[3:7] = rng.standard_normal(4)
+        data.qvel[:] = rng.standard_normal(model.nv)
+        mujoco.mj_forward(model, data)
+        linear = data.xmat[1].reshape(3, 3).T @ data.qvel[:3]
+        frame.update_imu((1.0, 0.0, 0.0, 0.0), data.sensor('w').data, np.zeros(3), tick)
+        frame.update_odometry(tuple(linear), tick)
+        observation.fill(0.0)
+        (found,) = inputs.values()
+        np.testing.assert_allclose(found, rotation @ data.sensor('v').data, atol=1e-6)
+    assert frame.needs_odometry
+
+
+def test_without_the_place_of_the_imu_it_is_refused(tmp_path):
+    """Nothing is taken for zero."""
+    content = flat_models.spec([{'source': 'imu_linear_velocity'}])
+    policy = flat_models.load(tmp_path, flat_models.linear(3)[0], content)
+    with pytest.raises(ContractError, match=r'imu\.position of .*found none'):
+        Walker(policy, small_robot(tmp_path, tuple(flat_models.JOINTS)))
 
 
 def test_stale_odometry_is_a_fault(rig):

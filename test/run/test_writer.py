@@ -115,7 +115,7 @@ def test_killed_process_loses_at_most_the_last_second(tmp_path):
             child.send_signal(signal.SIGKILL)
             break
     killed = stamps[-1]
-    child.wait(10)
+    child.wait(40)
     child.stdout.close()
     damaged: list[int] = []
     steps = [r['step_id'] for r in read_steps(path, damaged=damaged)]

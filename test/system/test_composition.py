@@ -63,7 +63,7 @@ def test_a_manager_of_others_drives_a_composed_node(tmp_path: Path) -> None:
         assert composed.running, 'the manager has not started it, and does not end it'
         for process in (composed, bridge):
             process.send(signal.SIGINT)
-            assert process.wait(10) == 0, process.output
+            assert process.wait(40) == 0, process.output
     facts = json.loads((run / 'run.json').read_text())
     assert facts['reason'] == 'cleanup', composed.output
     assert facts['counters']['faults'] == 0

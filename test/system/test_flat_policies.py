@@ -46,7 +46,7 @@ def lockstep_walk(flat: Flat, folder: Path) -> Path:
     ):
         assert policy_side.wait(120) == 0, policy_side.output
         robot_side.send(signal.SIGINT)
-        assert robot_side.wait(10) == 0, robot_side.output
+        assert robot_side.wait(40) == 0, robot_side.output
     return folder / 'runs' / 'latest'
 
 

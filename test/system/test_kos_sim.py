@@ -56,7 +56,7 @@ class KosSim:
     def kill(self) -> None:
         """End it at once, run.sh having become the server itself."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(40)
 
 
 def free_port() -> int:
@@ -119,7 +119,7 @@ def test_the_robot_follows_the_policy(name, sim, tmp_path):
     ):
         assert policy.wait(SECONDS + 60) == 0, policy.output
         bridge.send(signal.SIGINT)
-        assert bridge.wait(10) == 0, bridge.output
+        assert bridge.wait(40) == 0, bridge.output
     facts = json.loads((tmp_path / 'runs' / 'latest' / 'run.json').read_text())
     assert facts['reason'].startswith('duration'), facts['reason']
     assert facts['counters']['faults'] == 0
@@ -184,7 +184,7 @@ def test_a_killed_bridge_is_a_fault_and_another_takes_over(sim, tmp_path):
         bridge.send(signal.SIGKILL)
         policy.wait_for('mode fault', 5)
         policy.send(signal.SIGINT)
-        policy.wait(10)
+        policy.wait(40)
     second = tmp_path / 'second'
     second.mkdir()
     with (

@@ -71,7 +71,7 @@ def lockstep_run(folder: Path) -> Run:
         assert policy_side.wait(90) == 0, policy_side.output
         for process in (robot_side, recorder):
             process.send(signal.SIGINT)
-            assert process.wait(10) == 0, process.output
+            assert process.wait(40) == 0, process.output
     latest = folder / 'latest'
     assert (latest / 'bag' / 'metadata.yaml').is_file()
     return Run(latest, json.loads((latest / 'run.json').read_text()), list(read_steps(latest)))

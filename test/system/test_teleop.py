@@ -49,7 +49,7 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(40)
         os.close(self.ours)
         os.close(self.theirs)
 

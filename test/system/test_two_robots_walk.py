@@ -89,7 +89,7 @@ def test_two_robots_walk_on_one_clock(tmp_path: Path) -> None:
         for process in rest:
             process.send(signal.SIGINT)
         for process in rest:
-            assert process.wait(10) == 0, process.output
+            assert process.wait(40) == 0, process.output
     for side, forward in (('left', 1.0), ('right', -1.0)):
         run = tmp_path / 'runs' / side / 'latest'
         facts = json.loads((run / 'run.json').read_text())

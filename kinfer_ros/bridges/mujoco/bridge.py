@@ -63,6 +63,7 @@ class MujocoBridgeCore(BridgeCore):
         self.state = self.state_text = ENABLED
         self.gains_version = 0
         """Incremented when gains may have changed."""
+        self._told: set[str] = set()
 
     @property
     def stamp_ns(self) -> int:
@@ -73,6 +74,13 @@ class MujocoBridgeCore(BridgeCore):
     def dropped_ns(self) -> int:
         """Time that was dropped because the simulation was too slow."""
         return self._pacer.dropped_ns
+
+    def new_warnings(self) -> list[str]:
+        """List what is wrong with the simulated robot, with its gains now; a subject once."""
+        found = self.robot.warnings()
+        new = [text for subject, text in found.items() if subject not in self._told]
+        self._told.update(found)
+        return new
 
     def align_steps(self, first_ns: int) -> None:
         """Align the physics steps with the timer that calls `tick`, next at `first_ns`."""

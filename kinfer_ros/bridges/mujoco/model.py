@@ -26,6 +26,8 @@ from kinfer_ros.yaml_file import did_you_mean
 BASE = 'kinfer_ros_base'
 HOLD = 'kinfer_ros_hold'
 IMU = 'kinfer_ros_imu'
+MAX_DISTANCE = 0.01
+"""m between imu.position and the site."""
 HOLD_SOLIMP = (0.9999, 0.9999, 0.001, 0.5, 2.0)
 """Nearly rigid: with a time constant of two physics steps a held base moves by 1e-6 m."""
 
@@ -176,7 +178,8 @@ def _add_imu(robot: Robot, spec: Any, base: Any, site: str | None) -> None:
     """Add gyro, accelerometer and orientation, at the base where there is no site."""
     if site is None:
         site = IMU
-        base.add_site(name=IMU, quat=robot.imu_mounting)
+        place = robot.imu_position or (0.0, 0.0, 0.0)
+        base.add_site(name=IMU, quat=robot.imu_mounting, pos=place)
     kinds = mujoco.mjtSensor
     for suffix, kind in (
         ('gyro', kinds.mjSENS_GYRO),
@@ -337,7 +340,7 @@ def _unlisted(model: Any, joints: set[int]) -> tuple[str, ...]:
 
 def _check_mounting(robot: Robot, model: Any, base: str, site: str, path: Path) -> None:
     """
-    Compare the YAML's mounting with the site's orientation in the base.
+    Compare the YAML's mounting and position with those of the site in the base.
 
     The simulation makes readings by the site, the policy node rotates them by the mounting: if
     they differ, the robot falls.
@@ -358,3 +361,12 @@ def _check_mounting(robot: Robot, model: Any, base: str, site: str, path: Path) 
             f"'{site}' of {path} lies in the base as [{text}] (w x y z): "
             'expected the same to 0.01 rad'
         )
+    if robot.imu_position is not None:
+        place = data.xmat[base_id].reshape(3, 3).T @ (data.site_xpos[site_id] - data.xpos[base_id])
+        if np.abs(place - robot.imu_position).max() > MAX_DISTANCE:
+            text = ', '.join(f'{value:.4g}' for value in place)
+            raise RobotError(
+                f'imu.position of {robot.path} is {list(robot.imu_position)}, but the site '
+                f"'{site}' of {path} is in the base at [{text}]: expected the same to "
+                f'{MAX_DISTANCE:g} m'
+            )

@@ -7,7 +7,6 @@ read here, and reading a sensor does not change the physics.
 import logging
 import math
 from collections.abc import Callable
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -20,7 +19,9 @@ from kinfer_ros.bridges.mujoco.disturbance import Disturbed
 from kinfer_ros.bridges.mujoco.disturbance import disturb_model
 from kinfer_ros.bridges.mujoco.drive import JointDrive
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
+from kinfer_ros.bridges.mujoco.joint_warnings import joint_warnings
 from kinfer_ros.bridges.mujoco.model import fit_model
+from kinfer_ros.bridges.mujoco.start_height import height_above_ground
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 FOOT_CLEARANCE = 0.005
 """m between the lowest point of the robot and the ground at the start, without a keyframe."""
+SAME_POSE = 0.01
+"""rad from the home pose up to which a keyframe's height is right for it."""
 SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
 UNSTABLE = (
     mujoco.mjtWarning.mjWARN_BADQPOS,
@@ -74,6 +77,7 @@ class MujocoRobot:
         self._steps = 0
         self._inverse = np.empty(4)
         self.after_step: Callable[[], None] | None = None
+        self._start_warning = ''
         self._disturbed = Disturbed(disturbance, seed, len(robot.joints), self.model.opt.timestep)
         self._drive = JointDrive(robot, self.fitted, self.data, self._disturbed.motors)
         self.reset()
@@ -92,6 +96,13 @@ class MujocoRobot:
     def base_is_held(self) -> bool:
         """Whether the base is fixed to the world now."""
         return not self.base_is_free or bool(self.data.eq_active[self.fitted.hold])
+
+    def warnings(self) -> dict[str, str]:
+        """Say, by subject, what is not as it is meant, with the gains in force."""
+        kp, kd, _ = self.gains()
+        found = {'IMU site': self.fitted.imu.warning(), 'start height': self._start_warning}
+        found |= joint_warnings(self.fitted, self.data, self.robot.joint_names, kp, kd)
+        return {subject: text for subject, text in found.items() if text}
 
     @property
     def damped(self) -> bool:
@@ -255,9 +266,11 @@ class MujocoRobot:
             mujoco.mj_resetData(self.model, self.data)
         self.data.time = time
         self.data.qvel[:] = 0.0
+        of_key = self.data.qpos[self.fitted.qpos]
+        same_pose = np.abs(of_key - self.robot.home).max() <= SAME_POSE
         self.data.qpos[self.fitted.qpos] = self.robot.home
         if self.base_is_free:
-            if self.fitted.home_key < 0:
+            if self.fitted.home_key < 0 or not same_pose:
                 self._stand_up()
             self.data.eq_active[self.fitted.hold] = True
             self._weld_here()
@@ -280,7 +293,13 @@ class MujocoRobot:
     def _stand_up(self) -> None:
         """Lift or lower the base until its feet are just above the ground."""
         height = height_above_ground(self.model, self.data, self.fitted.base)
-        if math.isfinite(height):
+        if not math.isfinite(height):
+            self._start_warning = (
+                'no part of the robot collides with the ground: it starts at the height of the '
+                f'MJCF, and falls through. Check contype, conaffinity and <contact> of '
+                f'{self.robot.mjcf}'
+            )
+        else:
             self.data.qpos[self.fitted.free_qpos + 2] += FOOT_CLEARANCE - height
 
     def _weld_here(self) -> None:
@@ -296,23 +315,3 @@ class MujocoRobot:
         weld[3:6] = world
         weld[6:10] = inverse
         weld[10] = 1.0
-
-
-def height_above_ground(model: Any, data: Any, base: int) -> float:
-    """
-    Return the distance (m) between the colliding geoms of the tree `base` and the fixed world.
-
-    :return: the smallest one; inf if nothing is within 5 m.
-    """
-    reach = 5.0
-    mujoco.mj_kinematics(model, data)
-    fixed = np.flatnonzero(model.body_weldid[model.geom_bodyid] == 0)
-    own = np.flatnonzero(model.body_rootid[model.geom_bodyid] == base)
-    contype, conaffinity = model.geom_contype, model.geom_conaffinity
-    nearest = reach
-    for ground in fixed:
-        for geom in own:
-            if contype[ground] & conaffinity[geom] or contype[geom] & conaffinity[ground]:
-                distance = mujoco.mj_geomDistance(model, data, ground, geom, reach, None)
-                nearest = min(nearest, distance)
-    return nearest if nearest < reach else math.inf

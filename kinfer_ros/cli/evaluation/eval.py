@@ -74,7 +74,9 @@ def main(arguments: argparse.Namespace) -> int:
     from kinfer_ros.evaluation.job import check_subject
 
     subject = Subject(arguments.model.absolute(), _robot(arguments.robot), _spec(arguments.spec))
-    policy = check_subject(subject)
+    policy, warnings = check_subject(subject)
+    for text in warnings:
+        print(f'warning: {text}', file=sys.stderr)
     matrix = _matrix(arguments, policy.contract)
     if arguments.only:
         return _run_one(subject, matrix.job(arguments.only), arguments)

@@ -19,6 +19,7 @@ from kinfer_ros.cli.parsers import add_epilog
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import add_node_arguments
 from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.control.motion import WORDS as MOTION_WORDS
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import GraphError
 from kinfer_ros.untrusted import load_yaml
@@ -80,6 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
         add(name, text)
     for name, (_, _, text) in SWITCHES.items():
         _add_bridge(add(name, text))
+    motion = add('motion', 'start, pause or restart the motion of the policy', 'node motion start')
+    motion.add_argument('word', choices=MOTION_WORDS, help='what the motion does')
     setting = add(
         'set',
         'set parameters of the policy node, all or none, in one tick',
@@ -197,6 +200,8 @@ def _ask(client: 'NodeClient', arguments: argparse.Namespace) -> tuple[dict[str,
         return values, '\n'.join(f'{key}: {_yaml(each)}' for key, each in values.items())
     if name in TRIGGERS:
         message = client.trigger(node, name)
+    elif name == 'motion':
+        message = client.trigger(node, f'motion/{arguments.word}')
     elif name in LIFECYCLE:
         message = client.transition(node, name)
     elif name == 'set':

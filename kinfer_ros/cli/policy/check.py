@@ -18,6 +18,7 @@ from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import failed
+from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import RobotError
@@ -58,6 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if something does not fit, 2 for a user error."""
     policy, robot = _load(arguments)
     rows = check_contract(policy, robot, arguments.command_entries)
+    rows += check_simulation(policy.contract, robot)
     if arguments.live:
         # Imported here: the rest works without ROS.
         from kinfer_ros.ros.live_check import check_live

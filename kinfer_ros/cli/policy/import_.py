@@ -6,6 +6,7 @@ listed at the top of both files: somebody who knows the training has to check th
 """
 
 import argparse
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
+from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import Place
 from kinfer_ros.policy.archive import read_archive
@@ -104,12 +106,10 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.model:
         read_archive(arguments.model)
     if path.suffix.lower() in ('.yaml', '.yml'):
-        names = arguments.joint_names
-        if names is None and mjcf is None and urdf is not None:
-            names = [joint.name for joint in urdf.joints]
-        mjcf, found = _from_yaml(path, names, mjcf)
-        if names is not arguments.joint_names:
-            found.assume(f'joint names: those of {arguments.urdf.name}, in the order of the file')
+        joints = _JointNames(path, arguments.joint_names, mjcf, urdf)
+        file = YamlFile(path, 'file', ModelError, foreign=True)
+        found = read_exported_yaml(file, joints.find)
+        mjcf = joints.mjcf
         model = arguments.model or found.model or _model_beside(path, found)
     else:
         found = _from_onnx(path)
@@ -140,6 +140,7 @@ def _write(
     }
     with written(texts, overwrite=arguments.force) as places:
         lines = [_read_back(each, places[each]) for each in texts]
+    lines += _copy_beside(found.beside, out, overwrite=arguments.force)
     print('\n'.join(lines))
     print_assumptions(found.assumptions, found.warnings)
     if any(places.values()):
@@ -147,6 +148,19 @@ def _write(
         print(f'then run: {files.check_command()}')
         return DRAFT
     return _check(files)
+
+
+def _copy_beside(files: list[Path], out: Path, *, overwrite: bool) -> list[str]:
+    """Copy the files that the spec names to it; :return: what was done, a line each."""
+    lines = []
+    for file in files:
+        target = out / file.name
+        if target.exists() and (target.samefile(file) or not overwrite):
+            lines.append(f'kept {target}')
+        else:
+            shutil.copyfile(file, target)
+            lines.append(f'wrote {target}: a copy')
+    return lines
 
 
 def _read_back(path: Path, places: list[Place]) -> str:
@@ -192,18 +206,14 @@ def _read_mjcf(path: Path) -> Any:
     return read_mjcf(path)
 
 
-def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
-    file = YamlFile(path, 'file', ModelError, foreign=True)
-    joints = _JointNames(path, names, mjcf)
-    found = read_exported_yaml(file, joints.find)
-    return joints.mjcf, found
-
-
 class _JointNames:
-    """Joint names for a file that has none: those given, or those of an MJCF."""
+    """Joint names for a file that has none: those given, or those of an MJCF or URDF."""
 
-    def __init__(self, path: Path, names: list[str] | None, mjcf: Any) -> None:
+    def __init__(
+        self, path: Path, names: list[str] | None, mjcf: Any, urdf: UrdfFacts | None
+    ) -> None:
         self.mjcf = mjcf
+        self._urdf = urdf
         self._path = path
         self._names = names
 
@@ -211,6 +221,9 @@ class _JointNames:
         """Return the names, `count` or more, and where they come from."""
         if self._names is not None:
             return self._names, 'as given'
+        if self.mjcf is None and self._urdf is not None:
+            names = [joint.name for joint in self._urdf.joints]
+            return names, f'those of {Path(self._urdf.where).name}, in the order of the file'
         if self.mjcf is None:
             self.mjcf = _mjcf_beside(self._path, count)
         source = f'those of {self.mjcf.path.name}'
@@ -292,7 +305,8 @@ def _check(files: Files) -> int:
             file=sys.stderr,
         )
         return MISMATCH
-    rows = check_contract(policy, load_robot(files.robot.absolute()))
+    robot = load_robot(files.robot.absolute())
+    rows = [*check_contract(policy, robot), *check_simulation(policy.contract, robot)]
     print(f'\nchecked with {files.model}:')
     print(as_table([row for row in rows if row.verdict != 'assumed']))
     return 0

@@ -16,6 +16,7 @@ from kinfer_ros.errors import TrialError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.motion.timeline import describe
 from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
@@ -48,6 +49,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         policy = load_model(arguments.model, spec=arguments.spec)
         more = _contract_facts(policy.contract)
+        if policy.timeline is not None:
+            more['motion'] = describe(policy.timeline, policy.contract.joint_names)
         more['latency_us'] = _latency(policy)
     except TrialError:
         raise
@@ -180,5 +183,5 @@ def _joined(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = 'no range' if value is None else _joined(value)
+    text = 'no range' if value is None else _joined(value) or 'none'
     return text if len(text) <= SHOWN else f'{text[: SHOWN - 3]}...'

@@ -100,7 +100,7 @@ def _other_modes(columns: Columns, kept: Any) -> list[tuple[float, float]]:
     """Return the time spans, s, outside mode run."""
     spans = []
     places = np.flatnonzero(kept).tolist()
-    for running, group in groupby(places, lambda i: columns.modes[i] in ('run', 'None')):
+    for running, group in groupby(places, lambda i: columns.modes[i] in ('run', '')):
         part = list(group)
         if not running:
             after = min(part[-1] + 1, places[-1])

@@ -87,7 +87,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _subject(path: Path, progress: Callable[[int], None]) -> ReportedRun:
     run = RecordedRun.open(path)
     columns = read_columns(run, progress)
-    if not run.facts:
+    if run.path.is_file():
         return ReportedRun(run, columns, [], ['a step log without run.json'])
     if run.facts.get('ended') is None:
         return ReportedRun(run, columns, ['this run has not ended, or its process was killed'], [])

@@ -10,8 +10,10 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.motion import MotionControl
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ContractError
+from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.rotations import multiply
 
 IMU_FRAME = '_imu'
@@ -27,10 +29,14 @@ class Observation:
         frame: SensorFrame,
         joints: Indices,
         command: CommandVector,
+        motion: MotionControl,
+        *,
+        wait: bool = False,
     ) -> None:
         """
         :param inputs: the policy's buffers by input name, without the carry.
         :param joints: index of each of the policy's joints in the robot's order.
+        :param wait: the motion waits at its first frame until it is started.
         :raises ContractError: an input has no source.
         """
         self._frame = frame
@@ -45,8 +51,11 @@ class Observation:
             'gyroscope': frame.gyro,
             'quaternion': frame.quaternion,
             'base_linear_velocity': frame.base_velocity,
+            'imu_linear_velocity': frame.imu_velocity,
             'command': command.value,
+            'motion_control': motion.value,
         }
+        self._motion, self._wait = motion, wait
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
         self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
         self._rotated = [
@@ -54,7 +63,8 @@ class Observation:
             for name, source in sources.items()
             if name + IMU_FRAME in inputs and name != 'quaternion'
         ]
-        frame.needs_odometry = any(name.startswith('base_linear_velocity') for name in inputs)
+        frame.needs_odometry = takes_odometry(inputs)
+        self._at_imu = any(name.startswith('imu_linear_velocity') for name in inputs)
         self._time = inputs.get('time')
         self._heading = inputs.get('initial_heading')
         known = [*sources, 'time', 'initial_heading']
@@ -66,7 +76,8 @@ class Observation:
             )
 
     def reset(self) -> None:
-        """Start a run: take the present heading as the initial one."""
+        """Start a run: take the present heading as the initial one, and begin the motion."""
+        self._motion.reset(wait=self._wait)
         if self._heading is not None:
             self._heading[0] = self._frame.yaw
 
@@ -74,6 +85,8 @@ class Observation:
         """Write the observation; `seconds` is the time since the run started."""
         np.take(self._frame.position, self._joints, out=self._position)
         np.take(self._frame.velocity, self._joints, out=self._velocity)
+        if self._at_imu:
+            self._frame.update_imu_velocity()
         for buffer, source in self._copies:
             buffer[...] = source
         for buffer, source in self._rotated:
@@ -83,3 +96,4 @@ class Observation:
             self._imu_quaternion[:] = multiply((w, x, y, z), self._frame.imu_mounting)
         if self._time is not None:
             self._time[0] = seconds
+        self._motion.begin_tick()

@@ -17,6 +17,7 @@ from kinfer_ros.control.policy.swap_blend import SwapBlend
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.motion.timeline import Timeline
 
 
 class InputSource(Protocol):
@@ -43,6 +44,13 @@ class TickPolicy(Protocol):
     @property
     def carry(self) -> Float32:
         """The carry for the next `infer`."""
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """Its motion, if it has one."""
+
+    def motion_ended(self) -> bool:
+        """Whether the motion has been shown to its end."""
 
     def reset(self) -> None:
         """Take the initial carry."""

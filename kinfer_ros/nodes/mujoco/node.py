@@ -89,8 +89,6 @@ class MujocoBridge(BridgeNode):
         if settings.viewer:
             self._window = Window(robot)
         self.get_logger().info(f'IMU: {robot.fitted.imu.describe()}')
-        if warning := robot.fitted.imu.warning():
-            self.get_logger().warning(warning)
         if robot.fitted.added:
             parts = '; '.join(robot.fitted.added)
             self.get_logger().info(f'the MJCF has no actuators; added: {parts}')
@@ -281,6 +279,8 @@ class MujocoBridge(BridgeNode):
         self._publish_state(bridge.state_text)
         if bridge.gains_version != self._published_gains:
             self._published_gains = bridge.gains_version
+            for text in bridge.new_warnings():
+                self.get_logger().warning(text)
             self._gains.publish(
                 gains_message(bridge.robot.robot.joint_names, *bridge.robot.gains())
             )

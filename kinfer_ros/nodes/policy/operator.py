@@ -1,4 +1,4 @@
-"""Stops by the operator: ~/stop, and the stop and dead-man buttons of a joystick.
+"""The operator's stops, ~/stop and the joystick's, and the joystick's other buttons.
 
 They are polled in every tick, in a fade, and in every wait, where no callback runs. A stop is
 latched: no activation before ~/reset.
@@ -11,7 +11,9 @@ from sensor_msgs.msg import Joy
 
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.joystick import Joystick
+from kinfer_ros.control.joystick import WordButtons
 from kinfer_ros.control.modes import STIFF
+from kinfer_ros.control.motion import WORDS
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.ros.polling import PollOnlyGroup
@@ -37,8 +39,13 @@ class Operator:
             value(node, 'joy_deadman_button'),
             round(value(node, 'joy_timeout') * 1e9),
         )
+        self._motion = WordButtons(
+            {word: value(node, f'joy_motion_{word}_button') for word in WORDS}
+        )
+        self._log = node.get_logger()
         self._joy = None
-        if value(node, 'joy_stop_button') >= 0 or value(node, 'joy_deadman_button') >= 0:
+        stops = max(value(node, 'joy_stop_button'), value(node, 'joy_deadman_button')) >= 0
+        if stops or self._motion:
             overriding = QoSOverridingOptions.with_default_policies()
             qos, group = QoSProfile(depth=JOY_DEPTH), PollOnlyGroup(node)
             self._joy = subscribe(node, Joy, 'joy', qos, group, qos_overriding_options=overriding)
@@ -57,6 +64,8 @@ class Operator:
         if self._joy is not None:
             for message in take_all(self._joy):
                 self._joystick.update(message.buttons, now_ns)
+                for word in self._motion.pressed(message.buttons):
+                    self._ask_motion(word, controller)
             reason = reason or self._joystick.stop_reason()
             if controller is not None and controller.mode in STIFF:
                 reason = reason or self._joystick.deadman_reason(now_ns)
@@ -65,6 +74,11 @@ class Operator:
             if controller is not None:
                 controller.request_stop(reason)
         return reason
+
+    def _ask_motion(self, word: str, controller: Controller | None) -> None:
+        refusal = 'no policy runs' if controller is None else controller.request_motion(word)
+        if refusal:
+            self._log.warning(f'joystick: {refusal}')
 
     def refusal(self, now_ns: int) -> str:
         """Return why the operator does not allow an activation, or ''."""

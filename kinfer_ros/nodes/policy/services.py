@@ -1,11 +1,13 @@
-"""The services ~/start and ~/reset; ~/stop is in operator.py."""
+"""The services ~/start, ~/reset and ~/motion/...; ~/stop is in operator.py."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from std_srvs.srv import Trigger
 
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.motion import WORDS
 from kinfer_ros.control.tick import format_mode
 from kinfer_ros.nodes.policy.operator import Operator
 from kinfer_ros.nodes.policy.robot_link import RobotLink
@@ -21,12 +23,21 @@ class ModeServices:
         self._operator = operator
         node.create_service(Trigger, '~/start', _callback(self._on_start))
         node.create_service(Trigger, '~/reset', _callback(self._on_reset))
+        for word in WORDS:
+            handler = partial(self._on_motion, word)
+            node.create_service(Trigger, f'~/motion/{word}', _callback(handler))
 
     def _on_start(self) -> str:
         node = self._node
         if node.setup is None or not node.active:
             return f'start is refused while the node is {node.state}: activate it first'
         return str(node.setup.controller.request_run())
+
+    def _on_motion(self, word: str) -> str:
+        node = self._node
+        if node.setup is None or not node.active:
+            return f'motion {word} is refused while the node is {node.state}: activate it first'
+        return str(node.setup.controller.request_motion(word))
 
     def _on_reset(self) -> str:
         setup = self._node.setup

@@ -31,7 +31,7 @@ LARGEST = 1e30
 
 TERMS: dict[str, dict[str, Any]] = {
     'base_lin_vel': {'source': 'linear_velocity'},
-    'imu_lin_vel': {'source': 'linear_velocity', 'frame': 'imu'},
+    'imu_lin_vel': {'source': 'imu_linear_velocity', 'frame': 'imu'},
     'base_ang_vel': {'source': 'gyroscope'},
     'imu_ang_vel': {'source': 'gyroscope', 'frame': 'imu'},
     'projected_gravity': {'source': 'gravity', 'unit': 'unit'},
@@ -102,6 +102,9 @@ class ImportedContract:
     action_groups: list[dict[str, Any]] = field(default_factory=list)
     """Of an action in several groups, in place of `action`."""
     states: dict[str, Any] | None = None
+    motion: dict[str, Any] | None = None
+    beside: list[Path] = field(default_factory=list)
+    """Files that the spec names; they belong beside it."""
     robot_joints: list[str] = field(default_factory=list)
     """Joints in the robot's order; `joints` where it is not known."""
     model: Path | None = None
@@ -148,6 +151,8 @@ class ImportedContract:
             content['phase'] = self.phase
         if self.networks:
             content['networks'] = self.networks
+        if self.motion is not None:
+            content['motion'] = self.motion
         content['observation'] = self.observation_inputs or self.observation
         content['action'] = self.action_groups or self.action
         if self.states is not None:

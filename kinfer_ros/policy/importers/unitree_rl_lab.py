@@ -16,6 +16,9 @@ from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.unitree_motion import MOTION_TERMS
+from kinfer_ros.policy.importers.unitree_motion import draft_motion
+from kinfer_ros.policy.importers.unitree_motion import read_motion_terms
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
 from kinfer_ros.yaml_file import Section
@@ -69,6 +72,7 @@ def read_deploy(file: YamlFile, motors: Sequence[str], source: str) -> ImportedC
     _read_commands(contract, root)
     _read_action(contract, root)
     _read_observations(contract, root)
+    draft_motion(contract, file.path.parent)
     file.finish()
     if unread := file.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
@@ -244,7 +248,12 @@ def _read_observations(contract: ImportedContract, root: Section) -> None:
     if not terms.has('scale_first'):
         contract.assume('clip of a term: applied before its scale (the file has no scale_first)')
     names = [key for key in keys if key not in SWITCHES]
-    found_terms = [_read_term(contract, terms, name, scale_first) for name in names]
+    found_terms: list[tuple[dict[str, Any], int]] = []
+    for name in names:
+        if name in MOTION_TERMS:
+            found_terms += read_motion_terms(contract, terms, name)
+        else:
+            found_terms.append(_read_term(contract, terms, name, scale_first))
     listed = [term for term, _ in found_terms]
     lengths = [length for _, length in found_terms]
     if max(lengths, default=1) > 1:

@@ -35,11 +35,13 @@ class Rig:
         gyro: float = 1.0,
         ramp_time: float = 0.1,
         timeout: float = 0.25,
+        lost_timeout: float = 10.0,
     ) -> None:
+        """:param lost_timeout: s; long where no loss is tested: a busy machine stalls."""
         self.server = server
         self.said: list[str] = []
         client = KosClient(Connection('127.0.0.1', server.port, timeout, 0.5), IDS)
-        timeouts = Timeouts(SECOND, SECOND // 5, ramp_time)
+        timeouts = Timeouts(SECOND, round(lost_timeout * SECOND), ramp_time)
         self.robot = KosRobot(
             KBOT, client, BACKENDS[backend], gyro, timeouts, self.said.append, lambda: None
         )

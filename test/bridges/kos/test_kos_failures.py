@@ -23,7 +23,7 @@ def test_an_unplugged_joint_damps_by_name(server):
         server.moods.dropped = set()
         await rig.until(lambda: rig.sample is not None)
 
-    on(server, work)
+    on(server, work, lost_timeout=0.2)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_lost_robot_is_switched_off_when_it_is_back(server):
         assert not any(a.torque_on for a in server.actuators.values())
         await rig.enable()
 
-    on(server, work)
+    on(server, work, lost_timeout=0.2)
 
 
 def test_a_server_that_restarts_is_found_again(server):
@@ -116,7 +116,7 @@ def test_a_server_that_restarts_is_found_again(server):
         await rig.until(lambda: rig.robot.watch.connected, 10.0)
         await rig.until(lambda: not any(a.torque_on for a in server.actuators.values()))
 
-    on(server, work)
+    on(server, work, lost_timeout=0.2)
 
 
 def test_a_far_pose_is_not_held(server):

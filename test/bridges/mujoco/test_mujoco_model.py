@@ -88,6 +88,16 @@ def test_imu_is_added_where_there_is_none(tmp_path):
     np.testing.assert_allclose(site.quat, [0.5**0.5, 0, 0, 0.5**0.5], atol=1e-6)
 
 
+def test_the_place_of_the_imu(tmp_path):
+    """It has to be that of the site; without a site the site is put there."""
+    placed = YAML.replace('mounting:', 'position: [0.1, 0, 0.2], mounting:')
+    fitted = fit(tmp_path, MJCF.replace('<site name="imu"/>', ''), placed)
+    np.testing.assert_allclose(fitted.model.site('kinfer_ros_imu').pos, [0.1, 0, 0.2])
+    with pytest.raises(RobotError, match=r'imu\.position .* at \[0, 0, 0\]: expected the same'):
+        fit(tmp_path, MJCF, placed)
+    fit(tmp_path, MJCF.replace('<site name="imu"/>', '<site name="imu" pos="0.1 0 0.2"/>'), placed)
+
+
 def test_imu_site_by_name_and_by_gyro(tmp_path):
     """Names vary from robot to robot; a gyroscope is a sure sign."""
     renamed = MJCF.replace('<site name="imu"/>', '<site name="pelvis"/><site name="head"/>')
@@ -212,6 +222,6 @@ def test_a_floor_is_added_with_them_where_there_is_none(tmp_path):
 
 def test_a_keyframe_without_controls_stays_usable(tmp_path):
     """Its controls are as many as the MJCF's actuators: none."""
-    key = '<keyframe><key name="home" qpos="0 0 0.7 1 0 0 0 0 0"/></keyframe></mujoco>'
+    key = '<keyframe><key name="home" qpos="0 0 0.7 1 0 0 0 0.2 -0.4"/></keyframe></mujoco>'
     robot = MujocoRobot(load_robot(write_robot(tmp_path, BARE.replace('</mujoco>', key))))
     assert robot.data.qpos[2] == 0.7

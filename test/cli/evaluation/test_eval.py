@@ -45,7 +45,7 @@ def test_it_resumes_after_ctrl_c_with_the_same_numbers(tmp_path):
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=40)
     assert process.returncode == 130
     assert 'Traceback' not in said
     before = lines(latest)

@@ -95,7 +95,7 @@ def test_live_against_a_good_robot(tmp_path):
             if done.returncode == 0:
                 break  # on a busy machine messages may be late once
         bridge.send(signal.SIGINT)
-        bridge.wait(10)
+        bridge.wait(40)
     assert done.returncode == 0, done.stdout + done.stderr
     for words in ('joint units', 'gravity sign', 'imu/data rate', 'joint_states clock'):
         assert f'ok       {words}' in done.stdout
@@ -149,7 +149,7 @@ def bad_driver(tmp_path):
     finally:
         # Not killed: a participant that does not leave properly stays visible in its domain.
         process.send_signal(signal.SIGINT)
-        process.wait(10)
+        process.wait(40)
 
 
 def path_with(environment: dict[str, str]) -> str:

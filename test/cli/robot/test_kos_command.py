@@ -72,7 +72,7 @@ def test_home_moves_and_switches_off(server, tmp_path):
         steps = np.abs(np.diff([list(c.values()) for c in server.commands], axis=0))
         assert np.radians(steps).max() < 0.5, 'it must not leap'
         home.send(signal.SIGINT)
-        assert home.wait(10) == 0, home.output
+        assert home.wait(40) == 0, home.output
     assert not any(actuator.torque_on for actuator in server.actuators.values())
 
 
@@ -80,7 +80,7 @@ def test_home_asks_first(server, tmp_path):
     """Without --yes and without an answer, nothing moves."""
     words = ['-m', 'kinfer_ros', 'kos', 'home', '--port', str(server.port)]
     with Process(words, tmp_path / 'home.log', domain_environment()) as home:
-        assert home.wait(15) != 0, home.output
+        assert home.wait(40) != 0, home.output
         assert 'Traceback' not in home.output
     assert not server.commands
     assert wait_until(lambda: not any(a.torque_on for a in server.actuators.values()), 5)

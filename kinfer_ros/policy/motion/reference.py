@@ -1,0 +1,90 @@
+"""Writes what terms read of the motion: its row of the tick, and its anchor in the robot's."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kinfer_ros.arrays import Float32
+from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.motion.clock import MotionClock
+from kinfer_ros.policy.motion.timeline import Timeline
+from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec_terms import COLUMNS
+from kinfer_ros.policy.spec_terms import MOTION_FRAME
+from kinfer_ros.policy.spec_terms import QUATERNION
+from kinfer_ros.policy.spec_terms import REFERENCE_ANCHOR
+from kinfer_ros.policy.spec_terms import REFERENCE_JOINTS
+from kinfer_ros.policy.spec_terms import REFERENCE_POSITIONS
+from kinfer_ros.policy.spec_terms import REFERENCE_VELOCITIES
+
+MOTION_CONTROL = 'motion_control'
+"""Input of policies with a motion: 1 to play it, 1 to begin it again."""
+
+
+def reference_sizes(spec: PolicySpec) -> dict[str, int]:
+    """Lengths of what terms read of the motion."""
+    used = {(term.source, term.order == 'columns') for term in spec.terms}
+    sources = {source for source, _ in used}
+    return {
+        **{each: len(spec.joints) * (each in sources) for each in REFERENCE_JOINTS},
+        'anchor_columns': len(COLUMNS) * ((REFERENCE_ANCHOR, True) in used),
+        'anchor_quaternion': 4 * ((REFERENCE_ANCHOR, False) in used),
+        MOTION_FRAME: int(MOTION_FRAME in sources),
+    }
+
+
+class ReferenceViews:
+    """Writes the motion's row of a tick to where terms read it."""
+
+    def __init__(
+        self,
+        spec: PolicySpec,
+        timeline: Timeline,
+        inputs: Mapping[str, Float32],
+        views: Mapping[str, Float32],
+    ) -> None:
+        """:raises ModelError: a term needs what the motion lacks."""
+        anchored = any(term.source == REFERENCE_ANCHOR for term in spec.terms)
+        if anchored and not timeline.anchor:
+            raise ModelError(
+                f'{timeline.motion.where}: has no orientation of root or anchor, and the spec has '
+                f'a term {REFERENCE_ANCHOR}; expected motion.network.anchor_orientation'
+            )
+        places = [spec.joints.index(joint.name) for joint in timeline.spec.anchor]
+        self._clock = MotionClock(timeline, places)
+        self._control = inputs[MOTION_CONTROL]
+        self._base = inputs[QUATERNION] if anchored else None
+        self._joints = inputs.get('joint_angles', np.zeros(0, np.float32))
+        rows = {
+            REFERENCE_POSITIONS: timeline.positions,
+            REFERENCE_VELOCITIES: timeline.velocities,
+        }
+        self._rows = [
+            (views[name], table.astype(np.float32))
+            for name, table in rows.items()
+            if views[name].size
+        ]
+        self._columns = views['anchor_columns']
+        self._quaternion = views['anchor_quaternion']
+        self._frame = views[MOTION_FRAME]
+
+    def refresh(self, state: Float32) -> None:
+        """Write the row of the state before the step."""
+        clock = self._clock
+        clock.refresh(state, self._control, self._base, self._joints)
+        for view, table in self._rows:
+            view[:] = table[clock.row]
+        if self._columns.size:
+            self._columns[:] = clock.columns()
+        if self._quaternion.size:
+            self._quaternion[:] = clock.relative
+        if self._frame.size:
+            self._frame[0] = clock.ticks
+
+    def has_ended(self, state: Float32) -> bool:
+        """Whether the motion of a policy in this state has been shown to its end."""
+        return self._clock.has_ended(state)
+
+    def advance(self, following: Float32) -> None:
+        """Write the state after the step."""
+        self._clock.advance(following, self._control)

@@ -1,0 +1,87 @@
+"""`check` opens the MJCF: what `walk` and `eval` refuse, it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.pendulum import MJCF
+from helpers.pendulum import write_robot
+from helpers.processes import REPOSITORY
+from kinfer_ros.contract.simulation import check_simulation
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.robot import load_robot
+
+MODEL = REPOSITORY / 'robots' / 'biped' / 'walk.kinfer'
+
+
+@pytest.fixture(scope='module')
+def contract():
+    return load_model(MODEL).contract
+
+
+def test_the_robot_that_ships(contract):
+    """One row, which names the file and the IMU."""
+    (row,) = check_simulation(contract, load_robot('biped'))
+    assert (row.what, row.verdict) == ('MuJoCo model', 'ok')
+    assert 'biped.xml' in row.found
+    assert 'rigid with the base' in row.found
+
+
+def test_a_robot_without_mjcf_has_nothing_to_open(contract):
+    """A real robot needs no simulation."""
+    assert check_simulation(contract, load_robot('kbot')) == []
+
+
+def test_without_mujoco_it_is_said(contract, monkeypatch):
+    """An unopened file is not ok."""
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    (row,) = check_simulation(contract, load_robot('biped'))
+    assert row.verdict == 'assumed'
+    assert 'not installed' in row.found
+
+
+@pytest.mark.parametrize(
+    ('mjcf', 'words'),
+    [
+        (
+            MJCF.replace('name="knee"', 'name="nee"', 1).replace('joint="knee"', 'joint="nee"'),
+            'lacks',
+        ),
+        (MJCF.replace('<motor name="knee_motor" joint="knee" gear="4"/>', ''), 'one actuator'),
+        (MJCF.replace('0.002', '0.003'), 'whole number of physics steps of 0.003 s'),
+        (MJCF.replace('</mujoco>', ''), 'cannot be read'),
+        (None, 'no such file'),
+    ],
+)
+def test_what_a_walk_would_refuse(tmp_path, contract, mjcf, words):
+    """The contract fitted, it was said, and then the walk refused."""
+    path = write_robot(tmp_path, mjcf or '')
+    if mjcf is None:
+        (tmp_path / 'robot.xml').unlink()
+    plain = replace(
+        contract,
+        joint_names=('hip', 'knee'),
+        joint_kp=None,
+        joint_kd=None,
+        joint_torque_limits=None,
+    )
+    (row,) = check_simulation(plain, load_robot(path))
+    assert row.verdict == 'fail'
+    assert words in row.found
+
+
+def test_warnings_are_rows(tmp_path, contract):
+    """With the gains of the policy."""
+    path = write_robot(tmp_path, MJCF.replace('armature="0.01"', 'armature="0.00001"'))
+    plain = replace(
+        contract,
+        joint_names=('hip', 'knee'),
+        joint_kp=(30.0, 20.0),
+        joint_kd=(1.0, 2.0),
+        joint_torque_limits=None,
+    )
+    rows = {row.what: row for row in check_simulation(plain, load_robot(path))}
+    assert rows['MuJoCo model'].verdict == 'ok'
+    assert rows['joint stability'].verdict == 'warn'
