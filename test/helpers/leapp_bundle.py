@@ -114,3 +114,30 @@ def write_bundle(folder: Path, content: Any = BUNDLE, model: bytes | None = None
     path = folder / 'gait.yaml'
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
+
+
+MJCF = """
+<mujoco>
+  <worldbody>
+    <body name="trunk" pos="0 0 1">
+      <freejoint/>
+      <geom size="0.1" mass="5"/>
+      <site name="imu"/>
+      <body>
+        <joint name="hip" axis="0 1 0" range="-90 90"/>
+        <geom size="0.05" pos="0 0 -0.2" mass="1"/>
+        <body pos="0 0 -0.3">
+          <joint name="knee" axis="0 1 0" range="-150 10"/>
+          <geom size="0.05" pos="0 0 -0.2" mass="1"/>
+          <body pos="0 0 -0.3">
+            <joint name="ankle" axis="0 1 0" range="-60 60"/>
+            <geom size="0.1 0.05 0.02" type="box" mass="0.5"/>
+          </body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+  <keyframe><key name="home" qpos="0 0 1 1 0 0 0 0.5 -1.0 0.25"/></keyframe>
+</mujoco>
+"""
+"""The robot of the bundle, with a keyframe."""

@@ -106,12 +106,10 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.model:
         read_archive(arguments.model)
     if path.suffix.lower() in ('.yaml', '.yml'):
-        names = arguments.joint_names
-        if names is None and mjcf is None and urdf is not None:
-            names = [joint.name for joint in urdf.joints]
-        mjcf, found = _from_yaml(path, names, mjcf)
-        if names is not arguments.joint_names:
-            found.assume(f'joint names: those of {arguments.urdf.name}, in the order of the file')
+        joints = _JointNames(path, arguments.joint_names, mjcf, urdf)
+        file = YamlFile(path, 'file', ModelError, foreign=True)
+        found = read_exported_yaml(file, joints.find)
+        mjcf = joints.mjcf
         model = arguments.model or found.model or _model_beside(path, found)
     else:
         found = _from_onnx(path)
@@ -208,18 +206,14 @@ def _read_mjcf(path: Path) -> Any:
     return read_mjcf(path)
 
 
-def _from_yaml(path: Path, names: list[str] | None, mjcf: Any) -> tuple[Any, ImportedContract]:
-    file = YamlFile(path, 'file', ModelError, foreign=True)
-    joints = _JointNames(path, names, mjcf)
-    found = read_exported_yaml(file, joints.find)
-    return joints.mjcf, found
-
-
 class _JointNames:
-    """Joint names for a file that has none: those given, or those of an MJCF."""
+    """Joint names for a file that has none: those given, or those of an MJCF or URDF."""
 
-    def __init__(self, path: Path, names: list[str] | None, mjcf: Any) -> None:
+    def __init__(
+        self, path: Path, names: list[str] | None, mjcf: Any, urdf: UrdfFacts | None
+    ) -> None:
         self.mjcf = mjcf
+        self._urdf = urdf
         self._path = path
         self._names = names
 
@@ -227,6 +221,9 @@ class _JointNames:
         """Return the names, `count` or more, and where they come from."""
         if self._names is not None:
             return self._names, 'as given'
+        if self.mjcf is None and self._urdf is not None:
+            names = [joint.name for joint in self._urdf.joints]
+            return names, f'those of {Path(self._urdf.where).name}, in the order of the file'
         if self.mjcf is None:
             self.mjcf = _mjcf_beside(self._path, count)
         source = f'those of {self.mjcf.path.name}'

@@ -96,6 +96,8 @@ class ImportedContract:
     observation: dict[str, Any] = field(default_factory=dict)
     observation_inputs: list[dict[str, Any]] = field(default_factory=list)
     """Of a network with several inputs, in place of `observation`."""
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Those that run before the policy's, by name, in their order."""
     action: dict[str, Any] = field(default_factory=dict)
     action_groups: list[dict[str, Any]] = field(default_factory=list)
     """Of an action in several groups, in place of `action`."""
@@ -147,6 +149,8 @@ class ImportedContract:
             content['commands'] = self.commands
         if self.phase is not None:
             content['phase'] = self.phase
+        if self.networks:
+            content['networks'] = self.networks
         if self.motion is not None:
             content['motion'] = self.motion
         content['observation'] = self.observation_inputs or self.observation

@@ -21,10 +21,13 @@ from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.graph import probe
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
+from kinfer_ros.policy.importers.leapp_pipeline import Model
+from kinfer_ros.policy.importers.leapp_pipeline import connect
+from kinfer_ros.policy.importers.leapp_pipeline import read_models
+from kinfer_ros.policy.importers.leapp_pipeline import read_outputs
 from kinfer_ros.policy.importers.leapp_tensors import BundleTensor
 from kinfer_ros.policy.importers.leapp_tensors import joint_source
 from kinfer_ros.policy.importers.leapp_tensors import moved_robot
-from kinfer_ros.policy.importers.leapp_tensors import read_tensors
 from kinfer_ros.policy.importers.leapp_tensors import read_term
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.safetensors import read_safetensors
@@ -57,137 +60,38 @@ def read_leapp(file: YamlFile) -> ImportedContract:
     """
     root = file.root
     root.has(SYSTEM)
-    name, model = _only_model(root)
+    models = read_models(root)
+    policy = models[-1]
     pipeline = root.section('pipeline')
     if pipeline is None:
         found = format_value(root.plain('pipeline'))
         raise root.error(f'found {found}, expected inputs, outputs and feedback_flow', 'pipeline')
     contract = ImportedContract(file.path.stem, [], None, pose_is_start=True)
-    inputs, outputs = read_tensors(model, 'inputs'), read_tensors(model, 'outputs')
-    pairs = _read_feedback(pipeline, name, inputs, outputs)
-    used = _read_outputs(pipeline, name, outputs)
-    _check_inputs(pipeline, name, inputs, pairs)
-    free = [tensor for tensor in inputs.values() if tensor.name not in pairs]
+    connect(pipeline, models)
+    used = read_outputs(contract, pipeline, models)
+    free = [tensor for model in models for tensor in model.free]
     robot = moved_robot(free, used)
     _read_joints(contract, [*free, *used], robot)
     _read_targets(contract, pipeline, used)
-    _read_observation(contract, free, robot)
     _read_rate(contract, pipeline)
-    parameters = model.section('parameters')
-    if parameters is None:
-        file.finish()
-        raise root.error('found a model without its file', 'models')
-    contract.model = _read_path(file, parameters)
+    paths = [_read_path(file, model.parameters) for model in models]
+    contract.model = paths[-1]
+    blocks = [_blocks(contract, model, robot) for model in models]
+    contract.observation = blocks[-1][0] if blocks[-1] else {}
+    contract.observation_inputs = blocks[-1] if len(blocks[-1]) > 1 else []
+    _add_networks(contract, models, paths, blocks)
+    initial_path = _initial_path(file, pipeline)
     file.finish()
-    graph = _load_network(contract.model, parameters)
-    if pairs:
-        initial = _read_initial(file, pipeline, name, inputs, pairs)
-        contract.states = {'pair': pairs} | ({'initial': initial} if initial else {})
-    _read_gains(contract, graph, used)
+    graphs = [
+        _load_network(path, model.parameters, probed=model is policy)
+        for path, model in zip(paths, models, strict=True)
+    ]
+    _read_states(contract, initial_path, models)
+    _read_gains(contract, graphs[-1], used)
     file.finish()
     if unread := file.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
     return contract
-
-
-def _only_model(root: Section) -> tuple[str, Section]:
-    models = root.section('models')
-    found = {} if models is None else models.sections()
-    if len(found) != 1:
-        listed = ', '.join(found) or 'none'
-        raise root.error(
-            f'found {listed}, expected one: a pipeline of several networks cannot be imported',
-            'models',
-        )
-    return next(iter(found.items()))
-
-
-# The pipeline ----------------------------------------------------------------------------
-
-
-def _read_feedback(
-    pipeline: Section,
-    model: str,
-    inputs: dict[str, BundleTensor],
-    outputs: dict[str, BundleTensor],
-) -> dict[str, str]:
-    """:return: the output that feeds an input in the next tick."""
-    if pipeline.plain('data_flow'):
-        pipeline.problem('found connections, expected none of a single network', 'data_flow')
-    flow = pipeline.plain('feedback_flow') or {}
-    if not isinstance(flow, dict):
-        pipeline.problem(f'found {format_value(flow)}, expected a mapping', 'feedback_flow')
-        return {}
-    pairs: dict[str, str] = {}
-    for source, targets in flow.items():
-        output = _own(source, model, outputs)
-        names = targets if isinstance(targets, list) else [targets]
-        for target in names:
-            fed = _own(target, model, inputs)
-            if output is None or fed is None or fed in pairs:
-                pipeline.problem(
-                    f'found {format_value(source)} to {format_value(target)}, expected an output '
-                    f'and an input of {model}, as {model}/NAME, each input once',
-                    'feedback_flow',
-                )
-                continue
-            _compare_shapes(pipeline, outputs[output], inputs[fed])
-            pairs[fed] = output
-    return pairs
-
-
-def _own(place: Any, model: str, tensors: dict[str, BundleTensor]) -> str | None:
-    """:return: the tensor that `model/name` names; None where there is none."""
-    name = place.removeprefix(f'{model}/') if isinstance(place, str) else ''
-    return name if place == f'{model}/{name}' and name in tensors else None
-
-
-def _compare_shapes(pipeline: Section, source: BundleTensor, target: BundleTensor) -> None:
-    if source.section.plain('shape') != target.section.plain('shape'):
-        pipeline.problem(
-            f'found {source.name} and {target.name} with different shapes, expected the same',
-            'feedback_flow',
-        )
-
-
-def _listed(pipeline: Section, key: str, model: str) -> list[str]:
-    """:return: the names under pipeline.inputs or outputs of the model."""
-    value = pipeline.plain(key)
-    names = value.get(model) if isinstance(value, dict) else None
-    if (
-        isinstance(names, list)
-        and all(isinstance(name, str) for name in names)
-        and list(value) == [model]
-    ):
-        return list(names)
-    pipeline.problem(f'found {format_value(value)}, expected {{{model}: [NAME, ...]}}', key)
-    return []
-
-
-def _check_inputs(
-    pipeline: Section, model: str, inputs: dict[str, BundleTensor], pairs: dict[str, str]
-) -> None:
-    given = _listed(pipeline, 'inputs', model)
-    wanted = [name for name in inputs if name not in pairs]
-    if given and sorted(given) != sorted(wanted):
-        pipeline.problem(
-            f'found {", ".join(given)}, expected the inputs that no feedback fills: '
-            f'{", ".join(wanted) or "none"}',
-            'inputs',
-        )
-
-
-def _read_outputs(
-    pipeline: Section, model: str, outputs: dict[str, BundleTensor]
-) -> list[BundleTensor]:
-    """:return: the outputs that leave the pipeline."""
-    names = _listed(pipeline, 'outputs', model)
-    if unknown := [name for name in names if name not in outputs]:
-        pipeline.problem(
-            f'found {", ".join(unknown)}, expected outputs of {model}: {", ".join(outputs)}',
-            'outputs',
-        )
-    return [outputs[name] for name in names if name in outputs]
 
 
 # The contract ----------------------------------------------------------------------------
@@ -240,12 +144,36 @@ def _read_targets(contract: ImportedContract, pipeline: Section, used: list[Bund
     contract.action_groups = groups if len(groups) > 1 else []
 
 
-def _read_observation(contract: ImportedContract, free: list[BundleTensor], robot: str) -> None:
-    blocks = [
-        {'input': tensor.name, 'terms': [read_term(contract, tensor, robot)]} for tensor in free
-    ]
-    contract.observation = blocks[0] if blocks else {}
-    contract.observation_inputs = blocks if len(blocks) > 1 else []
+def _blocks(contract: ImportedContract, model: Model, robot: str) -> list[dict[str, Any]]:
+    """:return: an entry of the observation for each input that is no state, in their order."""
+    blocks = []
+    for name, tensor in model.inputs.items():
+        if name in model.states:
+            continue
+        if name in model.sources:
+            source, output = model.sources[name]
+            term = {'source': 'network', 'name': source, 'output': output, 'count': tensor.width}
+        else:
+            term = read_term(contract, tensor, robot)
+        blocks.append({'input': name, 'terms': [term]})
+    return blocks
+
+
+def _add_networks(
+    contract: ImportedContract,
+    models: list[Model],
+    paths: list[Path],
+    blocks: list[list[dict[str, Any]]],
+) -> None:
+    """Add the models before the policy's own, which has to be beside them."""
+    for model, path, own in zip(models[:-1], paths[:-1], blocks[:-1], strict=True):
+        folder = paths[-1].parent
+        if not path.is_relative_to(folder):
+            text = f'found {path.name} above the network of {models[-1].name}, expected it below'
+            model.parameters.problem(text, 'model_path')
+            continue
+        file = path.relative_to(folder).as_posix()
+        contract.networks[model.name] = {'file': file, 'observation': own}
 
 
 def _read_rate(contract: ImportedContract, pipeline: Section) -> None:
@@ -285,9 +213,9 @@ def _read_path(file: YamlFile, parameters: Section) -> Path:
     return _beside(file, parameters, 'model_path')
 
 
-def _load_network(path: Path, parameters: Section) -> Graph:
+def _load_network(path: Path, parameters: Section, *, probed: bool) -> Graph:
     """
-    Load the network, after a trial in a process of its own.
+    Load a network, after a trial in a process of its own.
 
     :raises ModelError: it cannot be used, or is not the one that the bundle was exported with.
     """
@@ -302,44 +230,56 @@ def _load_network(path: Path, parameters: Section) -> Graph:
             'network that the bundle was exported with',
             'sha256sum',
         )
-    try_policy(archive, None, 1, TrialLimits(), only_graph=True, probed=True)
+    try_policy(archive, None, 1, TrialLimits(), only_graph=True, probed=probed)
     return Graph(archive.step_fn, str(path), external=archive.external)
 
 
-def _read_initial(
-    file: YamlFile,
-    pipeline: Section,
-    model: str,
-    inputs: dict[str, BundleTensor],
-    pairs: dict[str, str],
-) -> dict[str, Any]:
-    """:return: what the states begin with, where that is not 0."""
+def _initial_path(file: YamlFile, pipeline: Section) -> Path | None:
     if pipeline.plain('initial_values') is None:
-        return {}
-    path = _beside(file, pipeline, 'initial_values')
-    file.finish()
-    initial: dict[str, Any] = {}
-    for key, values in read_safetensors(path).items():
-        name = _own(key, model, inputs)
-        if name is None or name not in pairs:
-            wanted = ', '.join(f'{model}/{each}' for each in pairs)
-            raise ModelError(f'{path}: found {key}, expected inputs with feedback: {wanted}')
-        if values.size != inputs[name].width:
-            raise ModelError(
-                f'{path}: {key}: found {values.size} numbers, expected {inputs[name].width}'
-            )
-        numbers = _plain(values)
-        if not all(map(is_float32, numbers)):
-            raise ModelError(f'{path}: {key}: found a number that is not finite')
-        start = collapse_equal(numbers)
-        if isinstance(start, list) and len(start) > MAX_INITIAL:
-            raise ModelError(
-                f'{path}: {key}: found {len(start)} different numbers, expected at most '
-                f'{MAX_INITIAL}, or all the same'
-            )
-        if start != 0.0:
-            initial[name] = start
-    return initial
+        return None
+    return _beside(file, pipeline, 'initial_values')
+
+
+def _read_states(contract: ImportedContract, path: Path | None, models: list[Model]) -> None:
+    """Write what feeds back, and what it begins with, where that is not 0."""
+    given = {} if path is None else read_safetensors(path)
+    known = {f'{model.name}/{name}': (model, name) for model in models for name in model.states}
+    if others := [key for key in given if key not in known]:
+        raise ModelError(
+            f'{path}: found {", ".join(others)}, expected inputs with feedback: '
+            f'{", ".join(known) or "none"}'
+        )
+    for model in models:
+        if not model.states:
+            continue
+        states: dict[str, Any] = {'pair': model.states}
+        own = {name: key for key, (each, name) in known.items() if each is model and key in given}
+        starts = {
+            name: _start(f'{path}: {key}', given[key], model.inputs[name].width)
+            for name, key in own.items()
+        }
+        if starts := {name: start for name, start in starts.items() if start != 0.0}:
+            states['initial'] = starts
+        if model is models[-1]:
+            contract.states = states
+        else:
+            contract.networks[model.name]['states'] = states
+
+
+def _start(where: str, values: Any, width: int) -> float | list[float]:
+    """:return: what a state begins with: one number where all are equal."""
+    if values.size != width:
+        raise ModelError(f'{where}: found {values.size} numbers, expected {width}')
+    numbers = _plain(values)
+    if not all(map(is_float32, numbers)):
+        raise ModelError(f'{where}: found a number that is not finite')
+    start = collapse_equal(numbers)
+    if isinstance(start, list) and len(start) > MAX_INITIAL:
+        raise ModelError(
+            f'{where}: found {len(start)} different numbers, expected at most {MAX_INITIAL}, or '
+            'all the same'
+        )
+    return start
 
 
 def _plain(values: Any) -> list[float]:

@@ -17,9 +17,10 @@ from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.spec_terms import XYZ
 from kinfer_ros.text import is_name
 from kinfer_ros.yaml_file import Section
-from kinfer_ros.yaml_vectors import MAX_COUNT
 from kinfer_ros.yaml_vectors import format_value
 
+MAX_SIZE = 16 * 1024 * 1024
+"""Numbers of a tensor."""
 PARTS = {'state': 3, 'command': 2, 'write': 3}
 """Words of a connection, by its first one."""
 TEMPORAL = '__temporal_axis__'
@@ -96,8 +97,8 @@ def _read_tensor(section: Section) -> BundleTensor:
     for key in ('dtype', 'type'):
         section.has(key)
     shape = _read_shape(section)
-    sizes = isinstance(shape, list) and all(type(v) is int and 0 < v <= MAX_COUNT for v in shape)
-    if not sizes or math.prod(shape) > MAX_COUNT**2:
+    sizes = isinstance(shape, list) and all(type(v) is int and 0 < v <= MAX_SIZE for v in shape)
+    if not sizes or math.prod(shape) > MAX_SIZE:
         section.problem(f'found {format_value(shape)}, expected sizes from 1 on', 'shape')
         shape = [1]
     width = math.prod(shape)

@@ -13,6 +13,7 @@ from helpers.edits import edited
 from helpers.edits import some_edits
 from helpers.leapp_bundle import BUNDLE
 from helpers.leapp_bundle import INITIAL
+from helpers.leapp_bundle import MJCF
 from helpers.leapp_bundle import network
 from helpers.leapp_bundle import tensor
 from helpers.leapp_bundle import write_bundle
@@ -91,32 +92,6 @@ def test_import_writes_files_that_run_as_the_pipeline_does(tmp_path, capsys):
     np.testing.assert_allclose(policy.step(inputs), first, atol=1e-6)
     second = [0.1 + 0.5 + 0.11 + 0.51 + 1.0 + 0.5, 0.2 + 0.25 + 0.22 + 0.52 + 2.0 - 0.5, 0.0]
     np.testing.assert_allclose(policy.step(inputs), second, atol=1e-6)
-
-
-MJCF = """
-<mujoco>
-  <worldbody>
-    <body name="trunk" pos="0 0 1">
-      <freejoint/>
-      <geom size="0.1" mass="5"/>
-      <site name="imu"/>
-      <body>
-        <joint name="hip" axis="0 1 0" range="-90 90"/>
-        <geom size="0.05" pos="0 0 -0.2" mass="1"/>
-        <body pos="0 0 -0.3">
-          <joint name="knee" axis="0 1 0" range="-150 10"/>
-          <geom size="0.05" pos="0 0 -0.2" mass="1"/>
-          <body pos="0 0 -0.3">
-            <joint name="ankle" axis="0 1 0" range="-60 60"/>
-            <geom size="0.1 0.05 0.02" type="box" mass="0.5"/>
-          </body>
-        </body>
-      </body>
-    </body>
-  </worldbody>
-  <keyframe><key name="home" qpos="0 0 1 1 0 0 0 0.5 -1.0 0.25"/></keyframe>
-</mujoco>
-"""
 
 
 def test_the_start_pose_is_the_keyframe_home(tmp_path, capsys):
@@ -225,11 +200,11 @@ def test_two_outputs_are_two_groups(tmp_path):
 @pytest.mark.parametrize(
     ('path', 'value', 'words'),
     [
-        (('models', 'encoder'), {'inputs': []}, 'found walk, encoder, expected one: a pipeline'),
-        (('models',), {}, 'models: found none, expected one'),
-        (('models',), [1], 'models: found none, expected one'),
+        (('models', 'encoder'), {'inputs': []}, 'found encoder without parameters'),
+        (('models',), {}, 'models: found none, expected one or more'),
+        (('models',), [1], 'models: found none, expected one or more'),
         (('pipeline',), 5, 'pipeline: found 5, expected inputs'),
-        ((*MODEL, 'parameters'), ..., "missing key 'parameters'"),
+        ((*MODEL, 'parameters'), ..., 'found walk without parameters'),
         ((*MODEL, 'parameters', 'backend'), 'jit', 'found jit, expected onnx'),
         ((*MODEL, 'parameters', 'warp_segments'), 2, 'parts that run in Warp'),
         ((*MODEL, 'parameters', 'model_path'), '../walk.onnx', 'expected a file beside'),
@@ -249,12 +224,12 @@ def test_two_outputs_are_two_groups(tmp_path):
         ((*INPUTS, 4, 'shape'), 3, 'expected sizes'),
         ((*OUTPUTS, 0, 'kind'), 'target/joint/velocity', 'alone: a target here is a joint'),
         (('pipeline', 'outputs'), {'walk': ['action']}, 'found action, expected outputs of walk'),
-        (('pipeline', 'inputs'), {'walk': ['q']}, 'found q, expected the inputs that no feedback'),
-        (('pipeline', 'inputs'), ['q'], r'inputs: found \[.q.\], expected {walk'),
-        (('pipeline', 'data_flow'), {'a/b': ['c/d']}, 'expected none of a single network'),
+        (('pipeline', 'inputs'), {'walk': ['q']}, 'expected the inputs that nothing feeds'),
+        (('pipeline', 'inputs'), ['q'], r'inputs: found \[.q.\], expected {MODEL'),
+        (('pipeline', 'data_flow'), {'a/b': ['c/d']}, 'expected an output and an'),
         (('pipeline', 'feedback_flow'), ['a'], 'feedback_flow: found'),
         (('pipeline', 'feedback_flow', 'walk/last_out'), ['walk/none'], 'expected an output'),
-        (('pipeline', 'feedback_flow', 'walk/last_out'), ['walk/hist_in'], 'different shapes'),
+        (('pipeline', 'feedback_flow', 'walk/last_out'), ['walk/hist_in'], 'the same shape: they'),
         (('pipeline', 'configs', 'frequency'), '50 Hz', "frequency: found the text '50 Hz'"),
         (('pipeline', 'configs', 'frequency'), 0, 'expected a number from 0.1'),
         (('pipeline', 'initial_values'), '../a', 'expected a file beside'),
