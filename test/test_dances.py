@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import fastjsonschema
 import numpy as np
 import pytest
 
 from helpers.motions import dance
 from helpers.motions import dance_robot
+from helpers.processes import REPOSITORY
 from helpers.recorded import record_run
+from kinfer_ros.__main__ import main
+from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import Replay
+from kinfer_ros.analysis.series import all_series
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import SessionSettings
+from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
 
+SCHEMA = REPOSITORY / 'kinfer_ros' / 'run' / 'step.schema.json'
 STANDS_S = 1.0
 """s that the dance in the network waits on its first frame."""
 
@@ -81,3 +91,29 @@ def test_a_dance_replays_to_the_bit(tmp_path):
         found.feed(record)
     assert found.outcome.identical, found.outcome.first
     assert found.outcome.tensors['target'].compared == 200
+    look_at_the_motion(tmp_path, path, policy)
+
+
+def look_at_the_motion(tmp_path: Path, path: Path, policy: Policy) -> None:
+    """The record has the reference of its step; report and plot show the distance from it."""
+    lines = (path / 'steps.ndjson').read_bytes().splitlines()
+    validate = fastjsonschema.compile(json.loads(SCHEMA.read_text()))
+    records = [json.loads(line) for line in lines]
+    for record in records:
+        validate(record)
+    ran = [record for record in records if record['output'] is not None]
+    rows = policy.timeline.positions.astype(np.float32)
+    np.testing.assert_array_equal(np.float32(ran[0]['reference']), rows[0])
+    np.testing.assert_array_equal(np.float32(ran[40]['reference']), rows[40])
+    assert ran[0]['anchor_error'][0] < 0.3
+    run = RecordedRun.open(path)
+    columns = read_columns(run)
+    series = {each.name: each for each in all_series(run, columns)}
+    knee = series['motion_error/left_knee_joint'].values
+    assert 0.0 < np.nanmax(np.abs(knee)) < 1.0
+    assert series['anchor_error/angle'].unit == 'rad'
+    page = tmp_path / 'report.html'
+    assert main(['report', str(path), '--out', str(page)]) == 0
+    text = page.read_text()
+    assert 'rms from the motion A, rad' in text
+    assert 'between the anchors of robot and motion' in text

@@ -27,6 +27,14 @@ def tracking_error(columns: Columns) -> Float64 | None:
     return error
 
 
+def motion_error(columns: Columns) -> Float64 | None:
+    """Measured position minus the motion's of the same tick, [n, joints] rad, or None."""
+    position, reference = columns.row(*POSITION), columns.row('reference')
+    if position is None or reference is None or position.shape != reference.shape:
+        return None
+    return position - reference
+
+
 def tilt(columns: Columns) -> Float64 | None:
     """Angle [n] between gravity and down in the policy frame, rad, or None."""
     gravity = columns.row(*GRAVITY)

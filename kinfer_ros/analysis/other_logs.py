@@ -20,7 +20,7 @@ OURS = frozenset(
         'step_id', 't_us', 'now_ns', 'stamp_ns', 'mode', 'events', 'inputs', 'stage_us', 'carry',
         'resume', 'activation', 'joint_order', 'timestamp', 'late_us', 'age_us', 'joint_angles',
         'joint_vels', 'joint_velocities', 'projected_g', 'accel', 'gyro', 'command', 'output',
-        'target', 'measured_position', 'measured_velocity', 'odom',
+        'target', 'measured_position', 'measured_velocity', 'odom', 'reference', 'anchor_error',
     )
 )  # fmt: skip
 """Keys of our records, and of kinfer's."""

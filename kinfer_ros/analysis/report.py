@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.report_plots import CurveReducer
 from kinfer_ros.analysis.report_plots import ReportedRun
@@ -140,6 +141,10 @@ def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
         part = error[chosen]
         columns.append(_rounded(np.sqrt(np.nanmean(np.square(part), axis=0))))
         columns.append(_rounded(np.nanmax(np.abs(part), axis=0)))
+        away = motion_error(subject.columns)
+        if away is not None and np.isfinite(away[chosen]).any():
+            head.append(f'rms from the motion {"AB"[run]}, rad')
+            columns.append(_rounded(np.sqrt(np.nanmean(np.square(away[chosen]), axis=0))))
     if len(subjects) == 2:
         targets = [
             s.columns.rows['target'][chosen]

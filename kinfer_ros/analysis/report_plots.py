@@ -17,6 +17,7 @@ from kinfer_ros.analysis.derived import POSITION
 from kinfer_ros.analysis.derived import VELOCITY
 from kinfer_ros.analysis.derived import WINDOW
 from kinfer_ros.analysis.derived import base_velocity
+from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.recorded_run import RecordedRun
@@ -162,6 +163,7 @@ def _base(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     commands = [str(name) for name in subjects[0].run.facts.get('command_names') or []]
     if not set(commands) <= set(TWIST_ENTRIES):
         plots.add_rows('command', 'm/s, rad/s', ('command',), commands)
+    plots.add_rows('between the anchors of robot and motion', 'rad', ('anchor_error',), ('angle',))
     plots.add_rows('angular velocity', 'rad/s', ('gyro', 'inputs.gyroscope_imu'), 'xyz')
     plots.add_rows('linear velocity that the policy takes', 'm/s', LINEAR, 'xyz')
     plots.add_rows('specific force', 'm/s^2', ('accel', 'inputs.accelerometer_imu'), 'xyz')
@@ -193,10 +195,17 @@ def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
         'rad',
         [(name, [_column(e, i) for e in errors]) for i, name in enumerate(joints)],
     )
+    away = [motion_error(subject.columns) for subject in subjects]
+    plots.add(
+        'distance from the motion: position less reference',
+        'rad',
+        [(name, [_column(e, i) for e in away]) for i, name in enumerate(joints)],
+    )
     for i, name in enumerate(joints):
         position = [_column(s.columns.row(*POSITION), i) for s in subjects]
         target = [_column(s.columns.row('target'), i) for s in subjects]
-        curves = [('position', position), ('target', target)]
+        reference = [_column(s.columns.row('reference'), i) for s in subjects]
+        curves = [('position', position), ('target', target), ('motion', reference)]
         plots.add(name, 'rad', curves, _limits(subjects, name))
     plots.add_rows('joint velocities', 'rad/s', VELOCITY, joints)
 

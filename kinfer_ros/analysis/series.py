@@ -10,6 +10,7 @@ import numpy as np
 
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import base_velocity
+from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.recorded_run import RecordedRun
@@ -30,6 +31,7 @@ COMPONENTS = {
     'accel': 'xyz',
     'gyro': 'xyz',
     'odom': ('x', 'y', 'yaw'),
+    'anchor_error': ('angle',),
     'velocity': ('x', 'y', 'yaw'),
     **{f'inputs.{name}': 'xyz' for name in VECTOR_INPUTS},
 }
@@ -41,17 +43,26 @@ BY_JOINT = {
     'measured_position': 'rad',
     'measured_velocity': 'rad/s',
     'error': 'rad',
+    'reference': 'rad',
+    'motion_error': 'rad',
     'joint_torques': 'Nm',
     'joint_temps': 'degC',
 }
 JOINT_PANELS = {
     'error': 'tracking error',
+    'motion_error': 'distance from the motion',
     'joint_torques': 'joint torques',
     'joint_temps': 'joint temperatures',
     **dict.fromkeys(('joint_vels', 'measured_velocity'), 'joint velocities'),
 }
 """Panels of all joints; positions have one for each joint."""
-UNITS = {'projected_g': 'm/s^2', 'accel': 'm/s^2', 'gyro': 'rad/s', 'odom': 'm, rad'}
+UNITS = {
+    'anchor_error': 'rad',
+    'projected_g': 'm/s^2',
+    'accel': 'm/s^2',
+    'gyro': 'rad/s',
+    'odom': 'm, rad',
+}
 TITLES = {'late_us': 'tick lateness', 'age_us': 'sample age'}
 AXES = {'x': ('forward', 'm/s'), 'y': ('to the left', 'm/s'), 'yaw': ('turning', 'rad/s')}
 """Axes of the base velocity: title and unit of the panel, which also shows the command."""
@@ -85,7 +96,11 @@ def all_series(run: RecordedRun, columns: Columns) -> list[Series]:
     angle = tilt(columns)
     if angle is not None:
         series.append(Series('tilt', 'rad', BASE, 'tilt', 'tilt', angle, derived=True))
-    derived = {'velocity': base_velocity(columns), 'error': tracking_error(columns)}
+    derived = {
+        'velocity': base_velocity(columns),
+        'error': tracking_error(columns),
+        'motion_error': motion_error(columns),
+    }
     for key, values in derived.items():
         series += [] if values is None else _series(run, key, values, derived=True)
     return [each for each in series if np.isfinite(each.values).any()]

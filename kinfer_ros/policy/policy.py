@@ -245,6 +245,11 @@ class Policy:
         """The reference motion by tick, where the policy has one."""
         return self._session.timeline if isinstance(self._session, SpecSession) else None
 
+    @property
+    def recorded(self) -> Mapping[str, Float32]:
+        """What of the newest step goes into the record besides inputs and outputs, by key."""
+        return self._session.recorded if isinstance(self._session, SpecSession) else {}
+
     def motion_ended(self) -> bool:
         """Whether the motion has been shown to its end."""
         return isinstance(self._session, SpecSession) and self._session.motion_ended()

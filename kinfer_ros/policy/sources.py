@@ -237,6 +237,11 @@ class Sources:
             step = int(memory[self._memory.parts['step'].start])
             self._counter_views[:] = [_count(term, step) for term in self._counters]
 
+    @property
+    def recorded(self) -> dict[str, Float32]:
+        """What of the newest step goes into the record besides inputs and outputs."""
+        return {} if self._reference is None else self._reference.recorded
+
     def motion_ended(self, memory: Float32) -> bool:
         """Whether the motion has been shown to its end."""
         if self._reference is None:

@@ -159,6 +159,11 @@ class SpecSession:
                 vectors[f'observation {name if several or of else ""}{of}'.rstrip()] = vector
         return vectors | {'model output target': self.action} | self._session.checked()
 
+    @property
+    def recorded(self) -> dict[str, Float32]:
+        """What of the newest step goes into the record besides inputs and outputs."""
+        return self._sources.recorded
+
     def motion_ended(self) -> bool:
         """Whether the motion has been shown to its end."""
         return self._sources.motion_ended(self._session.extra)

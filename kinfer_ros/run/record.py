@@ -42,11 +42,14 @@ SCALARS = (
     'step_id', 't_us', 'now_ns', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags',
 )  # fmt: skip
 OBJECTS = ('mode', 'events', 'resume')
-_OWN_FIELDS = ('output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
+# Of policies with a motion: the reference of the step; their records alone have these keys.
+MOTION = ('reference', 'anchor_error')
+_OWN_FIELDS = (*MOTION, 'output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
 
 # Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
 ARRAY_KEYS = (
     *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', 'odom', *MEASURED,
+    *MOTION,
 )  # fmt: skip
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
@@ -74,6 +77,7 @@ class RecordFormat:
         input_sizes: Mapping[str, int],
         carry_size: int,
         stages: tuple[str, ...],
+        more: Mapping[str, int] | None = None,
     ) -> None:
         """
         Make the layout for a policy.
@@ -82,6 +86,7 @@ class RecordFormat:
         :param input_sizes: number of values of each input by name, without the carry.
         :param carry_size: number of values of the flattened carry, or 0.
         :param stages: names of the timed parts of a tick.
+        :param more: number of values of those of MOTION that the policy has.
         :raises ModelError: an input has the name of a field of the record.
         """
         clash = sorted(set(input_sizes) & set(_OWN_FIELDS))
@@ -101,7 +106,9 @@ class RecordFormat:
             'odom': 3,
             'stage_us': len(stages),
             **{key: len(joint_names) for key in self.measured},
+            **(more or {}),
         }
+        self._more = tuple(more or ())
         self._kinfer = tuple(
             (key, name if name in input_sizes else None) for name, key in KINFER_KEYS.items()
         )
@@ -134,6 +141,8 @@ class RecordFormat:
         for key in MEASURED:
             held = flags & HAS_SAMPLE and key in self.measured
             record[key] = f32[key][slot] if held else None
+        for key in self._more:
+            record[key] = f32[key][slot] if flags & HAS_OUTPUT else None
         record['odom'] = f32['odom'][slot] if flags & HAS_ODOM else None
         record['mode'] = obj['mode'][slot]
         record['events'] = obj['events'][slot] or []

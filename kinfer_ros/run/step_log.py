@@ -68,6 +68,7 @@ class StepLog:
             input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
             carry_size=policy.carry.size,
             stages=STAGES,
+            more={name: array.size for name, array in policy.recorded.items()},
         )
         self._controller = controller
         self._frame = controller.inputs.frame
@@ -92,6 +93,7 @@ class StepLog:
         """Record the inputs of this policy from now on, and the carry of its first step."""
         self._policy = policy
         self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
+        self._more = [(self._ring.f32[name], each) for name, each in policy.recorded.items()]
         self._until_carry = 0
 
     def add(
@@ -137,6 +139,8 @@ class StepLog:
         if tick.ran:
             flags |= HAS_OUTPUT
             ring.f32['output'][slot] = step.action
+            for rows, source in self._more:
+                rows[slot] = source
         if self._carry_is_due(tick):
             flags |= HAS_CARRY
             ring.f32['carry'][slot] = step.carry.ravel()

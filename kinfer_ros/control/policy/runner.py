@@ -49,6 +49,10 @@ class TickPolicy(Protocol):
     def timeline(self) -> Timeline | None:
         """Its motion, if it has one."""
 
+    @property
+    def recorded(self) -> Mapping[str, Float32]:
+        """Further arrays of the newest step, for the record."""
+
     def motion_ended(self) -> bool:
         """Whether the motion has been shown to its end."""
 

@@ -89,6 +89,11 @@ class MotionClock:
             2.0 * (y * z + w * x),
         )
 
+    def angle(self) -> float:
+        """Return the angle between the robot's anchor and the reference's, rad."""
+        w, x, y, z = self.relative
+        return 2.0 * math.atan2(math.sqrt(x * x + y * y + z * z), abs(w))
+
     def advance(self, following: Float32, control: Float32) -> None:
         """Write the state for the next step."""
         ticks, aligned = self.ticks, self._aligned

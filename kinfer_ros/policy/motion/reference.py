@@ -34,7 +34,12 @@ def reference_sizes(spec: PolicySpec) -> dict[str, int]:
 
 
 class ReferenceViews:
-    """Writes the motion's row of a tick to where terms read it."""
+    """
+    Writes the motion's row of a tick to where terms read it.
+
+    :ivar recorded: of the newest step, for the record: `reference`, rad, [joints], and
+        `anchor_error`, rad, [1], where the anchor is known.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,11 @@ class ReferenceViews:
             for name, table in rows.items()
             if views[name].size
         ]
+        self.recorded = {'reference': np.zeros(len(spec.joints), np.float32)}
+        if anchored:
+            self.recorded['anchor_error'] = np.zeros(1, np.float32)
+        self._rows.append((self.recorded['reference'], timeline.positions.astype(np.float32)))
+        self._angle = self.recorded.get('anchor_error')
         self._columns = views['anchor_columns']
         self._quaternion = views['anchor_quaternion']
         self._frame = views[MOTION_FRAME]
@@ -80,6 +90,8 @@ class ReferenceViews:
             self._quaternion[:] = clock.relative
         if self._frame.size:
             self._frame[0] = clock.ticks
+        if self._angle is not None:
+            self._angle[0] = clock.angle()
 
     def has_ended(self, state: Float32) -> bool:
         """Whether the motion of a policy in this state has been shown to its end."""
