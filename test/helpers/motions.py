@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import yaml
+from onnx import helper
 
 from helpers import flat_models
+from helpers import models
 from helpers.flat_policies import DATA
 from helpers.shared import shared_path
 
@@ -76,3 +78,28 @@ def dance_robot(folder: Path) -> Path:
     path = folder / 'g1.yaml'
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+def network(size: int, *, bodies: bool = False, custom: dict[str, str] | None = None) -> bytes:
+    """
+    A network that holds `frames()`: obs, time_step -> actions, reference.
+
+    :param bodies: the orientation of two bodies, w x y z, in place of the anchor's, x y z w.
+    """
+    joints, root = frames()
+    tables = {'joint_pos': joints, 'joint_vel': np.gradient(joints, axis=0) * RATE}
+    if bodies:
+        wxyz = np.roll(root, 1, axis=1)
+        still = np.tile([1.0, 0.0, 0.0, 0.0], (len(root), 1))
+        tables['body_quat_w'] = np.stack([still, wxyz], axis=1)
+    else:
+        tables['ref_quat_xyzw'] = root
+    graph = models.Builder()
+    last = graph.op('Min', 'time_step', graph.const([[float(len(joints) - 1)]]))
+    row = graph.op('Reshape', graph.op('Cast', last, to=7), graph.const([1], 'int64'))
+    for name, table in tables.items():
+        graph.add(helper.make_node('Gather', [graph.const(table), row], [name], axis=0))
+    weights = np.random.default_rng(0).normal(size=(size, 3)) * 0.1
+    graph.add(helper.make_node('MatMul', ['obs', graph.const(weights)], ['actions']))
+    outputs = {'actions': (1, 3)} | {n: (1, *t.shape[1:]) for n, t in tables.items()}
+    return graph.build({'obs': (1, size), 'time_step': (1, 1)}, outputs, custom=custom)

@@ -29,6 +29,9 @@ TWIST = ('xvel', 'yvel', 'yawrate')
 LARGEST = 1e30
 """Stands for an open end of a clip."""
 
+TORSO = {'waist_yaw_joint': 'z', 'waist_roll_joint': 'x', 'waist_pitch_joint': 'y'}
+"""Joints of a G1 between pelvis and torso, in their order, with their axes."""
+
 TERMS: dict[str, dict[str, Any]] = {
     'base_lin_vel': {'source': 'linear_velocity'},
     'imu_lin_vel': {'source': 'imu_linear_velocity', 'frame': 'imu'},
@@ -59,6 +62,8 @@ TERMS: dict[str, dict[str, Any]] = {
     'command_ang_vel': {'source': 'command', 'entries': ['yawrate']},
     'gait_phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
     'phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
+    'motion_anchor_ori_b': {'source': 'reference_anchor_orientation'},
+    'motion_ref_ori_b': {'source': 'reference_anchor_orientation'},
 }
 """Spec terms, by the names that Isaac Lab, mjlab, holosoma and unitree_rl_lab use."""
 

@@ -23,6 +23,10 @@ from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import spec_term
 from kinfer_ros.policy.importers.metadata_gains import read_gains
 from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
+from kinfer_ros.policy.importers.network_motion import MOTION_COMMAND
+from kinfer_ros.policy.importers.network_motion import draft_network_motion
+from kinfer_ros.policy.importers.network_motion import expand_motion
+from kinfer_ros.policy.importers.network_motion import holds_motion
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec_terms import MAX_LENGTH
 
@@ -83,6 +87,8 @@ def read_onnx_metadata(graph: Graph, path: Path) -> ImportedContract:
         _draft_terms(contract, keys, graph)
     else:
         _read_terms(contract, keys, graph, terms)
+    if holds_motion(graph):
+        draft_network_motion(contract, keys, graph)
     _read_roles(contract, graph)
     contract.urdf = keys.text('robot_urdf')
     if unread := keys.unread():
@@ -185,7 +191,7 @@ def _read_terms(
             contract.assume(text)
     width = _width(graph)
     stated = _stated_lengths(keys, names)
-    _read_command(contract, keys, names, terms, stated, width)
+    _read_command(contract, keys, graph, names, terms, stated)
     sizes = [_size(contract, term) for term in terms]
     lengths = stated or _guessed_lengths(contract, sizes, width)
     total = sum(size * length for size, length in zip(sizes, lengths, strict=True))
@@ -195,6 +201,7 @@ def _read_terms(
             f'{keys.where}: found {parts}: {total} numbers; the network takes {width}'
         )
     _read_scales(contract, keys, names, terms, sizes)
+    terms, lengths = expand_motion(terms, len(contract.joints), lengths, keys.where)
     _read_history(contract, keys, names, terms, lengths)
     contract.observation['terms'] = terms
 
@@ -224,6 +231,10 @@ def _size(contract: ImportedContract, term: dict[str, Any]) -> int:
     source = term['source']
     if source in ('joint_positions', 'joint_velocities'):
         return len(contract.joints)
+    if source == MOTION_COMMAND:
+        return 2 * len(contract.joints)
+    if source == 'reference_anchor_orientation':
+        return 6
     if source == 'last_action':
         return len(contract.action.get('joints', contract.joints))
     if source == 'command':
@@ -234,10 +245,10 @@ def _size(contract: ImportedContract, term: dict[str, Any]) -> int:
 def _read_command(
     contract: ImportedContract,
     keys: MetadataKeys,
+    graph: Graph,
     names: list[str],
     terms: list[dict[str, Any]],
     stated: list[int] | None,
-    width: int | None,
 ) -> None:
     """Decide what the entries of the command are: what it is called, never its width alone."""
     places = [at for at, term in enumerate(terms) if term['source'] == 'command']
@@ -256,6 +267,9 @@ def _read_command(
             '(docs/specs.md)'
         )
     (name,) = listed
+    if name in MOTIONS and holds_motion(graph):
+        terms[generic[0]] = {'source': MOTION_COMMAND}
+        return
     if name in MOTIONS:
         raise ModelError(
             f'{keys.where}: command_names: found {name!r}, a reference motion, which is not in '
@@ -263,6 +277,7 @@ def _read_command(
             'says what the command is (docs/specs.md)'
         )
     (place,) = generic
+    width = _width(graph)
     rest = sum(
         _size(contract, term) * (stated[at] if stated else 1)
         for at, term in enumerate(terms)
@@ -343,7 +358,7 @@ def _read_history(
 def _read_roles(contract: ImportedContract, graph: Graph) -> None:
     inputs = [node.name for node in graph.inputs]
     outputs = [node.name for node in graph.outputs]
-    if len(inputs) > 1:
+    if len(inputs) > 1 and contract.motion is None:
         contract.observation = {'input': inputs[0], **contract.observation}
         contract.states = {'pair': 'by_name'}
         contract.assume(f'observation input: the first, {inputs[0]}; states: paired by name')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.fill_in import fill_in
+from kinfer_ros.policy.importers.contract import TORSO
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import read_bounds
@@ -20,8 +21,6 @@ MOTION_TERMS = {
 SUFFIXES = ('.csv', '.npz')
 CSV_RATE_HZ = 60.0
 """Of Unitree's motion files."""
-TORSO = {'waist_yaw_joint': 'z', 'waist_roll_joint': 'x', 'waist_pitch_joint': 'y'}
-"""Joints of a G1 between pelvis and torso, in their order, with their axes."""
 
 
 def read_motion_terms(

@@ -101,6 +101,8 @@ def read_network_motion(graph: Graph, spec: MotionSpec, rate_hz: float) -> Motio
             )
     orientation = arrays.get('anchor_orientation')
     if orientation is not None:
+        if spec.body is not None:
+            orientation = orientation[:, 4 * spec.body : 4 * spec.body + 4]
         if orientation.shape[1] != 4:
             raise ModelError(
                 f'{graph.where}: anchor_orientation: found {orientation.shape[1]} numbers, '
