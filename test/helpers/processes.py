@@ -68,6 +68,7 @@ def domain_environment(**more: str) -> dict[str, str]:
         'ROS_DOMAIN_ID': str(domain()),
         **localhost(),
         'PYTHONUNBUFFERED': '1',
+        'PYTHONFAULTHANDLER': '1',  # a crash says where
         **more,
     }
 
