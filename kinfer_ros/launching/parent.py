@@ -14,11 +14,23 @@ class LaunchParent:
     """The launch that started this process, if one of our launch files did."""
 
     def __init__(self) -> None:
-        # Under a debugger or a shell the launch is not the parent, and is not followed.
-        self._pid = os.getppid()
-        self._launched = os.environ.get(LAUNCH_PID) == str(self._pid)
+        told = os.environ.get(LAUNCH_PID, '')
+        self._pid = int(told) if told.isdecimal() and len(told) < 10 else 0
+        # Under a debugger or a shell the launch is not the parent, and is not followed; one that
+        # ended while this process started is not, either.
+        self._launched = self._pid > 0 and (self._pid == os.getppid() or not _exists(self._pid))
 
     @property
     def is_gone(self) -> bool:
         """Whether it has ended."""
         return self._launched and os.getppid() != self._pid
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -5,6 +5,7 @@ damp, could not be sent any more. Here a signal only sets a flag: the node is st
 whatever ended it, and a user's mistake is one line instead of a traceback.
 """
 
+import contextlib
 import signal
 import sys
 from collections.abc import Callable
@@ -47,9 +48,11 @@ class StopFlag:
     def follow_launch(self) -> None:
         """Set the flag when the launch that started this process is gone."""
         if self._launch.is_gone and not self.is_set:
-            print('the launch that started this node is gone: it ends, too', file=sys.stderr)
             self.is_set = True
             self.on_set()
+            # The launch read what nodes print: with it, the other end of the pipe is gone.
+            with contextlib.suppress(OSError):
+                print('the launch that started this node is gone: it ends, too', file=sys.stderr)
 
 
 def _never() -> bool:
