@@ -22,7 +22,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     with graph(tmp_path_factory.mktemp('intruder')) as made:
         made.start()
         assert made.client.spin_until(lambda: bool(made.session), SOON)
+        heard = made.client.follow(DiagnosticArray, '/diagnostics', QoSProfile(depth=50))
+        assert made.client.spin_until(lambda: holder(heard) == made.session, SOON)
         yield made
+
+
+def holder(heard: list[DiagnosticArray]) -> str:
+    """The session that the bridge obeys: it may hear of it after this test does."""
+    values = [value for message in heard for s in message.status for value in s.values]
+    sessions = [value.value for value in values if value.key == 'session' and value.value]
+    return str(sessions[-1]) if sessions else ''
 
 
 def intruding(names: list[str], position: list[float], frame_id: str) -> JointState:

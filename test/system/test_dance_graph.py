@@ -15,6 +15,7 @@ from helpers.motions import dance_robot
 from helpers.processes import REPOSITORY
 from helpers.processes import Process
 from helpers.processes import domain_environment
+from helpers.processes import left_with_a_crash
 from helpers.processes import node
 from helpers.processes import wait_until
 from helpers.recorded import record_run
@@ -74,7 +75,10 @@ def test_services_lead_the_motion(tmp_path: Path) -> None:
             cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=90,
             check=False,
         )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
+        said = done.stdout + done.stderr
+        if left_with_a_crash(done):
+            return int('error:' in done.stderr), said
+        return done.returncode, said
 
     with policy_node(tmp_path, environment, 'g1_wbt_dancing', autostart=False) as policy:
         code, said = ask('start')

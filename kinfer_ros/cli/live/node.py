@@ -114,15 +114,22 @@ def main(arguments: argparse.Namespace) -> int:
     # Imported here: --help works without ROS.
     from kinfer_ros.ros.node_client import node_client
 
+    with node_client(arguments.namespace) as client:
+        # Inside: Fast DDS may crash where it leaves the graph, and the answer has been given then.
+        return _answer(client, arguments)
+
+
+def _answer(client: 'NodeClient', arguments: argparse.Namespace) -> int:
+    """Ask, and print the answer; :return: the exit code."""
     try:
-        with node_client(arguments.namespace) as client:
-            answer, text = _ask(client, arguments)
+        answer, text = _ask(client, arguments)
     except GraphError as error:
         if arguments.json:
-            print(json.dumps({'done': False, 'reason': str(error)}))
-        print(f'error: {error}', file=sys.stderr)
+            print(json.dumps({'done': False, 'reason': str(error)}), flush=True)
+        print(f'error: {error}', file=sys.stderr, flush=True)
         return 1
-    print(json.dumps(plain(answer), indent=2, allow_nan=False) if arguments.json else text)
+    answered = json.dumps(plain(answer), indent=2, allow_nan=False) if arguments.json else text
+    print(answered, flush=True)
     return 0
 
 
