@@ -33,6 +33,12 @@ _KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str}
 """Keys whose values must have this type; others are dropped from a damaged record."""
 
 _REPEATED = ('joint_order', 'joint_velocities', 'carry', 'resume')
+_OURS = frozenset(
+    (
+        *ROW_KEYS, *SCALAR_KEYS, *CLOCKS, *_KINDS, *_REPEATED,
+        'step_id', 'stamp_ns', 'activation', 'nonfinite', 'timestamp',
+    )
+)  # fmt: skip
 
 
 @dataclass
@@ -76,7 +82,7 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
     """
     warnings: list[str] = []
     blocks: list[_Block] = []
-    others = OtherKeys()
+    others = OtherKeys(_OURS)
     for block in _blocks(_read_records(run, others)):
         blocks.append(_Block(block, others, warnings))
         if progress is not None:

@@ -15,15 +15,6 @@ RENAMED = {
     'action': 'output',
 }
 """pyfirmware's key -> ours; all others keep their names."""
-OURS = frozenset(
-    (
-        'step_id', 't_us', 'now_ns', 'stamp_ns', 'mode', 'events', 'inputs', 'stage_us', 'carry',
-        'resume', 'activation', 'joint_order', 'timestamp', 'late_us', 'age_us', 'joint_angles',
-        'joint_vels', 'joint_velocities', 'projected_g', 'accel', 'gyro', 'command', 'output',
-        'target', 'measured_position', 'measured_velocity', 'odom', 'reference', 'anchor_error',
-    )
-)  # fmt: skip
-"""Keys of our records, and of kinfer's."""
 MAX_KEYS = 500
 """Other keys of one log."""
 
@@ -36,7 +27,9 @@ class OtherKeys:
     :ivar left_out: keys whose values are no numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ours: frozenset[str]) -> None:
+        """:param ours: the keys of our records, and of kinfer's."""
+        self._ours = ours
         self.names: dict[str, list[str]] = {}
         self.left_out: set[str] = set()
         self._keys: set[str] = set()
@@ -64,7 +57,7 @@ class OtherKeys:
 
     def numbers(self, record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """Yield the numbers and the lists of a record that are not ours, by key."""
-        for key in record.keys() - OURS:
+        for key in record.keys() - self._ours:
             value = record[key]
             if isinstance(value, dict):
                 parts = {f'{key}/{name}': each for name, each in value.items()}

@@ -92,6 +92,19 @@ def test_our_own_records_with_more(tmp_path):
     assert 'stamp_ns' not in found
 
 
+def test_what_our_records_say_of_non_finite_numbers_is_no_series(tmp_path):
+    """It is a list of places, and the rows have them as NaN."""
+    record = {
+        'step_id': 0,
+        't_us': 1,
+        'gyro': [0, None, 1],
+        'nonfinite': [['gyro', 1, 2143289344]],
+    }
+    found, columns = series_of(tmp_path, record)
+    assert not any(name.startswith('nonfinite') for name in found)
+    assert columns.warnings == []
+
+
 def test_many_keys_are_bounded(tmp_path):
     """A record can have a key for every byte."""
     found, columns = series_of(

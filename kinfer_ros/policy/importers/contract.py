@@ -124,6 +124,17 @@ class ImportedContract:
         """Note an assumption for something that is not in the file."""
         self.assumptions.append(text)
 
+    def draft_anchor(self) -> Any:
+        """Return `anchor` of a motion: the torso of a G1, noted; else a place to fill in."""
+        chain = [
+            {'joint': name, 'axis': axis} for name, axis in TORSO.items() if name in self.joints
+        ]
+        if not chain:
+            return fill_in('joints from the base to the anchor: {joint: NAME, axis: z}')
+        listed = ', '.join(f'{each["joint"]} ({each["axis"]})' for each in chain)
+        self.assume(f'motion, anchor: the torso, behind {listed}')
+        return chain
+
     def by_joint(self, values: Sequence[float] | None) -> dict[str, float]:
         """Return values by joint name; empty where they, or the joints, are not known."""
         if values is None or not self.joints:

@@ -9,7 +9,6 @@ from typing import Any
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.graph import Graph
-from kinfer_ros.policy.importers.contract import TORSO
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.metadata_keys import MetadataKeys
 
@@ -73,21 +72,13 @@ def draft_network_motion(contract: ImportedContract, keys: MetadataKeys, graph: 
     elif BODIES in outputs:
         network['anchor_orientation'] = BODIES
         motion |= {'quaternion': 'wxyz', 'body': _anchor_body(keys)}
-    chain = [
-        {'joint': name, 'axis': axis} for name, axis in TORSO.items() if name in contract.joints
-    ]
     motion['align'] = 'yaw'
-    motion['anchor'] = chain or fill_in(
-        'joints from the base to the anchor: {joint: NAME, axis: z}'
-    )
     contract.motion = motion
     contract.commands = {}
     contract.assume('motion: in the network; its first frame is held until it is started')
     contract.assume('motion: seen one tick late, as runtimes that run the network once a tick')
     contract.assume("motion: turned to the robot's heading at the start, the last frame held")
-    if chain:
-        listed = ', '.join(f'{each["joint"]} ({each["axis"]})' for each in chain)
-        contract.assume(f'motion, anchor: the torso, behind {listed}')
+    motion['anchor'] = contract.draft_anchor()
     others = [name for name in inputs if name != step]
     contract.observation_inputs = [
         {'input': others[0] if others else inputs[0], **contract.observation},

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.fill_in import fill_in
-from kinfer_ros.policy.importers.contract import TORSO
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import read_bounds
@@ -54,21 +53,15 @@ def draft_motion(contract: ImportedContract, folder: Path) -> None:
         return
     files = [found for suffix in SUFFIXES if (found := sorted(folder.glob(f'*{suffix}')))][:1]
     file = files[0][0] if files and len(files[0]) == 1 else None
-    chain = [
-        {'joint': name, 'axis': axis} for name, axis in TORSO.items() if name in contract.joints
-    ]
     motion: dict[str, Any] = {
         'file': file.name if file else fill_in('CSV or NPZ file beside the spec'),
         'joints': list(contract.robot_joints),
         'end': 'hold',
         'align': 'yaw',
-        'anchor': chain or fill_in('joints from the base to the anchor: {joint: NAME, axis: z}'),
     }
     contract.assume('motion: joints in the order of the SDK, from its first frame to its last')
     contract.assume("motion: turned to the robot's heading at the start, the last frame held")
-    if chain:
-        listed = ', '.join(f'{each["joint"]} ({each["axis"]})' for each in chain)
-        contract.assume(f'motion, anchor: the torso, behind {listed}')
+    motion['anchor'] = contract.draft_anchor()
     if file is not None:
         contract.beside.append(file)
         contract.assume(f'motion, file: {file.name}, the only one beside the deploy.yaml')

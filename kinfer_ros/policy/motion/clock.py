@@ -45,14 +45,14 @@ class MotionClock:
         self._yaw = 0.0
 
     def refresh(
-        self, state: Float32, control: Float32, base: Float32 | None, joints: Float32 | None
+        self, state: Float32, control: Float32, base: Float32 | None, joints: Float32
     ) -> None:
         """
         Find the row of a tick, and where its anchor is.
 
         :param state: of the carry before the step. :param control: [play, restart].
-        :param base: orientation of the base in the world, w x y z; `joints`, rad: measured, where
-            a term needs the anchor.
+        :param base: orientation of the base in the world, w x y z, where a term needs the anchor;
+            then `joints`, rad, are those measured.
         """
         ticks, aligned, yaw = state.tolist()
         self.ticks, self._aligned, self._yaw = int(ticks), aligned > 0.0, yaw
@@ -61,7 +61,7 @@ class MotionClock:
         timeline = self._timeline
         at = max(self.ticks - timeline.spec.lag, 0)
         self.row = min(at, timeline.ticks - 1)
-        if base is None or joints is None or not timeline.anchor:
+        if base is None:
             return
         w, x, y, z = base.tolist()
         angles = [joints.item(place) for place in self._places]

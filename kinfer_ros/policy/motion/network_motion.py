@@ -93,8 +93,8 @@ def read_network_motion(graph: Graph, spec: MotionSpec, rate_hz: float) -> Motio
     reader = NetworkReader(graph, spec.network)
     rows = [reader.at(step) for step in range(reader.frames())]
     arrays = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-    for key, size in (('joint_positions', len(spec.joints)), ('joint_velocities', None)):
-        if key in arrays and arrays[key].shape[1] != (size or len(spec.joints)):
+    for key in ('joint_positions', 'joint_velocities'):
+        if key in arrays and arrays[key].shape[1] != len(spec.joints):
             raise ModelError(
                 f'{graph.where}: {key}: found {arrays[key].shape[1]} numbers, expected '
                 f'{len(spec.joints)}: {", ".join(spec.joints)}'
