@@ -21,7 +21,7 @@ sys.path[:0] = [
     str(Path(__file__).resolve().parents[1] / 'test'),
 ]
 
-from helpers import models  # noqa: E402
+from helpers.policies import models  # noqa: E402
 from helpers.processes import Process  # noqa: E402
 from helpers.processes import domain_environment  # noqa: E402
 from helpers.processes import node  # noqa: E402

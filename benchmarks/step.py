@@ -28,7 +28,7 @@ from _figures import quantiles
 from _processes import HERE
 from _processes import models
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from kinfer_ros import Policy
 from kinfer_ros import load_model
 from kinfer_ros.policy.archive import write_archive

@@ -9,8 +9,8 @@ import fastjsonschema
 import numpy as np
 import pytest
 
-from helpers.motions import dance
-from helpers.motions import dance_robot
+from helpers.policies.motions import dance
+from helpers.policies.motions import dance_robot
 from helpers.processes import REPOSITORY
 from helpers.recorded import record_run
 from kinfer_ros.__main__ import main

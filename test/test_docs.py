@@ -12,8 +12,8 @@ from helpers.doc_commands import PAGES
 from helpers.doc_commands import anchors
 from helpers.doc_commands import links
 from helpers.processes import REPOSITORY
-from kinfer_ros.policy.spec import load_spec
-from kinfer_ros.policy.spec_terms import SOURCES
+from kinfer_ros.policy.spec.spec import load_spec
+from kinfer_ros.policy.spec.terms import SOURCES
 
 DOCS = REPOSITORY / 'docs'
 

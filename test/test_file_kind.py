@@ -13,7 +13,7 @@ from kinfer_ros.file_kind import no_model
 from kinfer_ros.file_kind import stand_in
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.untrusted import check_mjcf
 

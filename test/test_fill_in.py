@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.fill_in import fill_in
 from kinfer_ros.fill_in import places_in
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.yaml_file import YamlFile
 

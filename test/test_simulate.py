@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.models import COMMANDS_3
-from helpers.models import metadata
-from helpers.models import mlp_policy
-from helpers.models import write_kinfer
+from helpers.policies.models import COMMANDS_3
+from helpers.policies.models import metadata
+from helpers.policies.models import mlp_policy
+from helpers.policies.models import write_kinfer
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.settings import LiveSettings

@@ -14,7 +14,7 @@ from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.launching.arguments import check_params_file
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.kos_metadata import KosMetadata
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.untrusted import MAX_YAML_BYTES

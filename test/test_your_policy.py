@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import flat_models
-from helpers import leapp_bundle
-from helpers.deploy import DEPLOY
+from helpers.policies import flat_models
+from helpers.policies import leapp_bundle
+from helpers.policies.deploy import DEPLOY
 from helpers.processes import REPOSITORY
 from helpers.walking import MODEL
 from kinfer_ros.__main__ import main

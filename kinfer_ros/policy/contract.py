@@ -23,7 +23,7 @@ from kinfer_ros.policy.metadata import Metadata
 from kinfer_ros.policy.metadata import Problems
 from kinfer_ros.policy.metadata import default_command_names
 from kinfer_ros.policy.metadata import parse_metadata
-from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec.spec import PolicySpec
 
 CARRY = 'carry'
 MAX_CARRY = 64 * 1024 * 1024

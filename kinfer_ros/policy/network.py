@@ -26,12 +26,12 @@ from kinfer_ros.policy.network_shapes import input_shape
 from kinfer_ros.policy.number_types import DTYPES
 from kinfer_ros.policy.number_types import FLOATS
 from kinfer_ros.policy.number_types import as_carried
-from kinfer_ros.policy.spec import BY_NAME
-from kinfer_ros.policy.spec import BY_POSITION
-from kinfer_ros.policy.spec import NetworkSpec
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec import States
-from kinfer_ros.policy.spec_observation import Block
+from kinfer_ros.policy.spec.observation import Block
+from kinfer_ros.policy.spec.spec import BY_NAME
+from kinfer_ros.policy.spec.spec import BY_POSITION
+from kinfer_ros.policy.spec.spec import NetworkSpec
+from kinfer_ros.policy.spec.spec import PolicySpec
+from kinfer_ros.policy.spec.spec import States
 from kinfer_ros.yaml_vectors import format_value
 
 MAX_STATE = 16 * 1024 * 1024

@@ -6,11 +6,11 @@ from kinfer_ros.policy.graph import Tensor
 from kinfer_ros.policy.metadata import Problems
 from kinfer_ros.policy.number_types import DTYPES
 from kinfer_ros.policy.number_types import FLOATS
-from kinfer_ros.policy.spec_observation import Block
-from kinfer_ros.policy.spec_terms import CONSTANT
-from kinfer_ros.policy.spec_terms import FIRST_STEP
-from kinfer_ros.policy.spec_terms import STEP
-from kinfer_ros.policy.spec_terms import Term
+from kinfer_ros.policy.spec.observation import Block
+from kinfer_ros.policy.spec.terms import CONSTANT
+from kinfer_ros.policy.spec.terms import FIRST_STEP
+from kinfer_ros.policy.spec.terms import STEP
+from kinfer_ros.policy.spec.terms import Term
 
 Shape = tuple[int | str | None, ...]
 

@@ -30,10 +30,10 @@ from kinfer_ros.policy.contract import read_metadata
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.session import BoundSession
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec_policy import read_files
-from kinfer_ros.policy.spec_policy import read_with_spec
-from kinfer_ros.policy.spec_session import SpecSession
+from kinfer_ros.policy.spec.spec import PolicySpec
+from kinfer_ros.policy.spec.spec_policy import read_files
+from kinfer_ros.policy.spec.spec_policy import read_with_spec
+from kinfer_ros.policy.spec.spec_session import SpecSession
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_policy
 

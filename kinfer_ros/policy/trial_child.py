@@ -19,7 +19,7 @@ from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.graph import probe
 from kinfer_ros.policy.policy import load_archive
-from kinfer_ros.policy.spec_policy import read_files
+from kinfer_ros.policy.spec.spec_policy import read_files
 
 MEGABYTE = 1 << 20
 GRACE = 2

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers.flat_policies import FLAT
+from helpers.policies.flat_policies import FLAT
 from helpers.recorded import other_model
 from helpers.recorded import record_run
 from helpers.walking import MODEL

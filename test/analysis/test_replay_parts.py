@@ -10,8 +10,8 @@ import orjson
 import pytest
 from onnx import TensorProto
 
-from helpers import flat_models
-from helpers import models
+from helpers.policies import flat_models
+from helpers.policies import models
 from helpers.recorded import record_run
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import Outcome

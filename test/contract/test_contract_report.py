@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers import flat_models
-from helpers.flat_policies import FLAT
+from helpers.policies import flat_models
+from helpers.policies.flat_policies import FLAT
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot
 from kinfer_ros.contract.report import WARN

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.models import COMMANDS_3
-from helpers.models import EVERY_INPUT
-from helpers.models import concat_step
-from helpers.models import init_fn
-from helpers.models import metadata
-from helpers.models import write_kinfer
+from helpers.policies.models import COMMANDS_3
+from helpers.policies.models import EVERY_INPUT
+from helpers.policies.models import concat_step
+from helpers.policies.models import init_fn
+from helpers.policies.models import metadata
+from helpers.policies.models import write_kinfer
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy

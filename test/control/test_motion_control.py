@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers import flat_models
-from helpers.motions import JOINTS
-from helpers.motions import spec_of
-from helpers.motions import write_csv
+from helpers.policies import flat_models
+from helpers.policies.motions import JOINTS
+from helpers.policies.motions import spec_of
+from helpers.policies.motions import write_csv
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot

@@ -10,10 +10,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from helpers.flat_policies import FLAT
-from helpers.models import metadata
-from helpers.models import mlp_policy
-from helpers.models import write_kinfer
+from helpers.policies.flat_policies import FLAT
+from helpers.policies.models import metadata
+from helpers.policies.models import mlp_policy
+from helpers.policies.models import write_kinfer
 from helpers.walking import MODEL
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import ConfigError

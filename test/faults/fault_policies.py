@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from helpers.models import Builder
-from helpers.models import endless_loop
-from helpers.models import init_fn
-from helpers.models import write_kinfer
+from helpers.policies.models import Builder
+from helpers.policies.models import endless_loop
+from helpers.policies.models import init_fn
+from helpers.policies.models import write_kinfer
 from helpers.walking import MODEL
 from kinfer_ros.policy.policy import load_model
 

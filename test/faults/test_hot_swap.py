@@ -22,8 +22,8 @@ from fault_policies import JOINTS
 from fault_policies import broken_at
 from fault_policies import standing
 
-from helpers import flat_models
 from helpers.client import CLEANUP
+from helpers.policies import flat_models
 from helpers.walking import MODEL
 
 PERIOD_US = 20_000

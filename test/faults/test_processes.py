@@ -21,10 +21,10 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool
 
 from helpers.client import ACTIVATE
-from helpers.models import greedy_step
-from helpers.models import init_fn
-from helpers.models import metadata
-from helpers.models import write_kinfer
+from helpers.policies.models import greedy_step
+from helpers.policies.models import init_fn
+from helpers.policies.models import metadata
+from helpers.policies.models import write_kinfer
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.processes import wait_until

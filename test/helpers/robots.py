@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from helpers.models import COMMANDS_3
-from helpers.models import breakable_step
-from helpers.models import init_fn
-from helpers.models import leaky_step
-from helpers.models import metadata
-from helpers.models import sqrt_step
-from helpers.models import write_kinfer
+from helpers.policies.models import COMMANDS_3
+from helpers.policies.models import breakable_step
+from helpers.policies.models import init_fn
+from helpers.policies.models import leaky_step
+from helpers.policies.models import metadata
+from helpers.policies.models import sqrt_step
+from helpers.policies.models import write_kinfer
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.controller import Controller

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import policy_cases as cases
 import pytest
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies import policy_cases as cases
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import sys
 import tarfile
 
 import pytest
-from policy_cases import ENTRIES
-from policy_cases import GOOD
-from policy_cases import INIT
-from policy_cases import META
-from policy_cases import STEP
 
+from helpers.policies.policy_cases import ENTRIES
+from helpers.policies.policy_cases import GOOD
+from helpers.policies.policy_cases import INIT
+from helpers.policies.policy_cases import META
+from helpers.policies.policy_cases import STEP
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import archive_bytes
 from kinfer_ros.policy.archive import read_archive

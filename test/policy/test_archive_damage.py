@@ -6,13 +6,13 @@ import gzip
 import os
 
 import pytest
-from policy_cases import ENTRIES
-from policy_cases import GOOD
-from policy_cases import STEP
-from policy_cases import refusal
-from policy_cases import refusal_of_bytes
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import ENTRIES
+from helpers.policies.policy_cases import GOOD
+from helpers.policies.policy_cases import STEP
+from helpers.policies.policy_cases import refusal
+from helpers.policies.policy_cases import refusal_of_bytes
 from kinfer_ros.policy import archive as archive_module
 
 

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
-from policy_cases import GOOD
-from policy_cases import INIT
-from policy_cases import META
-from policy_cases import STEP
-from policy_cases import fix_checksums
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import GOOD
+from helpers.policies.policy_cases import INIT
+from helpers.policies.policy_cases import META
+from helpers.policies.policy_cases import STEP
+from helpers.policies.policy_cases import fix_checksums
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import parse_archive

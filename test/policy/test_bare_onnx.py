@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from policy_cases import INPUTS
-from policy_cases import META
-from policy_cases import step_with
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import INPUTS
+from helpers.policies.policy_cases import META
+from helpers.policies.policy_cases import step_with
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from policy_cases import OBS
-from policy_cases import write
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import OBS
+from helpers.policies.policy_cases import write
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy import bound_graph

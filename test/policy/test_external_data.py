@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import external_data_helper
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from helpers.shared import shared_path
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy import external_data

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from policy_cases import OBS
-from policy_cases import write
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import OBS
+from helpers.policies.policy_cases import write
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy.policy import load_model

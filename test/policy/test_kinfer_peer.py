@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import models
+from helpers.policies import models
 from helpers.shared import kinfer_archives
 from kinfer_ros.cli.policy import pack
 from kinfer_ros.policy.archive import read_archive

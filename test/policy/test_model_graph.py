@@ -8,15 +8,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
-from policy_cases import INIT
-from policy_cases import INPUTS
-from policy_cases import META
-from policy_cases import STEP
-from policy_cases import load
-from policy_cases import refusal_of
-from policy_cases import step_with
 
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import INIT
+from helpers.policies.policy_cases import INPUTS
+from helpers.policies.policy_cases import META
+from helpers.policies.policy_cases import STEP
+from helpers.policies.policy_cases import load
+from helpers.policies.policy_cases import refusal_of
+from helpers.policies.policy_cases import step_with
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from policy_cases import META
-from policy_cases import load
-from policy_cases import refusal_of
+
+from helpers.policies.policy_cases import META
+from helpers.policies.policy_cases import load
+from helpers.policies.policy_cases import refusal_of
 
 BIASES = [
     {'joint_name': 'joint_1', 'reference_angle': -0.5, 'weight': 1.0},

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from helpers import models
+from helpers.policies import models
 from kinfer_ros.cli import common
 from kinfer_ros.cli.policy import pack
 from kinfer_ros.errors import ConfigError

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers.safetensors import write_safetensors
+from helpers.policies.safetensors import write_safetensors
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.safetensors import read_safetensors
 

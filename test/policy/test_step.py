@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 import onnxruntime as ort
 import pytest
-from policy_cases import OBS
-from policy_cases import write
 
 import kinfer_ros
-from helpers import models
+from helpers.policies import models
+from helpers.policies.policy_cases import OBS
+from helpers.policies.policy_cases import write
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy.policy import load_model

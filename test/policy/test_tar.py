@@ -7,10 +7,11 @@ import io
 import tarfile
 
 import pytest
-from policy_cases import GOOD
-from policy_cases import INIT
-from policy_cases import fix_checksums
-from policy_cases import refusal_of_bytes
+
+from helpers.policies.policy_cases import GOOD
+from helpers.policies.policy_cases import INIT
+from helpers.policies.policy_cases import fix_checksums
+from helpers.policies.policy_cases import refusal_of_bytes
 
 
 def tar_of(*members: tuple[tarfile.TarInfo, bytes], tail: bytes = b'') -> bytes:

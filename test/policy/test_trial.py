@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import flat_models
-from helpers import models
-from helpers.models import endless_step
-from helpers.models import greedy_step
-from helpers.models import init_fn
-from helpers.models import leaky_step
-from helpers.models import metadata
-from helpers.models import write_kinfer
+from helpers.policies import flat_models
+from helpers.policies import models
+from helpers.policies.models import endless_step
+from helpers.policies.models import greedy_step
+from helpers.policies.models import init_fn
+from helpers.policies.models import leaky_step
+from helpers.policies.models import metadata
+from helpers.policies.models import write_kinfer
 from helpers.walking import MODEL
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NotReady

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from helpers.robots import Rig
 from helpers.robots import small_robot
 from kinfer_ros.control.command import CommandVector

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from helpers.walking import MODEL
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.policy.policy import load_model

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import kinfer_ros
-from helpers.flat_policies import FLAT
+from helpers.policies.flat_policies import FLAT
 from helpers.recorded import record_run
 from helpers.step_records import small_format
 

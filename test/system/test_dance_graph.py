@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.motions import dance
-from helpers.motions import dance_robot
+from helpers.policies.motions import dance
+from helpers.policies.motions import dance_robot
 from helpers.processes import REPOSITORY
 from helpers.processes import Process
 from helpers.processes import domain_environment

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.flat_policies import FLAT
-from helpers.flat_policies import Flat
+from helpers.policies.flat_policies import FLAT
+from helpers.policies.flat_policies import Flat
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.walking import way_by

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.flat_policies import FLAT
+from helpers.policies.flat_policies import FLAT
 
 HERE = [flat for flat in FLAT if flat.path is not None]
 

@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from helpers.flat_policies import FLAT
+from helpers.policies.flat_policies import FLAT
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import RobotError

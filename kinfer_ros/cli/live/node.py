@@ -25,7 +25,7 @@ from kinfer_ros.errors import GraphError
 from kinfer_ros.untrusted import load_yaml
 
 if TYPE_CHECKING:
-    from kinfer_ros.ros.node_client import NodeClient
+    from kinfer_ros.ros.live.node_client import NodeClient
 
 MAX_VALUE = 4096
 """Characters of a value."""
@@ -112,7 +112,7 @@ def main(arguments: argparse.Namespace) -> int:
         if not all(map(math.isfinite, arguments.push)):
             raise ConfigError(f'push: found {arguments.push}, expected finite numbers in m/s')
     # Imported here: --help works without ROS.
-    from kinfer_ros.ros.node_client import node_client
+    from kinfer_ros.ros.live.node_client import node_client
 
     with node_client(arguments.namespace) as client:
         # Inside: Fast DDS may crash where it leaves the graph, and the answer has been given then.

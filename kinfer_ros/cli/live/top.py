@@ -30,7 +30,7 @@ def _command(argv: Sequence[str] | None) -> int:
     if not arguments.json:
         require_module('rich', 'top')
     # Imported here: --help works without ROS.
-    from kinfer_ros.ros.live_view import LiveView
+    from kinfer_ros.ros.live.live_view import LiveView
 
     with LiveView(arguments.namespace, arguments.node) as view:
         if arguments.json:
@@ -56,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _once(view: object, seconds: float) -> int:
-    from kinfer_ros.ros.live_view import LiveView
+    from kinfer_ros.ros.live.live_view import LiveView
 
     assert isinstance(view, LiveView)
     end = time.monotonic() + seconds
@@ -72,7 +72,7 @@ def _follow(view: object, seconds: float) -> int:
     from rich.live import Live
 
     from kinfer_ros.cli.live.top_screen import screen
-    from kinfer_ros.ros.live_view import LiveView
+    from kinfer_ros.ros.live.live_view import LiveView
 
     assert isinstance(view, LiveView)
     begin = time.monotonic()

@@ -21,7 +21,7 @@ from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kinfer_ros.ros.live_view import LiveView
+    from kinfer_ros.ros.live.live_view import LiveView
     from kinfer_ros.viewers.live_state import LiveState
 
 PERIOD = 0.02
@@ -68,7 +68,7 @@ def _command(argv: Sequence[str] | None) -> int:
             raise ConfigError('--namespace and --seconds are for a live robot, not for a RUN')
         return _show_run(arguments)
     # Imported here: --help and a recorded run work without ROS.
-    from kinfer_ros.ros.live_view import LiveView
+    from kinfer_ros.ros.live.live_view import LiveView
 
     with LiveView(arguments.namespace, arguments.node, base=True) as view:
         return _follow(view, arguments)

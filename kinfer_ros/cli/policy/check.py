@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
     rows += check_simulation(policy.contract, robot)
     if arguments.live:
         # Imported here: the rest works without ROS.
-        from kinfer_ros.ros.live_check import check_live
+        from kinfer_ros.ros.live.live_check import check_live
 
         rows += check_live(
             policy,

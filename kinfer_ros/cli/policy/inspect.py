@@ -20,7 +20,7 @@ from kinfer_ros.policy.motion.timeline import describe
 from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.spec_policy import read_files
+from kinfer_ros.policy.spec.spec_policy import read_files
 
 ROUNDS = 2000
 SHOWN = 120

@@ -6,8 +6,8 @@ from typing import Any
 from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import raise_if_failed
-from kinfer_ros.ros.live_check import Sources
-from kinfer_ros.ros.live_check import check_from_inside
+from kinfer_ros.ros.live.live_check import Sources
+from kinfer_ros.ros.live.live_check import check_from_inside
 from kinfer_ros.run.setup import PolicySetup
 
 

@@ -49,7 +49,7 @@ from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import MessageError
 from kinfer_ros.nodes.policy.joint_states import JointStates
-from kinfer_ros.ros.live_check import Sources
+from kinfer_ros.ros.live.live_check import Sources
 from kinfer_ros.ros.messages import CommandMessages
 from kinfer_ros.ros.messages import OdometrySample
 from kinfer_ros.ros.messages import gains_message

@@ -12,7 +12,7 @@ from kinfer_ros.policy.importers.contract import network_beside
 from kinfer_ros.policy.importers.contract import read_required
 from kinfer_ros.policy.importers.contract import velocity_command
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
+from kinfer_ros.policy.spec.terms import MAX_LENGTH
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_vectors import MAX_COUNT

@@ -8,8 +8,8 @@ from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_open_bounds
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
-from kinfer_ros.policy.spec_terms import XYZ
+from kinfer_ros.policy.spec.terms import MAX_LENGTH
+from kinfer_ros.policy.spec.terms import XYZ
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import MAX_COUNT
 from kinfer_ros.yaml_vectors import format_value

@@ -14,7 +14,7 @@ from typing import Any
 from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
-from kinfer_ros.policy.spec_terms import XYZ
+from kinfer_ros.policy.spec.terms import XYZ
 from kinfer_ros.text import is_name
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import format_value

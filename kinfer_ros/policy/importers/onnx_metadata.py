@@ -28,7 +28,7 @@ from kinfer_ros.policy.importers.network_motion import draft_network_motion
 from kinfer_ros.policy.importers.network_motion import expand_motion
 from kinfer_ros.policy.importers.network_motion import holds_motion
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
+from kinfer_ros.policy.spec.terms import MAX_LENGTH
 
 JOINTS = ('joint_names', 'dof_names')
 POSE = ('default_joint_pos', 'default_joint_angles')

@@ -20,7 +20,7 @@ from kinfer_ros.policy.importers.unitree_motion import MOTION_TERMS
 from kinfer_ros.policy.importers.unitree_motion import draft_motion
 from kinfer_ros.policy.importers.unitree_motion import read_motion_terms
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
+from kinfer_ros.policy.spec.terms import MAX_LENGTH
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_vectors import format_value

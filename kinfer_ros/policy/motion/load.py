@@ -10,7 +10,7 @@ from kinfer_ros.policy.motion.motion import check_motion
 from kinfer_ros.policy.motion.network_motion import read_network_motion
 from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.motion.timeline import make_timeline
-from kinfer_ros.policy.spec import PolicySpec
+from kinfer_ros.policy.spec.spec import PolicySpec
 
 
 def load_timeline(spec: PolicySpec, graph: Graph, model: Path) -> Timeline | None:

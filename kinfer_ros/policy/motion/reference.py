@@ -8,14 +8,14 @@ from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.motion.clock import MotionClock
 from kinfer_ros.policy.motion.timeline import Timeline
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec_terms import COLUMNS
-from kinfer_ros.policy.spec_terms import MOTION_FRAME
-from kinfer_ros.policy.spec_terms import QUATERNION
-from kinfer_ros.policy.spec_terms import REFERENCE_ANCHOR
-from kinfer_ros.policy.spec_terms import REFERENCE_JOINTS
-from kinfer_ros.policy.spec_terms import REFERENCE_POSITIONS
-from kinfer_ros.policy.spec_terms import REFERENCE_VELOCITIES
+from kinfer_ros.policy.spec.spec import PolicySpec
+from kinfer_ros.policy.spec.terms import COLUMNS
+from kinfer_ros.policy.spec.terms import MOTION_FRAME
+from kinfer_ros.policy.spec.terms import QUATERNION
+from kinfer_ros.policy.spec.terms import REFERENCE_ANCHOR
+from kinfer_ros.policy.spec.terms import REFERENCE_JOINTS
+from kinfer_ros.policy.spec.terms import REFERENCE_POSITIONS
+from kinfer_ros.policy.spec.terms import REFERENCE_VELOCITIES
 
 MOTION_CONTROL = 'motion_control'
 """Input of policies with a motion: 1 to play it, 1 to begin it again."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from helpers import flat_models
-from helpers.deploy import DEPLOY
+from helpers.policies import flat_models
+from helpers.policies.deploy import DEPLOY
 from kinfer_ros.__main__ import main
 
 METADATA = {

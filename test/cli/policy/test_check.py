@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from helpers.processes import REPOSITORY
 from helpers.processes import domain_environment
 from helpers.processes import node

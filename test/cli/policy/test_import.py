@@ -10,12 +10,12 @@ from import_cases import METADATA
 from import_cases import deploy_file
 from import_cases import run_import
 
-from helpers import flat_models
-from helpers.deploy import DEPLOY
-from helpers.flat_policies import FLAT
+from helpers.policies import flat_models
+from helpers.policies.deploy import DEPLOY
+from helpers.policies.flat_policies import FLAT
 from helpers.shared import shared_path
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 
 G1 = FLAT[2]

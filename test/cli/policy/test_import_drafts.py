@@ -7,9 +7,9 @@ from import_cases import deploy_file
 from import_cases import holosoma
 from import_cases import run_import
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from kinfer_ros.__main__ import main
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 
 

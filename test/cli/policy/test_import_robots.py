@@ -11,13 +11,13 @@ from import_cases import deploy_file
 from import_cases import holosoma
 from import_cases import run_import
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
 

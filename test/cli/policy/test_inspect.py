@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import flat_models
-from helpers import models
+from helpers.policies import flat_models
+from helpers.policies import models
 from helpers.processes import REPOSITORY
 from kinfer_ros.__main__ import main
 from kinfer_ros.policy.onnx_header import external_locations

@@ -21,11 +21,11 @@ from helpers.client import CONFIGURE
 from helpers.client import DEACTIVATE
 from helpers.client import LATCHED
 from helpers.client import Client
-from helpers.models import COMMANDS_3
-from helpers.models import init_fn
-from helpers.models import leaky_step
-from helpers.models import metadata
-from helpers.models import write_kinfer
+from helpers.policies.models import COMMANDS_3
+from helpers.policies.models import init_fn
+from helpers.policies.models import leaky_step
+from helpers.policies.models import metadata
+from helpers.policies.models import write_kinfer
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node

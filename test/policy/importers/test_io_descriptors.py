@@ -9,15 +9,15 @@ import yaml
 from hypothesis import given
 from hypothesis import settings
 
-from helpers import flat_models
 from helpers.edits import edited
 from helpers.edits import some_edits
+from helpers.policies import flat_models
 from kinfer_ros.__main__ import main
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.io_descriptors import read_io_descriptors
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.yaml_file import YamlFile
 

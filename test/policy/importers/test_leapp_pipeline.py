@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import settings
 from onnx import helper
 
-from helpers import models
 from helpers.edits import edited
 from helpers.edits import some_edits
-from helpers.leapp_bundle import BUNDLE
-from helpers.leapp_bundle import INITIAL
-from helpers.leapp_bundle import MJCF
-from helpers.leapp_bundle import network
-from helpers.leapp_bundle import tensor
-from helpers.leapp_bundle import write_bundle
-from helpers.safetensors import write_safetensors
+from helpers.policies import models
+from helpers.policies.leapp_bundle import BUNDLE
+from helpers.policies.leapp_bundle import INITIAL
+from helpers.policies.leapp_bundle import MJCF
+from helpers.policies.leapp_bundle import network
+from helpers.policies.leapp_bundle import tensor
+from helpers.policies.leapp_bundle import write_bundle
+from helpers.policies.safetensors import write_safetensors
 from kinfer_ros.__main__ import main
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError

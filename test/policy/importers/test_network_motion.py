@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import flat_models
-from helpers.motions import frames
-from helpers.motions import network
+from helpers.policies import flat_models
+from helpers.policies.motions import frames
+from helpers.policies.motions import network
 from kinfer_ros.__main__ import main
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.graph import Graph

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers import flat_models
+from helpers.policies import flat_models
 from helpers.shared import shared_path
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.errors import KinferRosError

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers.deploy import DEPLOY
-from helpers.motions import dance
+from helpers.policies.deploy import DEPLOY
+from helpers.policies.motions import dance
 from helpers.shared import shared_path
 from kinfer_ros.__main__ import main
 from kinfer_ros.errors import ModelError

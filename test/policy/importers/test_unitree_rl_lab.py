@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers.deploy import DEPLOY
+from helpers.policies.deploy import DEPLOY
 from helpers.shared import shared_path
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from helpers.deploy import DEPLOY
-from helpers.leapp_bundle import BUNDLE
+from helpers.policies.deploy import DEPLOY
+from helpers.policies.leapp_bundle import BUNDLE
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.yaml_kinds import KINDS
 from kinfer_ros.policy.importers.yaml_kinds import read_exported_yaml

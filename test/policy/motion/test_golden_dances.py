@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.motions import dance
+from helpers.policies.motions import dance
 from kinfer_ros.policy.policy import load_model
 
 TOLERANCE = 1e-5

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers import flat_models
-from helpers.motions import JOINTS
-from helpers.motions import RATE
-from helpers.motions import frames
-from helpers.motions import spec_of
-from helpers.motions import write_csv
+from helpers.policies import flat_models
+from helpers.policies.motions import JOINTS
+from helpers.policies.motions import RATE
+from helpers.policies.motions import frames
+from helpers.policies.motions import spec_of
+from helpers.policies.motions import write_csv
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from helpers import flat_models
-from helpers.motions import RATE
-from helpers.motions import frames
-from helpers.motions import spec_of
-from helpers.motions import write_csv
+from helpers.policies import flat_models
+from helpers.policies.motions import RATE
+from helpers.policies.motions import frames
+from helpers.policies.motions import spec_of
+from helpers.policies.motions import write_csv
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.policy import load_model
 

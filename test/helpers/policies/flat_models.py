@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from onnx import helper
 
-from helpers import models
+from helpers.policies import models
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 

@@ -8,10 +8,10 @@ and five frames.
 import numpy as np
 
 from kinfer_ros.arrays import Float32
-from kinfer_ros.policy.sources import Sources
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec_observation import Block
-from kinfer_ros.policy.spec_terms import Term
+from kinfer_ros.policy.spec.observation import Block
+from kinfer_ros.policy.spec.sources import Sources
+from kinfer_ros.policy.spec.spec import PolicySpec
+from kinfer_ros.policy.spec.terms import Term
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import join_bounds
 

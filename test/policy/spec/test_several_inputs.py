@@ -7,8 +7,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto
 
-from helpers import flat_models
-from helpers import models
+from helpers.policies import flat_models
+from helpers.policies import models
 from helpers.shared import shared_path
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import ModelError

@@ -19,7 +19,7 @@ from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
 
-DATA = Path(__file__).resolve().parents[1] / 'data'
+DATA = Path(__file__).resolve().parents[2] / 'data'
 
 
 @dataclass(frozen=True)

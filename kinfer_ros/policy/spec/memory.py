@@ -10,12 +10,12 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.policy.motion.clock import STATE as MOTION_STATE
-from kinfer_ros.policy.spec import NormFrequency
-from kinfer_ros.policy.spec import Phase
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec_action import LAST_TARGET
-from kinfer_ros.policy.spec_terms import ACTION
-from kinfer_ros.policy.spec_terms import STEPS
+from kinfer_ros.policy.spec.action import LAST_TARGET
+from kinfer_ros.policy.spec.spec import NormFrequency
+from kinfer_ros.policy.spec.spec import Phase
+from kinfer_ros.policy.spec.spec import PolicySpec
+from kinfer_ros.policy.spec.terms import ACTION
+from kinfer_ros.policy.spec.terms import STEPS
 
 
 class Memory:

@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from helpers import flat_models
-from helpers import models
-from helpers.flat_policies import FLAT
+from helpers.policies import flat_models
+from helpers.policies import models
+from helpers.policies.flat_policies import FLAT
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NonFiniteError

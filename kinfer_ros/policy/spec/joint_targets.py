@@ -6,11 +6,11 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Indices
-from kinfer_ros.policy.memory import Memory
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec_action import DEFAULT_POSE
-from kinfer_ros.policy.spec_action import LAST_TARGET
-from kinfer_ros.policy.spec_action import MEASURED
+from kinfer_ros.policy.spec.action import DEFAULT_POSE
+from kinfer_ros.policy.spec.action import LAST_TARGET
+from kinfer_ros.policy.spec.action import MEASURED
+from kinfer_ros.policy.spec.memory import Memory
+from kinfer_ros.policy.spec.spec import PolicySpec
 from kinfer_ros.yaml_vectors import Bounds
 
 

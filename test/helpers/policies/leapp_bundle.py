@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 from onnx import helper
 
-from helpers import models
-from helpers.safetensors import write_safetensors
+from helpers.policies import models
+from helpers.policies.safetensors import write_safetensors
 
 JOINTS = ['hip', 'knee', 'ankle']
 INITIAL = {'walk/last_in': np.array([[0.25, 0.5, -0.5]], np.float32),

@@ -10,9 +10,9 @@ import numpy as np
 import yaml
 from onnx import helper
 
-from helpers import flat_models
-from helpers import models
-from helpers.flat_policies import DATA
+from helpers.policies import flat_models
+from helpers.policies import models
+from helpers.policies.flat_policies import DATA
 from helpers.shared import shared_path
 
 RATE = 60.0

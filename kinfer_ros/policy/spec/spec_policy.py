@@ -22,16 +22,16 @@ from kinfer_ros.policy.network import network_wanted
 from kinfer_ros.policy.network import policy_wanted
 from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.number_types import FLOAT32
-from kinfer_ros.policy.sources import IMU_SUFFIX
-from kinfer_ros.policy.sources import input_sizes
-from kinfer_ros.policy.spec import NormFrequency
-from kinfer_ros.policy.spec import Phase
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec import load_spec
-from kinfer_ros.policy.spec_session import SpecSession
-from kinfer_ros.policy.spec_terms import ACTION
-from kinfer_ros.policy.spec_terms import STEP
-from kinfer_ros.policy.spec_terms import UNIT
+from kinfer_ros.policy.spec.sources import IMU_SUFFIX
+from kinfer_ros.policy.spec.sources import input_sizes
+from kinfer_ros.policy.spec.spec import NormFrequency
+from kinfer_ros.policy.spec.spec import Phase
+from kinfer_ros.policy.spec.spec import PolicySpec
+from kinfer_ros.policy.spec.spec import load_spec
+from kinfer_ros.policy.spec.spec_session import SpecSession
+from kinfer_ros.policy.spec.terms import ACTION
+from kinfer_ros.policy.spec.terms import STEP
+from kinfer_ros.policy.spec.terms import UNIT
 
 
 def read_files(

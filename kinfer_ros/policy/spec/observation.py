@@ -6,10 +6,10 @@ Entries of the list with the same input stand one behind the other in it. Format
 
 from dataclasses import dataclass
 
-from kinfer_ros.policy.spec_terms import MAX_LENGTH
-from kinfer_ros.policy.spec_terms import Term
-from kinfer_ros.policy.spec_terms import TermNames
-from kinfer_ros.policy.spec_terms import read_term
+from kinfer_ros.policy.spec.terms import MAX_LENGTH
+from kinfer_ros.policy.spec.terms import Term
+from kinfer_ros.policy.spec.terms import TermNames
+from kinfer_ros.policy.spec.terms import read_term
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import read_bounds
 

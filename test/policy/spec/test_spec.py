@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers import flat_models
-from helpers.flat_policies import DATA
+from helpers.policies import flat_models
+from helpers.policies.flat_policies import DATA
 from kinfer_ros.errors import ModelError
-from kinfer_ros.policy.memory import Memory
-from kinfer_ros.policy.observation import FlatVector
-from kinfer_ros.policy.sources import Sources
-from kinfer_ros.policy.spec import load_spec
+from kinfer_ros.policy.spec.flat_vector import FlatVector
+from kinfer_ros.policy.spec.memory import Memory
+from kinfer_ros.policy.spec.sources import Sources
+from kinfer_ros.policy.spec.spec import load_spec
 
 GOOD = """\
 name: good

@@ -10,8 +10,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto
 
-from helpers import flat_models
-from helpers import models
+from helpers.policies import flat_models
+from helpers.policies import models
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy import archive as archive_module

@@ -5,8 +5,8 @@ One mapping for all joints, or a list of groups, each with its own joints. Forma
 
 from dataclasses import dataclass
 
-from kinfer_ros.policy.spec_observation import one_or_each
-from kinfer_ros.policy.spec_observation import optional_text
+from kinfer_ros.policy.spec.observation import one_or_each
+from kinfer_ros.policy.spec.observation import optional_text
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import Bounds
 from kinfer_ros.yaml_vectors import Vector

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers import flat_models
-from helpers import models
+from helpers.policies import flat_models
+from helpers.policies import models
 from helpers.shared import shared_path
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model

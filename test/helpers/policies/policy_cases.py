@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto
 from onnx import helper
 
-from helpers import models
+from helpers.policies import models
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import archive_bytes
 from kinfer_ros.policy.policy import Policy

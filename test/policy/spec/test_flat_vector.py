@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from helpers import flat_models
-from helpers.flat_models import JOINTS
-from helpers.flat_models import POSE
+from helpers.policies import flat_models
+from helpers.policies.flat_models import JOINTS
+from helpers.policies.flat_models import POSE
 from kinfer_ros.errors import ModelError
 
 G = 9.81

@@ -8,17 +8,17 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ContractError
-from kinfer_ros.policy.joint_targets import JointTargets
-from kinfer_ros.policy.memory import Memory
 from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.number_types import Array
-from kinfer_ros.policy.observation import FlatVector
 from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.session import FiniteCheck
-from kinfer_ros.policy.sources import Sources
-from kinfer_ros.policy.spec import PolicySpec
-from kinfer_ros.policy.spec_action import MEASURED
+from kinfer_ros.policy.spec.action import MEASURED
+from kinfer_ros.policy.spec.flat_vector import FlatVector
+from kinfer_ros.policy.spec.joint_targets import JointTargets
+from kinfer_ros.policy.spec.memory import Memory
+from kinfer_ros.policy.spec.sources import Sources
+from kinfer_ros.policy.spec.spec import PolicySpec
 
 
 class SpecSession:

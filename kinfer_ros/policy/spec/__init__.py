@@ -1,0 +1,1 @@
+"""Policy specs: their file, the observation and action they describe, and its run."""

@@ -1,0 +1,1 @@
+"""A running graph seen from outside: sensors listened to, a node followed or asked."""

@@ -1,0 +1,1 @@
+"""Policies, networks, motions and other exports that tests make."""
