@@ -6,7 +6,6 @@ import numpy as np
 
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.tick import Tick
@@ -43,8 +42,8 @@ class Simulation:
         self.now_ns = period_ns
         self._period_ns = period_ns
         self._substeps = period_ns // robot.timestep_ns
-        wanted = gains(contract, robot.robot)
-        robot.set_gains(wanted.kp, wanted.kd, wanted.torque_limit)
+        self._gains = controller.gains.gains
+        robot.set_gains(self._gains.kp, self._gains.kd, self._gains.torque_limit)
         self._names = list(robot.robot.joint_names)
         n = len(self._names)
         self._position, self._velocity, self._effort = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -96,6 +95,10 @@ class Simulation:
             frame.update_odometry((vx, vy, vz), self.now_ns)
 
     def _send_command(self) -> None:
+        gains = self.controller.gains.gains
+        if gains is not self._gains:  # with the command of the same tick
+            self._gains = gains
+            self.robot.set_gains(gains.kp, gains.kd, gains.torque_limit)
         send = self.controller.send
         if send is Send.POSITION:
             if self.controller.mode is Mode.RUN:

@@ -26,7 +26,18 @@ FACT_TYPES: dict[str, type | tuple[type, ...]] = {
     'provenance': dict,
     **dict.fromkeys(('joint_order', 'command_names', 'swaps'), list),
     **dict.fromkeys(
-        ('limits', 'gains', 'parameters', 'counters', 'timing', 'versions', 'host', 'guards'), dict
+        (
+            'limits',
+            'gains',
+            'policies',
+            'parameters',
+            'counters',
+            'timing',
+            'versions',
+            'host',
+            'guards',
+        ),
+        dict,
     ),
 }
 """Types of the entries of run.json that readers use."""
@@ -126,6 +137,20 @@ class RecordedRun:
                 )
             value = value[key]
         return value
+
+    def of_policy(self, name: str) -> 'RecordedRun':
+        """
+        Return the run as one policy of its set has it: facts of the policy before the run's.
+
+        :raises RunError: run.json does not know the policy.
+        """
+        own = self.fact('policies', name)
+        if not isinstance(own, dict) or not isinstance(own.get('limits'), dict):
+            raise RunError(f'{self.path}/run.json: policies.{name}: found no facts of a policy')
+        limits = {**self.fact('limits'), **own['limits']}
+        facts = {**self.facts, **own, 'limits': limits}
+        _check_types(self.path / 'run.json', facts)
+        return RecordedRun(self.path, facts)
 
     def joint_numbers(self, section: str, key: str, joints: tuple[str, ...]) -> Float64:
         """

@@ -15,16 +15,12 @@ import orjson
 from kinfer_ros.analysis.differences import Comparison
 from kinfer_ros.analysis.differences import Difference
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.replay_inputs import RecordedInputs
-from kinfer_ros.analysis.replay_inputs import RecordedObservation
+from kinfer_ros.analysis.replay_lane import Lane
 from kinfer_ros.arrays import Float32
-from kinfer_ros.arrays import Float64
 from kinfer_ros.control.gains.ramp import FACTOR_SPEED
 from kinfer_ros.control.gains.ramp import GainRamp
-from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
-from kinfer_ros.control.policy.runner import scale_about
 from kinfer_ros.control.settings import REPLAYED
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
@@ -40,17 +36,9 @@ TOLERANCE = 1e-4
 _HUGE = 2**62
 
 _SWAP = 'swap: model '
+_POLICY = 'policy '
 _BEGINS = ' begins to take over'
 _BACK = 'swap rolled back'
-
-
-@dataclass(frozen=True)
-class _Joints:
-    """The limiter's view of a robot, with the policy's joints only."""
-
-    joint_names: tuple[str, ...]
-    lower: Float64
-    upper: Float64
 
 
 @dataclass
@@ -102,8 +90,7 @@ class Replay:
     One pass over the records of a run, given to `feed` one after the other.
 
     :ivar outcome: the result so far.
-    :ivar action: [P] replayed action of the last replayed record, rad.
-    :ivar target: [P] its replayed target, rad; both in the run's joint order.
+    :ivar lane: of the policy that ran last; it has the replayed action and target.
     """
 
     def __init__(
@@ -117,7 +104,8 @@ class Replay:
     ) -> None:
         """
         :param policy: the run's policy, or another one.
-        :param find_model: loads the policy of a swap by the first 12 digits of its sha256.
+        :param find_model: loads the policy of a swap by the first 12 digits of its sha256, or a
+            policy of the set by its name.
         :param other: `policy` is another one, so recorded carries, refusals and swaps are ignored.
         :raises RunError: an entry is missing in run.json.
         :raises ContractError: another policy needs an input that was not recorded.
@@ -126,40 +114,25 @@ class Replay:
         self._run = run
         self._other = other
         self._find = find_model
-        self._order = tuple(run.fact('joint_order'))
-        self._inputs = RecordedInputs(self._order, tuple(run.fact('command_names')))
         self._live = LiveSettings()
+        self._blends = _blends(run)
+        first = str(run.facts.get('policy') or '')
+        self.lane = Lane(run, first, self._live)
+        self._lanes = {first: self.lane}
         self._gain_ramp = GainRamp(1.0, 1.0, 1.0)
         period = 1.0 / float(run.fact('control_rate_hz'))
         self._period = FACTOR_SPEED * round(period * 1e9) / 1e9
         self._blend_ns = round(float(run.fact('parameters', 'blend_time')) * 1e9)
-        self._start = run.joint_numbers('limits', 'start_pose', self._order)
-        self._limiter = self._make_limiter(round(period * 1e9) / 1e9)
         self._bound: dict[str, BoundPolicy] = {}
-        self._runner = PolicyRunner(self._bind(policy), self._live)
+        self._runner = PolicyRunner(self._bind(first or _short(policy), policy), self._live)
         self._expected: int | None = None
         self._running = False
         self._limited = False
-        self._target = self._start.copy()
-        size = len(self._order)
-        self.action: Float32 = np.zeros(size, np.float32)
-        self.target: Float32 = np.zeros(size, np.float32)
 
-    def _make_limiter(self, period_s: float) -> TargetLimiter:
-        numbers = self._run.joint_numbers
-        order = self._order
-        limits = _Joints(
-            order, numbers('limits', 'lower', order), numbers('limits', 'upper', order)
-        )
-        kp, kd, torque = (numbers('gains', key, order) for key in ('kp', 'kd', 'torque_limit'))
-        return TargetLimiter(limits, (kp, kd, torque), period_s, self._live)
-
-    def _bind(self, policy: Policy) -> BoundPolicy:
-        name = policy.contract.sha256[:12]
+    def _bind(self, name: str, policy: Policy) -> BoundPolicy:
+        """:param name: in the set, or the first digits of its sha256."""
         if name not in self._bound:
-            observation = RecordedObservation(self._inputs, policy)
-            # The targets are in the run's joint order.
-            self._bound[name] = BoundPolicy(policy, observation, observation.joints)
+            self._bound[name] = self.lane.bind(policy)
         return self._bound[name]
 
     def feed(self, record: Mapping[str, Any]) -> bool:
@@ -184,6 +157,7 @@ class Replay:
 
     def _replay_record(self, record: Mapping[str, Any]) -> bool:
         outcome = self.outcome
+        self._take_lane(str(record.get('policy') or ''))
         step_id, mode, events, now_ns = self._read_head(record)
         if self._expected is not None and step_id != self._expected:
             if step_id > self._expected:
@@ -221,17 +195,23 @@ class Replay:
             raise RunError(f'{where}: step_id or now_ns is not a 64-bit number')
         for key in ('output', 'target'):
             row = record.get(key)
-            if row is not None and row.size != len(self._order):
+            if row is not None and row.size != len(self.lane.order):
                 raise RunError(
-                    f'{where}: {key}: found {row.size} numbers, expected {len(self._order)}'
+                    f'{where}: {key}: found {row.size} numbers, expected {len(self.lane.order)}'
                 )
-        carry = record.get('carry')
-        size = self._runner.bound.policy.carry.size
-        if carry is not None and carry.size != size and not self._other:
-            raise RunError(f'{where}: carry: found {carry.size} numbers, expected {size}')
         return *head, events, now_ns
 
     # Between steps -----------------------------------------------------------------------
+
+    def _take_lane(self, name: str) -> None:
+        """Continue with the policy of this record: another one begins from its own carry."""
+        if name == self.lane.name:
+            return
+        if name not in self._lanes:
+            self._lanes[name] = Lane(self._run, name, self._live)
+        before, self.lane = self.lane, self._lanes[name]
+        self.lane.continue_from(before)
+        self._retune()
 
     def _leave_run(self) -> None:
         if self._runner.swapping:
@@ -249,7 +229,7 @@ class Replay:
         if resume is not None and not isinstance(resume, Mapping):
             raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
         if not self._other and resume is not None:
-            runner.replace(self._find_policy(str(resume.get('model'))))
+            runner.replace(self._find_policy(self.lane.name or str(resume.get('model'))))
         if begins or not self._other:
             runner.start(now_ns)
         if not self._other:
@@ -263,8 +243,8 @@ class Replay:
         return True
 
     def _find_policy(self, name: str) -> BoundPolicy:
-        """Return the policy with these first 12 digits of its sha256, bound to this run."""
-        return self._bound[name] if name in self._bound else self._bind(self._find(name))
+        """Return the policy of the set, or with these first 12 digits, bound to this run."""
+        return self._bound[name] if name in self._bound else self._bind(name, self._find(name))
 
     def _restore(self, resume: Mapping[str, Any]) -> None:
         """Restore the settings and the limiter's state from before this step."""
@@ -273,7 +253,7 @@ class Replay:
                 setattr(self._live, name, float(resume['settings'][name]))
             self._gain_ramp = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
             before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
-            self._limiter.resume(before)
+            self.lane.limiter.resume(before)
             self._runner.began_ns = int(resume['began_ns'])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f'{self._run.path}: a resume that cannot be read ({error})') from error
@@ -282,11 +262,17 @@ class Replay:
     def _set_carry(self, carry: Float32) -> None:
         policy = self._runner.bound.policy
         assert isinstance(policy, Policy)
+        if carry.size != policy.carry.size:
+            raise RunError(
+                f'{self._run.path}: carry: found {carry.size} numbers, expected '
+                f'{policy.carry.size}'
+            )
         policy.set_carry(carry.reshape(policy.carry.shape))
 
     def _compare_carry(self, step_id: int, carry: Float32) -> None:
         replayed = self._runner.bound.policy.carry.ravel()
-        self.outcome.tensors['carry'].compare(step_id, 'carry', carry, replayed)
+        if carry.size == replayed.size:  # else setting it is an error
+            self.outcome.tensors['carry'].compare(step_id, 'carry', carry, replayed)
 
     def _follow(
         self, step_id: int, record: Mapping[str, Any], events: list[str], now_ns: int
@@ -298,6 +284,10 @@ class Replay:
                 self.outcome.changes.append((step_id, event))
                 name = event.removeprefix(_SWAP).removesuffix(_BEGINS)
                 self._runner.swap(self._find_policy(name), now_ns, self._blend_ns)
+            elif event.startswith(_POLICY) and event.endswith(_BEGINS):
+                self.outcome.changes.append((step_id, event))
+                name = event.removeprefix(_POLICY).removesuffix(_BEGINS)
+                self._runner.swap(self._find_policy(name), now_ns, self._blend_of(name))
             elif event.startswith(_BACK) and self._runner.swapping:
                 self.outcome.changes.append((step_id, event))
                 self._runner.roll_back('as recorded')
@@ -321,14 +311,18 @@ class Replay:
             raise RunError(f'step {step_id}: the event {event!r} cannot be read') from error
 
     def _retune(self) -> None:
-        self._limiter.retune(self._gain_ramp.kp_factor, self._gain_ramp.kd_factor)
+        self.lane.limiter.retune(self._gain_ramp.kp_factor, self._gain_ramp.kd_factor)
+
+    def _blend_of(self, name: str) -> int:
+        """Return the time of the blend of a transition to this policy, ns."""
+        return self._blends.get((self._runner.bound.name, name), 0)
 
     # One step ----------------------------------------------------------------------------
 
     def _step(self, step_id: int, record: Mapping[str, Any], now_ns: int) -> bool:
         """Run the policy on one record in mode run, and compare."""
         runner, outcome = self._runner, self.outcome
-        self._inputs.take(record, runner.bound.policy)
+        self.lane.inputs.take(record, runner.bound.policy)
         runner.observe(now_ns, running=True)
         if not runner.bound.policy.inputs_finite():
             return False
@@ -351,16 +345,27 @@ class Replay:
         )
 
     def _compare(self, step_id: int, record: Mapping[str, Any], output: Float32) -> None:
-        runner, outcome = self._runner, self.outcome
-        self.action[runner.bound.joints] = runner.action
-        outcome.tensors['output'].compare(step_id, 'output', output, self.action)
-        target, measured = record.get('target'), self._inputs.measured(record)
+        runner, outcome, lane = self._runner, self.outcome, self.lane
+        lane.action[runner.bound.joints] = runner.action
+        outcome.tensors['output'].compare(step_id, 'output', output, lane.action)
+        target, measured = record.get('target'), lane.inputs.measured(record)
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return
-        blended = runner.blended
-        scale_about(blended, self._start[runner.bound.joints], self._gain_ramp.action_scale)
-        self._target[runner.bound.joints] = blended
-        self._limiter.apply(self._target, *measured)
-        self.target[:] = self._target
-        outcome.tensors['target'].compare(step_id, 'target', target, self.target)
+        lane.send(runner, self._gain_ramp.action_scale, *measured)
+        outcome.tensors['target'].compare(step_id, 'target', target, lane.target)
+
+
+def _short(policy: Policy) -> str:
+    return policy.contract.sha256[:12]
+
+
+def _blends(run: RecordedRun) -> dict[tuple[str, str], int]:
+    """:raises RunError: the transitions of the run cannot be read."""
+    try:
+        return {
+            (str(each['from']), str(each['to'])): round(float(each['blend_s']) * 1e9)
+            for each in run.facts.get('transitions') or ()
+        }
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise RunError(f'{run.path}/run.json: transitions: cannot be read ({error!r})') from error

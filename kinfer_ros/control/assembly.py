@@ -5,24 +5,31 @@ All that does not fit is reported at once, before anything moves.
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.start_state import ActivationChecks
+from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.gains.policy_gains import overlay
 from kinfer_ros.control.gains.policy_gains import policy_joints
+from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.parts import ControlInputs
 from kinfer_ros.control.parts import Parts
+from kinfer_ros.control.policy.conditions import ConditionCheck
 from kinfer_ros.control.policy.inputs import Observation
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.loaded_set import LoadedSet
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy_set import MemberSpec
 from kinfer_ros.robot.robot import Robot
 
 DEFAULT_RATE_HZ = 50.0
@@ -30,10 +37,11 @@ IMU_VELOCITY = 'imu_linear_velocity'
 """kinfer's default for a file without a control rate."""
 
 
-def check_fit(contract: Contract, robot: Robot) -> None:
+def check_fit(contract: Contract, robot: Robot, member: MemberSpec | None = None) -> None:
     """
     Check the contract against the robot.
 
+    :param member: what its policy set says of it.
     :raises ContractError: with every joint, gain and pose that does not fit.
     """
     misfit = f'{contract.path} does not fit the robot {robot.name} ({robot.path})'
@@ -44,7 +52,7 @@ def check_fit(contract: Contract, robot: Robot) -> None:
             f'the policy has {list(contract.joint_names)}, '
             f'the robot has {list(robot.joint_names)}'
         )
-    problems = _pose_problems(contract, robot) + _gain_problems(contract, robot)
+    problems = _pose_problems(contract, robot) + _gain_problems(contract, robot, member)
     names = [each.name for each in contract.inputs]
     if robot.imu_position is None and any(name.startswith(IMU_VELOCITY) for name in names):
         problems.append(
@@ -64,11 +72,11 @@ def _pose_problems(contract: Contract, robot: Robot) -> list[str]:
     ]
 
 
-def _gain_problems(contract: Contract, robot: Robot) -> list[str]:
-    requested = gains(contract, robot)
+def _gain_problems(contract: Contract, robot: Robot, member: MemberSpec | None) -> list[str]:
+    requested = member_gains(contract, robot, member)
+    asked = 'the set asks for' if member and member.has_factors else 'the policy was trained with'
     return [
-        f'{key} of {name}: the policy was trained with {value:g}, '
-        f'the robot YAML allows 0 to {limit:g}'
+        f'{key} of {name}: {asked} {value:g}, the robot YAML allows 0 to {limit:g}'
         for key, values, limits in (
             ('kp', requested.kp, robot.kp_max),
             ('kd', requested.kd, robot.kd_max),
@@ -77,6 +85,14 @@ def _gain_problems(contract: Contract, robot: Robot) -> list[str]:
         for name, value, limit in zip(robot.joint_names, values, limits, strict=True)
         if not 0.0 <= value <= limit * (1 + 1e-6)
     ]
+
+
+def member_gains(contract: Contract, robot: Robot, member: MemberSpec | None) -> Gains:
+    """Return the gains of a policy, with the factors of its set."""
+    own = gains(contract, robot)
+    if member is None or not member.has_factors:
+        return own
+    return Gains(own.kp * member.kp_factor, own.kd * member.kd_factor, own.torque_limit)
 
 
 def start_pose(contract: Contract, robot: Robot) -> Float64:
@@ -93,54 +109,114 @@ def assemble(
     :param live: live settings; they become the controller's own.
     :raises ContractError: they do not fit; see `check_fit`.
     """
-    contract = policy.contract
-    check_fit(contract, robot)
+    return assemble_set(LoadedSet.of_one(policy), robot, settings, live)
+
+
+def assemble_set(
+    loaded: LoadedSet, robot: Robot, settings: SessionSettings, live: LiveSettings | None = None
+) -> Controller:
+    """
+    Build the controller of a policy set on a robot.
+
+    :param live: live settings; they become the controller's own.
+    :raises ContractError: a policy does not fit the robot, or the set.
+    """
+    for name, policy in loaded.policies.items():
+        check_fit(policy.contract, robot, loaded.policy_set.members[name])
     live = live or LiveSettings()
+    first = loaded.entry.contract
     frame = SensorFrame(robot)
     command = CommandVector(
-        contract.command_names,
-        contract.command_ranges,
+        _all_commands(loaded),
+        first.command_ranges,
         live=live,
         default=settings.default_command,
         extra_entries=settings.command_entries,
     )
     guards = GuardSet(robot, frame, live)
-    requested = gains(contract, robot)
     inputs = ControlInputs(frame, command, guards.health)
+    members = {
+        name: bind(policy, robot, inputs, loaded.policy_set.members[name])
+        for name, policy in loaded.policies.items()
+    }
+    transitions = Transitions(loaded.policy_set, members, ConditionCheck(frame, command))
+    pose, requested = transitions.entry.start_pose, transitions.entry.gains
     limiter = TargetLimiter(
         robot, (requested.kp, requested.kd, requested.torque_limit), settings.period_ns / 1e9, live
     )
-    pose = start_pose(contract, robot)
     parts = Parts(
         inputs=inputs,
         guards=guards,
         checks=ActivationChecks(frame, command, guards, limiter, pose),
         limiter=limiter,
         runner=PolicyRunner(
-            bind(policy, robot, inputs),
+            transitions.entry,
             live,
             limit_ns=lambda: settings.longest_inference_ns(live),
         ),
         start_pose=pose,
         live=live,
+        operator=live.copy(),
+        gains=RequestedGains(requested),
+        transitions=transitions,
     )
+    parts.adopt(transitions.entry)
+    guards.stats.take_events()  # what the first policy sets is no event of a tick
     return Controller(parts, settings)
 
 
-def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
+def _all_commands(loaded: LoadedSet) -> tuple[str, ...]:
+    """Return the entries of all commands of a set, each once."""
+    return tuple(
+        dict.fromkeys(
+            name for policy in loaded.policies.values() for name in policy.contract.command_names
+        )
+    )
+
+
+def bind(
+    policy: Policy, robot: Robot, inputs: ControlInputs, member: MemberSpec | None = None
+) -> BoundPolicy:
     """
     Bind a policy to the robot's sensors and command.
 
+    :param member: what its set says of it.
     :raises ContractError: an input has no source.
     """
-    joints = policy_joints(policy.contract, robot)
-    spec = policy.contract.spec
+    contract = policy.contract
+    joints = policy_joints(contract, robot)
+    spec = contract.spec
     observation = Observation(
         policy.inputs,
         inputs.frame,
         joints,
         inputs.command,
         inputs.motion,
+        entries=contract.command_names,
         wait=spec is not None and spec.motion is not None and spec.motion.wait,
     )
-    return BoundPolicy(policy, observation, joints)
+    pose, own = start_pose(contract, robot), member_gains(contract, robot, member)
+    if member is None:
+        ranges = contract.command_ranges
+        return BoundPolicy(policy, observation, joints, pose, own, command_ranges=ranges)
+    return BoundPolicy(
+        policy,
+        observation,
+        joints,
+        pose,
+        own,
+        name=member.name,
+        action_scale=member.action_scale,
+        command_ranges=_limited_ranges(contract, member),
+        stricter=member.stricter,
+    )
+
+
+def _limited_ranges(contract: Contract, member: MemberSpec) -> dict[str, tuple[float, float]]:
+    """Return the ranges of the command, within the limits of the set."""
+    ranges = dict(contract.command_ranges)
+    for name, limit in zip(TWIST_ENTRIES, member.command_limit, strict=True):
+        if limit:
+            low, high = ranges.get(name, (-limit, limit))
+            ranges[name] = (max(low, -limit), min(high, limit))
+    return ranges

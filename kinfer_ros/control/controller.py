@@ -5,6 +5,7 @@ The table of modes is in docs/modes.md; control/mode_targets.py computes the tar
 
 import math
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.runner import BoundPolicy
+from kinfer_ros.control.policy.swap import Takeover
+from kinfer_ros.control.policy.swap import loaded
 from kinfer_ros.control.requests import Requests
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
@@ -45,6 +48,7 @@ class Controller:
     :ivar checks: the checks before an activation.
     :ivar stats: counts of the guards, and the events of the next tick.
     :ivar start_pose: [N] rad, robot joint order.
+    :ivar gains: the gains that the running policy asks for, and their version.
     :ivar live: the live settings; change them with `request_live_settings`.
     :ivar reason: why the mode was entered, or ''; of a fault the first reason.
     :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
@@ -63,6 +67,7 @@ class Controller:
         self.stats = parts.guards.stats
         self.start_pose = parts.start_pose
         self.live = parts.live
+        self.gains = parts.gains
         self.mode = Mode.INACTIVE
         self.reason = ''
         self.send = Send.NOTHING
@@ -89,11 +94,22 @@ class Controller:
         """Enter ramp: from the measured pose to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         self._swap.refuse(SESSION_ENDED)
+        self._return_to_entry()
+        self.gains.begin_session()
         self._fade_ns = self.settings.fade_ns
         self._requests.forget_modes()
         self._parts.guards.restart()
         self._targets.begin_ramp(self.settings.ramp_speed)
         self._enter(Mode.RAMP, now_ns, '')
+
+    def _return_to_entry(self) -> None:
+        """Each session of a policy set begins with the same policy."""
+        transitions, runner = self._parts.transitions, self._parts.runner
+        transitions.forget()
+        entry = transitions.entry
+        if runner.bound.name != entry.name:
+            runner.replace(entry)
+            self._parts.adopt(entry)
 
     def abandon(self) -> None:
         """End the session without another tick; the caller sends the damping commands."""
@@ -124,6 +140,23 @@ class Controller:
         self._requests.motion = word
         return ''
 
+    @property
+    def policy_name(self) -> str:
+        """The policy of the set that runs, or that runs next; '' without a set."""
+        return self._parts.runner.bound.name
+
+    @property
+    def members(self) -> Mapping[str, BoundPolicy]:
+        """The policies of the set by name; a policy alone has the name ''."""
+        return self._parts.transitions.members
+
+    def request_policy(self, name: str) -> str:
+        """Request another policy of the set; :return: why it is refused, or ''."""
+        running = self._parts.runner.bound
+        if self.mode is not Mode.RUN:
+            return f'policy {name} is refused in mode {self.mode}: it needs mode run'
+        return self._parts.transitions.request(name, running, self._context.now_ns)
+
     def request_stop(self, reason: str) -> None:
         """Request latched damping, in any active mode."""
         self._requests.stop = reason
@@ -146,7 +179,7 @@ class Controller:
 
     def request_swap(self, bound: BoundPolicy, done: Callable[[str], None]) -> None:
         """Request another policy, bound to the same robot and inputs; `done` as in PolicySwap."""
-        self._swap.request(bound, done)
+        self._swap.request(loaded(bound, self.settings.blend_ns, done))
 
     def reset_fault(self) -> str:
         """Change `fault` to `damp` if its cause is gone; :return: why it is not, or ''."""
@@ -181,7 +214,7 @@ class Controller:
         self.events = self.stats.take_events()
         return Tick(
             self.mode, self.reason, self.send, self.target, self.events, self.ran,
-            self.counts['faults'], self._parts.runner.outcome(),
+            self.counts['faults'], self._parts.runner.outcome(), self.gains.version,
         )  # fmt: skip
 
     def _apply_requests(self, now_ns: int) -> None:
@@ -207,8 +240,24 @@ class Controller:
             self.stats.say(f'motion {word}')
         if fading:
             self._swap.refuse(SESSION_ENDED)
-        else:
-            self._swap.begin(now_ns, self.settings.blend_ns if self.mode is Mode.RUN else None)
+            return
+        running = self.mode is Mode.RUN
+        if running:
+            self._follow_transitions(now_ns)
+        self._swap.begin(now_ns, running=running)
+
+    def _follow_transitions(self, now_ns: int) -> None:
+        """Request the policy to which a transition leads in this tick, if there is one."""
+        runner, transitions = self._parts.runner, self._parts.transitions
+        transition = None if runner.swapping else transitions.due(runner.bound, now_ns)
+        if transition is not None:
+            entered = transitions.members[transition.target]
+            self._swap.request(
+                Takeover(
+                    entered, round(transition.blend_s * 1e9), transitions.ended,
+                    f'policy {entered.name}',
+                )
+            )  # fmt: skip
 
     def _follow_live_settings(self, *, jump: bool = False) -> None:
         live, self._requests.live = self._requests.live, None
@@ -302,6 +351,7 @@ class Controller:
         if mode is Mode.INACTIVE:
             self._follow_live_settings(jump=True)  # requested in the last tick
         if mode is not Mode.RUN:
+            self._parts.transitions.forget()
             self._swap.roll_back(f'the run ended in {mode}')
 
     def _fault(self, reason: str, now_ns: int) -> None:

@@ -28,7 +28,7 @@ class ModeTargets:
         """:param counts: of the controller; counts run_ticks, limited_ticks, refused_outputs."""
         self.target: Float64 = parts.start_pose.copy()
         self.ramp = PoseRamp(len(parts.start_pose))
-        self.swap = PolicySwap(parts.runner, parts.inputs.command, parts.guards.stats.say)
+        self.swap = PolicySwap(parts.runner, parts.adopt, parts.guards.stats.say)
         self._counts = counts
         self._parts = parts
         self._refused = 0
@@ -59,7 +59,7 @@ class ModeTargets:
 
     def run(self, now_ns: int, scale: float) -> Verdict:
         """
-        Mode run: the policy's action, scaled about the start pose.
+        Mode run: the policy's action, scaled about its start pose.
 
         :return: OK; a warning where the output is refused and the last target held, with the
             carry unchanged; a fault after too many of these, or where the inference was
@@ -76,7 +76,7 @@ class ModeTargets:
         if self._accepted >= ACCEPTED_TO_RESET:
             self._refused = 0
         self._counts['run_ticks'] += 1
-        runner.write_target(self.target, self._parts.start_pose, scale)
+        runner.write_target(self.target, scale)
         self._limit()
         return OK
 

@@ -9,16 +9,20 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.gains.ramp import GainRamp
+from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.motion import MotionControl
+from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import stricter_of
 
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
@@ -44,8 +48,10 @@ class Parts:
     """
     The parts of a controller, used by it alone.
 
-    :ivar start_pose: [N] rad, robot joint order.
-    :ivar live: read by guards, limiter and command.
+    :ivar start_pose: [N] rad, robot joint order; of the policy that runs first.
+    :ivar live: read by guards, limiter and command; of the operator, or stricter by the policy.
+    :ivar operator: the live settings as the operator has them.
+    :ivar gains: what the running policy asks of the bridge.
     """
 
     inputs: ControlInputs
@@ -55,6 +61,27 @@ class Parts:
     runner: PolicyRunner
     start_pose: Float64
     live: LiveSettings
+    operator: LiveSettings
+    transitions: Transitions
+    gains: RequestedGains
+
+    def adopt(self, bound: BoundPolicy) -> None:
+        """Take over all that belongs to a policy besides its steps: gains, ranges, guards."""
+        self.inputs.command.set_ranges(bound.command_ranges)
+        own = bound.gains
+        changed = self._tighten(bound)
+        if self.gains.switch(own):
+            self.limiter.set_gains((own.kp, own.kd, own.torque_limit))
+        elif changed:
+            self.limiter.retune_settings()
+
+    def _tighten(self, bound: BoundPolicy) -> bool:
+        """Apply the operator's settings, or the policy's where stricter; :return: any change."""
+        changed = self.live.adopt(stricter_of(self.operator, bound.stricter))
+        if changed:
+            self.guards.stats.events += changed
+            self.guards.retune()
+        return bool(changed)
 
     def observe(self, now_ns: int, period_s: float, *, running: bool) -> None:
         """Update the command, and fill the policy's inputs."""
@@ -72,11 +99,11 @@ class Parts:
         self, live: LiveSettings | None, gain_ramp: GainRamp, step: float
     ) -> None:
         """Take new live settings, if there are any, and move the gain ramp by `step` at most."""
-        changed = self.live.adopt(live) if live is not None else ()
+        changed = False
+        if live is not None:
+            self.operator.adopt(live)
+            changed = self._tighten(self.runner.bound)
         moved = gain_ramp.approach(self.live, step)
-        if changed:
-            self.guards.stats.events += changed
-            self.guards.retune()
         if changed or moved:
             self.limiter.retune(gain_ramp.kp_factor, gain_ramp.kd_factor)
 
@@ -87,6 +114,7 @@ class Parts:
         last, smooth = (row[bound.joints] for row in self.limiter.before)
         return {
             'model': bound.policy.contract.sha256[:12],
+            **({'policy': bound.name} if bound.name else {}),
             'began_ns': self.runner.began_ns,
             'last': last,
             'smooth': smooth,

@@ -136,6 +136,14 @@ class LiveSettings:
         return LiveSettings(**asdict(self))
 
 
+def stricter_of(live: LiveSettings, lower: Mapping[str, float]) -> LiveSettings:
+    """Return a copy with each of `lower` that is stricter; 0 of a setting is off."""
+    found = live.copy()
+    for name, value in lower.items():
+        setattr(found, name, min(value, getattr(live, name) or value))
+    return found
+
+
 NAMES = tuple(field.name for field in fields(LiveSettings))
 
 REPLAYED = (

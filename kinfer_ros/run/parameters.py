@@ -12,6 +12,9 @@ STRUCTURE = (
     Declared('spec', '', '',
              'Policy spec (YAML) of an .onnx file that takes one flat vector. Read with the '
              'model.'),
+    Declared('policies', '', '',
+             'Policy set (YAML): several policies in place of model and spec, see '
+             'docs/policy_sets.md. Read at configure.'),
     Declared('inference_threads', 1, '',
              'Threads of onnxruntime. More are faster for a large network on idle cores, but late '
              'by milliseconds when another program takes one of them. Read with the model.',

@@ -4,6 +4,7 @@ kinfer's readers index the keys by name, and a replay needs the arrays bit for b
 docs/runs.md.
 """
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ MEASURED = {
 }
 
 SCALARS = (
-    'step_id', 't_us', 'now_ns', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags',
+    'step_id', 't_us', 'now_ns', 'stamp_ns', 'age_us', 'late_us', 'activation', 'flags', 'layout',
 )  # fmt: skip
 OBJECTS = ('mode', 'events', 'resume')
 # Of policies with a motion: the reference of the step; their records alone have these keys.
@@ -55,9 +56,16 @@ ARRAY_KEYS = (
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
+RECORDS = 1024
+"""Records that a ring holds: a second at 1 kHz, 20 s at 50 Hz."""
+
+
 class RecordFormat:
     """
-    The layout of a run's records: fields of the ring, and the JSON line of one slot.
+    The layout of a policy's records: fields of the ring, and the JSON line of one slot.
+
+    The records of a policy set share one ring; `ring.i64['layout']` says whose a slot is. A field
+    of the ring is as long as the longest layout needs, and a layout uses its first numbers.
 
     Producer, each tick: `slot = ring.claim()`; when it is not -1 fill `ring.f32[input name]`,
     `ring.f32['output' | 'target' | 'carry' | 'odom' | 'stage_us']`, those of `measured`,
@@ -78,6 +86,7 @@ class RecordFormat:
         carry_size: int,
         stages: tuple[str, ...],
         more: Mapping[str, int] | None = None,
+        policy: str = '',
     ) -> None:
         """
         Make the layout for a policy.
@@ -87,6 +96,7 @@ class RecordFormat:
         :param carry_size: number of values of the flattened carry, or 0.
         :param stages: names of the timed parts of a tick.
         :param more: number of values of those of MOTION that the policy has.
+        :param policy: its name in its policy set, or ''.
         :raises ModelError: an input has the name of a field of the record.
         """
         clash = sorted(set(input_sizes) & set(_OWN_FIELDS))
@@ -114,10 +124,11 @@ class RecordFormat:
         )
         self._others = tuple(name for name in input_sizes if name not in KINFER_KEYS)
         self._joint_order = list(joint_names)
+        self._policy = policy
 
-    def make_ring(self, capacity: int = 1024) -> StepRing:
-        """Make a ring with this layout; 1024 records are a second at 1 kHz, 20 s at 50 Hz."""
-        return StepRing(capacity, self.fields, SCALARS, OBJECTS)
+    def make_ring(self, capacity: int = RECORDS) -> StepRing:
+        """Make a ring with this layout."""
+        return make_ring([self], capacity)
 
     def to_dict(self, ring: StepRing, slot: int) -> dict[str, Any]:
         """
@@ -125,36 +136,39 @@ class RecordFormat:
 
         :return: all keys of the schema; None where a part is absent.
         """
-        f32, i64, obj = ring.f32, ring.i64, ring.obj
+        sizes, i64, obj = self.fields, ring.i64, ring.obj
+        f32 = {name: ring.f32[name][slot, :size] for name, size in sizes.items()}
         flags = int(i64['flags'][slot])
         seen = bool(flags & HAS_INPUTS)
         record: dict[str, Any] = {'step_id': int(i64['step_id'][slot])}
         record['t_us'] = int(i64['t_us'][slot])
         for key, name in self._kinfer:
-            record[key] = f32[name][slot] if seen and name is not None else None
-        record['output'] = f32['output'][slot] if flags & HAS_OUTPUT else None
+            record[key] = f32[name] if seen and name is not None else None
+        record['output'] = f32['output'] if flags & HAS_OUTPUT else None
         record['joint_order'] = self._joint_order
+        if self._policy:
+            record['policy'] = self._policy
         record['joint_velocities'] = record['joint_vels']
-        others = {name: f32[name][slot] for name in self._others} if seen else {}
+        others = {name: f32[name] for name in self._others} if seen else {}
         record['inputs'] = others or None
-        record['target'] = f32['target'][slot] if flags & HAS_TARGET else None
+        record['target'] = f32['target'] if flags & HAS_TARGET else None
         for key in MEASURED:
             held = flags & HAS_SAMPLE and key in self.measured
-            record[key] = f32[key][slot] if held else None
+            record[key] = f32[key] if held else None
         for key in self._more:
-            record[key] = f32[key][slot] if flags & HAS_OUTPUT else None
-        record['odom'] = f32['odom'][slot] if flags & HAS_ODOM else None
+            record[key] = f32[key] if flags & HAS_OUTPUT else None
+        record['odom'] = f32['odom'] if flags & HAS_ODOM else None
         record['mode'] = obj['mode'][slot]
         record['events'] = obj['events'][slot] or []
         sampled = flags & HAS_SAMPLE
         record['age_us'] = int(i64['age_us'][slot]) if sampled else None
         record['late_us'] = int(i64['late_us'][slot])
-        times = np.round(f32['stage_us'][slot].astype(np.float64), 1).tolist()
+        times = np.round(f32['stage_us'].astype(np.float64), 1).tolist()
         record['stage_us'] = dict(zip(self.stages, times, strict=True))
         record['now_ns'] = int(i64['now_ns'][slot])
         record['stamp_ns'] = int(i64['stamp_ns'][slot]) if sampled else None
         record['activation'] = int(i64['activation'][slot])
-        record['carry'] = f32['carry'][slot] if flags & HAS_CARRY else None
+        record['carry'] = f32['carry'] if flags & HAS_CARRY else None
         record['resume'] = obj['resume'][slot]
         if not np.isfinite(ring.block[slot]).all():
             record['nonfinite'] = find_nonfinite(record) or None
@@ -163,6 +177,15 @@ class RecordFormat:
     def to_json(self, ring: StepRing, slot: int) -> bytes:
         """Return the record of a slot as one line of JSON, newline included."""
         return orjson.dumps(self.to_dict(ring, slot), option=_OPTIONS)
+
+
+def make_ring(layouts: Iterable[RecordFormat], capacity: int = RECORDS) -> StepRing:
+    """Make a ring for the records of several layouts."""
+    fields: dict[str, int] = {}
+    for layout in layouts:
+        for name, size in layout.fields.items():
+            fields[name] = max(size, fields.get(name, 0))
+    return StepRing(capacity, fields, SCALARS, OBJECTS)
 
 
 def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Float32]]:

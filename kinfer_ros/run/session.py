@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.timing import Histogram
@@ -66,7 +67,7 @@ class RunSession:
             self.log = StepLog(
                 self.path,
                 setup.controller,
-                setup.policy,
+                setup.policies,
                 rate_hz=setup.rate_hz,
                 carry_every=parameters['carry_every'],
                 record=self.records,
@@ -226,34 +227,65 @@ def _since(before: float | None, now: float | None) -> float | None:
 
 
 def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
-    contract = setup.policy.contract
     robot = setup.robot
+    joints = list(robot.joint_names)
     return {
         'started': iso_utc(datetime.now(UTC)),
         'ended': None,
         'reason': None,
         'versions': versions(),
         'host': host(),
-        'model': str(contract.path),
-        'model_sha256': contract.sha256,
-        'provenance': dict(contract.provenance or {}),
+        **_policy_facts(setup.policy, setup.gains, joints),
+        **_set_facts(setup, joints),
         'robot': robot.name,
         'robot_file': str(robot.path),
         'control_rate_hz': setup.rate_hz,
-        'joint_order': list(contract.joint_names),
-        'command_names': list(contract.command_names),
-        'gains': {
-            'kp': setup.gains.kp,
-            'kd': setup.gains.kd,
-            'torque_limit': setup.gains.torque_limit,
-            'joints': list(robot.joint_names),
-        },
         'limits': {
             'lower': robot.lower,
             'upper': robot.upper,
             'velocity': robot.velocity_limit,
             'start_pose': setup.controller.start_pose,
-            'joints': list(robot.joint_names),
+            'joints': joints,
         },
         'parameters': dict(parameters),
+    }
+
+
+def _policy_facts(policy: Policy, gains: Gains, joints: list[str]) -> dict[str, Any]:
+    contract = policy.contract
+    return {
+        'model': str(contract.path),
+        'model_sha256': contract.sha256,
+        'provenance': dict(contract.provenance or {}),
+        'joint_order': list(contract.joint_names),
+        'command_names': list(contract.command_names),
+        'gains': {
+            'kp': gains.kp,
+            'kd': gains.kd,
+            'torque_limit': gains.torque_limit,
+            'joints': joints,
+        },
+    }
+
+
+def _set_facts(setup: PolicySetup, joints: list[str]) -> dict[str, Any]:
+    """Return what a replay needs of a policy set; nothing of a policy alone."""
+    if setup.policy_set is None:
+        return {}
+    members = setup.controller.members
+    return {
+        'policy': setup.policy_set.policy_set.entry,
+        'policies': {
+            name: {
+                **_policy_facts(policy, members[name].gains, joints),
+                'spec': str(policy.contract.spec.path) if policy.contract.spec else None,
+                'limits': {'start_pose': members[name].start_pose, 'joints': joints},
+                'action_scale': members[name].action_scale,
+            }
+            for name, policy in setup.policies.items()
+        },
+        'transitions': [
+            {'from': each.source, 'to': each.target, 'blend_s': each.blend_s}
+            for each in setup.policy_set.policy_set.transitions
+        ],
     }

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
-from kinfer_ros.control.assembly import assemble
+from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gain_problem
@@ -18,8 +19,11 @@ from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.policy.loaded_set import LoadedSet
+from kinfer_ros.policy.loaded_set import load_set
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.policy_set import ALONE
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
@@ -32,15 +36,27 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class PolicySetup:
-    """A policy on its robot, checked; nothing is on disk yet."""
+    """A policy, or a set of them, on its robot, checked; nothing is on disk yet."""
 
     policy: Policy
+    """Of a set the one that runs first."""
     robot: Robot
     controller: Controller
     gains: Gains
     rate_hz: float
     report: list[Row]
     """Result of the checks; none has failed."""
+    policy_set: LoadedSet | None = None
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """The policies by name; a policy alone has the name ''."""
+        return self.policy_set.policies if self.policy_set else {ALONE: self.policy}
+
+    @property
+    def running(self) -> Policy:
+        """The policy that runs, or that runs next."""
+        return self.policies.get(self.controller.policy_name, self.policy)
 
     @property
     def period_ns(self) -> int:
@@ -56,6 +72,15 @@ def load_policy(parameters: Parameters, interrupted: Callable[[], bool] = lambda
     :raises ModelError: the file is missing or wrong, or takes too much.
     :raises NotReady: `interrupted`.
     """
+    return _load(parameters['model'], parameters['spec'] or None, parameters, interrupted)
+
+
+def _load(
+    model: str | Path,
+    spec: str | Path | None,
+    parameters: Parameters,
+    interrupted: Callable[[], bool],
+) -> Policy:
     # Runs of earlier versions have no limits.
     limits = TrialLimits(
         parameters.get('load_timeout', LOAD_SECONDS),
@@ -63,12 +88,32 @@ def load_policy(parameters: Parameters, interrupted: Callable[[], bool] = lambda
         interrupted,
     )
     return load_model(
-        parameters['model'],
-        spec=parameters['spec'] or None,
+        model,
+        spec=spec,
         threads=parameters['inference_threads'],
         trial=limits,
         control_rate_hz=other_rate(parameters),
     )
+
+
+def load_policies(
+    parameters: Parameters, interrupted: Callable[[], bool] = lambda: False
+) -> LoadedSet:
+    """
+    Load the policy of `model`, or all policies of `policies`.
+
+    :raises KinferRosError: as `load_policy`; the set is wrong.
+    """
+    path = parameters.get('policies', '')
+    if not path:
+        return LoadedSet.of_one(load_policy(parameters, interrupted))
+    for name in ('model', 'spec'):
+        if parameters[name]:
+            raise ConfigError(
+                f'parameter {name}: found {parameters[name]}, expected none beside policies: the '
+                'set names its models'
+            )
+    return load_set(path, lambda each: _load(each.model, each.spec, parameters, interrupted))
 
 
 def other_rate(parameters: Parameters) -> float | None:
@@ -98,12 +143,13 @@ def load_setup(
     :raises KinferRosError: a file is missing or wrong, or the two do not fit.
     """
     for name in ('model', 'robot'):
-        if not parameters[name]:
+        if not parameters[name] and not (name == 'model' and parameters.get('policies')):
             raise ConfigError(
                 f'parameter {name} is empty: set it before configure '
                 f'(ros2 param set, params_file:=, or {name}:= in the launch file)'
             )
-    policy = load_policy(parameters, interrupted)
+    loaded = load_policies(parameters, interrupted)
+    policy = loaded.entry
     _check_rate(policy, parameters)
     robot = load_robot(parameters['robot'])
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:
@@ -124,13 +170,18 @@ def load_setup(
         real_time=not parameters['lockstep'],
     )
     live = live_settings_from(parameters)
-    report = check_contract(policy, robot, settings.command_entries)
-    raise_if_failed(report, policy.contract, robot)
-    requested = gains(policy.contract, robot)
-    if problem := gain_problem(requested, robot, live):
-        raise ConfigError(problem)
-    controller = assemble(policy, robot, settings, live)
-    return PolicySetup(policy, robot, controller, requested, rate_hz, report)
+    report: list[Row] = []
+    for each in loaded.policies.values():
+        rows = check_contract(each, robot, settings.command_entries)
+        raise_if_failed(rows, each.contract, robot)
+        report += rows
+        if problem := gain_problem(gains(each.contract, robot), robot, live):
+            raise ConfigError(problem)
+    controller = assemble_set(loaded, robot, settings, live)
+    return PolicySetup(
+        policy, robot, controller, gains(policy.contract, robot), rate_hz, report,
+        loaded if loaded.is_set else None,
+    )  # fmt: skip
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

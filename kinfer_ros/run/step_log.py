@@ -5,6 +5,7 @@ It runs inside the tick and only copies into preallocated memory.
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import numpy as np
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.policy.runner import PolicyStep
 from kinfer_ros.control.policy.runner import TickPolicy
+from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.black_box import SECONDS
@@ -26,6 +29,8 @@ from kinfer_ros.run.record import HAS_OUTPUT
 from kinfer_ros.run.record import HAS_SAMPLE
 from kinfer_ros.run.record import HAS_TARGET
 from kinfer_ros.run.record import RecordFormat
+from kinfer_ros.run.record import make_ring
+from kinfer_ros.run.ring import StepRing
 from kinfer_ros.run.writer import LogCounters
 from kinfer_ros.run.writer import NdjsonWriter
 from kinfer_ros.run.writer import steps_path
@@ -35,6 +40,66 @@ STAGES = ('take', 'policy', 'control', 'publish')
 
 MEASURED_SOURCES = {'measured_position': 'position', 'measured_velocity': 'velocity'}
 """Keys of a record, and the arrays of the sensor frame that they hold."""
+
+
+class PolicyRows:
+    """
+    Copies the arrays of one policy's steps into the ring.
+
+    :ivar layout: of its records.
+    """
+
+    def __init__(self, name: str, number: int, policy: Policy) -> None:
+        """:param number: of its layout, in a record."""
+        contract = policy.contract
+        self.number = number
+        self.layout = RecordFormat(
+            joint_names=contract.joint_names,
+            input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
+            carry_size=policy.carry.size,
+            stages=STAGES,
+            more={name: array.size for name, array in policy.recorded.items()},
+            policy=name,
+        )
+        self.policy: TickPolicy | None = None
+        self._target = np.zeros(len(contract.joint_names))
+
+    def attach(self, ring: StepRing, frame: SensorFrame) -> None:
+        """Find the rows in the ring, once."""
+        self._rows = {key: ring.f32[key][:, :size] for key, size in self.layout.fields.items()}
+        self._measured = [
+            (self._rows[key], getattr(frame, MEASURED_SOURCES[key]))
+            for key in self.layout.measured
+        ]
+
+    def follow(self, policy: TickPolicy) -> None:
+        """Record the inputs of this policy from now on: another one with the same layout."""
+        self.policy = policy
+        self._inputs = [(self._rows[name], buf) for name, buf in policy.inputs.items()]
+        self._more = [(self._rows[name], each) for name, each in policy.recorded.items()]
+
+    def copy_inputs(self, slot: int, step: PolicyStep, *, sampled: bool) -> None:
+        """Copy what the policy saw."""
+        for rows, buffer in self._inputs:
+            rows[slot] = buffer.ravel()
+        if sampled:
+            for rows, source in self._measured:
+                rows[slot] = source[step.bound.joints]
+
+    def copy_target(self, slot: int, tick: Tick) -> None:
+        """Copy what was sent."""
+        np.take(tick.target, tick.step.bound.joints, out=self._target)
+        self._rows['target'][slot] = self._target
+
+    def copy_output(self, slot: int, step: PolicyStep) -> None:
+        """Copy what the policy made of it."""
+        self._rows['output'][slot] = step.action
+        for rows, source in self._more:
+            rows[slot] = source
+
+    def copy_carry(self, slot: int, step: PolicyStep) -> None:
+        """Copy the carry that the step began with."""
+        self._rows['carry'][slot] = step.carry.ravel()
 
 
 class StepLog:
@@ -49,7 +114,7 @@ class StepLog:
         self,
         run_dir: Path,
         controller: Controller,
-        policy: Policy,
+        policies: Mapping[str, Policy],
         *,
         rate_hz: float,
         carry_every: int,
@@ -58,43 +123,43 @@ class StepLog:
         compress: bool = False,
     ) -> None:
         """
+        :param policies: by their name in the policy set; of a policy alone by ''.
         :param record: write steps.ndjson; else the black box alone.
         :param rotate_bytes: as in LogFile, like `compress`.
         :raises RunError: the file cannot be opened.
         """
-        contract = policy.contract
-        layout = RecordFormat(
-            joint_names=contract.joint_names,
-            input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
-            carry_size=policy.carry.size,
-            stages=STAGES,
-            more={name: array.size for name, array in policy.recorded.items()},
-        )
         self._controller = controller
         self._frame = controller.inputs.frame
-        self._ring = layout.make_ring()
-        self._measured = [
-            (self._ring.f32[key], getattr(self._frame, MEASURED_SOURCES[key]))
-            for key in layout.measured
-        ]
+        self._rows = {
+            name: PolicyRows(name, number, policy)
+            for number, (name, policy) in enumerate(policies.items())
+        }
+        layouts = [rows.layout for rows in self._rows.values()]
+        self._ring = make_ring(layouts)
+        for name, rows in self._rows.items():
+            rows.attach(self._ring, self._frame)
+            rows.follow(policies[name])
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
         file = None
         if record:
             file = LogFile(steps_path(run_dir), rotate_bytes, compress=compress)
         self.offset = file.offset if file else 0
-        self._writer = NdjsonWriter(file, self._ring, layout, self._black_box)
+        self._writer = NdjsonWriter(file, self._ring, layouts, self._black_box)
         self._faults = 0
-        self._follow(policy)
-        self._target = np.zeros(len(contract.joint_names))
+        self._recorded: TickPolicy | None = None
+        self._until_carry = 0
         self._carry_every = carry_every
         self.step_id = 0
 
-    def _follow(self, policy: TickPolicy) -> None:
-        """Record the inputs of this policy from now on, and the carry of its first step."""
-        self._policy = policy
-        self._inputs = [(self._ring.f32[name], buf) for name, buf in policy.inputs.items()]
-        self._more = [(self._ring.f32[name], each) for name, each in policy.recorded.items()]
-        self._until_carry = 0
+    def _rows_of(self, step: PolicyStep) -> PolicyRows:
+        """Return the rows of the step's policy; the first step of another one has its carry."""
+        rows, policy = self._rows[step.bound.name], step.bound.policy
+        if policy is not self._recorded:
+            self._recorded = policy
+            self._until_carry = 0
+            if rows.policy is not policy:
+                rows.follow(policy)
+        return rows
 
     def add(
         self,
@@ -114,40 +179,19 @@ class StepLog:
         :param pose: a new pose of the base, m, m, rad, or None.
         """
         ring = self._ring
-        step = tick.step
-        if step.bound.policy is not self._policy:
-            self._follow(step.bound.policy)
+        rows = self._rows_of(tick.step)
         slot = ring.claim()
         step_id = self.step_id
         self.step_id += 1
         if slot < 0:
             return
-        flags = HAS_INPUTS
-        for rows, buffer in self._inputs:
-            rows[slot] = buffer.ravel()
         i64 = ring.i64
+        i64['flags'][slot] = self._copy_rows(slot, tick, rows)
         if self._frame.joint_stamp_ns:
-            flags |= HAS_SAMPLE
             i64['stamp_ns'][slot] = self._frame.joint_stamp_ns
             i64['age_us'][slot] = age_ns // 1000
-            for rows, source in self._measured:
-                rows[slot] = source[step.bound.joints]
-        if tick.send is Send.POSITION:
-            flags |= HAS_TARGET
-            np.take(tick.target, step.bound.joints, out=self._target)
-            ring.f32['target'][slot] = self._target
-        if tick.ran:
-            flags |= HAS_OUTPUT
-            ring.f32['output'][slot] = step.action
-            for rows, source in self._more:
-                rows[slot] = source
-        if self._carry_is_due(tick):
-            flags |= HAS_CARRY
-            ring.f32['carry'][slot] = step.carry.ravel()
-            if not step.swapping:
-                ring.obj['resume'][slot] = self._controller.resume_state()
         if pose is not None:
-            flags |= HAS_ODOM
+            i64['flags'][slot] |= HAS_ODOM
             ring.f32['odom'][slot] = pose
         ring.f32['stage_us'][slot] = [ns / 1000 for ns in stage_ns]
         i64['step_id'][slot] = step_id
@@ -155,7 +199,7 @@ class StepLog:
         i64['now_ns'][slot] = now_ns
         i64['late_us'][slot] = late_ns // 1000
         i64['activation'][slot] = activation
-        i64['flags'][slot] = flags
+        i64['layout'][slot] = rows.number
         ring.obj['mode'][slot] = str(tick.mode)
         if tick.events:
             ring.obj['events'][slot] = tick.events
@@ -163,6 +207,26 @@ class StepLog:
         if tick.faults != self._faults:
             self._faults = tick.faults
             self._request_black_box(tick.reason, step_id)
+
+    def _copy_rows(self, slot: int, tick: Tick, rows: PolicyRows) -> int:
+        """Copy the arrays of the tick; :return: which parts of the record are set."""
+        step, flags = tick.step, HAS_INPUTS
+        sampled = self._frame.joint_stamp_ns != 0
+        rows.copy_inputs(slot, step, sampled=sampled)
+        if sampled:
+            flags |= HAS_SAMPLE
+        if tick.send is Send.POSITION:
+            flags |= HAS_TARGET
+            rows.copy_target(slot, tick)
+        if tick.ran:
+            flags |= HAS_OUTPUT
+            rows.copy_output(slot, step)
+        if self._carry_is_due(tick):
+            flags |= HAS_CARRY
+            rows.copy_carry(slot, step)
+            if not step.swapping:
+                self._ring.obj['resume'][slot] = self._controller.resume_state()
+        return flags
 
     def _request_black_box(self, reason: str, step_id: int) -> None:
         self._black_box.request(

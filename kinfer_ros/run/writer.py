@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
 from pathlib import Path
@@ -63,13 +64,14 @@ class NdjsonWriter:
         self,
         file: LogFile | None,
         ring: StepRing,
-        record_format: RecordFormat,
+        layouts: Sequence[RecordFormat],
         black_box: BlackBox | None = None,
     ) -> None:
         """
         Start the thread.
 
         :param file: gets the records, and is closed at the end; None: the black box alone.
+        :param layouts: of the records; `ring.i64['layout']` counts them.
         """
         self.path = file.path if file else None
         self.written = 0
@@ -78,7 +80,7 @@ class NdjsonWriter:
         self._gaps: list[tuple[int, int]] = []
         self._next_id: int | None = None
         self._ring = ring
-        self._format = record_format
+        self._layouts = layouts
         self._black_box = black_box
         self._stop = threading.Event()
         self._file = file
@@ -140,7 +142,8 @@ class NdjsonWriter:
         lines: list[bytes] = []
         ring = self._ring
         while len(lines) < _SLICE and (slot := ring.first()) >= 0:
-            lines.append(self._format.to_json(ring, slot))
+            layout = self._layouts[int(ring.i64['layout'][slot])]
+            lines.append(layout.to_json(ring, slot))
             self._note_gap(int(ring.i64['step_id'][slot]))
             ring.release()
         if lines:

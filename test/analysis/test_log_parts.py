@@ -126,7 +126,7 @@ def test_it_is_not_rotated_where_it_cannot_be(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, 'rename', refuse)
     layout = small_format()
     ring = layout.make_ring(64)
-    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson', 1000), ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson', 1000), ring, [layout])
     assert all(produce(ring, step) for step in range(60))
     counters = writer.close()
     assert counters['written'] == 60

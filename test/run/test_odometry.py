@@ -84,7 +84,9 @@ def test_the_velocity_at_the_imu_is_that_of_a_velocimeter(tmp_path, suffix):
     frame = SensorFrame(robot)
     inputs = {'imu_linear_velocity' + suffix: np.zeros(3, np.float32)}
     command = CommandVector((), {}, live=LiveSettings())
-    observation = Observation(inputs, frame, np.arange(1), command, MotionControl())
+    observation = Observation(
+        inputs, frame, np.arange(1), command, MotionControl(), entries=command.names
+    )
     rotation = np.eye(3) if suffix else rotation_matrix(robot.imu_mounting)
     rng = np.random.default_rng(3)
     for tick in range(1, 6):

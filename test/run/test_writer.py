@@ -35,7 +35,7 @@ def write(path: Path, steps: range) -> LogFile:
     layout = small_format()
     ring = layout.make_ring(len(steps) + 1)
     file = LogFile(path)
-    writer = NdjsonWriter(file, ring, layout)
+    writer = NdjsonWriter(file, ring, [layout])
     for step in steps:
         assert produce(ring, step)
     counters = writer.close()
@@ -78,7 +78,7 @@ def test_records_reach_the_file_without_close(tmp_path):
     """Someone looks at the log while the robot walks."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, [layout])
     produce(ring, 1)
     wait_for(lambda: len(list(read_steps(tmp_path))) == 1)
     writer.close()
@@ -94,7 +94,7 @@ def test_killed_process_loses_at_most_the_last_second(tmp_path):
         'from kinfer_ros.run.writer import NdjsonWriter\n'
         'layout = small_format()\n'
         'ring = layout.make_ring()\n'
-        'writer = NdjsonWriter(LogFile(Path(sys.argv[1])), ring, layout)\n'
+        'writer = NdjsonWriter(LogFile(Path(sys.argv[1])), ring, [layout])\n'
         'for step in range(10**6):\n'
         '    produce(ring, step)\n'
         '    print(step, flush=True)\n'
@@ -129,7 +129,7 @@ def test_slow_disk_drops_and_counts_but_never_waits(tmp_path):
     layout = small_format()
     ring = layout.make_ring(4)
     slow = SlowFormat(layout)
-    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, slow)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, [slow])
     taken = [step for step in range(20) if produce(ring, step)]
     assert taken == [0, 1, 2, 3]
     assert writer.counters()['dropped'] == 16
@@ -148,7 +148,7 @@ def test_hanging_disk_does_not_hang_the_end(tmp_path):
     layout = small_format()
     ring = layout.make_ring(4)
     slow = SlowFormat(layout)
-    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, slow)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, [slow])
     produce(ring, 0)
     counters = writer.close(timeout=0.2)
     assert 'within 0.2 s' in counters['error']
@@ -161,7 +161,7 @@ def test_full_disk_ends_recording_with_one_error():
     """The control loop goes on; what is not logged any more is counted."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(LogFile(Path('/dev/full')), ring, layout)
+    writer = NdjsonWriter(LogFile(Path('/dev/full')), ring, [layout])
     assert produce(ring, 0)
     wait_for(lambda: writer.error is not None)
     first = writer.error
@@ -175,7 +175,7 @@ def test_record_that_cannot_be_formatted_is_an_error_not_a_dead_thread(tmp_path)
     """A bug in a producer (an event that is no text) must show, not vanish with a thread."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, [layout])
     ring.obj['events'][ring.claim()] = [object()]
     produce(ring, 0)
     assert 'could not be written' in writer.close()['error']
@@ -185,7 +185,7 @@ def test_close_twice_and_late_records(tmp_path):
     """Ctrl-C twice does no harm, and a record after the end is counted."""
     layout = small_format()
     ring = layout.make_ring(8)
-    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, layout)
+    writer = NdjsonWriter(LogFile(tmp_path / 'steps.ndjson'), ring, [layout])
     writer.close()
     assert not produce(ring, 0)
     assert writer.close() == {'written': 0, 'dropped': 1, 'missing': [], 'error': None}

@@ -135,8 +135,13 @@ def _policy(run: RecordedRun, arguments: argparse.Namespace) -> Policy:
     """Load the given model, or the run's own, which must be unchanged."""
     if arguments.model is not None:
         return load_model(arguments.model, spec=arguments.spec, control_rate_hz=_rate(run))
+    return _recorded_policy(run, arguments.spec)
+
+
+def _recorded_policy(run: RecordedRun, spec: Path | None = None) -> Policy:
+    """Load the policy of a run, or of a set; it must be unchanged."""
     path, sha256 = Path(run.fact('model')), run.fact('model_sha256')
-    spec = arguments.spec or run.fact('parameters', 'spec') or None
+    spec = spec or run.facts.get('spec') or run.fact('parameters', 'spec') or None
     if not path.is_file():
         raise RunError(f'{path}: the model of this run is gone; give a copy of it with --model')
     policy = load_model(path, spec=spec, control_rate_hz=_rate(run))
@@ -157,6 +162,8 @@ def _finder(run: RecordedRun) -> Callable[[str], Policy]:
 
     def find(name: str) -> Policy:
         """:raises RunError: it is not listed, or has changed."""
+        if name in run.facts.get('policies', {}):
+            return _recorded_policy(run.of_policy(name))
         own = run.fact('parameters', 'spec') or None
         listed = [(run.fact('model_sha256'), run.fact('model'), own)]
         listed += [
@@ -188,7 +195,7 @@ def _collect(
         if ran and record.get('target') is not None:
             pictures['step'].append(record['step_id'])
             pictures['recorded'].append(record['target'])
-            pictures['replayed'].append(replay.target.copy())
+            pictures['replayed'].append(replay.lane.target.copy())
     return pictures
 
 

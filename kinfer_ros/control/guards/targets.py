@@ -52,6 +52,7 @@ class TargetLimiter:
     limit, the stiffness must not act against it. A joint without stiffness has no band.
 
     :ivar lower, upper: the joint limits [N], rad.
+    :ivar state: [2, N] the last target and the low-passed one, rad.
     :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad; a
         replay that begins at that step needs them.
     """
@@ -69,8 +70,8 @@ class TargetLimiter:
         self._kp, self._kd, self._torque = gains
         self._period_s = period_s
         self._live = live
-        self._state = np.zeros((2, n))
-        self._last, self._smooth = self._state
+        self.state = np.zeros((2, n))
+        self._last, self._smooth = self.state
         self.before = np.zeros((2, n))
         self._scratch = np.zeros(n)
         # float32 as in the step log, so that a replay repeats the torque band to the bit.
@@ -84,8 +85,18 @@ class TargetLimiter:
         self._band = np.zeros(n)
         self.retune(1.0, 1.0)
 
+    def set_gains(self, gains: tuple[Float64, Float64, Float64]) -> None:
+        """Take over other gains: kp, kd and torque limits [N]."""
+        self._kp, self._kd, self._torque = gains
+        self.retune(*self._factors)
+
+    def retune_settings(self) -> None:
+        """Take over changed settings alone."""
+        self.retune(*self._factors)
+
     def retune(self, kp_factor: float, kd_factor: float) -> None:
         """Take over changed settings, and the gain factors in force."""
+        self._factors = kp_factor, kd_factor
         live = self._live
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor
@@ -101,7 +112,7 @@ class TargetLimiter:
 
     def resume(self, before: Float64) -> None:
         """Continue from a recorded `before`."""
-        self._state[:] = before
+        self.state[:] = before
 
     def restart(self, pose: Float64) -> None:
         """Begin at a pose [N], rad, with which the next target is compared."""
@@ -115,7 +126,7 @@ class TargetLimiter:
         :return: which limits moved a target.
         """
         # fmax and fmin ignore a NaN bound, so that an absurd measurement does not become a target.
-        self.before[:] = self._state
+        self.before[:] = self.state
         self._position[:] = position
         self._velocity[:] = velocity
         if self._share < 1.0:

@@ -4,6 +4,7 @@ The inputs are those of kinfer's format, see docs/policies.md.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,11 +32,13 @@ class Observation:
         command: CommandVector,
         motion: MotionControl,
         *,
+        entries: Sequence[str] = (),
         wait: bool = False,
     ) -> None:
         """
         :param inputs: the policy's buffers by input name, without the carry.
         :param joints: index of each of the policy's joints in the robot's order.
+        :param entries: of the command, in the policy's order; others are of another policy.
         :param wait: the motion waits at its first frame until it is started.
         :raises ContractError: an input has no source.
         """
@@ -43,6 +46,9 @@ class Observation:
         self._joints = joints
         self._position = np.zeros(len(joints))
         self._velocity = np.zeros(len(joints))
+        self._entries = np.array([command.names.index(name) for name in entries], np.intp)
+        self._command = np.zeros(len(entries), np.float32)
+        self._all_commands = command.value
         sources = {
             'joint_angles': self._position,
             'joint_angular_velocities': self._velocity,
@@ -52,7 +58,7 @@ class Observation:
             'quaternion': frame.quaternion,
             'base_linear_velocity': frame.base_velocity,
             'imu_linear_velocity': frame.imu_velocity,
-            'command': command.value,
+            'command': self._command,
             'motion_control': motion.value,
         }
         self._motion, self._wait = motion, wait
@@ -63,7 +69,7 @@ class Observation:
             for name, source in sources.items()
             if name + IMU_FRAME in inputs and name != 'quaternion'
         ]
-        frame.needs_odometry = takes_odometry(inputs)
+        frame.needs_odometry = frame.needs_odometry or takes_odometry(inputs)
         self._at_imu = any(name.startswith('imu_linear_velocity') for name in inputs)
         self._time = inputs.get('time')
         self._heading = inputs.get('initial_heading')
@@ -87,6 +93,7 @@ class Observation:
         np.take(self._frame.velocity, self._joints, out=self._velocity)
         if self._at_imu:
             self._frame.update_imu_velocity()
+        np.take(self._all_commands, self._entries, out=self._command)
         for buffer, source in self._copies:
             buffer[...] = source
         for buffer, source in self._rotated:

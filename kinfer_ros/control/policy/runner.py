@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.policy.inference_watch import InferenceWatch
 from kinfer_ros.control.policy.inference_watch import patience
 from kinfer_ros.control.policy.swap_blend import SwapBlend
@@ -84,11 +86,23 @@ class BoundPolicy:
     A policy bound to a robot.
 
     :ivar joints: index of each of the policy's joints in the robot's order.
+    :ivar start_pose: [N] rad, robot joint order.
+    :ivar gains: with the factors of the set, robot joint order.
+    :ivar name: in its policy set, or ''.
+    :ivar action_scale: of the set, on top of the live setting.
+    :ivar command_ranges: by entry of the command.
+    :ivar stricter: settings of the set that are lower than the operator's, by name.
     """
 
     policy: TickPolicy
     observation: InputSource
     joints: Indices
+    start_pose: Float64
+    gains: Gains
+    name: str = ''
+    action_scale: float = 1.0
+    command_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    stricter: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +155,8 @@ class PolicyRunner:
         self.began_ns = 0
         self._old_began_ns = 0
         self.swap_failed = ''
-        size = len(bound.joints)
-        self.action: Float32 = np.zeros(size, dtype=np.float32)
-        self.carry_in = bound.policy.carry
-        self._swap_blend = SwapBlend(size)
-        self.blended = self._swap_blend.blended
         self.policy_ns = 0
+        self._use(bound)
         self.abandoned = False
         self._watch = InferenceWatch(limit_ns)
 
@@ -162,16 +172,26 @@ class PolicyRunner:
         self.bound.policy.reset()
         self.bound.observation.reset()
 
+    def _use(self, bound: BoundPolicy) -> None:
+        """Make the arrays of another policy."""
+        self.bound = bound
+        size = len(bound.joints)
+        self.action: Float32 = np.zeros(size, dtype=np.float32)
+        self.carry_in = bound.policy.carry
+        self._swap_blend = SwapBlend(size)
+        self.blended = self._swap_blend.blended
+
     def replace(self, bound: BoundPolicy) -> None:
         """Set another policy while none runs."""
-        self.bound = bound
+        self._use(bound)
         self._outgoing = None
 
     def swap(self, bound: BoundPolicy, now_ns: int, blend_ns: int) -> None:
         """Blend to another policy within `blend_ns`, from its initial carry, while one runs."""
         assert self._outgoing is None, 'roll the last swap back first'
-        self._outgoing, self.bound = self.bound, bound
-        self._swap_blend.begin(now_ns, blend_ns)
+        self._outgoing = self.bound
+        self._use(bound)
+        self._swap_blend.begin(now_ns, blend_ns, places(self._outgoing.joints, bound.joints))
         self._old_began_ns, self.began_ns = self.began_ns, now_ns
         bound.policy.reset()
         bound.observation.reset()
@@ -216,13 +236,14 @@ class PolicyRunner:
             return refused if self.abandoned else self.step(now_ns)
         return self._blend(self._outgoing, action, now_ns)
 
-    def write_target(self, target: Float64, start_pose: Float64, scale: float) -> None:
+    def write_target(self, target: Float64, scale: float) -> None:
         """
-        Write the target [N] rad: the action, scaled about the start pose [N] rad.
+        Write the target [N] rad: the action, scaled about the policy's start pose.
 
         Other joints get the start pose in every tick: the target holds the last limited values.
         """
-        joints = self.bound.joints
+        joints, start_pose = self.bound.joints, self.bound.start_pose
+        scale *= self.bound.action_scale
         target[:] = start_pose
         scale_about(self.blended, start_pose[joints], scale)
         target[joints] = self.blended
@@ -230,7 +251,8 @@ class PolicyRunner:
     def roll_back(self, reason: str) -> None:
         """Continue with the outgoing policy alone; `swap_failed` gets the reason."""
         assert self._outgoing is not None
-        self.bound, self._outgoing = self._outgoing, None
+        self._use(self._outgoing)
+        self._outgoing = None
         self.began_ns = self._old_began_ns
         self.swap_failed = reason
 
@@ -289,6 +311,13 @@ class PolicyRunner:
                 action,
             )
         return '', action
+
+
+def places(outgoing: Indices, incoming: Indices) -> Indices | None:
+    """Return where each joint of the incoming policy is in the outgoing; None if it is not."""
+    order = {int(joint): place for place, joint in enumerate(outgoing)}
+    found = [order.get(int(joint), -1) for joint in incoming]
+    return None if -1 in found else np.array(found, dtype=np.intp)
 
 
 def scale_about(blended: Float64, pose: Float64, scale: float) -> None:

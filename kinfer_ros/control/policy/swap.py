@@ -1,11 +1,11 @@
-"""A swap of policies, from the request to its one answer.
+"""One policy takes over from another, from the request to its one answer.
 
 control/policy/runner.py blends the two policies.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 
@@ -13,73 +13,97 @@ Done = Callable[[str], None]
 """Called once: with '' when the policy has taken over, else with the reason it has not."""
 
 
+@dataclass(frozen=True)
+class Takeover:
+    """
+    A policy that is to take over.
+
+    :ivar blend_ns: time of the blend; 0: at once.
+    :ivar what: what events call it.
+    """
+
+    bound: BoundPolicy
+    blend_ns: int
+    done: Done
+    what: str
+
+
+def loaded(bound: BoundPolicy, blend_ns: int, done: Done) -> Takeover:
+    """Return the takeover of a policy that was loaded while another one runs."""
+    return Takeover(bound, blend_ns, done, f'swap: model {bound.policy.contract.sha256[:12]}')
+
+
 class PolicySwap:
     """
-    Runs swaps on a `PolicyRunner`, one at a time.
+    Lets policies take over on a `PolicyRunner`, one at a time.
 
     :ivar count: policies that have taken over.
     """
 
     def __init__(
-        self, runner: PolicyRunner, command: CommandVector, add_event: Callable[[str], None]
+        self,
+        runner: PolicyRunner,
+        adopt: Callable[[BoundPolicy], None],
+        add_event: Callable[[str], None],
     ) -> None:
-        """:param add_event: adds an event to the record of this tick."""
+        """
+        :param adopt: takes over what else belongs to a policy, at once.
+        :param add_event: adds an event to the record of this tick.
+        """
         self.count = 0
         self._runner = runner
-        self._command = command
+        self._adopt = adopt
         self._add_event = add_event
-        self._requested: tuple[BoundPolicy, Done] | None = None
-        self._done: Done | None = None
+        self._requested: Takeover | None = None
+        self._begun: Takeover | None = None
 
-    def request(self, bound: BoundPolicy, done: Done) -> None:
-        """Request a policy; the next `begin` starts the swap."""
+    def request(self, takeover: Takeover) -> None:
+        """Request a policy; the next `begin` starts it."""
         self.refuse('another swap came')
-        self._requested = bound, done
+        self._requested = takeover
 
     def refuse(self, reason: str) -> None:
-        """Refuse a requested swap that has not begun, if there is one."""
+        """Refuse a requested policy that has not begun, if there is one."""
         requested, self._requested = self._requested, None
         if requested is not None:
-            requested[1](reason)
+            requested.done(reason)
 
     def roll_back(self, reason: str) -> None:
-        """Roll back a swap that has begun, if there is one."""
+        """Return to the outgoing policy, if two run."""
         if self._runner.swapping:
             self._runner.roll_back(reason)
             self.answer()
 
-    def begin(self, now_ns: int, blend_ns: int | None) -> None:
+    def begin(self, now_ns: int, *, running: bool) -> None:
         """
-        Begin the requested swap, if there is one.
+        Begin the requested takeover, if there is one.
 
-        :param blend_ns: time of the blend; None where no policy runs.
+        :param running: a policy runs.
         """
         if self._requested is None:
             return
         self.roll_back('another swap came')
-        (bound, self._done), self._requested = self._requested, None
-        if blend_ns is None:
-            self._runner.replace(bound)
+        takeover, self._requested = self._requested, None
+        self._begun = takeover
+        if not running:
+            self._runner.replace(takeover.bound)
+            self._adopt(takeover.bound)
             self.answer()
             return
-        self._runner.swap(bound, now_ns, blend_ns)
-        self._add_event(f'swap: model {_name(bound)} begins to take over')
+        self._runner.swap(takeover.bound, now_ns, takeover.blend_ns)
+        self._adopt(takeover.bound)
+        self._add_event(f'{takeover.what} begins to take over')
 
     def answer(self) -> None:
-        """Answer the swap that has begun, if it has ended either way."""
-        if self._done is None or self._runner.swapping:
+        """Answer the takeover that has begun, if it has ended either way."""
+        if self._begun is None or self._runner.swapping:
             return
-        done, self._done = self._done, None
+        takeover, self._begun = self._begun, None
         reason, self._runner.swap_failed = self._runner.swap_failed, ''
-        bound = self._runner.bound
         if reason:
+            self._adopt(self._runner.bound)
             self._add_event(f'swap rolled back: {reason}')
         else:
-            self._command.set_ranges(bound.policy.contract.command_ranges)
             self.count += 1
-            self._add_event(f'swap: model {_name(bound)} has taken over')
-        done(reason)
-
-
-def _name(bound: BoundPolicy) -> str:
-    return bound.policy.contract.sha256[:12]
+            self._add_event(f'{takeover.what} has taken over')
+        takeover.done(reason)

@@ -4,6 +4,7 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 
 
 class SwapBlend:
@@ -16,12 +17,18 @@ class SwapBlend:
     def __init__(self, size: int) -> None:
         self.blended: Float64 = np.zeros(size)
         self._outgoing_part = np.zeros(size)
+        self._order: Indices | None = None
         self._began_ns = 0
         self._duration_ns = 0
 
-    def begin(self, now_ns: int, duration_ns: int) -> None:
-        """Start a swap."""
-        self._began_ns, self._duration_ns = now_ns, duration_ns
+    def begin(self, now_ns: int, duration_ns: int, order: Indices | None) -> None:
+        """
+        Start a swap.
+
+        :param order: where each joint is in the outgoing policy; None: at once, whatever the time.
+        """
+        self._began_ns, self._duration_ns = now_ns, duration_ns if order is not None else 0
+        self._order = order
 
     def share(self, now_ns: int) -> float:
         """Share of the incoming policy, 0 to 1."""
@@ -30,7 +37,7 @@ class SwapBlend:
 
     def take_outgoing(self, action: Float32, share: float) -> None:
         """Keep the outgoing policy's part, before its action is overwritten."""
-        np.multiply(action, 1.0 - share, out=self._outgoing_part)
+        np.multiply(action[self._order], 1.0 - share, out=self._outgoing_part)
 
     def write(self, action: Float32, share: float) -> None:
         """Write `blended` from the incoming policy's action [P] rad."""

@@ -1,0 +1,86 @@
+"""What a replay keeps of one policy of a run: its joints, its limits and its inputs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.replay_inputs import RecordedInputs
+from kinfer_ros.analysis.replay_inputs import RecordedObservation
+from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
+from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.policy.runner import BoundPolicy
+from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.policy.policy import Policy
+
+_GAINS = ('kp', 'kd', 'torque_limit')
+
+
+@dataclass(frozen=True)
+class _Joints:
+    """The limiter's view of a robot, with the policy's joints only."""
+
+    joint_names: tuple[str, ...]
+    lower: Float64
+    upper: Float64
+
+
+class Lane:
+    """
+    The joints of one policy of the run, in the order of its records.
+
+    :ivar name: of the policy in its set, or ''.
+    :ivar start: [P] rad, its start pose.
+    :ivar action: [P] replayed action of the last replayed record, rad.
+    :ivar target: [P] its replayed target, rad.
+    """
+
+    def __init__(self, run: RecordedRun, name: str, live: LiveSettings) -> None:
+        """:raises RunError: an entry is missing in run.json."""
+        run = run.of_policy(name) if name else run
+        self.name = name
+        self.order = tuple(run.fact('joint_order'))
+        self.inputs = RecordedInputs(self.order, tuple(run.fact('command_names')))
+        self.start = run.joint_numbers('limits', 'start_pose', self.order)
+        self._gains = Gains(*(run.joint_numbers('gains', key, self.order) for key in _GAINS))
+        self._action_scale = float(run.facts.get('action_scale', 1.0))
+        limits = _Joints(
+            self.order,
+            run.joint_numbers('limits', 'lower', self.order),
+            run.joint_numbers('limits', 'upper', self.order),
+        )
+        period_s = round(1e9 / float(run.fact('control_rate_hz'))) / 1e9
+        gains = self._gains.kp, self._gains.kd, self._gains.torque_limit
+        self.limiter = TargetLimiter(limits, gains, period_s, live)
+        self._sent = self.start.copy()
+        self.action: Float32 = np.zeros(len(self.order), np.float32)
+        self.target: Float32 = np.zeros(len(self.order), np.float32)
+
+    def bind(self, policy: Policy) -> BoundPolicy:
+        """
+        Bind a policy to this lane's inputs.
+
+        :raises ContractError: its joints or commands are not those of the lane.
+        """
+        observation = RecordedObservation(self.inputs, policy)
+        joints = observation.joints  # the targets are in the records' joint order
+        return BoundPolicy(
+            policy, observation, joints, self.start, self._gains, self.name, self._action_scale
+        )
+
+    def send(
+        self, runner: PolicyRunner, scale: float, position: Float64, velocity: Float64
+    ) -> None:
+        """Compute `target` as the tick did, from the runner's action."""
+        runner.write_target(self._sent, scale)
+        self.limiter.apply(self._sent, position, velocity)
+        self.target[:] = self._sent
+
+    def continue_from(self, other: 'Lane') -> None:
+        """Take over what was sent to the joints that both have."""
+        for place, name in enumerate(self.order):
+            if name in other.order:
+                self.limiter.state[:, place] = other.limiter.state[:, other.order.index(name)]

@@ -1,0 +1,71 @@
+"""Conditions of a transition between two policies of a set, checked on the newest samples."""
+
+import math
+
+import numpy as np
+
+from kinfer_ros.arrays import Float64
+from kinfer_ros.control.command import CommandVector
+from kinfer_ros.control.policy.runner import TickPolicy
+from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.policy.policy_set import Conditions
+
+DOWN = (0.0, 0.0, -1.0)
+
+
+class ConditionCheck:
+    """Says which condition does not hold."""
+
+    def __init__(self, frame: SensorFrame, command: CommandVector) -> None:
+        self._frame = frame
+        self._command = command
+
+    def unmet(
+        self, conditions: Conditions, running: TickPolicy, start_pose: Float64, now_ns: int
+    ) -> str:
+        """
+        Return the first condition that does not hold, or ''.
+
+        :param running: the policy that runs.
+        :param start_pose: [N] rad, of the policy that is to be entered.
+        """
+        if conditions.max_tilt is not None:
+            tilt = self._angle_to(DOWN)
+            if not tilt <= conditions.max_tilt:
+                return (
+                    f'the base is tilted by {tilt:.2f} rad, expected at most '
+                    f'{conditions.max_tilt:g} (max_tilt)'
+                )
+        if conditions.gravity is not None:
+            angle = self._angle_to(conditions.gravity.axis)
+            if not angle <= conditions.gravity.within:
+                x, y, z = conditions.gravity.axis
+                return (
+                    f'gravity is {angle:.2f} rad from [{x:.2g}, {y:.2g}, {z:.2g}], expected at '
+                    f'most {conditions.gravity.within:g} (gravity)'
+                )
+        if conditions.neutral and (pushed := self._command.not_neutral(now_ns)):
+            return f'{pushed}, expected a neutral command (command_neutral)'
+        if conditions.motion_ended and not running.motion_ended():
+            return 'the motion has not ended (motion_ended)'
+        if conditions.pose_within is not None:
+            return self._far_from(start_pose, conditions.pose_within)
+        return ''
+
+    def _angle_to(self, axis: tuple[float, float, float]) -> float:
+        """Return the angle between gravity and a unit vector of the base frame, rad."""
+        x, y, z = self._frame.gravity.tolist()
+        norm = math.sqrt(x * x + y * y + z * z)
+        cosine = (x * axis[0] + y * axis[1] + z * axis[2]) / norm if norm > 0.0 else math.nan
+        # NaN must not pass: min and max would drop it.
+        return math.acos(max(-1.0, min(1.0, cosine))) if math.isfinite(cosine) else math.nan
+
+    def _far_from(self, pose: Float64, limit: float) -> str:
+        away = np.abs(self._frame.position - pose)
+        worst = int(away.argmax())
+        if away[worst] <= limit:
+            return ''
+        return (
+            f'{self._frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
+            f'expected at most {limit:g} (pose_within)'
+        )

@@ -1,0 +1,96 @@
+"""Loads the policies of a policy set, and checks that they can follow each other."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinfer_ros.errors import ConfigError
+from kinfer_ros.policy.motion.spec_motion import STOP
+from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.policy_set import ALONE
+from kinfer_ros.policy.policy_set import MOTION_ENDED
+from kinfer_ros.policy.policy_set import MemberSpec
+from kinfer_ros.policy.policy_set import PolicySet
+from kinfer_ros.policy.policy_set import Transition
+from kinfer_ros.policy.policy_set import load_policy_set
+from kinfer_ros.policy.policy_set import set_of_one
+
+Load = Callable[[MemberSpec], Policy]
+
+
+@dataclass(frozen=True)
+class LoadedSet:
+    """
+    A policy set, all of its policies loaded.
+
+    :ivar policies: by name, in the order of the file.
+    """
+
+    policy_set: PolicySet
+    policies: dict[str, Policy]
+
+    @classmethod
+    def of_one(cls, policy: Policy) -> 'LoadedSet':
+        """Return the set of a policy that runs alone."""
+        spec = policy.contract.spec
+        alone = set_of_one(Path(policy.contract.path), spec.path if spec else None)
+        return cls(alone, {ALONE: policy})
+
+    @property
+    def entry(self) -> Policy:
+        """The policy that runs first."""
+        return self.policies[self.policy_set.entry]
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a set, not a policy alone."""
+        return ALONE not in self.policies
+
+
+def load_set(
+    path: str | os.PathLike[str], load: Load = lambda each: load_model(each.model, each.spec)
+) -> LoadedSet:
+    """
+    Read a policy set and load its policies.
+
+    :param load: loads one of them.
+    :raises ConfigError: the set is wrong, or its policies cannot follow each other.
+    :raises ModelError: of a policy's file; the text names the policy.
+    """
+    policy_set = load_policy_set(path)
+    policies = {name: load(member) for name, member in policy_set.members.items()}
+    problems = [*_rate_problems(policies)]
+    for each in policy_set.transitions:
+        problems += _transition_problems(each, policies)
+    if problems:
+        raise ConfigError('\n  '.join([f'policy set {path}:', *problems]))
+    return LoadedSet(policy_set, policies)
+
+
+def _rate_problems(policies: dict[str, Policy]) -> list[str]:
+    rates = {name: policy.contract.control_rate_hz for name, policy in policies.items()}
+    if len(set(rates.values())) <= 1:
+        return []
+    listed = ', '.join(f'{name} {rate or "none"}' for name, rate in rates.items())
+    return [f'control rates: found {listed} (Hz), expected one rate for all']
+
+
+def _transition_problems(each: Transition, policies: dict[str, Policy]) -> list[str]:
+    where = f'{each.source} to {each.target}'
+    source, target = policies[each.source], policies[each.target]
+    problems = []
+    joints = set(source.contract.joint_names), set(target.contract.joint_names)
+    if each.blend_s and joints[0] != joints[1]:
+        other = ', '.join(sorted(joints[0] ^ joints[1]))
+        problems.append(f'{where}: blend_s needs the same joints; only one of the two has {other}')
+    waits = each.automatic == MOTION_ENDED or each.conditions.motion_ended
+    if waits and source.timeline is None:
+        problems.append(f'{where}: waits for the end of a motion; {each.source} has none')
+    elif waits and source.timeline is not None and source.timeline.spec.end == STOP:
+        problems.append(
+            f'{where}: waits for the end of the motion, with which {each.source} stops '
+            '(motion.end of its spec): set it to hold'
+        )
+    return problems
