@@ -59,7 +59,7 @@ class RunSession:
         self.tick_time = Histogram()
         self.stages = {name: Histogram() for name in STAGES}
         self.directory = RunDirectory.create(
-            Path(parameters['runs_dir']), Path(parameters['model'])
+            Path(parameters['runs_dir']), Path(parameters['model'] or parameters['policies'])
         )
         self.directory.write_run_json(_facts(setup, parameters))
         self.records = bool(parameters['record'])
