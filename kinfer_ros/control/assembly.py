@@ -139,28 +139,27 @@ def assemble_set(
         name: bind(policy, robot, inputs, loaded.policy_set.members[name])
         for name, policy in loaded.policies.items()
     }
-    transitions = Transitions(loaded.policy_set, members, ConditionCheck(frame, command))
-    pose, requested = transitions.entry.start_pose, transitions.entry.gains
+    entry = members[loaded.policy_set.entry]
+    pose, requested = entry.start_pose, entry.gains
     limiter = TargetLimiter(
         robot, (requested.kp, requested.kd, requested.torque_limit), settings.period_ns / 1e9, live
     )
+    runner = PolicyRunner(entry, live, limit_ns=lambda: settings.longest_inference_ns(live))
+    check = ConditionCheck(frame, command)
+    transitions = Transitions(loaded.policy_set, members, runner, check, guards.stats.say)
     parts = Parts(
         inputs=inputs,
         guards=guards,
         checks=ActivationChecks(frame, command, guards, limiter, pose),
         limiter=limiter,
-        runner=PolicyRunner(
-            transitions.entry,
-            live,
-            limit_ns=lambda: settings.longest_inference_ns(live),
-        ),
+        runner=runner,
         start_pose=pose,
         live=live,
         operator=live.copy(),
         gains=RequestedGains(requested),
         transitions=transitions,
     )
-    parts.adopt(transitions.entry)
+    parts.adopt(entry)
     guards.stats.take_events()  # what the first policy sets is no event of a tick
     return Controller(parts, settings)
 

@@ -5,7 +5,6 @@ The table of modes is in docs/modes.md; control/mode_targets.py computes the tar
 
 import math
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,6 @@ from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.runner import BoundPolicy
-from kinfer_ros.control.policy.swap import Takeover
 from kinfer_ros.control.policy.swap import loaded
 from kinfer_ros.control.requests import Requests
 from kinfer_ros.control.settings import LiveSettings
@@ -48,6 +46,7 @@ class Controller:
     :ivar checks: the checks before an activation.
     :ivar stats: counts of the guards, and the events of the next tick.
     :ivar start_pose: [N] rad, robot joint order.
+    :ivar policies: those of the set, and which runs; ask for another one there.
     :ivar gains: the gains that the running policy asks for, and their version.
     :ivar live: the live settings; change them with `request_live_settings`.
     :ivar reason: why the mode was entered, or ''; of a fault the first reason.
@@ -68,6 +67,7 @@ class Controller:
         self.start_pose = parts.start_pose
         self.live = parts.live
         self.gains = parts.gains
+        self.policies = parts.transitions
         self.mode = Mode.INACTIVE
         self.reason = ''
         self.send = Send.NOTHING
@@ -104,9 +104,8 @@ class Controller:
 
     def _return_to_entry(self) -> None:
         """Each session of a policy set begins with the same policy."""
-        transitions, runner = self._parts.transitions, self._parts.runner
-        transitions.forget()
-        entry = transitions.entry
+        self.policies.forget()
+        entry, runner = self.policies.entry, self._parts.runner
         if runner.bound.name != entry.name:
             runner.replace(entry)
             self._parts.adopt(entry)
@@ -139,23 +138,6 @@ class Controller:
             return f'motion {word} is refused in mode {self.mode}: it needs mode run'
         self._requests.motion = word
         return ''
-
-    @property
-    def policy_name(self) -> str:
-        """The policy of the set that runs, or that runs next; '' without a set."""
-        return self._parts.runner.bound.name
-
-    @property
-    def members(self) -> Mapping[str, BoundPolicy]:
-        """The policies of the set by name; a policy alone has the name ''."""
-        return self._parts.transitions.members
-
-    def request_policy(self, name: str) -> str:
-        """Request another policy of the set; :return: why it is refused, or ''."""
-        running = self._parts.runner.bound
-        if self.mode is not Mode.RUN:
-            return f'policy {name} is refused in mode {self.mode}: it needs mode run'
-        return self._parts.transitions.request(name, running, self._context.now_ns)
 
     def request_stop(self, reason: str) -> None:
         """Request latched damping, in any active mode."""
@@ -243,21 +225,8 @@ class Controller:
             return
         running = self.mode is Mode.RUN
         if running:
-            self._follow_transitions(now_ns)
+            self.policies.follow(self._swap, now_ns)
         self._swap.begin(now_ns, running=running)
-
-    def _follow_transitions(self, now_ns: int) -> None:
-        """Request the policy to which a transition leads in this tick, if there is one."""
-        runner, transitions = self._parts.runner, self._parts.transitions
-        transition = None if runner.swapping else transitions.due(runner.bound, now_ns)
-        if transition is not None:
-            entered = transitions.members[transition.target]
-            self._swap.request(
-                Takeover(
-                    entered, round(transition.blend_s * 1e9), transitions.ended,
-                    f'policy {entered.name}',
-                )
-            )  # fmt: skip
 
     def _follow_live_settings(self, *, jump: bool = False) -> None:
         live, self._requests.live = self._requests.live, None
@@ -307,6 +276,7 @@ class Controller:
             self.run_ns = 0
             self._targets.start_run(now_ns)
             self._enter(Mode.RUN, now_ns, '')
+            self.reason = self.policies.mode_reason()
         if self.mode is Mode.RAMP:
             self._targets.ramp_to_start(elapsed)
         elif self.mode is Mode.HOLD:
@@ -321,6 +291,7 @@ class Controller:
             return
         verdict = self._targets.run(now_ns, self.gain_ramp.action_scale)
         self.ran = verdict.level is Level.OK
+        self.reason = self.policies.mode_reason()
         if self.ran:
             self._follow_motion()
         else:
@@ -351,7 +322,7 @@ class Controller:
         if mode is Mode.INACTIVE:
             self._follow_live_settings(jump=True)  # requested in the last tick
         if mode is not Mode.RUN:
-            self._parts.transitions.forget()
+            self.policies.forget()
             self._swap.roll_back(f'the run ended in {mode}')
 
     def _fault(self, reason: str, now_ns: int) -> None:

@@ -12,6 +12,9 @@ from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.run.setup import PolicySetup
 
+POLICY = 'policy'
+"""The parameter that names the running policy of a set; setting it asks for another."""
+
 
 class Tuning:
     """Accepts or refuses sets of parameters, each as a whole."""
@@ -36,13 +39,20 @@ class Tuning:
 
     def refusal(self, given: Mapping[str, Any]) -> str:
         """Return why these values cannot be set, or ''; nothing changes here."""
-        return self._locked(given) or _not_finite(given) or self._not_valid(given)
+        return (
+            self._locked(given)
+            or _not_finite(given)
+            or self._not_valid(given)
+            or self._wrong_policy(given)
+        )
 
     def apply(self, names: Collection[str]) -> None:
         """Pass the live settings to the controller, after `names` were set."""
         setup = self._setup()
         if setup is not None and any(name in NAMES for name in names):
             setup.controller.request_live_settings(live_settings_from(self._values()))
+        if setup is not None and POLICY in names:
+            setup.controller.policies.request(str(self._current(POLICY)), setup.controller.mode)
 
     def _locked(self, given: Mapping[str, Any]) -> str:
         if 'use_sim_time' in given:
@@ -54,6 +64,15 @@ class Tuning:
             f'{", ".join(fixed)} cannot change while the node is active: deactivate it first '
             '(what is read at configure needs a cleanup and a configure as well)'
         )
+
+    def _wrong_policy(self, given: Mapping[str, Any]) -> str:
+        """A policy is asked for by this parameter, in mode run only."""
+        if POLICY not in given:
+            return ''
+        setup = self._setup()
+        if setup is None or not self._active():
+            return f'{POLICY} asks for a policy of a running set: activate the node first'
+        return setup.controller.policies.refusal(str(given[POLICY]), setup.controller.mode)
 
     def _not_valid(self, given: Mapping[str, Any]) -> str:
         if not any(name in NAMES for name in given):

@@ -19,6 +19,7 @@ MAX_POLICIES = 32
 MAX_BLEND_S = 0.3
 """s; of a blend of 1 s half of the transitions ended in a fall."""
 MAX_POSE_S = 10.0
+MIN_SCALE = 0.01
 
 MOTION_ENDED, FALLEN = 'motion_ended', 'fallen'
 AUTOMATIC = ('no', MOTION_ENDED, FALLEN)
@@ -173,7 +174,7 @@ def _read_member(name: str, section: Section, folder: Path) -> MemberSpec:
         name=name,
         model=folder / section.string('model'),
         spec=folder / spec if spec else None,
-        action_scale=section.number('action_scale', 'a factor', 0.0, 2.0, 1.0),
+        action_scale=section.number('action_scale', 'a factor', MIN_SCALE, 2.0, 1.0),
         kp_factor=section.number('kp_factor', 'a factor', 0.0, 2.0, 1.0),
         kd_factor=section.number('kd_factor', 'a factor', 0.0, 4.0, 1.0),
         command_limit=(limits[0], limits[1], limits[2]),

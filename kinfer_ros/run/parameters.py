@@ -15,6 +15,9 @@ STRUCTURE = (
     Declared('policies', '', '',
              'Policy set (YAML): several policies in place of model and spec, see '
              'docs/policy_sets.md. Read at configure.'),
+    Declared('policy', '', '',
+             'The policy of the set that runs. Setting it in mode run asks for another one, which '
+             'follows where a transition of the set leads to it; never in a params_file.'),
     Declared('inference_threads', 1, '',
              'Threads of onnxruntime. More are faster for a large network on idle cores, but late '
              'by milliseconds when another program takes one of them. Read with the model.',

@@ -272,7 +272,7 @@ def _set_facts(setup: PolicySetup, joints: list[str]) -> dict[str, Any]:
     """Return what a replay needs of a policy set; nothing of a policy alone."""
     if setup.policy_set is None:
         return {}
-    members = setup.controller.members
+    members = setup.controller.policies.members
     return {
         'policy': setup.policy_set.policy_set.entry,
         'policies': {

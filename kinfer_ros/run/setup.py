@@ -56,7 +56,19 @@ class PolicySetup:
     @property
     def running(self) -> Policy:
         """The policy that runs, or that runs next."""
-        return self.policies.get(self.controller.policy_name, self.policy)
+        return self.policies.get(self.controller.policies.running, self.policy)
+
+    def describe(self) -> str:
+        """Say what was loaded."""
+        contract = self.policy.contract
+        what = str(contract.path)
+        if self.policy_set is not None:
+            listed = ', '.join(self.policies)
+            what = f'{self.policy_set.policy_set.path} ({listed}; first {contract.path})'
+        return (
+            f'{what}: {len(contract.joint_names)} joints, command '
+            f'{list(contract.command_names)}, {self.rate_hz:g} Hz'
+        )
 
     @property
     def period_ns(self) -> int:

@@ -99,7 +99,15 @@ class StatusReporter:
         self, setup: PolicySetup, session: RunSession, missed: int, granted: Mapping[str, str]
     ) -> dict[str, object]:
         log = session.log.counters() if session.records else None
-        contract, controller = setup.policy.contract, setup.controller
+        contract, controller = setup.running.contract, setup.controller
+        policy_set: dict[str, object] = {}
+        if setup.policy_set is not None:
+            policy_set = {
+                'policy': controller.policies.running,
+                'policy_s': f'{controller.policies.running_ns / 1e9:.1f}',
+                'policies': json.dumps(list(setup.policies)),
+                'next_policies': json.dumps(controller.policies.onward()),
+            }
         guards = {
             f'guard_{name}': ' '.join(f'{count} {what}' for what, count in counts.items() if count)
             for name, counts in session.guards().items()
@@ -110,6 +118,7 @@ class StatusReporter:
             'run': session.path,
             'model': contract.path,
             'model_sha256': contract.sha256,
+            **policy_set,
             'commands': json.dumps(
                 {name: contract.command_ranges.get(name) for name in contract.command_names}
             ),

@@ -191,7 +191,8 @@ class PolicyRunner:
         assert self._outgoing is None, 'roll the last swap back first'
         self._outgoing = self.bound
         self._use(bound)
-        self._swap_blend.begin(now_ns, blend_ns, places(self._outgoing.joints, bound.joints))
+        order = places(self._outgoing.joints, bound.joints)
+        self._swap_blend.begin(now_ns, blend_ns, order, conversion(self._outgoing, bound))
         self._old_began_ns, self.began_ns = self.began_ns, now_ns
         bound.policy.reset()
         bound.observation.reset()
@@ -318,6 +319,20 @@ def places(outgoing: Indices, incoming: Indices) -> Indices | None:
     order = {int(joint): place for place, joint in enumerate(outgoing)}
     found = [order.get(int(joint), -1) for joint in incoming]
     return None if -1 in found else np.array(found, dtype=np.intp)
+
+
+def conversion(outgoing: BoundPolicy, incoming: BoundPolicy) -> tuple[float, Float64] | None:
+    """
+    Return scale and offset from an outgoing action to an incoming one with the same target.
+
+    :return: [P] of the incoming policy's joints; None where the two mean the same.
+    """
+    joints = incoming.joints
+    before, after = outgoing.start_pose[joints], incoming.start_pose[joints]
+    if outgoing.action_scale == incoming.action_scale and np.array_equal(before, after):
+        return None
+    scale = outgoing.action_scale / incoming.action_scale
+    return scale, after + (before - after) / incoming.action_scale - before * scale
 
 
 def scale_about(blended: Float64, pose: Float64, scale: float) -> None:

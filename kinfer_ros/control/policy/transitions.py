@@ -4,10 +4,16 @@ Asked for by the operator, along the transitions of the set; or by itself, where
 automatic. control/policy/swap.py carries a transition out.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.policy.conditions import ConditionCheck
 from kinfer_ros.control.policy.runner import BoundPolicy
+from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.policy.swap import PolicySwap
+from kinfer_ros.control.policy.swap import Takeover
+from kinfer_ros.policy.policy_set import ALONE
 from kinfer_ros.policy.policy_set import MOTION_ENDED
 from kinfer_ros.policy.policy_set import PolicySet
 from kinfer_ros.policy.policy_set import Transition
@@ -16,74 +22,115 @@ from kinfer_ros.yaml_file import did_you_mean
 
 class Transitions:
     """
-    The operator's wish, and the way there.
+    The policies of a set, the one that runs, and the one that the operator asked for.
 
-    :ivar members: the policies of the set by name, bound to the robot.
+    :ivar members: by name, bound to the robot; a policy alone has the name ''.
     :ivar goal: the policy that was asked for and does not run yet, or ''.
     """
 
     def __init__(
-        self, policy_set: PolicySet, members: Mapping[str, BoundPolicy], check: ConditionCheck
+        self,
+        policy_set: PolicySet,
+        members: Mapping[str, BoundPolicy],
+        runner: PolicyRunner,
+        check: ConditionCheck,
+        add_event: Callable[[str], None],
     ) -> None:
+        """:param add_event: adds an event to the record of this tick."""
         self.members = members
         self.goal = ''
         self._set = policy_set
+        self._runner = runner
         self._check = check
+        self._add_event = add_event
+        self._now_ns = 0
 
     @property
     def entry(self) -> BoundPolicy:
         """The policy that runs first."""
         return self.members[self._set.entry]
 
-    def onward(self, running: str) -> list[str]:
-        """Return the policies that can be reached from this one."""
-        return [name for name in self.members if self._set.route(running, name)]
+    @property
+    def running(self) -> str:
+        """The policy that runs, or that runs next; '' without a set."""
+        return self._runner.bound.name
 
-    def request(self, name: str, running: BoundPolicy, now_ns: int) -> str:
-        """Ask for a policy; :return: why it is refused, with no change, or ''."""
+    @property
+    def running_ns(self) -> int:
+        """Time for which it has run, ns, as of the last tick in mode run."""
+        return max(0, self._now_ns - self._runner.began_ns)
+
+    def mode_reason(self) -> str:
+        """Say on ~/mode which policy runs."""
+        return f'policy {self.running}' if self.running else ''
+
+    def onward(self) -> list[str]:
+        """Return the policies that can be reached from the running one."""
+        return [name for name in self.members if self._set.route(self.running, name)]
+
+    def refusal(self, name: str, mode: Mode) -> str:
+        """Return why a policy cannot be asked for now, or ''."""
+        running = self.running
+        if running == ALONE:
+            return f'policy {name} is refused: this is a policy alone, without a set (policies)'
+        if mode is not Mode.RUN:
+            return f'policy {name} is refused in mode {mode}: it needs mode run'
         if name not in self.members:
             known = ', '.join(self.members)
             return f'found no policy {name}{did_you_mean(name, self.members)}, expected {known}'
-        if name == running.name:
-            self.goal = ''
+        if name == running:
             return ''
-        route = self._set.route(running.name, name)
+        route = self._set.route(running, name)
         if not route:
-            leading = ', '.join(self.onward(running.name)) or 'none'
-            return (
-                f'no transition leads from {running.name} to {name}; there are ways to {leading}'
-            )
-        if unmet := self._unmet(route[0], running, now_ns):
-            return f'{running.name} to {route[0].target}: {unmet}'
-        self.goal = name
-        return ''
+            leading = ', '.join(self.onward()) or 'none'
+            return f'no transition leads from {running} to {name}; there are ways to {leading}'
+        unmet = self._unmet(route[0])
+        return f'{running} to {route[0].target}: {unmet}' if unmet else ''
+
+    def request(self, name: str, mode: Mode) -> str:
+        """Ask for a policy; :return: why it is refused, with no change, or ''."""
+        refusal = self.refusal(name, mode)
+        if not refusal:
+            self.goal = '' if name == self.running else name
+            self._add_event(f'policy {name} is asked for')
+        return refusal
 
     def forget(self) -> None:
-        """Drop the wish."""
+        """Drop what the operator asked for."""
         self.goal = ''
 
-    def ended(self, refusal: str) -> None:
+    def follow(self, swap: PolicySwap, now_ns: int) -> None:
+        """Begin the transition that is due in this tick of mode run, if there is one."""
+        self._now_ns = now_ns
+        transition = None if self._runner.swapping else self._due()
+        if transition is None:
+            return
+        entered = self.members[transition.target]
+        blend_ns = round(transition.blend_s * 1e9)
+        swap.request(Takeover(entered, blend_ns, self._ended, f'policy {entered.name}'))
+
+    def _ended(self, refusal: str) -> None:
         """Note how a transition ended: one that was rolled back is not tried again."""
         if refusal:
             self.goal = ''
 
-    def due(self, running: BoundPolicy, now_ns: int) -> Transition | None:
-        """Return the transition to begin in this tick."""
-        if self.goal == running.name:
+    def _due(self) -> Transition | None:
+        if self.goal == self.running:
             self.goal = ''
         if self.goal:
-            route = self._set.route(running.name, self.goal)
+            route = self._set.route(self.running, self.goal)
             if not route:  # an automatic transition has led elsewhere
                 self.goal = ''
                 return None
-            return None if self._unmet(route[0], running, now_ns) else route[0]
-        if not running.policy.motion_ended():
+            return None if self._unmet(route[0]) else route[0]
+        if not self._runner.bound.policy.motion_ended():
             return None
-        for each in self._set.leaving(running.name):
-            if each.automatic == MOTION_ENDED and not self._unmet(each, running, now_ns):
+        for each in self._set.leaving(self.running):
+            if each.automatic == MOTION_ENDED and not self._unmet(each):
                 return each
         return None
 
-    def _unmet(self, transition: Transition, running: BoundPolicy, now_ns: int) -> str:
-        entered = self.members[transition.target]
-        return self._check.unmet(transition.conditions, running.policy, entered.start_pose, now_ns)
+    def _unmet(self, transition: Transition) -> str:
+        pose = self.members[transition.target].start_pose
+        running = self._runner.bound.policy
+        return self._check.unmet(transition.conditions, running, pose, self._now_ns)

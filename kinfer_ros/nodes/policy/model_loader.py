@@ -58,7 +58,9 @@ class ModelLoader:
             self._service.answer(call, refusal)
 
         owner = self._owner
-        if owner.active and owner.setup is not None and owner.session is not None:
+        if owner.active and owner.setup is not None and owner.setup.policy_set is not None:
+            answer('the policies of a set are loaded while the node is inactive: deactivate it')
+        elif owner.active and owner.setup is not None and owner.session is not None:
             self._swap = ModelSwap(
                 owner.load_policy, owner.setup, owner.session.begin_swap, self._take_over, answer
             )

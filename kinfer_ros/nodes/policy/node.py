@@ -101,7 +101,7 @@ class PolicyNode(LifecycleNode):
         self._diagnostics = DiagnosticsPublisher(self)
         ModeServices(self, self._link, self._operator)
         self._loader = ModelLoader(self, self, self.get_logger().error)
-        follow_parameters(self)
+        self._policy_parameter = follow_parameters(self)
         # A steady timer: node-clock timers do not fire before the first /clock.
         period = LOCKSTEP_SUPERVISE_PERIOD if self._lockstep else SUPERVISE_PERIOD
         self.create_timer(period, self._supervise, clock=self._clocks.steady)
@@ -191,12 +191,8 @@ class PolicyNode(LifecycleNode):
         if self.setup is None:
             begin = time.monotonic()
             self.setup = load_setup(self._values(), self._ready.is_interrupted)
-            contract = self.setup.policy.contract
-            self.get_logger().info(
-                f'loaded {contract.path} in {time.monotonic() - begin:.2f} s: '
-                f'{len(contract.joint_names)} joints, command {list(contract.command_names)}, '
-                f'{self.setup.rate_hz:g} Hz'
-            )
+            seconds = time.monotonic() - begin
+            self.get_logger().info(f'loaded {self.setup.describe()} in {seconds:.2f} s')
         return self.setup
 
     def _values(self) -> dict[str, Any]:
@@ -299,6 +295,7 @@ class PolicyNode(LifecycleNode):
         if self.finished:
             return
         self._serve()
+        self._policy_parameter.show()
         if self._starting:
             self._try_to_start()
         elif self._activation is not None:
