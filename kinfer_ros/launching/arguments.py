@@ -41,6 +41,12 @@ ARGUMENTS = (
         '',
         'Policy spec (YAML) of an .onnx file that takes one flat vector, see docs/specs.md.',
     ),
+    Argument(
+        'policies',
+        '',
+        'Policy set (YAML): several policies, in place of model and spec, see '
+        'docs/policy_sets.md.',
+    ),
     Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
     Argument(
         'bridge',

@@ -119,9 +119,11 @@ def _policy(
         'autostart': simulated,
         'auto_run': simulated,
     }
-    for name in ('model', 'spec'):
+    for name in ('model', 'spec', 'policies'):
         if arguments[name]:
             given[name] = arguments[name]
+    if arguments['policies']:
+        defaults['model'] = ''
     for name in ('autostart', 'auto_run'):
         if arguments[name] != 'auto':
             given[name] = arguments[name] == 'true'

@@ -13,6 +13,7 @@ SWITCHES = ('true', 'false', '')
 ARGUMENTS = (
     Argument('model', '', 'Policy file (.kinfer or .onnx); else as in the params_file.'),
     Argument('spec', '', 'Policy spec (YAML) of an .onnx file that takes one flat vector.'),
+    Argument('policies', '', 'Policy set (YAML), in place of model and spec.'),
     Argument('robot', '', 'Robot: a name in config/robots, or the path of a YAML.'),
     Argument('namespace', '', 'Namespace of the node.'),
     Argument('params_file', '', 'YAML with parameters; else config/policy.yaml.'),
@@ -30,7 +31,7 @@ def policy_node(arguments: Mapping[str, str]) -> NodeSpec:
     check_namespace(arguments['namespace'])
     check_params_file(arguments['params_file'])
     spec = NodeSpec('policy_node')
-    for name in ('model', 'spec', 'robot'):
+    for name in ('model', 'spec', 'policies', 'robot'):
         if arguments[name]:
             spec.given[name] = arguments[name]
     for name in ('use_sim_time', 'autostart'):

@@ -21,8 +21,8 @@ MAX_BLEND_S = 0.3
 MAX_POSE_S = 10.0
 MIN_SCALE = 0.01
 
-MOTION_ENDED, FALLEN = 'motion_ended', 'fallen'
-AUTOMATIC = ('no', MOTION_ENDED, FALLEN)
+MOTION_ENDED = 'motion_ended'
+AUTOMATIC = ('no', MOTION_ENDED)
 
 STRICTER = (
     'max_tilt', 'position_margin', 'joint_speed_factor', 'tracking_error', 'tracking_time',
@@ -218,8 +218,6 @@ def _read_transition(section: Section, members: dict[str, MemberSpec]) -> list[T
         section.problem('found blend_s and via_pose_s, expected one of the two', 'blend_s')
     automatic = section.choice('automatic', AUTOMATIC, 'no')
     conditions = _read_conditions(section)
-    if automatic == FALLEN and via_pose_s:
-        section.problem('found via_pose_s, expected none after a fall', 'via_pose_s')
     return [
         Transition(source, target, blend_s, via_pose_s, automatic, conditions)
         for source in sources
