@@ -19,6 +19,7 @@ from kinfer_ros.analysis.replay_inputs import RecordedInputs
 from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.ramp import FACTOR_SPEED
 from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.targets import TargetLimiter
@@ -134,6 +135,10 @@ class Replay:
         self._period = FACTOR_SPEED * round(period * 1e9) / 1e9
         self._blend_ns = round(float(run.fact('parameters', 'blend_time')) * 1e9)
         self._start = run.joint_numbers('limits', 'start_pose', self._order)
+        kp, kd, torque = (
+            run.joint_numbers('gains', key, self._order) for key in ('kp', 'kd', 'torque_limit')
+        )
+        self._gains = Gains(kp, kd, torque)
         self._limiter = self._make_limiter(round(period * 1e9) / 1e9)
         self._bound: dict[str, BoundPolicy] = {}
         self._runner = PolicyRunner(self._bind(policy), self._live)
@@ -151,15 +156,18 @@ class Replay:
         limits = _Joints(
             order, numbers('limits', 'lower', order), numbers('limits', 'upper', order)
         )
-        kp, kd, torque = (numbers('gains', key, order) for key in ('kp', 'kd', 'torque_limit'))
-        return TargetLimiter(limits, (kp, kd, torque), period_s, self._live)
+        gains = self._gains
+        return TargetLimiter(
+            limits, (gains.kp, gains.kd, gains.torque_limit), period_s, self._live
+        )
 
     def _bind(self, policy: Policy) -> BoundPolicy:
         name = policy.contract.sha256[:12]
         if name not in self._bound:
             observation = RecordedObservation(self._inputs, policy)
             # The targets are in the run's joint order.
-            self._bound[name] = BoundPolicy(policy, observation, observation.joints)
+            gains = self._gains if self._other else Gains(*self._run.gains_of(name, self._order))
+            self._bound[name] = BoundPolicy(policy, observation, observation.joints, gains)
         return self._bound[name]
 
     def feed(self, record: Mapping[str, Any]) -> bool:
@@ -320,6 +328,14 @@ class Replay:
         except (ValueError, TypeError) as error:
             raise RunError(f'step {step_id}: the event {event!r} cannot be read') from error
 
+    def _follow_gains(self) -> None:
+        """Take the gains of the policy that acts now: the torque band depends on them."""
+        gains = self._runner.bound.gains
+        if gains is not None and gains is not self._gains:
+            self._gains = gains
+            self._limiter.set_gains(gains.kp, gains.kd, gains.torque_limit)
+            self._retune()
+
     def _retune(self) -> None:
         self._limiter.retune(self._gain_ramp.kp_factor, self._gain_ramp.kd_factor)
 
@@ -358,6 +374,7 @@ class Replay:
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return
+        self._follow_gains()
         blended = runner.blended
         scale_about(blended, self._start[runner.bound.joints], self._gain_ramp.action_scale)
         self._target[runner.bound.joints] = blended

@@ -10,6 +10,8 @@ from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.gains.policy_gains import overlay
 from kinfer_ros.control.gains.policy_gains import policy_joints
+from kinfer_ros.control.gains.ramp import GainRamp
+from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.parts import ControlInputs
@@ -121,6 +123,11 @@ def assemble(
             live,
             limit_ns=lambda: settings.longest_inference_ns(live),
         ),
+        gains=RequestedGains(
+            requested,
+            GainRamp(live.action_scale, live.kp_factor, live.kd_factor),
+            every_step=not settings.real_time,
+        ),
         start_pose=pose,
         live=live,
     )
@@ -143,4 +150,4 @@ def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
         inputs.motion,
         wait=spec is not None and spec.motion is not None and spec.motion.wait,
     )
-    return BoundPolicy(policy, observation, joints)
+    return BoundPolicy(policy, observation, joints, gains(policy.contract, robot))

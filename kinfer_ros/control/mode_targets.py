@@ -69,6 +69,7 @@ class ModeTargets:
         if not runner.bound.policy.inputs_finite():
             return self._refuse('input', 'an input of the policy is not finite', at_once=True)
         refused = runner.step(now_ns)
+        self._parts.follow_gains()  # a swap may have been rolled back
         self.swap.answer()
         if refused:
             return self._refuse('output', refused, at_once=runner.abandoned)

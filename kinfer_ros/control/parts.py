@@ -9,6 +9,7 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.gains.ramp import GainRamp
+from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
@@ -53,6 +54,7 @@ class Parts:
     checks: ActivationChecks
     limiter: TargetLimiter
     runner: PolicyRunner
+    gains: RequestedGains
     start_pose: Float64
     live: LiveSettings
 
@@ -79,6 +81,13 @@ class Parts:
             self.guards.retune()
         if changed or moved:
             self.limiter.retune(gain_ramp.kp_factor, gain_ramp.kd_factor)
+
+    def follow_gains(self) -> None:
+        """Request the gains of the policy that acts now; call it where that may have changed."""
+        gains = self.runner.bound.gains
+        if gains is not None and self.gains.switch(gains):
+            self.limiter.set_gains(gains.kp, gains.kd, gains.torque_limit)
+            self.limiter.retune(self.gains.ramp.kp_factor, self.gains.ramp.kd_factor)
 
     def resume_state(self, gain_ramp: GainRamp) -> dict[str, Any]:
         """Return what a replay needs, with the carry, to begin at the last step."""

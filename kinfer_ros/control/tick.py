@@ -20,6 +20,7 @@ class Tick:
     :ivar ran: the policy ran and its action was accepted.
     :ivar faults: faults since the controller was built.
     :ivar step: the policy's step; its action and carry are valid where `ran`.
+    :ivar gains_version: of the gains that the target was computed for.
     """
 
     mode: Mode
@@ -30,6 +31,7 @@ class Tick:
     ran: bool
     faults: int
     step: PolicyStep
+    gains_version: int = 0
 
     def __str__(self) -> str:
         """Return mode and reason, as on ~/mode."""

@@ -7,11 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.robot.robot import Robot
 from kinfer_ros.run.directory import RunDirectory
 from kinfer_ros.run.directory import iso_utc
 from kinfer_ros.run.odometer import Odometer
@@ -42,6 +45,7 @@ class RunSession:
     def __init__(self, setup: PolicySetup, parameters: Parameters) -> None:
         """:raises RunError: the run directory or the log cannot be made."""
         self.controller = setup.controller
+        self._robot = setup.robot
         self.odometer = Odometer()
         self._pose_every = max(1, round(setup.rate_hz / POSE_HZ))
         self.activation = 0
@@ -105,6 +109,7 @@ class RunSession:
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
                 'spec': str(contract.spec.path) if contract.spec else None,
+                'gains': _gains_fact(gains(contract, self._robot), self._robot),
                 'taken_over': False,
             }
         )
@@ -225,6 +230,15 @@ def _since(before: float | None, now: float | None) -> float | None:
     return None if before is None or now is None else now - before
 
 
+def _gains_fact(found: Gains, robot: Robot) -> dict[str, Any]:
+    return {
+        'kp': found.kp,
+        'kd': found.kd,
+        'torque_limit': found.torque_limit,
+        'joints': list(robot.joint_names),
+    }
+
+
 def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
     contract = setup.policy.contract
     robot = setup.robot
@@ -242,12 +256,7 @@ def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
         'control_rate_hz': setup.rate_hz,
         'joint_order': list(contract.joint_names),
         'command_names': list(contract.command_names),
-        'gains': {
-            'kp': setup.gains.kp,
-            'kd': setup.gains.kd,
-            'torque_limit': setup.gains.torque_limit,
-            'joints': list(robot.joint_names),
-        },
+        'gains': _gains_fact(setup.gains, robot),
         'limits': {
             'lower': robot.lower,
             'upper': robot.upper,

@@ -84,6 +84,10 @@ class TargetLimiter:
         self._band = np.zeros(n)
         self.retune(1.0, 1.0)
 
+    def set_gains(self, kp: Float64, kd: Float64, torque_limit: Float64) -> None:
+        """Take another policy's gains [N]; `retune` follows."""
+        self._kp, self._kd, self._torque = kp, kd, torque_limit
+
     def retune(self, kp_factor: float, kd_factor: float) -> None:
         """Take over changed settings, and the gain factors in force."""
         live = self._live

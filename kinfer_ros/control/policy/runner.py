@@ -11,6 +11,7 @@ import numpy as np
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.policy.inference_watch import InferenceWatch
 from kinfer_ros.control.policy.inference_watch import patience
 from kinfer_ros.control.policy.swap_blend import SwapBlend
@@ -84,11 +85,13 @@ class BoundPolicy:
     A policy bound to a robot.
 
     :ivar joints: index of each of the policy's joints in the robot's order.
+    :ivar gains: what it is to be run with; None leaves those that are in force.
     """
 
     policy: TickPolicy
     observation: InputSource
     joints: Indices
+    gains: Gains | None = None
 
 
 @dataclass(frozen=True, slots=True)
