@@ -28,7 +28,12 @@ class Simulation:
     """
 
     def __init__(self, controller: Controller, robot: MujocoRobot, contract: Contract) -> None:
-        """:raises BridgeError: the control period is no multiple of the physics step."""
+        """
+        Take the controller's gains; later ones come into force in the tick that requests them.
+
+        :param contract: of the policy; the controller knows it as well.
+        :raises BridgeError: the control period is no multiple of the physics step.
+        """
         period_ns = controller.settings.period_ns
         if period_ns % robot.timestep_ns:
             raise BridgeError(
@@ -42,8 +47,8 @@ class Simulation:
         self.now_ns = period_ns
         self._period_ns = period_ns
         self._substeps = period_ns // robot.timestep_ns
-        self._gains = controller.gains.gains
-        robot.set_gains(self._gains.kp, self._gains.kd, self._gains.torque_limit)
+        self._gains_set = -1
+        self._set_gains()
         self._names = list(robot.robot.joint_names)
         n = len(self._names)
         self._position, self._velocity, self._effort = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -64,6 +69,7 @@ class Simulation:
             self.tick()
             if each_tick is not None:
                 each_tick(self)
+            self._set_gains()
             self._send_command()
             if self.controller.mode is Mode.INACTIVE:
                 return
@@ -94,11 +100,15 @@ class Simulation:
             vx, vy, vz = (float(v) for v in self._linear)
             frame.update_odometry((vx, vy, vz), self.now_ns)
 
+    def _set_gains(self) -> None:
+        """Bring the requested gains into force, if they have changed, for this tick's target."""
+        gains = self.controller.gains
+        if gains.changes != self._gains_set:
+            self._gains_set = gains.changes
+            now = gains.now()
+            self.robot.set_gains(now.kp, now.kd, now.torque_limit)
+
     def _send_command(self) -> None:
-        gains = self.controller.gains.gains
-        if gains is not self._gains:  # with the command of the same tick
-            self._gains = gains
-            self.robot.set_gains(gains.kp, gains.kd, gains.torque_limit)
         send = self.controller.send
         if send is Send.POSITION:
             if self.controller.mode is Mode.RUN:

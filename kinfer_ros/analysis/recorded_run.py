@@ -158,13 +158,34 @@ class RecordedRun:
 
         :raises RunError: a joint has no number.
         """
-        names = list(self.fact(section, 'joints'))
+        found = {'joints': self.fact(section, 'joints'), key: self.fact(section, key)}
+        return self._numbers(section, found, key, joints)
+
+    def gains_of(self, sha256: str, joints: tuple[str, ...]) -> tuple[Float64, Float64, Float64]:
+        """
+        Return kp, kd and torque limits that a policy ran with, in the order of `joints`.
+
+        :param sha256: the first 12 digits; those of a swap have gains of their own since gains may
+            change within a run.
+        :raises RunError: a joint has no number.
+        """
+        where, found = 'gains', self.fact('gains')
+        for swap in self.facts.get('swaps') or ():
+            if isinstance(swap, Mapping) and str(swap.get('model_sha256'))[:12] == sha256:
+                where, found = 'swaps.gains', swap.get('gains', found)
+        kp, kd, torque = (
+            self._numbers(where, found, key, joints) for key in ('kp', 'kd', 'torque_limit')
+        )
+        return kp, kd, torque
+
+    def _numbers(self, where: str, found: Any, key: str, joints: tuple[str, ...]) -> Float64:
         try:
-            values = np.array(self.fact(section, key), dtype=np.float64)
+            names = list(found['joints'])
+            values = np.array(found[key], dtype=np.float64)
             return values[[names.index(name) for name in joints]]
-        except (ValueError, TypeError, IndexError) as error:
+        except (KeyError, ValueError, TypeError, IndexError) as error:
             raise RunError(
-                f'{self.path}/run.json: {section}.{key} does not give a number for each of '
+                f'{self.path}/run.json: {where}.{key} does not give a number for each of '
                 f'{list(joints)} ({error})'
             ) from error
 

@@ -132,7 +132,8 @@ class Replay:
     def _bind(self, name: str, policy: Policy) -> BoundPolicy:
         """:param name: in the set, or the first digits of its sha256."""
         if name not in self._bound:
-            self._bound[name] = self.lane.bind(policy)
+            own = None if self._other or self.lane.name else self._run
+            self._bound[name] = self.lane.bind(policy, own)
         return self._bound[name]
 
     def feed(self, record: Mapping[str, Any]) -> bool:
@@ -352,7 +353,7 @@ class Replay:
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return
-        lane.send(runner, self._gain_ramp.action_scale, *measured)
+        lane.send(runner, self._gain_ramp, *measured)
         outcome.tensors['target'].compare(step_id, 'target', target, lane.target)
 
 

@@ -10,6 +10,7 @@ from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
@@ -59,23 +60,32 @@ class Lane:
         self.action: Float32 = np.zeros(len(self.order), np.float32)
         self.target: Float32 = np.zeros(len(self.order), np.float32)
 
-    def bind(self, policy: Policy) -> BoundPolicy:
+    def bind(self, policy: Policy, run: RecordedRun | None) -> BoundPolicy:
         """
         Bind a policy to this lane's inputs.
 
+        :param run: has the gains of each policy that was loaded in it; None: those of the lane.
         :raises ContractError: its joints or commands are not those of the lane.
         """
         observation = RecordedObservation(self.inputs, policy)
         joints = observation.joints  # the targets are in the records' joint order
+        gains = self._gains
+        if run is not None:
+            gains = Gains(*run.gains_of(policy.contract.sha256[:12], self.order))
         return BoundPolicy(
-            policy, observation, joints, self.start, self._gains, self.name, self._action_scale
+            policy, observation, joints, self.start, gains, self.name, self._action_scale
         )
 
     def send(
-        self, runner: PolicyRunner, scale: float, position: Float64, velocity: Float64
+        self, runner: PolicyRunner, ramp: GainRamp, position: Float64, velocity: Float64
     ) -> None:
         """Compute `target` as the tick did, from the runner's action."""
-        runner.write_target(self._sent, scale)
+        gains = runner.bound.gains
+        if gains is not self._gains:
+            self._gains = gains
+            self.limiter.set_gains(gains.kp, gains.kd, gains.torque_limit)
+            self.limiter.retune(ramp.kp_factor, ramp.kd_factor)
+        runner.write_target(self._sent, ramp.action_scale)
         self.limiter.apply(self._sent, position, velocity)
         self.target[:] = self._sent
 

@@ -4,6 +4,7 @@ A command is obeyed as a whole or refused as a whole.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from kinfer_ros.yaml_file import did_you_mean
 
 INACTIVE = 'inactive'
 RUN = 'run'
+_VERSION = re.compile('0|[1-9][0-9]{0,8}')
 MODES = (INACTIVE, 'ramp', 'hold', RUN, 'fade', 'damp', 'fault')
 """Modes of a sender, the second word of a command's frame_id."""
 
@@ -33,24 +35,38 @@ class Command:
     names: Sequence[str]
     position: Float64 | None
     """Targets in rad, in the order of `names`; None asks for damping."""
+    gains_version: int = 0
+    """Version of the gains that it was computed for."""
 
 
-def parse_sender(frame_id: str) -> tuple[str, str]:
+def parse_sender(frame_id: str) -> tuple[str, str, int]:
     """
-    Split '<session> <mode>'; the mode may be left out.
+    Split '<session> <mode> <version>'; version (then 0) and mode may be left out.
 
-    :raises BridgeError: there is no session, or the mode is unknown.
+    :return: session, mode, and version of the gains.
+    :raises BridgeError: there is no session, the mode is unknown, or the version is none.
     """
     words = frame_id.split()
-    if not 1 <= len(words) <= 2:
+    if not 1 <= len(words) <= 3:
         raise BridgeError(
-            f"found header.frame_id '{frame_id[:60]}', expected '<session> <mode>': the session "
-            'is any word that stays the same as long as the sender runs'
+            f"found header.frame_id '{frame_id[:60]}', expected '<session> <mode>', and the "
+            'version of the gains once they have changed: the session is any word that stays the '
+            'same as long as the sender runs'
         )
-    session, mode = words[0], words[1] if len(words) == 2 else ''
+    session, mode = words[0], words[1] if len(words) > 1 else ''
     if mode and mode not in MODES:
         raise BridgeError(f"found mode '{mode[:20]}', expected one of {', '.join(MODES)}")
-    return session, mode
+    return session, mode, parse_version(words[2]) if len(words) == 3 else 0
+
+
+def parse_version(word: str) -> int:
+    """:raises BridgeError: the word is no version of gains: a decimal number without sign."""
+    if not _VERSION.fullmatch(word):
+        raise BridgeError(
+            f"found version '{word[:20]}' in header.frame_id, expected a decimal number that "
+            'counts up from 0, of at most 9 digits'
+        )
+    return int(word)
 
 
 class JointMap:

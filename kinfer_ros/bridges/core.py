@@ -10,6 +10,8 @@ from typing import ClassVar
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.command import JointMap
+from kinfer_ros.bridges.command_timeout import CommandTimeout
+from kinfer_ros.bridges.gain_versions import GainVersions
 from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.gains import limit_gains
 from kinfer_ros.bridges.gains import merge_gains
@@ -20,6 +22,9 @@ from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
+
+HOLD_NS = 100_000_000
+"""Time for which the last target is held where the gains of a command are not in force."""
 
 
 class BridgeCore(ABC):
@@ -48,6 +53,9 @@ class BridgeCore(ABC):
         self._on_change = on_change
         self._joints = JointMap(robot.joint_names)
         self._guard = SessionGuard(timeout_ns)
+        self._versions = GainVersions()
+        self._waiting: Command | None = None  # for its gains
+        self._hold = CommandTimeout(HOLD_NS)
         self._rejected: deque[tuple[str, str]] = deque(maxlen=MAX_BLOCKED)
         self.state = DISABLED
         self.state_text = DISABLED
@@ -59,6 +67,11 @@ class BridgeCore(ABC):
         return self._guard.holder
 
     @property
+    def gains_frame_id(self) -> str:
+        """Session and version of the gains in force, as joint_gains_in_force has them."""
+        return self._versions.frame_id
+
+    @property
     def mode(self) -> str:
         """The mode of the last command that was obeyed, or empty."""
         return self._guard.mode
@@ -68,7 +81,11 @@ class BridgeCore(ABC):
         self._guard.timeout.limit_ns = timeout_ns
 
     def set_gains(
-        self, names: Sequence[str], gains: tuple[Float64, Float64, Float64], session: str = ''
+        self,
+        names: Sequence[str],
+        gains: tuple[Float64, Float64, Float64],
+        session: str = '',
+        version: int = 0,
     ) -> bool:
         """
         Take kp, kd and torque limits for the named joints; an empty array leaves its values.
@@ -77,16 +94,28 @@ class BridgeCore(ABC):
 
         :param session: the sender, if it says who it is; while a session holds the robot, gains
             are taken from that one only.
+        :param version: of the session's gains. One that no command has asked for yet is kept until
+            one does; those of an older one come too late, and are left.
         :return: False if they were refused, with a warning.
         """
         if not self._admit(session):
             return False
+        versions = self._versions
+        early = bool(self.holder) and version > versions.in_force(session)
+        if self.holder and version < versions.in_force(session):
+            return True
+        base = (versions.newest(session, version) if early else None) or self._requested_gains()
         try:
-            merged = merge_gains(self._requested_gains(), self._joints, names, gains)
-            self._apply_gains(limit_gains(merged, self._description))
+            merged = merge_gains(base, self._joints, names, gains)
+            limited = limit_gains(merged, self._description)
         except BridgeError as error:
             self.refuse(f'joint_gains: {error}')
             return False
+        if early:
+            versions.keep(session, version, limited)
+        else:
+            versions.note(session, version)
+            self._apply_gains(limited)
         return True
 
     def refuse(self, text: str) -> None:
@@ -124,6 +153,10 @@ class BridgeCore(ABC):
     def _apply_gains(self, gains: Gains) -> None:
         """Bring gains into force, or begin to."""
 
+    def _gains_settled(self) -> bool:
+        """Tell whether the gains of the newest version are in force, where that takes time."""
+        return True
+
     # Shared decisions --------------------------------------------------------------------
 
     def _admit(self, session: str) -> bool:
@@ -154,9 +187,15 @@ class BridgeCore(ABC):
         self._guard.note_command(command, now_ns)
         if not self._can_move():
             return True  # the sender is known and its silence is measured
+        brought = self._bring_gains(command)
         if target is None:
+            self._waiting = None
             self._damp()
             return True
+        if not brought:
+            self._wait_for_gains(command, now_ns)
+            return True
+        self._waiting = None
         if self.state == DAMPING:
             self._enter(ENABLED)
         self._move(target, command.mode)
@@ -177,14 +216,59 @@ class BridgeCore(ABC):
             raise BridgeError(late)
         return self._check_target(target)
 
+    def _bring_gains(self, command: Command) -> bool:
+        """
+        Bring the gains that a command was computed for into force, in the instant of the command.
+
+        :return: False if they have not come, or are not in force yet.
+        """
+        session, version = command.session, command.gains_version
+        if self._versions.in_force(session) != version:
+            gains = self._versions.take(session, version)
+            if gains is None:
+                return False
+            self._apply_gains(gains)
+        return self._gains_settled()
+
+    def _wait_for_gains(self, command: Command, now_ns: int) -> None:
+        """Hold the last target until the gains of a command are in force."""
+        if self._waiting is None:
+            self._hold.restart(now_ns)
+        self._waiting = command
+
+    def take_waiting(self) -> Command | None:
+        """Return the command that waits for gains, if these are there now; it waits no more."""
+        command = self._waiting
+        if command is None or not self._bring_gains(command):
+            return None
+        self._waiting = None
+        return command
+
+    @property
+    def lacking(self) -> str:
+        """Which gains a command waits for, or ''."""
+        if self._waiting is None:
+            return ''
+        return f'gains of version {self._waiting.gains_version}'
+
+    def _check_gains_timeout(self, now_ns: int) -> None:
+        """Damp if the gains of a command do not come into force; call it periodically."""
+        if self._waiting is None or not self._hold.expired(now_ns):
+            return
+        reason = f'{self.lacking} are not in force {HOLD_NS / 1e9:g} s after their command'
+        self._guard.block(self.holder)  # its policy has gone on without the robot
+        self._damp_because(reason, 'timeouts')
+
     def _check_command_timeout(self, now_ns: int) -> None:
         """Damp if the session fell silent after a target; call it periodically."""
+        self._check_gains_timeout(now_ns)
         if self._guard.expired(now_ns) and self.state == ENABLED:
             self._damp_because(self._guard.timeout.reason, 'timeouts')
 
     def _damp_because(self, reason: str, counter: str) -> None:
         """Damp, free the robot for another session, count and warn."""
         self.counts[counter] += 1
+        self._waiting = None
         self._damp()
         self._guard.release()
         if self.state != DISABLED:
@@ -192,6 +276,8 @@ class BridgeCore(ABC):
         self._warn(f'damping: {reason}')
 
     def _enter(self, state: str, reason: str = '') -> None:
+        if state == DISABLED:
+            self._waiting = None
         text = f'{state} {reason}'.strip()
         if text != self.state_text:
             self.state, self.state_text = state, text

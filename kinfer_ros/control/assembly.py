@@ -12,6 +12,7 @@ from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.gains.policy_gains import overlay
 from kinfer_ros.control.gains.policy_gains import policy_joints
+from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
@@ -156,7 +157,11 @@ def assemble_set(
         start_pose=pose,
         live=live,
         operator=live.copy(),
-        gains=RequestedGains(requested),
+        gains=RequestedGains(
+            requested,
+            GainRamp(live.action_scale, live.kp_factor, live.kd_factor),
+            every_step=not settings.real_time,
+        ),
         transitions=transitions,
     )
     parts.adopt(entry)

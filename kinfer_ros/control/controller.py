@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinfer_ros.control.gains.ramp import FACTOR_SPEED
-from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import fault
@@ -52,6 +51,7 @@ class Controller:
     :ivar reason: why the mode was entered, or ''; of a fault the first reason.
     :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
+    :ivar gains: the gains requested from the robot side, and their version.
     :ivar gain_ramp: scale of the action and factors of the gains in this tick.
     :ivar counts: occurrences of each of COUNTED since construction.
     :ivar run_ns: duration of the newest run.
@@ -77,7 +77,8 @@ class Controller:
         self.run_ns = 0
         self.first_cause = ''
         live = parts.live
-        self.gain_ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
+        self.gains = parts.gains
+        self.gain_ramp = parts.gains.ramp
         parts.limiter.retune(live.kp_factor, live.kd_factor)
         self._factor_step = FACTOR_SPEED * settings.period_ns / 1e9
         self._context = TickContext()
@@ -95,9 +96,9 @@ class Controller:
         assert self.mode is Mode.INACTIVE, self.mode
         self._swap.refuse(SESSION_ENDED)
         self._return_to_entry()
-        self.gains.begin_session()
         self._fade_ns = self.settings.fade_ns
         self._requests.forget_modes()
+        self.gains.begin_session()
         self._parts.guards.restart()
         self._targets.begin_ramp(self.settings.ramp_speed)
         self._enter(Mode.RAMP, now_ns, '')
@@ -159,6 +160,11 @@ class Controller:
         if self.mode is Mode.INACTIVE:
             self._follow_live_settings(jump=True)
 
+    @property
+    def requested_live(self) -> LiveSettings:
+        """The live settings as they will be in the next tick."""
+        return self._requests.live or self.live
+
     def request_swap(self, bound: BoundPolicy, done: Callable[[str], None]) -> None:
         """Request another policy, bound to the same robot and inputs; `done` as in PolicySwap."""
         self._swap.request(loaded(bound, self.settings.blend_ns, done))
@@ -193,6 +199,7 @@ class Controller:
             self._follow_live_settings()
             self._fill_inputs(now_ns)
             self._run_mode(self._check_guards(missed), now_ns)
+            self.gains.end_tick(now_ns)
         self.events = self.stats.take_events()
         return Tick(
             self.mode, self.reason, self.send, self.target, self.events, self.ran,

@@ -74,6 +74,7 @@ class ControlLoop:
         running = tick.mode is Mode.RUN
         if running:
             self._time.await_odometry(t, self._record.odometer)
+        link.send_changed_gains()  # first: a bridge needs them for the command
         link.send(tick, self._time.command_stamp(t))
         sent = time.perf_counter_ns()
 
@@ -86,7 +87,6 @@ class ControlLoop:
         policy = tick.step.policy_ns
         stages = (sampled - t.begin_ns, policy, decided - sampled - policy, sent - decided)
         self._record.record(tick, t.now_ns, t.late_ns, age, stages)
-        link.send_changed_gains(t.now_ns)
         if tick.events:
             self._publish_mode(str(tick))
 

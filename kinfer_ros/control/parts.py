@@ -59,21 +59,21 @@ class Parts:
     checks: ActivationChecks
     limiter: TargetLimiter
     runner: PolicyRunner
+    gains: RequestedGains
     start_pose: Float64
     live: LiveSettings
     operator: LiveSettings
     transitions: Transitions
-    gains: RequestedGains
 
     def adopt(self, bound: BoundPolicy) -> None:
         """Take over all that belongs to a policy besides its steps: gains, ranges, guards."""
         self.inputs.command.set_ranges(bound.command_ranges)
-        own = bound.gains
-        changed = self._tighten(bound)
-        if self.gains.switch(own):
-            self.limiter.set_gains((own.kp, own.kd, own.torque_limit))
-        elif changed:
-            self.limiter.retune_settings()
+        own, ramp = bound.gains, self.gains.ramp
+        differ, changed = self.gains.switch(own), self._tighten(bound)
+        if differ:
+            self.limiter.set_gains(own.kp, own.kd, own.torque_limit)
+        if differ or changed:
+            self.limiter.retune(ramp.kp_factor, ramp.kd_factor)
 
     def _tighten(self, bound: BoundPolicy) -> bool:
         """Apply the operator's settings, or the policy's where stricter; :return: any change."""

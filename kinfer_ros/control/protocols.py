@@ -68,8 +68,8 @@ class Link(Protocol):
     def send_damping(self, stamp_ns: int) -> None:
         """Send damping commands without a tick."""
 
-    def send_changed_gains(self, now_ns: int) -> None:
-        """Send the gains if they have changed."""
+    def send_changed_gains(self) -> None:
+        """Send the gains if the controller requests others."""
 
 
 class Operator(Protocol):

@@ -20,7 +20,7 @@ class Tick:
     :ivar ran: the policy ran and its action was accepted.
     :ivar faults: faults since the controller was built.
     :ivar step: the policy's step; its action and carry are valid where `ran`.
-    :ivar gains_version: of the gains with which the target is meant; counts from 0 in a session.
+    :ivar gains_version: of the gains that the target was computed for.
     """
 
     mode: Mode

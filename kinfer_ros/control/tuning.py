@@ -82,7 +82,12 @@ class Tuning:
             live = live_settings_from(self._values() | dict(given))
         except ConfigError as error:
             return str(error)
-        return gain_problem(setup.gains, setup.robot, live) if setup else ''
+        if setup is None:
+            return ''
+        # Two policies while one takes over from the other: either may act in the next tick.
+        return gain_problem(setup.gains, setup.robot, live) or gain_problem(
+            setup.controller.gains.policy, setup.robot, live
+        )
 
     def _values(self) -> dict[str, Any]:
         return {name: self._current(name) for name in NAMES}

@@ -20,6 +20,8 @@ from std_msgs.msg import String
 
 from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.ending import BridgeEnd
+from kinfer_ros.bridges.gain_versions import parse_gains_sender
+from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.messages import values
@@ -82,7 +84,9 @@ class BridgeNode(Node):
         """Obey or refuse a message on joint_commands."""
         raise NotImplementedError
 
-    def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
+    def _set_gains(
+        self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
+    ) -> None:
         """Hand gains of a message on joint_gains to the robot."""
         raise NotImplementedError
 
@@ -118,7 +122,16 @@ class BridgeNode(Node):
 
     def _on_gains(self, message: JointState) -> None:
         gains = (values(message.position), values(message.velocity), values(message.effort))
-        self._set_gains(message.name, gains, message.header.frame_id.split(' ')[0])
+        try:
+            session, version = parse_gains_sender(message.header.frame_id)
+        except BridgeError as error:
+            self._refuse(f'joint_gains: {error}')
+        else:
+            self._set_gains(message.name, gains, session, version)
+
+    def _refuse(self, text: str) -> None:
+        """Count a message that was refused, and warn why."""
+        self.core.refuse(text)
 
     def _publish_state(self, text: str) -> bool:
         """Publish the state if it has changed; :return: whether it has."""

@@ -144,33 +144,55 @@ class CommandMessages:
     """
     The messages a session sends, serialised once: a mode and a kind each.
 
-    frame_id is '<session> <mode>': the mode stands in the command itself because two topics are
-    not ordered, and a bridge has to know which command is the first of `run`, and the last.
+    frame_id is '<session> <mode>', and the version of the gains where it is not 0. Both stand in
+    the command itself because two topics are not ordered, and a bridge has to know which command
+    is the first of `run`, the last, and the first for other gains.
     """
 
     def __init__(self, joint_names: tuple[str, ...], session: str, modes: list[str]) -> None:
-        self._position = {m: CommandBytes(f'{session} {m}', joint_names) for m in modes}
-        self._damping = {
-            m: CommandBytes(f'{session} {m}', joint_names, velocity=True) for m in modes
-        }
+        self._names, self._session = joint_names, session
+        self._version = 0
+        self._made: dict[tuple[str, bool], CommandBytes] = {}
+        for mode in modes:
+            self._message(mode, damping=False)
+            self._message(mode, damping=True)
+
+    def use_version(self, version: int) -> None:
+        """Set the version of the gains; messages are then made when they are first needed."""
+        if version != self._version:
+            self._version = version
+            self._made.clear()
 
     def for_position(self, target: Float64, mode: str, stamp: int) -> bytes:
         """Fill and return the message that asks for a position [N] rad."""
-        message = self._position[mode]
+        message = self._message(mode, damping=False)
         message.values[:] = target
         return message.stamped(stamp)
 
     def for_damping(self, mode: str, stamp: int) -> bytes:
         """Return the message that asks for damping: velocity zeros, no position."""
-        return self._damping[mode].stamped(stamp)
+        return self._message(mode, damping=True).stamped(stamp)
+
+    def _message(self, mode: str, *, damping: bool) -> CommandBytes:
+        made = self._made.get((mode, damping))
+        if made is None:
+            version = f' {self._version}' if self._version else ''
+            frame_id = f'{self._session} {mode}{version}'
+            made = CommandBytes(frame_id, self._names, velocity=damping)
+            self._made[mode, damping] = made
+        return made
 
 
 def gains_message(
-    names: Sequence[str], kp: Float64, kd: Float64, torque_limit: Float64, session: str = ''
+    names: Sequence[str], kp: Float64, kd: Float64, torque_limit: Float64, frame_id: str = ''
 ) -> JointState:
-    """Named gains: position = kp Nm/rad, velocity = kd Nm s/rad, effort = torque limit Nm."""
+    """
+    Named gains: position = kp Nm/rad, velocity = kd Nm s/rad, effort = torque limit Nm.
+
+    :param frame_id: session and version, as of bridges/gain_versions.py.
+    """
     return JointState(
-        header=Header(frame_id=session),
+        header=Header(frame_id=frame_id),
         name=list(names),
         position=array('d', kp),
         velocity=array('d', kd),
@@ -184,7 +206,7 @@ def read_command(message: JointState) -> Command:
 
     :raises BridgeError: it names no session, or asks for neither a position nor damping.
     """
-    session, mode = parse_sender(message.header.frame_id)
+    session, mode, version = parse_sender(message.header.frame_id)
     position = None
     if len(message.position):
         position = values(message.position)
@@ -193,7 +215,7 @@ def read_command(message: JointState) -> Command:
             'found neither positions nor velocities that are all zero, expected the one '
             '(targets) or the other (damping)'
         )
-    return Command(session, mode, stamp_ns(message.header), message.name, position)
+    return Command(session, mode, stamp_ns(message.header), message.name, position, version)
 
 
 def values(sequence: 'array[float]') -> np.ndarray:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.control.gains.policy_gains import Gains
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.control.timing import Schedule
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.robot.robot import Robot
 from kinfer_ros.run.directory import RunDirectory
 from kinfer_ros.run.directory import iso_utc
 from kinfer_ros.run.odometer import Odometer
@@ -43,6 +45,7 @@ class RunSession:
     def __init__(self, setup: PolicySetup, parameters: Parameters) -> None:
         """:raises RunError: the run directory or the log cannot be made."""
         self.controller = setup.controller
+        self._robot = setup.robot
         self.odometer = Odometer()
         self._pose_every = max(1, round(setup.rate_hz / POSE_HZ))
         self.activation = 0
@@ -106,6 +109,7 @@ class RunSession:
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
                 'spec': str(contract.spec.path) if contract.spec else None,
+                'gains': _gains_fact(gains(contract, self._robot), self._robot),
                 'taken_over': False,
             }
         )
@@ -226,17 +230,25 @@ def _since(before: float | None, now: float | None) -> float | None:
     return None if before is None or now is None else now - before
 
 
+def _gains_fact(found: Gains, robot: Robot) -> dict[str, Any]:
+    return {
+        'kp': found.kp,
+        'kd': found.kd,
+        'torque_limit': found.torque_limit,
+        'joints': list(robot.joint_names),
+    }
+
+
 def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
     robot = setup.robot
-    joints = list(robot.joint_names)
     return {
         'started': iso_utc(datetime.now(UTC)),
         'ended': None,
         'reason': None,
         'versions': versions(),
         'host': host(),
-        **_policy_facts(setup.policy, setup.gains, joints),
-        **_set_facts(setup, joints),
+        **_policy_facts(setup.policy, setup.gains, robot),
+        **_set_facts(setup),
         'robot': robot.name,
         'robot_file': str(robot.path),
         'control_rate_hz': setup.rate_hz,
@@ -245,13 +257,13 @@ def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
             'upper': robot.upper,
             'velocity': robot.velocity_limit,
             'start_pose': setup.controller.start_pose,
-            'joints': joints,
+            'joints': list(robot.joint_names),
         },
         'parameters': dict(parameters),
     }
 
 
-def _policy_facts(policy: Policy, gains: Gains, joints: list[str]) -> dict[str, Any]:
+def _policy_facts(policy: Policy, own: Gains, robot: Robot) -> dict[str, Any]:
     contract = policy.contract
     return {
         'model': str(contract.path),
@@ -259,25 +271,20 @@ def _policy_facts(policy: Policy, gains: Gains, joints: list[str]) -> dict[str, 
         'provenance': dict(contract.provenance or {}),
         'joint_order': list(contract.joint_names),
         'command_names': list(contract.command_names),
-        'gains': {
-            'kp': gains.kp,
-            'kd': gains.kd,
-            'torque_limit': gains.torque_limit,
-            'joints': joints,
-        },
+        'gains': _gains_fact(own, robot),
     }
 
 
-def _set_facts(setup: PolicySetup, joints: list[str]) -> dict[str, Any]:
+def _set_facts(setup: PolicySetup) -> dict[str, Any]:
     """Return what a replay needs of a policy set; nothing of a policy alone."""
     if setup.policy_set is None:
         return {}
-    members = setup.controller.policies.members
+    members, joints = setup.controller.policies.members, list(setup.robot.joint_names)
     return {
         'policy': setup.policy_set.policy_set.entry,
         'policies': {
             name: {
-                **_policy_facts(policy, members[name].gains, joints),
+                **_policy_facts(policy, members[name].gains, setup.robot),
                 'spec': str(policy.contract.spec.path) if policy.contract.spec else None,
                 'limits': {'start_pose': members[name].start_pose, 'joints': joints},
                 'action_scale': members[name].action_scale,

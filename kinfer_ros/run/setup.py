@@ -15,7 +15,6 @@ from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gain_problem
-from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
@@ -187,11 +186,12 @@ def load_setup(
         rows = check_contract(each, robot, settings.command_entries)
         raise_if_failed(rows, each.contract, robot)
         report += rows
-        if problem := gain_problem(gains(each.contract, robot), robot, live):
-            raise ConfigError(problem)
     controller = assemble_set(loaded, robot, settings, live)
+    for member in controller.policies.members.values():
+        if problem := gain_problem(member.gains, robot, live):
+            raise ConfigError(problem)
     return PolicySetup(
-        policy, robot, controller, gains(policy.contract, robot), rate_hz, report,
+        policy, robot, controller, controller.gains.policy, rate_hz, report,
         loaded if loaded.is_set else None,
     )  # fmt: skip
 

@@ -18,11 +18,19 @@ def command(session='a', mode='hold', position=(0.0,)):
 
 def test_sender():
     """The mode travels in the command, since two topics are not ordered."""
-    assert parse_sender('1234abcd run') == ('1234abcd', 'run')
-    assert parse_sender('by-hand') == ('by-hand', '')
+    assert parse_sender('1234abcd run') == ('1234abcd', 'run', 0)
+    assert parse_sender('by-hand') == ('by-hand', '', 0)
+    assert parse_sender('1234abcd run 12') == ('1234abcd', 'run', 12)
+    assert parse_sender('1234abcd run 0') == ('1234abcd', 'run', 0)
 
 
-@pytest.mark.parametrize('text', ['', ' ', 'a run now', 'a rnu'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '', ' ', 'a run now', 'a rnu', 'a run -1', 'a run 01', 'a run 1.0', 'a run 1e3',
+        'a run \N{ARABIC-INDIC DIGIT ONE}', 'a run 1234567890', 'a run 1 1', 'a 1',
+    ],
+)  # fmt: skip
 def test_bad_sender(text):
     """A sender that cannot be told from others cannot be obeyed alone."""
     with pytest.raises(BridgeError, match='found'):

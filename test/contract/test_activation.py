@@ -44,7 +44,7 @@ def made(tmp_path):
     asked = gains(policy.contract, robot)
     clock, operator, graph = FakeClock(START_NS), FakeOperator(), FakeGraph()
     link = FakeLink(clock)
-    link.gains.set_target(robot.joint_names, asked, rig.controller.gain_ramp)
+    link.gains.set_target(robot.joint_names, rig.controller.gains)
     link.gains.in_force = GainsEcho(
         list(robot.joint_names), list(asked.kp), list(asked.kd), list(asked.torque_limit)
     )

@@ -56,7 +56,7 @@ def test_a_tick_reads_commands_first_and_sensors_last_then_sends(make):
     it.timer.fire()
     it.link.calls.clear()
     it.timer.fire()
-    assert it.link.calls == ['commands', 'bridge', 'sensors', 'send', 'odometry', 'gains']
+    assert it.link.calls == ['commands', 'bridge', 'sensors', 'send', 'odometry']
     assert len(it.record.ticks) == 2
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.handshake import GainsHandshake
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.run.odometer import Odometer
@@ -43,6 +44,8 @@ class FakeLink:
         self.recorded = True
         self.calls: list[str] = []
         self.sent: list[tuple[Send, str, int]] = []
+        self.versions: list[int] = []
+        self.sent_gains: list[tuple[int, Gains]] = []
         self.silences = 0
         self.repeats = 0
         self.last_stamp_ns = 0
@@ -85,6 +88,7 @@ class FakeLink:
         if tick.send is not Send.NOTHING:
             self.last_stamp_ns = stamp_ns
         self.sent.append((tick.send, str(tick.mode), stamp_ns))
+        self.versions.append(tick.gains_version)
 
     def send_again(self) -> None:
         self.repeats += 1
@@ -92,8 +96,10 @@ class FakeLink:
     def send_damping(self, stamp_ns: int) -> None:
         self.silences += 1
 
-    def send_changed_gains(self, now_ns: int) -> None:
-        self.calls.append('gains')
+    def send_changed_gains(self) -> None:
+        if self.gains.is_due():
+            self.calls.append('gains')
+            self.sent_gains.append((self.gains.version, self.gains.send()[1]))
 
 
 class FakeOperator:

@@ -86,6 +86,9 @@ class KosRobot(BridgeCore):
         self._off_reason = ''  # why the torque should be off, while it could not be switched off
         self._retry_ns = 0
         self._read_back = self.watch.health
+        self.in_force_frame_id = ''
+        """Session and version of the gains in force."""
+        self._settled_frame_id = ''
 
     @property
     def torque_is_unknown(self) -> bool:
@@ -166,6 +169,11 @@ class KosRobot(BridgeCore):
         if self._admit(command.session):
             self._obey(command, now_ns, age_ns)
 
+    def answer_waiting(self) -> None:
+        """Obey a command whose gains are in force by now."""
+        if (command := self.take_waiting()) is not None:
+            self.command(command, time.monotonic_ns())
+
     def _current_target(self) -> Float64:
         return self._motion.current_target()
 
@@ -195,15 +203,27 @@ class KosRobot(BridgeCore):
         self._motion.requested = gains
         self._spawn(self._configure())
 
+    def _gains_settled(self) -> bool:
+        """Every actuator has the gains of this version; the first ones are not waited for."""
+        versions = self._versions
+        if versions.frame_id != self._settled_frame_id:
+            if versions.version and not self.drive.has(self._motion.wanted_gains()):
+                return False
+            self._settled_frame_id = versions.frame_id
+        return True
+
     async def _configure(self) -> None:
         """Bring the wanted gains into force; `_do_periodic_work` retries after a failure."""
         if self.state == DISABLED or self._switching:
             return
+        frame_id = self._versions.frame_id
         try:
             await self._motion.configure()
+            self.in_force_frame_id = frame_id
         except BridgeError as error:
             self._warn(str(error))
         self._on_change()
+        self.answer_waiting()
 
     # Torque ------------------------------------------------------------------------------
 
@@ -253,6 +273,7 @@ class KosRobot(BridgeCore):
             self._switching = False
         self._off_reason, self._torque_on = '', True
         self._motion.note_in_force(hold)
+        self.in_force_frame_id = self._versions.frame_id
         self._enter(ENABLED)
 
     async def _power_off_after(self, error: BridgeError) -> None:

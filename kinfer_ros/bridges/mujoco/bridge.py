@@ -107,6 +107,11 @@ class MujocoBridgeCore(BridgeCore):
         self._obey(command, now_ns, age_ns)
         return False
 
+    def answer_waiting(self, now_ns: int) -> bool:
+        """Obey a command whose gains have come by now; :return: True if there is a new state."""
+        command = self.take_waiting()
+        return command is not None and self.command(command, now_ns)
+
     def tick(self, now_ns: int) -> bool:
         """
         Real time: check the command time-out, then step physics up to the clock.
@@ -131,7 +136,8 @@ class MujocoBridgeCore(BridgeCore):
             return False
         if self._commanded and now_ns - self._answered_ns >= LOCKSTEP_TIMEOUT_NS:
             seconds = LOCKSTEP_TIMEOUT_NS // SECOND
-            self._damp_because(f'no command for {seconds} s: lockstep ended', 'timeouts')
+            missing = self.lacking or 'command'
+            self._damp_because(f'no {missing} for {seconds} s: lockstep ended', 'timeouts')
             self._end_lockstep()
             return False
         if now_ns - self._sent_ns < RESEND_NS * 0.9:
@@ -176,6 +182,7 @@ class MujocoBridgeCore(BridgeCore):
             return False
         self._pacer.start()
         self._guard.timeout.restart(now_ns)
+        self._hold.restart(now_ns)
         self._answered_ns = now_ns
         command, self._held_back = self._held_back, None
         return command is not None and self.command(command, now_ns)
@@ -183,7 +190,11 @@ class MujocoBridgeCore(BridgeCore):
     # Commands ----------------------------------------------------------------------------
 
     def _lockstep_command(self, command: Command, now_ns: int) -> bool:
-        """Obey the answer to the present sample and step; of other commands only damping."""
+        """
+        Obey the answer to the present sample and step; of other commands only damping.
+
+        Time stands still where the gains of the answer have not come: they bring it about.
+        """
         if command.mode == INACTIVE:
             if self._guard.holder:
                 self._obey(command, now_ns)
@@ -197,7 +208,7 @@ class MujocoBridgeCore(BridgeCore):
         if self.paused:
             self._held_back = command
             return False
-        if not self._obey(command, now_ns):
+        if not self._obey(command, now_ns) or self.lacking:
             return False
         self._commanded = True
         self._answered_ns = self._sent_ns = now_ns
@@ -259,6 +270,7 @@ class MujocoBridgeCore(BridgeCore):
         if not self._guard.holder:
             robot = self.robot.robot
             self.robot.set_gains(robot.kp, robot.kd, robot.torque_limit)
+            self._versions.note('', 0)
             self.gains_version += 1
 
     def _push(self, velocity: ArrayLike) -> None:

@@ -23,6 +23,17 @@ class Gains:
     kd: Float64
     torque_limit: Float64
 
+    def equals(self, other: 'Gains') -> bool:
+        """Whether all numbers are the same."""
+        return self is other or all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in (
+                (self.kp, other.kp),
+                (self.kd, other.kd),
+                (self.torque_limit, other.torque_limit),
+            )
+        )
+
 
 def gains(contract: Contract, robot: Robot) -> Gains:
     """Return the policy's training gains, or the robot's where its file has none."""

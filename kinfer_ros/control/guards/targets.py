@@ -85,18 +85,12 @@ class TargetLimiter:
         self._band = np.zeros(n)
         self.retune(1.0, 1.0)
 
-    def set_gains(self, gains: tuple[Float64, Float64, Float64]) -> None:
-        """Take over other gains: kp, kd and torque limits [N]."""
-        self._kp, self._kd, self._torque = gains
-        self.retune(*self._factors)
-
-    def retune_settings(self) -> None:
-        """Take over changed settings alone."""
-        self.retune(*self._factors)
+    def set_gains(self, kp: Float64, kd: Float64, torque_limit: Float64) -> None:
+        """Take another policy's gains [N]; `retune` follows."""
+        self._kp, self._kd, self._torque = kp, kd, torque_limit
 
     def retune(self, kp_factor: float, kd_factor: float) -> None:
         """Take over changed settings, and the gain factors in force."""
-        self._factors = kp_factor, kd_factor
         live = self._live
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor

@@ -11,7 +11,10 @@ from dataclasses import replace
 from kinfer_ros.contract.compatibility import check_compatibility
 from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.assembly import check_fit
+from kinfer_ros.control.gains.policy_gains import gain_problem
+from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.policy.runner import BoundPolicy
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.setup import PolicySetup
@@ -55,7 +58,11 @@ class ModelSwap:
             return
         if self._bound is not None:
             bound, self._bound = self._bound, None
-            self._setup.controller.request_swap(bound, self._on_swapped)
+            controller = self._setup.controller
+            # Its gains with the operator's factors: these may have changed while it was loaded.
+            self._refusal = self._gain_problem(controller.requested_live) or None
+            if self._refusal is None:
+                controller.request_swap(bound, self._on_swapped)
         if self._refusal is not None:
             self.finish(self._refusal)
 
@@ -67,7 +74,8 @@ class ModelSwap:
         if self._refusal is not None:
             refusal = self._refusal  # decided in a tick, before the session ended
         if not refusal and self._policy is not None:
-            self._taken_over(replace(self._setup, policy=self._policy))
+            requested = gains(self._policy.contract, self._setup.robot)
+            self._taken_over(replace(self._setup, policy=self._policy, gains=requested))
         self._answer(refusal)
 
     def _load(self, load: Callable[[], Policy]) -> None:
@@ -85,6 +93,12 @@ class ModelSwap:
         except Exception as error:
             # A bug in kinfer_ros must not stop a walking robot.
             self._refusal = f'loading failed by a bug of kinfer_ros: {error!r}'
+
+    def _gain_problem(self, live: LiveSettings) -> str:
+        assert self._policy is not None
+        robot = self._setup.robot
+        problem = gain_problem(gains(self._policy.contract, robot), robot, live)
+        return f'{self._policy.contract.path}: {problem}' if problem else ''
 
     def _on_swapped(self, reason: str) -> None:
         """Note the result, in a tick; `poll` answers between ticks."""

@@ -9,7 +9,7 @@
 | bridge_state | std_msgs/String: enabled, disabled or damping, with the reason | out, latched |
 | joint_gains_in_force | sensor_msgs/JointState: kp, kd, torque limit | out, latched |
 | /diagnostics | diagnostic_msgs/DiagnosticArray | out |
-| joint_commands | sensor_msgs/JointState, frame_id '<session> <mode>' | in |
+| joint_commands | sensor_msgs/JointState, frame_id '<session> <mode> [version]' | in |
 | joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
 
 Service: ~/enable (SetBool). Parameters: nodes/kos/parameters.py. Decisions: bridges/kos/robot.py,
@@ -155,7 +155,11 @@ class KosBridge(BridgeNode):
         if gains is not None and gains is not self._published_gains:
             self._published_gains = gains
             message = gains_message(
-                robot.robot.joint_names, gains.kp, gains.kd, gains.torque_limit
+                robot.robot.joint_names,
+                gains.kp,
+                gains.kd,
+                gains.torque_limit,
+                robot.in_force_frame_id,
             )
             self._gains.publish(message)
 
@@ -166,7 +170,7 @@ class KosBridge(BridgeNode):
         try:
             command = read_command(message)
         except BridgeError as error:
-            self._loop.hand_over(self.robot.refuse, f'joint_commands: {error}')
+            self._refuse(f'joint_commands: {error}')
             return
         age_ns = 0  # unknown without a stamp
         if command.stamp_ns:
@@ -178,8 +182,14 @@ class KosBridge(BridgeNode):
         self.robot.command(command, now_ns, age_ns)
         self.schedule.on_command(now_ns)
 
-    def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
-        self._loop.hand_over(self.robot.set_gains, names, gains, session)
+    def _refuse(self, text: str) -> None:
+        self._loop.hand_over(self.robot.refuse, text)
+
+    def _set_gains(
+        self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
+    ) -> None:
+        self._loop.hand_over(self.robot.set_gains, names, gains, session, version)
+        self._loop.hand_over(self.robot.answer_waiting)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:

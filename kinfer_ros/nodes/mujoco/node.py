@@ -9,7 +9,7 @@
 | joint_gains_in_force | sensor_msgs/JointState: kp, kd, torque limit | out, latched |
 | /clock | rosgraph_msgs/Clock, if asked for (in: use_sim_time without publish_clock) | out |
 | /diagnostics | diagnostic_msgs/DiagnosticArray | out |
-| joint_commands | sensor_msgs/JointState, frame_id '<session> <mode>' | in |
+| joint_commands | sensor_msgs/JointState, frame_id '<session> <mode> [version]' | in |
 | joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
 
 Services: ~/enable (SetBool), ~/reset (Trigger), ~/pause (SetBool). Parameters:
@@ -218,6 +218,8 @@ class MujocoBridge(BridgeNode):
             self._publish()
         if self.bridge.state_text != self._published_state or command.mode == 'inactive':
             self._check_lockstep_end()
+        elif self.bridge.gains_version != self._published_gains:
+            self._publish_changes()
 
     def _age(self, command: Command) -> int:
         """Return the age of the sample that a command answers, ns; 0 if it has no stamp."""
@@ -227,8 +229,12 @@ class MujocoBridge(BridgeNode):
             return self.bridge.stamp_ns - command.stamp_ns
         return self.get_clock().now().nanoseconds - command.stamp_ns
 
-    def _set_gains(self, names: list[str], gains: tuple[Any, Any, Any], session: str) -> None:
-        self.bridge.set_gains(names, gains, session)
+    def _set_gains(
+        self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
+    ) -> None:
+        self.bridge.set_gains(names, gains, session, version)
+        if self.bridge.answer_waiting(self._now()):
+            self._publish()
         self._publish_changes()
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -282,7 +288,9 @@ class MujocoBridge(BridgeNode):
             for text in bridge.new_warnings():
                 self.get_logger().warning(text)
             self._gains.publish(
-                gains_message(bridge.robot.robot.joint_names, *bridge.robot.gains())
+                gains_message(
+                    bridge.robot.robot.joint_names, *bridge.robot.gains(), bridge.gains_frame_id
+                )
             )
 
     def _publish_diagnostics(self) -> None:

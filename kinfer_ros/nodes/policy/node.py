@@ -211,8 +211,7 @@ class PolicyNode(LifecycleNode):
 
     def _ask_for_gains(self, setup: PolicySetup) -> None:
         self._link.dry_run = value(self, 'dry_run')
-        ramp = setup.controller.gain_ramp
-        self._link.gains.set_target(setup.robot.joint_names, setup.gains, ramp)
+        self._link.gains.set_target(setup.robot.joint_names, setup.controller.gains)
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """:raises NotReady: under autostart at once, since the supervisor comes again."""

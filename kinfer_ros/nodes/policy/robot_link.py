@@ -36,6 +36,7 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from kinfer_ros.bridges.gain_versions import format_gains_sender
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.gains.handshake import GainsEcho
 from kinfer_ros.control.gains.handshake import GainsHandshake
@@ -227,16 +228,19 @@ class RobotLink:
 
         :return: why it was not enabled at any time since the last call, or ''.
         """
-        gains = take_newest(self._gains_in_force)
-        if gains is not None:
-            self.gains.in_force = GainsEcho(
-                gains.name, gains.position, gains.velocity, gains.effort
-            )
+        self._read_gains()
         lapse = ''
         for state in take_all(self._bridge_state):
             self.bridge_state = state.data
             lapse = lapse or self.bridge_problem()
         return '' if self.dry_run else lapse
+
+    def _read_gains(self) -> None:
+        gains = take_newest(self._gains_in_force)
+        if gains is not None:
+            self.gains.in_force = GainsEcho(
+                gains.name, gains.position, gains.velocity, gains.effort, gains.header.frame_id
+            )
 
     def bridge_problem(self) -> str:
         """Return that the bridge is not enabled now, or ''."""
@@ -308,12 +312,13 @@ class RobotLink:
         self._session = uuid.uuid4().hex[:8]
         self._messages = CommandMessages(joint_names, self._session, [str(mode) for mode in Mode])
         self._last_command, self.last_stamp_ns = b'', 0
-        self.gains.begin_session()
+        self.gains.begin_session(self._session)
 
     def send(self, tick: Tick, stamp_ns: int) -> None:
         """Send the command of a tick."""
         if self._messages is None or tick.send is Send.NOTHING or self.dry_run:
             return
+        self._messages.use_version(tick.gains_version)
         if tick.send is Send.POSITION:
             command = self._messages.for_position(tick.target, str(tick.mode), stamp_ns)
         else:
@@ -332,21 +337,24 @@ class RobotLink:
         for _ in range(DAMPING_FRAMES):
             self._commands.publish(self._messages.for_damping(str(Mode.INACTIVE), stamp_ns))
 
-    def send_changed_gains(self, now_ns: int) -> None:
-        """Send the gains while they change, ten times per second."""
-        if not self.dry_run and self.gains.is_due(now_ns):
-            self.send_gains(now_ns, self._session)
+    def send_changed_gains(self) -> None:
+        """Send the gains if the controller requests others; before the command for them."""
+        if self.gains.is_due():
+            self.send_gains(format_gains_sender(self._session, self.gains.version))
 
-    def send_gains(self, now_ns: int = 0, session: str = '') -> None:
+    def send_gains(self, frame_id: str = '') -> None:
         """Publish the requested gains, latched."""
         if not self.dry_run:
-            names, gains = self.gains.send(now_ns)
-            message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, session)
+            names, gains = self.gains.send()
+            message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, frame_id)
             self._gains.publish(message)
 
     def gains_fault(self, *, recheck: bool = False) -> str:
         """Return the fault of the gains handshake, or ''; `recheck`: check an old echo again."""
-        return '' if self.dry_run else self.gains.fault(recheck=recheck)
+        if self.dry_run:
+            return ''
+        self._read_gains()  # what came while this process was not run
+        return self.gains.fault(recheck=recheck)
 
     def publish_mode(self, text: str) -> None:
         """Publish (latched) and log mode and reason if they are new."""

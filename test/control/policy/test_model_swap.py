@@ -74,8 +74,8 @@ def test_what_cannot_be_loaded_leaves_the_old_policy(made, error, expected):
 
 
 def test_a_policy_that_does_not_fit_is_refused(made):
-    """Other gains would take over a walking robot."""
-    other = level_policy(made.folder, 0.2, joint_kp=[1.0, 1.0])
+    """Its other start pose would be a jump of the robot."""
+    other = level_policy(made.folder, 0.2, joint_biases=[0.3, 0.3])
     settle(made, made.swap(lambda: other))
     assert 'cannot take over' in made.answers[0]
     assert not made.begun
@@ -89,3 +89,22 @@ def test_the_end_of_the_session_answers_a_call_that_still_loads(made):
     swap.finish('the session has ended')
     hold.set()
     assert made.answers == ['the session has ended']
+
+
+def test_other_gains_come_with_the_policy(made):
+    """The setup that takes over has them, for the factors and for the next session."""
+    other = level_policy(made.folder, 0.2, joint_kp=[30.0, 30.0])
+    settle(made, made.swap(lambda: other))
+    assert made.answers == ['']
+    assert made.taken[0].gains.kp.tolist() == [30.0, 30.0]
+    assert made.rig.controller.gains.version == 1
+    assert made.rig.controller.gains.now().kp.tolist() == [30.0, 30.0]
+
+
+def test_gains_that_the_operators_factor_makes_too_high_are_refused(made):
+    """kp_max holds for the product, and the factor may have been set while the policy loaded."""
+    other = level_policy(made.folder, 0.2, joint_kp=[30.0, 30.0])
+    made.rig.tune(kp_factor=1.5)
+    settle(made, made.swap(lambda: other))
+    assert 'kp_factor: found 1.5, which makes kp of joint_0 45' in made.answers[0]
+    assert made.rig.controller.gains.version <= 1

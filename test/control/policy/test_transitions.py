@@ -70,11 +70,11 @@ def test_targets_gains_and_guards_change_in_one_tick(tmp_path):
     assert [e for e in rig.outcome.events if 'policy' in e] == [
         'policy mid is asked for', 'policy mid begins to take over', 'policy mid has taken over'
     ]  # fmt: skip
-    before = rig.controller.gains.gains.kp
+    before = rig.controller.gains.policy.kp
     assert rig.ask('high') == ''
     rig.tick()
     assert (policies.running, target(rig)) == ('high', pytest.approx(0.3))
-    np.testing.assert_allclose(rig.controller.gains.gains.kp, before * 0.5)
+    np.testing.assert_allclose(rig.controller.gains.policy.kp, before * 0.5)
     assert rig.outcome.gains_version == 1
     assert rig.controller.live.max_tilt == 1.0
 
@@ -164,12 +164,12 @@ def test_a_first_output_that_is_refused_changes_nothing(tmp_path):
     rig.ask('mid')
     rig.tick()
     rig.command(-1.0)  # a negative command breaks this policy
-    gains = rig.controller.gains.gains
+    gains = rig.controller.gains.policy
     assert rig.ask('high') == ''
     rig.tick()
     assert (rig.controller.policies.running, rig.outcome.ran) == ('mid', True)
     assert target(rig) == pytest.approx(0.2)
-    np.testing.assert_array_equal(rig.controller.gains.gains.kp, gains.kp)
+    np.testing.assert_array_equal(rig.controller.gains.policy.kp, gains.kp)
     assert rig.controller.live.max_tilt == 0.5
     assert any('swap rolled back' in event for event in rig.outcome.events)
     rig.command(0.0)

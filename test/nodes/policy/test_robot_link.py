@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from helpers.processes import wait_until
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
+from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.errors import ConfigError
@@ -39,7 +41,7 @@ def made(tmp_path):
     robot, policy = small_robot(tmp_path), level_policy(tmp_path, 0.1)
     rig = Rig(policy, robot)
     asked = gains(policy.contract, robot)
-    link.gains.set_target(robot.joint_names, asked, rig.controller.gain_ramp)
+    link.gains.set_target(robot.joint_names, rig.controller.gains)
 
     def subscribe(kind, topic, qos=10):
         return theirs.create_subscription(
@@ -152,12 +154,37 @@ def test_gains_go_out_where_they_moved(made):
     """Their echo is what activation waits for."""
     connected(made.link._gains)
     made.link.begin_session(('joint_0', 'joint_1'))
-    made.link.send_changed_gains(10**9)
+    made.link.send_changed_gains()
+    made.rig.controller.gains.every_step = False  # as in real time
     made.rig.controller.gain_ramp.kp_factor = 0.5
-    made.link.send_changed_gains(10**9)
+    made.rig.controller.gains.end_tick(10**9)
+    made.link.send_changed_gains()
     (message,) = received(made.gains, 1)
     np.testing.assert_array_equal(message.position, made.asked.kp * 0.5)
     assert message.header.frame_id == made.link._session
+
+
+def test_gains_of_another_policy_and_their_command_carry_the_version(made):
+    """Two topics are not ordered: a bridge matches them by it."""
+    connected(made.link._commands)
+    connected(made.link._gains)
+    made.link.begin_session(('joint_0', 'joint_1'))
+    made.rig.run()
+    asked = made.asked
+    made.rig.runner.bound = replace(
+        made.rig.runner.bound, gains=Gains(asked.kp * 0.5, asked.kd, asked.torque_limit)
+    )
+    tick = made.rig.controller.tick(made.rig.now, made.rig.now)
+    made.link.send_changed_gains()
+    made.link.send(tick, 5_000_000_000)
+    made.link.send_damping(6_000_000_000)
+    (message,) = received(made.gains, 1)
+    first, *silence = received(made.commands, 1 + DAMPING_FRAMES)
+    session = made.link._session
+    assert message.header.frame_id == f'{session} 1'
+    assert first.header.frame_id == f'{session} run 1'
+    assert {each.header.frame_id for each in silence} == {f'{session} inactive 1'}
+    np.testing.assert_array_equal(message.position, asked.kp * 0.5)
 
 
 def test_a_dry_run_sends_nothing(made):
