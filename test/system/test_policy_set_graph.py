@@ -1,0 +1,153 @@
+"""A policy set in the graph: switched by `ros2 param`'s service, to the bit as without ROS."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.policies.g1_set import AFTER_S
+from helpers.policies.g1_set import DANCE_S
+from helpers.policies.g1_set import g1_set
+from helpers.policies.motions import dance_robot
+from helpers.processes import REPOSITORY
+from helpers.processes import Process
+from helpers.processes import domain_environment
+from helpers.processes import left_with_a_crash
+from helpers.processes import node
+from helpers.processes import wait_until
+from helpers.recorded import record_run
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.run.writer import read_steps
+from kinfer_ros.simulate import Simulation
+
+START = 60.0
+ASKED, TAKEN = 'policy {} is asked for', 'policy {} has taken over'
+
+
+class Graph:
+    """A G1 with its set in lockstep."""
+
+    def __init__(self, folder: Path) -> None:
+        found = g1_set(folder)
+        if found is None:
+            pytest.skip('the shared policies are not here')
+        self.folder = folder
+        self.policies = found
+        self.robot = dance_robot(folder)
+        self.environment = domain_environment()
+
+    def policy(self, **more: object) -> Process:
+        """Start the policy node."""
+        given: dict[str, object] = {
+            'robot': self.robot, 'policies': self.policies, 'runs_dir': self.folder / 'runs',
+            'use_sim_time': True, 'lockstep': True, 'autostart': True, 'auto_run': True,
+            'sensor_timeout': 30.0, 'default_command': [0.5, 0.0, 0.0],
+        }  # fmt: skip
+        return node('policy_node', self.folder, self.environment, given | more)
+
+    def bridge(self) -> Process:
+        """Start its robot."""
+        given: dict[str, object] = {'robot': self.robot, 'lockstep': True}
+        return node('mujoco_bridge', self.folder, self.environment, given)
+
+    def ask(self, *words: str) -> tuple[int, str]:
+        """Run `kinfer_ros node WORDS`; :return: exit code, and what it said."""
+        done = subprocess.run(
+            [sys.executable, '-m', 'kinfer_ros', 'node', *words],
+            cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=90,
+            check=False,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        if left_with_a_crash(done):
+            return int('error:' in done.stderr), said
+        return done.returncode, said
+
+    def steps(self) -> list[dict]:
+        """The records of the run."""
+        return list(read_steps(self.folder / 'runs' / 'latest'))
+
+
+def ticks_of(steps: list[dict], event: str) -> list[int]:
+    """Ticks of mode run, from 0, that have an event."""
+    running = [step for step in steps if step['mode'] == 'run']
+    return [tick for tick, step in enumerate(running) if event in step['events']]
+
+
+def test_walk_dance_and_walk_equal_the_loop_without_ros(tmp_path: Path) -> None:
+    """Gains and targets change in the same tick, whatever the order of the topics."""
+    graph = Graph(tmp_path)
+    with graph.policy(duration=4.0 + DANCE_S + AFTER_S) as policy, graph.bridge():
+        # Refused until the robot is in mode run.
+        assert wait_until(lambda: graph.ask('set', 'policy', 'dance')[0] == 0, START)
+        assert policy.wait(180) == 0, policy.output
+    steps = graph.steps()
+    asked = ticks_of(steps, ASKED.format('dance'))
+    assert len(asked) == 1
+    assert ticks_of(steps, TAKEN.format('dance')) == asked
+    walked_on = ticks_of(steps, TAKEN.format('walk'))
+    assert walked_on == [asked[0] + 1201]
+
+    def ask(step: int, simulation: Simulation) -> None:
+        controller = simulation.controller
+        if controller.mode is Mode.RUN and round(controller.run_ns / 20e6) == asked[0] - 1:
+            assert controller.policies.request('dance', controller.mode) == ''
+
+    alone = record_run(
+        tmp_path / 'alone', 4.0 + DANCE_S + AFTER_S, ask, robot=str(graph.robot), model='',
+        policies=str(graph.policies), default_command=[0.5, 0.0, 0.0],
+    )  # fmt: skip
+    expected = [s['target'] for s in read_steps(alone) if s['mode'] == 'run']
+    found = [s['target'] for s in steps if s['mode'] == 'run']
+    assert len(found) == len(expected)
+    assert np.array(found).tobytes() == np.array(expected).tobytes()
+
+
+def test_what_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
+    """Outside run, an unknown name; the parameter reads the running policy; a stop holds."""
+    graph = Graph(tmp_path)
+    with graph.policy(auto_run=False) as policy, graph.bridge():
+        assert wait_until(lambda: 'hold' in graph.ask('mode')[1], START), policy.output
+        code, said = graph.ask('set', 'policy', 'dance')
+        assert (code, 'is refused in mode hold: it needs mode run' in said) == (1, True), said
+        assert wait_until(lambda: graph.ask('start')[0] == 0, START), policy.output
+        assert wait_until(lambda: 'run: policy walk' in graph.ask('mode')[1], START)
+        code, said = graph.ask('set', 'policy', 'danse')
+        assert (code, "did you mean 'dance'" in said) == (1, True), said
+        assert wait_until(lambda: 'walk' in graph.ask('get', 'policy')[1], START)
+        assert graph.ask('set', 'policy', 'dance')[0] == 0
+        assert wait_until(lambda: 'dance' in graph.ask('get', 'policy')[1], START)
+        assert graph.ask('stop')[0] == 0
+        # A damped humanoid falls, which is a fault; either way it is not run.
+        assert wait_until(lambda: 'run' not in graph.ask('mode')[1].split()[0:2], START)
+        code, said = graph.ask('set', 'policy', 'walk')
+        assert (code, 'it needs mode run' in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ('change', 'expected'),
+    [
+        ({'policy': 'dance'}, 'parameter policy: found dance at the start'),
+        ({'model': 'walk.onnx'}, 'expected none beside policies'),
+    ],
+)
+def test_a_start_that_is_not_meant_is_refused(tmp_path: Path, change, expected) -> None:
+    """A dumped parameter must not start a dance."""
+    graph = Graph(tmp_path)
+    with graph.policy(**change) as policy:
+        assert policy.wait(60) != 0
+        assert expected in policy.output
+        assert 'Traceback' not in policy.output
+
+
+def test_a_set_with_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """Before the robot moves, and by name."""
+    graph = Graph(tmp_path)
+    text = graph.policies.read_text().replace('g1_dance_102.spec.yaml', 'gone.yaml')
+    graph.policies.write_text(text)
+    with graph.policy() as policy:
+        assert policy.wait(60) != 0
+        assert 'gone.yaml' in policy.output
