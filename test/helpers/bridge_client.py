@@ -170,11 +170,12 @@ class Client:
         session: str = 'aaaaaaaa',
         stamp_ns: int = 0,
         names=None,
+        version: str = '',
     ) -> None:
         """Send one command; None asks for damping."""
         joints = self.newest['joint_states']
         message = JointState(name=list(joints.name if names is None else names))
-        message.header.frame_id = f'{session} {mode}'
+        message.header.frame_id = f'{session} {mode} {version}'.strip()
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
         if position is None:
             message.velocity = array('d', [0.0] * len(message.name))
@@ -182,16 +183,16 @@ class Client:
             message.position = array('d', position)
         self._sender.publish(message)
 
-    def send_gains(self, names, kp, kd, torque) -> None:
+    def send_gains(self, names, kp, kd, torque, frame_id: str = '') -> None:
         """Ask for gains."""
-        self._gains.publish(
-            JointState(
-                name=list(names),
-                position=array('d', kp),
-                velocity=array('d', kd),
-                effort=array('d', torque),
-            )
+        message = JointState(
+            name=list(names),
+            position=array('d', kp),
+            velocity=array('d', kd),
+            effort=array('d', torque),
         )
+        message.header.frame_id = frame_id
+        self._gains.publish(message)
 
     def call(self, kind, name: str, request):
         """Call a service and return its answer."""

@@ -62,10 +62,12 @@ class Rig:
             assert time.monotonic() < deadline, (self.robot.state_text, self.said)
             await self.read()
 
-    def send(self, position, mode: str = 'run', session: str = 'aaaa', age_ns: int = 0) -> None:
+    def send(
+        self, position, mode: str = 'run', session: str = 'aaaa', age_ns: int = 0, version: int = 0
+    ) -> None:
         """Command as a policy node does; None asks for damping."""
         names = KBOT.joint_names
-        command = Command(session, mode, 0, names, position)
+        command = Command(session, mode, 0, names, position, version)
         self.robot.command(command, time.monotonic_ns(), age_ns)
 
     async def enable(self) -> None:

@@ -233,3 +233,49 @@ def test_stop_switches_off(server):
         assert not any(a.torque_on for a in server.actuators.values())
 
     on(server, work)
+
+
+def test_gains_of_another_policy_come_with_its_first_command(server):
+    """The last target is held until every actuator has them; then the newest command acts."""
+
+    async def work(rig):
+        await rig.enable()
+        rig.send(KBOT.home + 0.05)
+        await rig.until(lambda: bool(server.commands))
+        softer = (KBOT.kp * 0.5, KBOT.kd, KBOT.torque_limit)
+        assert rig.robot.set_gains(KBOT.joint_names, softer, 'aaaa', 1)
+        await rig.read(3)
+        assert server.actuators[34].kp == KBOT.kp[KBOT.joint_names.index('dof_left_knee_04')]
+        rig.send(KBOT.home + 0.1, version=1)
+        await rig.until(lambda: rig.robot.in_force_frame_id == 'aaaa 1')
+        await rig.until(
+            lambda: (
+                abs(
+                    server.commands[-1][34]
+                    - np.degrees((KBOT.home + 0.1)[KBOT.joint_names.index('dof_left_knee_04')])
+                )
+                < 1e-6
+            )
+        )
+        assert rig.robot.state == 'enabled'
+        np.testing.assert_array_equal(rig.robot.in_force.kp, KBOT.kp * 0.5)
+
+    on(server, work)
+
+
+def test_gains_that_an_actuator_does_not_take_damp(server):
+    """Its old gains and the new policy's targets do not belong together."""
+
+    async def work(rig):
+        await rig.enable()
+        rig.send(KBOT.home)
+        softer = (KBOT.kp * 0.5, KBOT.kd, KBOT.torque_limit)
+        rig.robot.set_gains(KBOT.joint_names, softer, 'aaaa', 1)
+        server.moods.refused.add(34)
+        rig.send(KBOT.home + 0.1, version=1)
+        await rig.until(lambda: rig.robot.state == 'damping')
+        expected = 'damping gains of version 1 are not in force 0.1 s after their command'
+        assert rig.robot.state_text == expected
+        assert rig.robot.in_force_frame_id != 'aaaa 1'
+
+    on(server, work)
