@@ -15,6 +15,7 @@ import orjson
 from kinfer_ros.analysis.differences import Comparison
 from kinfer_ros.analysis.differences import Difference
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.recorded_run import override_joints
 from kinfer_ros.analysis.replay_inputs import RecordedInputs
 from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
@@ -30,6 +31,7 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.run.record import OVERRIDE
 
 TENSORS = ('carry', 'output', 'target')
 """In their order within a step."""
@@ -141,6 +143,10 @@ class Replay:
         self._running = False
         self._limited = False
         self._target = self._start.copy()
+        names = override_joints(run.facts)
+        self._overridden = len(names)
+        known = [(i, self._order.index(n)) for i, n in enumerate(names) if n in self._order]
+        self._moved = np.array(known, np.intp).reshape(-1, 2)
         size = len(self._order)
         self.action: Float32 = np.zeros(size, np.float32)
         self.target: Float32 = np.zeros(size, np.float32)
@@ -361,6 +367,20 @@ class Replay:
         blended = runner.blended
         scale_about(blended, self._start[runner.bound.joints], self._gain_ramp.action_scale)
         self._target[runner.bound.joints] = blended
+        self._override(step_id, record)
         self._limiter.apply(self._target, *measured)
         self.target[:] = self._target
         outcome.tensors['target'].compare(step_id, 'target', target, self.target)
+
+    def _override(self, step_id: int, record: Mapping[str, Any]) -> None:
+        """Put what another node made of the targets in their place."""
+        row = record.get(OVERRIDE)
+        if row is None:
+            return
+        if row.size != self._overridden:
+            raise RunError(
+                f'step {step_id}: override: found {row.size} numbers, expected {self._overridden}'
+            )
+        values, places = row[self._moved[:, 0]], self._moved[:, 1]
+        moved = np.isfinite(values)
+        self._target[places[moved]] = values[moved]

@@ -4,6 +4,7 @@ All that does not fit is reported at once, before anything moves.
 """
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
@@ -12,6 +13,8 @@ from kinfer_ros.control.gains.policy_gains import overlay
 from kinfer_ros.control.gains.policy_gains import policy_joints
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.overrides.hidden import HiddenJoints
+from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.parts import ControlInputs
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.inputs import Observation
@@ -106,7 +109,10 @@ def assemble(
     )
     guards = GuardSet(robot, frame, live)
     requested = gains(contract, robot)
-    inputs = ControlInputs(frame, command, guards.health)
+    overrides = None
+    if settings.overrides.joints:
+        overrides = JointOverrides(settings.overrides, robot, settings.period_ns / 1e9)
+    inputs = ControlInputs(frame, command, guards.health, overrides=overrides)
     limiter = TargetLimiter(
         robot, (requested.kp, requested.kd, requested.torque_limit), settings.period_ns / 1e9, live
     )
@@ -142,5 +148,15 @@ def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
         inputs.command,
         inputs.motion,
         wait=spec is not None and spec.motion is not None and spec.motion.wait,
+        hidden=_hidden_joints(policy.contract, robot, inputs, joints),
     )
     return BoundPolicy(policy, observation, joints)
+
+
+def _hidden_joints(
+    contract: Contract, robot: Robot, inputs: ControlInputs, joints: Indices
+) -> HiddenJoints | None:
+    overrides = inputs.overrides
+    if overrides is None or not overrides.hidden:
+        return None
+    return HiddenJoints(overrides, joints, start_pose(contract, robot))

@@ -23,8 +23,10 @@ from kinfer_ros.run.record import HAS_CARRY
 from kinfer_ros.run.record import HAS_INPUTS
 from kinfer_ros.run.record import HAS_ODOM
 from kinfer_ros.run.record import HAS_OUTPUT
+from kinfer_ros.run.record import HAS_OVERRIDE
 from kinfer_ros.run.record import HAS_SAMPLE
 from kinfer_ros.run.record import HAS_TARGET
+from kinfer_ros.run.record import OVERRIDE
 from kinfer_ros.run.record import RecordFormat
 from kinfer_ros.run.writer import LogCounters
 from kinfer_ros.run.writer import NdjsonWriter
@@ -63,12 +65,15 @@ class StepLog:
         :raises RunError: the file cannot be opened.
         """
         contract = policy.contract
+        overrides = self._overrides = controller.inputs.overrides
         layout = RecordFormat(
             joint_names=contract.joint_names,
             input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
             carry_size=policy.carry.size,
             stages=STAGES,
             more={name: array.size for name, array in policy.recorded.items()},
+            override_joints=overrides.places.size if overrides else 0,
+            hidden_joints=overrides is not None and overrides.hidden,
         )
         self._controller = controller
         self._frame = controller.inputs.frame
@@ -141,6 +146,9 @@ class StepLog:
             ring.f32['output'][slot] = step.action
             for rows, source in self._more:
                 rows[slot] = source
+        if self._overrides is not None and self._overrides.active:
+            flags |= HAS_OVERRIDE
+            ring.f32[OVERRIDE][slot] = self._overrides.commanded
         if self._carry_is_due(tick):
             flags |= HAS_CARRY
             ring.f32['carry'][slot] = step.carry.ravel()
