@@ -36,7 +36,7 @@ class Wave(Node):
 
     def _on_joints(self, sample: JointState) -> None:
         now = sample.header.stamp.sec + sample.header.stamp.nanosec / 1e9
-        if 0.0 <= now - self._last < SHORTEST:
+        if 0.0 < now - self._last < SHORTEST:
             return
         self._last = now
         swing = math.sin(math.tau * now)
@@ -49,8 +49,11 @@ class Wave(Node):
 def main() -> None:
     """Wave until a signal comes."""
     rclpy.init()
+    wave = Wave()
     with suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(Wave())
+        rclpy.spin(wave)
+    wave.destroy_node()
+    rclpy.try_shutdown()
 
 
 if __name__ == '__main__':

@@ -25,7 +25,7 @@ FADE_TIMEOUT = 0.3
 ODOMETRY_TIMEOUT = 1.0
 """s a tick waits for odometry in lockstep, once; only the log needs it."""
 
-OVERRIDE_TIMEOUT = 1.0
+OVERRIDE_TIMEOUT = 2.0
 """s a tick waits in lockstep for the message of the node that moves joints."""
 
 OVERRIDE_WAITS = 3

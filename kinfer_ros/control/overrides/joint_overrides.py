@@ -18,7 +18,8 @@ from kinfer_ros.control.overrides.settings import OverrideSettings
 from kinfer_ros.robot.robot import Robot
 
 SAY_NS = 1_000_000_000
-"""Between two events, and how long a refused message is a warning."""
+"""Between two events once BURST have come at once; and how long a refused message is a warning."""
+BURST = 4
 
 
 class JointOverrides:
@@ -62,7 +63,7 @@ class JointOverrides:
         self._idle = True
         self._said: tuple[bool, bytes, Hashable] = (False, b'', None)
         self._text = ''
-        self._now_ns = self._say_ns = 0
+        self._now_ns = self._spent_ns = 0
 
     def begin_tick(self, now_ns: int, stamp_now_ns: int) -> None:
         """Look at which joints the other node moves now; nothing is moved before `apply`."""
@@ -142,13 +143,14 @@ class JointOverrides:
         return self._text if self.active else ''
 
     def _say(self) -> None:
-        """Note who moves what as an event where it changes, at most once in SAY_NS."""
+        """Note who moves what as an event where it changes; rate-limited."""
         moved = self._alive.tobytes()
         owner = self.inbox.owner
         state = (self.active, moved if any(moved) else b'', owner.id if owner else None)
-        if state == self._said or self._now_ns < self._say_ns:
+        spent_ns = max(self._spent_ns, self._now_ns)
+        if state == self._said or spent_ns - self._now_ns > (BURST - 1) * SAY_NS:
             return
-        self._said, self._say_ns = state, self._now_ns + SAY_NS
+        self._said, self._spent_ns = state, spent_ns + SAY_NS
         self._text = self._describe(owner.name if owner else '')
         self.events = (f'override: {self._text}',)
 

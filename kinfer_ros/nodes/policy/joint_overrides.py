@@ -1,5 +1,6 @@
 """joint_overrides: takes the messages of the node that moves joints, and finds out who it is."""
 
+import time
 from typing import Any
 
 from rclpy.node import Node
@@ -26,6 +27,8 @@ MAX_WARNINGS = 100
 """Different ones that are logged, each once in a session."""
 LOST = 20
 """Messages of one publisher that may be lost between two others."""
+STREAM_S = 1.0
+"""s of silence after which a publisher without an id may have left."""
 NAMELESS = 'a node of unknown name'
 
 
@@ -40,6 +43,7 @@ class JointOverrideTopic:
         self._streams = _Streams()
         self._logged: set[str] = set()
         self._unwanted = False
+        self._questions = MAX_SENDERS
 
     def is_published(self) -> bool:
         """Whether a node publishes targets."""
@@ -82,6 +86,7 @@ class JointOverrideTopic:
     def begin_session(self) -> None:
         """Log again what was logged in another session."""
         self._logged.clear()
+        self._questions = MAX_SENDERS
 
     def warn_if_unwanted(self) -> None:
         """Log once that a node publishes targets where no joint may be moved."""
@@ -97,27 +102,27 @@ class JointOverrideTopic:
 
     def _sender(self, info: Any) -> Sender:
         """Return who published a message; the graph is asked once for each publisher."""
-        key = publisher_id(info)
-        stream = self._streams.find(info) if key is None else 0
-        known = self._senders.get(key or stream)
-        if known is None or known.name == NAMELESS:
+        key = publisher_id(info) or self._streams.find(info, time.monotonic())
+        known = self._senders.get(key)
+        if known is None or (known.name == NAMELESS and self._questions > 0):
             if len(self._senders) >= MAX_SENDERS:
                 self._senders.clear()
-            known = Sender(key or stream, self._name(key))
-            self._senders[key or stream] = known
+            self._questions -= 1
+            known = self._senders[key] = Sender(key, self._find_name(key) or NAMELESS)
         return known
 
-    def _name(self, gid: bytes | None) -> str:
+    def _find_name(self, key: bytes | int) -> str:
         """Return the full name of the node of a publisher, as far as discovery knows it."""
         topic = self._subscription.topic_name
-        if gid is None:
-            owned = {sender.name for sender in self._senders.values()}
-            names = [name for name in publisher_nodes(self._node, topic) if name not in owned]
-            return ' or '.join(names) or NAMELESS
+        if isinstance(key, int):
+            heard = self._streams.heard(time.monotonic())
+            others = {self._senders[each].name for each in heard if each in self._senders}
+            names = publisher_nodes(self._node, topic)
+            return ' or '.join([name for name in names if name not in others] or names)
         for each in self._node.get_publishers_info_by_topic(topic):
-            if bytes(each.endpoint_gid) == gid and each.node_name != UNKNOWN_NODE:
+            if bytes(each.endpoint_gid) == key and each.node_name != UNKNOWN_NODE:
                 return full_name(each)
-        return NAMELESS
+        return ''
 
 
 class _Streams:
@@ -128,17 +133,28 @@ class _Streams:
     """
 
     def __init__(self) -> None:
-        self._last: list[int] = []
+        self._streams: dict[int, tuple[int, float]] = {}
+        self._made = 0
 
-    def find(self, info: Any) -> int:
-        """Return the number of the message's stream, from 1."""
+    def heard(self, now_s: float) -> list[int]:
+        """Return the streams of late."""
+        return [key for key, (_, last_s) in self._streams.items() if now_s - last_s <= STREAM_S]
+
+    def find(self, info: Any, now_s: float) -> int:
+        """Return the stream of a message, from 1; :param now_s: steady clock."""
         number = info.get('publication_sequence_number') or 0
-        gaps = [number - last if 0 < number - last <= LOST else LOST + 1 for last in self._last]
-        if gaps and min(gaps) <= LOST:
-            stream = gaps.index(min(gaps))
-            self._last[stream] = number
-            return stream + 1
-        if len(self._last) == MAX_SENDERS:
-            self._last.clear()
-        self._last.append(number)
-        return len(self._last)
+        # One that is silent may have left, and another may count up to where it ended.
+        follows = [
+            (now_s - last_s > STREAM_S, number - last, now_s - last_s, stream)
+            for stream, (last, last_s) in self._streams.items()
+            if 0 < number - last <= LOST
+        ]
+        if follows:
+            stream = min(follows)[-1]
+        else:
+            self._made += 1
+            stream = self._made
+            if len(self._streams) >= MAX_SENDERS:
+                self._streams.clear()
+        self._streams[stream] = (number, now_s)
+        return stream
