@@ -175,7 +175,7 @@ class OverrideInbox:
         if stamp_ns < stamp_now_ns - MAX_AGE_NS:
             return f'its stamp is older than {MAX_AGE_NS / 1e9:g} s: that counts as silence'
         if stamp_ns > stamp_now_ns + MAX_AHEAD_NS:
-            return 'its stamp is in the future: do the clocks of the hosts agree?'
+            return 'its stamp is in the future: do clocks, and use_sim_time, agree?'
         return ''
 
 

@@ -61,7 +61,8 @@ class JointOverrides:
             array.fill(0.0)
         self.active = self.beyond = False
         self._idle = True
-        self._said: tuple[bool, bytes, Hashable] = (False, b'', None)
+        self._state: tuple[bool, bytes, Hashable] = (False, b'', None)
+        self._said = self._state
         self._text = ''
         self._now_ns = self._spent_ns = 0
 
@@ -147,12 +148,13 @@ class JointOverrides:
         moved = self._alive.tobytes()
         owner = self.inbox.owner
         state = (self.active, moved if any(moved) else b'', owner.id if owner else None)
+        if state != self._state:
+            self._state = state
+            self._text = self._describe(owner.name if owner else '')
         spent_ns = max(self._spent_ns, self._now_ns)
-        if state == self._said or spent_ns - self._now_ns > (BURST - 1) * SAY_NS:
-            return
-        self._said, self._spent_ns = state, spent_ns + SAY_NS
-        self._text = self._describe(owner.name if owner else '')
-        self.events = (f'override: {self._text}',)
+        if state != self._said and spent_ns - self._now_ns <= (BURST - 1) * SAY_NS:
+            self._said, self._spent_ns = state, spent_ns + SAY_NS
+            self.events = (f'override: {self._text}',)
 
     def _describe(self, owner: str) -> str:
         names = [name for name, on in zip(self.inbox.joints, self._alive, strict=True) if on]
