@@ -3,6 +3,7 @@
 One node owns the joints: the first with a valid message, until it has been silent for MAX_AGE_NS.
 """
 
+from collections import Counter
 from collections.abc import Hashable
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -159,13 +160,14 @@ class OverrideInbox:
         unknown = [name for name in names if name not in self._robot_joints]
         if unknown:
             return f'the robot has no joints {listed(unknown)}'
-        others = [name for name in names if name not in self.joints]
+        allowed = set(self.joints)
+        others = [name for name in names if name not in allowed]
         if others:
             return (
                 f'{listed(others)} may not be moved, only {listed(self.joints)} (override_joints)'
             )
         if len(set(names)) < len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
             return f'it names {listed(twice)} twice'
         return ''
 

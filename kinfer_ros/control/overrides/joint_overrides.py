@@ -62,7 +62,7 @@ class JointOverrides:
         self.active = self.beyond = False
         self._idle = True
         self._state: tuple[bool, bytes, Hashable] = (False, b'', None)
-        self._said = self._state
+        self._said: tuple[bool, bytes, Hashable] = self._state
         self._text = ''
         self._now_ns = self._spent_ns = 0
 

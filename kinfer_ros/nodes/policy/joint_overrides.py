@@ -57,12 +57,13 @@ class JointOverrideTopic:
         :param stamp_now_ns: the clock of the stamps.
         """
         waiting = take_waiting_bytes(self._subscription)
-        for left, (data, info) in enumerate(waiting, start=1 - len(waiting)):
+        for number, (data, info) in enumerate(waiting, start=1):
             sender = self._sender(info)
             sample = self._read(data, inbox, sender, now_ns)
             if sample is None:
                 continue
-            if left and 0 < sample.stamp_ns < stamp_now_ns - MAX_AGE_NS:
+            is_old = 0 < sample.stamp_ns < stamp_now_ns - MAX_AGE_NS
+            if is_old and number < len(waiting):
                 continue  # it waited for the session to begin, and newer ones follow
             refused = inbox.take(
                 sender, sample.names, sample.position, sample.stamp_ns, now_ns, stamp_now_ns
