@@ -21,6 +21,7 @@ from kinfer_ros.errors import RunError
 ROW_KEYS = (
     'joint_angles', 'joint_vels', 'projected_g', 'accel', 'gyro', 'command', 'output', 'target',
     'measured_position', 'measured_velocity', 'odom', 'reference', 'anchor_error',
+    'override',
 )  # fmt: skip
 SCALAR_KEYS = ('late_us', 'age_us')
 CLOCKS = {'now_ns': 1e9, 't_us': 1e6}

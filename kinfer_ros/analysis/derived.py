@@ -7,8 +7,9 @@ from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.arrays import Float64
 
 GRAVITY = ('projected_g', 'inputs.projected_gravity_imu', 'inputs.projected_gravity')
-POSITION = ('joint_angles', 'measured_position')
-VELOCITY = ('joint_vels', 'measured_velocity')
+# What the policy saw may be other than what was measured, beside it.
+POSITION = ('measured_position', 'joint_angles')
+VELOCITY = ('measured_velocity', 'joint_vels')
 LINEAR = tuple(
     f'inputs.{of}_linear_velocity{frame}' for of in ('base', 'imu') for frame in ('', '_imu')
 )

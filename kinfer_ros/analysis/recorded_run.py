@@ -202,3 +202,10 @@ def _check_types(file: Path, facts: Mapping[str, Any]) -> None:
                 f'{file}: {key}: found a {type(value).__name__}; it was not written by '
                 'kinfer_ros, or is damaged'
             )
+
+
+def override_joints(facts: Mapping[str, Any]) -> list[str]:
+    """Return the joints that another node could move in a run, in the order of its records."""
+    parameters = facts.get('parameters')
+    found = parameters.get('override_joints') if isinstance(parameters, Mapping) else None
+    return [str(name) for name in found if name] if isinstance(found, list) else []

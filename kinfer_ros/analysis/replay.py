@@ -26,6 +26,7 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.run.record import OVERRIDE
 
 TENSORS = ('carry', 'output', 'target')
 """In their order within a step."""
@@ -353,7 +354,7 @@ class Replay:
         if target is None or measured is None or not self._limited:
             outcome.unchecked_targets += 1
             return
-        lane.send(runner, self._gain_ramp, *measured)
+        lane.send(runner, self._gain_ramp, measured, record.get(OVERRIDE))
         outcome.tensors['target'].compare(step_id, 'target', target, lane.target)
 
 

@@ -31,6 +31,7 @@ class RecordedInputs:
         self.joints = joints
         self.commands = commands
         self.rows: dict[str, Float32] = {}
+        self._measured: list[Float32 | None] = []
         self.policy: TickPolicy | None = None
 
     def take(self, record: Mapping[str, Any], policy: TickPolicy) -> None:
@@ -40,15 +41,19 @@ class RecordedInputs:
         for name, key in (*KINFER_KEYS.items(), *((n, k) for k, n in MEASURED.items())):
             row = record.get(key)
             if row is not None:
-                rows[name] = row
+                # What the policy saw may be other than what was measured, beside it.
+                rows.setdefault(name, row)
         self.rows = rows
+        found = [record.get(key) for key in MEASURED]
+        if any(row is None for row in found):
+            found = [rows.get(name) for name in _BY_JOINT]
+        self._measured = found
 
     def measured(self, record: Mapping[str, Any]) -> tuple[Float64, Float64] | None:
         """Return positions and velocities [P] used for the limits; None where not recorded."""
-        rows = [self.rows.get(name) for name in _BY_JOINT]
-        if any(row is None or row.size != len(self.joints) for row in rows):
+        if any(row is None or row.size != len(self.joints) for row in self._measured):
             return None
-        position, velocity = (np.asarray(row, np.float64) for row in rows)
+        position, velocity = (np.asarray(row, np.float64) for row in self._measured)
         return position, velocity
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.recorded_run import override_joints
 from kinfer_ros.analysis.replay_inputs import RecordedInputs
 from kinfer_ros.analysis.replay_inputs import RecordedObservation
 from kinfer_ros.arrays import Float32
@@ -15,6 +16,7 @@ from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.errors import RunError
 from kinfer_ros.policy.policy import Policy
 
 _GAINS = ('kp', 'kd', 'torque_limit')
@@ -57,6 +59,10 @@ class Lane:
         gains = self._gains.kp, self._gains.kd, self._gains.torque_limit
         self.limiter = TargetLimiter(limits, gains, period_s, live)
         self._sent = self.start.copy()
+        names = override_joints(run.facts)
+        self._overridden = len(names)
+        known = [(i, self.order.index(n)) for i, n in enumerate(names) if n in self.order]
+        self._moved = np.array(known, np.intp).reshape(-1, 2)
         self.action: Float32 = np.zeros(len(self.order), np.float32)
         self.target: Float32 = np.zeros(len(self.order), np.float32)
 
@@ -77,17 +83,39 @@ class Lane:
         )
 
     def send(
-        self, runner: PolicyRunner, ramp: GainRamp, position: Float64, velocity: Float64
+        self,
+        runner: PolicyRunner,
+        ramp: GainRamp,
+        measured: tuple[Float64, Float64],
+        override: Float32 | None,
     ) -> None:
-        """Compute `target` as the tick did, from the runner's action."""
+        """
+        Compute `target` as the tick did, from the runner's action.
+
+        :param measured: positions and velocities [P].
+        :param override: what another node made of the targets, in the order of the run's
+            override_joints; NaN where it made nothing.
+        :raises RunError: it has another size.
+        """
         gains = runner.bound.gains
         if gains is not self._gains:
             self._gains = gains
             self.limiter.set_gains(gains.kp, gains.kd, gains.torque_limit)
             self.limiter.retune(ramp.kp_factor, ramp.kd_factor)
         runner.write_target(self._sent, ramp.action_scale)
-        self.limiter.apply(self._sent, position, velocity)
+        self._override(override)
+        self.limiter.apply(self._sent, *measured)
         self.target[:] = self._sent
+
+    def _override(self, row: Float32 | None) -> None:
+        """Put what another node made of the targets in their place."""
+        if row is None:
+            return
+        if row.size != self._overridden:
+            raise RunError(f'override: found {row.size} numbers, expected {self._overridden}')
+        values, places = row[self._moved[:, 0]], self._moved[:, 1]
+        moved = np.isfinite(values)
+        self._sent[places[moved]] = values[moved]
 
     def continue_from(self, other: 'Lane') -> None:
         """Take over what was sent to the joints that both have."""

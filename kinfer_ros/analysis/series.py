@@ -14,6 +14,7 @@ from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.recorded_run import override_joints
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 
@@ -45,6 +46,7 @@ BY_JOINT = {
     'error': 'rad',
     'reference': 'rad',
     'motion_error': 'rad',
+    'override': 'rad',
     'joint_torques': 'Nm',
     'joint_temps': 'degC',
 }
@@ -109,7 +111,9 @@ def all_series(run: RecordedRun, columns: Columns) -> list[Series]:
 def component_names(run: RecordedRun, key: str, size: int) -> list[str]:
     """Return the names of a row's components, such as the joints; indices where unknown."""
     names: list[Any] = []
-    if key in BY_JOINT:
+    if key == 'override':
+        names = override_joints(run.facts)
+    elif key in BY_JOINT:
         names = list(run.facts.get('joint_order') or [])
     elif key == 'command':
         names = list(run.facts.get('command_names') or [])

@@ -4,6 +4,7 @@ All that does not fit is reported at once, before anything moves.
 """
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.arrays import Indices
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.control.command import CommandVector
@@ -16,6 +17,8 @@ from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.overrides.hidden import HiddenJoints
+from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.parts import ControlInputs
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.conditions import ConditionCheck
@@ -135,7 +138,10 @@ def assemble_set(
         extra_entries=settings.command_entries,
     )
     guards = GuardSet(robot, frame, live)
-    inputs = ControlInputs(frame, command, guards.health)
+    overrides = None
+    if settings.overrides.joints:
+        overrides = JointOverrides(settings.overrides, robot, settings.period_ns / 1e9)
+    inputs = ControlInputs(frame, command, guards.health, overrides=overrides)
     members = {
         name: bind(policy, robot, inputs, loaded.policy_set.members[name])
         for name, policy in loaded.policies.items()
@@ -198,6 +204,7 @@ def bind(
         inputs.motion,
         entries=contract.command_names,
         wait=spec is not None and spec.motion is not None and spec.motion.wait,
+        hidden=_hidden_joints(policy.contract, robot, inputs, joints),
     )
     pose, own = start_pose(contract, robot), member_gains(contract, robot, member)
     if member is None:
@@ -224,3 +231,12 @@ def _limited_ranges(contract: Contract, member: MemberSpec) -> dict[str, tuple[f
             low, high = ranges.get(name, (-limit, limit))
             ranges[name] = (max(low, -limit), min(high, limit))
     return ranges
+
+
+def _hidden_joints(
+    contract: Contract, robot: Robot, inputs: ControlInputs, joints: Indices
+) -> HiddenJoints | None:
+    overrides = inputs.overrides
+    if overrides is None or not overrides.hidden:
+        return None
+    return HiddenJoints(overrides, joints, start_pose(contract, robot))

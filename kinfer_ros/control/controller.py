@@ -197,6 +197,7 @@ class Controller:
         else:
             self._apply_requests(now_ns)
             self._follow_live_settings()
+            self._parts.begin_overrides(self._context)
             self._fill_inputs(now_ns)
             self._run_mode(self._check_guards(missed), now_ns)
             self.gains.end_tick(now_ns)

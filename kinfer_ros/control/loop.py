@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.guards.verdict import warn
+from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.protocols import Operator
@@ -60,6 +61,8 @@ class ControlLoop:
             controller.request_fault(problem)
         if t.stalled:
             controller.stats.note(warn('stall', f'{self._time.stalls.describe()}: {ADVICE}'))
+        if inputs.overrides is not None and controller.mode in STIFF:
+            self._time.read_overrides(t, inputs.overrides)
         # Samples last: no other work may add to their age.
         stamp_now = self._time.read_sensors(t)
         stall = self._time.stalls.cause(t.now_ns)

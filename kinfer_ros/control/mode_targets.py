@@ -39,6 +39,8 @@ class ModeTargets:
         position = self._parts.inputs.frame.position
         self.target[:] = position  # a fade may come before the first tick
         self._parts.limiter.restart(position)
+        if (overrides := self._parts.inputs.overrides) is not None:
+            overrides.restart()
         distance = float(np.abs(position - self._parts.start_pose).max())
         self.ramp.begin(position, int(distance / speed * 1e9))
 
@@ -50,6 +52,7 @@ class ModeTargets:
     def hold(self) -> None:
         """Mode hold: the start pose."""
         self.target[:] = self._parts.start_pose
+        self._parts.apply_overrides(self.target)
         self._limit()
 
     def start_run(self, now_ns: int) -> None:
@@ -77,6 +80,7 @@ class ModeTargets:
             self._refused = 0
         self._counts['run_ticks'] += 1
         runner.write_target(self.target, scale)
+        self._parts.apply_overrides(self.target)
         self._limit()
         return OK
 

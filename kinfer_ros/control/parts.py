@@ -12,10 +12,14 @@ from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.guards.guard_set import GuardSet
+from kinfer_ros.control.guards.sensor_samples import TickContext
+from kinfer_ros.control.guards.targets import POSITION
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
+from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.motion import MotionControl
+from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.policy.transitions import Transitions
@@ -36,6 +40,7 @@ class ControlInputs:
     command: CommandVector
     health: Health
     motion: MotionControl = field(default_factory=MotionControl)
+    overrides: JointOverrides | None = None
 
     def forget(self) -> None:
         """Reset after a session: the robot side may return with another clock."""
@@ -94,6 +99,25 @@ class Parts:
         if not running:
             command.reset()
         self.runner.observe(now_ns, running=running)
+
+    def begin_overrides(self, context: TickContext) -> None:
+        """Look at the messages of a node that may move joints."""
+        overrides = self.inputs.overrides
+        if overrides is None:
+            return
+        overrides.begin_tick(context.now_ns, context.stamp_now_ns)
+        if overrides.problem:
+            self.guards.stats.note(warn('override', overrides.problem))
+
+    def apply_overrides(self, target: Float64) -> None:
+        """Replace the targets [N], rad, of the joints that another node moves."""
+        overrides = self.inputs.overrides
+        if overrides is None:
+            return
+        overrides.apply(target, self.limiter.last)
+        self.guards.stats.events += overrides.events
+        if overrides.beyond:
+            self.guards.stats.note(POSITION)
 
     def follow_live_settings(
         self, live: LiveSettings | None, gain_ramp: GainRamp, step: float

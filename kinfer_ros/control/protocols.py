@@ -10,6 +10,7 @@ from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.handshake import GainsHandshake
 from kinfer_ros.control.guards.body import Health
+from kinfer_ros.control.overrides.inbox import OverrideInbox
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.run.odometer import Odometer
@@ -27,6 +28,16 @@ class Clock(Protocol):
         """Read the clock of the sensor stamps."""
 
 
+class OverrideSource(Protocol):
+    """Messages of the node that moves joints."""
+
+    def read(self, inbox: OverrideInbox, now_ns: int, stamp_now_ns: int) -> None:
+        """Read what waits."""
+
+    def is_published(self) -> bool:
+        """Whether a node publishes them."""
+
+
 class Link(Protocol):
     """
     The robot side.
@@ -37,6 +48,10 @@ class Link(Protocol):
     gains: GainsHandshake
     bridge_state: str
     last_stamp_ns: int
+
+    @property
+    def overrides(self) -> OverrideSource:
+        """Targets of the node that moves joints."""
 
     def read_sensors(self, frame: SensorFrame) -> bool:
         """Read the newest samples; :return: whether a joint sample came."""

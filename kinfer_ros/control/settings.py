@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
 
+from kinfer_ros.control.overrides.settings import NO_OVERRIDES
+from kinfer_ros.control.overrides.settings import OverrideSettings
 from kinfer_ros.control.policy.inference_watch import PATIENCE_NS
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.parameters import setting
@@ -31,6 +33,7 @@ class SessionSettings:
     :ivar blend_ns: time in which a policy that is swapped in takes over.
     :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
     :ivar command_entries: names promised on `policy_command` beyond the known ones.
+    :ivar overrides: joints that another node may move.
     :ivar real_time: a robot waits for each tick; False in lockstep, simulation and replay.
     """
 
@@ -42,6 +45,7 @@ class SessionSettings:
     blend_ns: int = 500_000_000
     default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
     command_entries: tuple[str, ...] = ()
+    overrides: OverrideSettings = NO_OVERRIDES
     real_time: bool = False
 
     def longest_inference_ns(self, live: 'LiveSettings') -> int:

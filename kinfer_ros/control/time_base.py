@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace
 
+from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.protocols import Clock
 from kinfer_ros.control.protocols import Link
 from kinfer_ros.control.sensors import SensorFrame
@@ -23,6 +24,12 @@ FADE_TIMEOUT = 0.3
 
 ODOMETRY_TIMEOUT = 1.0
 """s a tick waits for odometry in lockstep, once; only the log needs it."""
+
+OVERRIDE_TIMEOUT = 2.0
+"""s a tick waits in lockstep for the message of the node that moves joints."""
+
+OVERRIDE_WAITS = 3
+"""Waits in vain in a session; then its messages are taken as they come."""
 
 POLL_PERIOD = 20e-6
 """s. In lockstep samples and clock come on two topics, in either order, microseconds apart."""
@@ -107,6 +114,10 @@ class RealTime:
         self._last_ns = self._fade_now()
         return TickTime(self._last_ns, 0, 0, begin)
 
+    def read_overrides(self, t: TickTime, overrides: JointOverrides) -> None:
+        """Read what waits of the node that moves joints."""
+        self._link.overrides.read(overrides.inbox, t.now_ns, self._clock.stamp_now())
+
     def read_sensors(self, t: TickTime) -> int:
         """Read the samples of a tick; :return: the stamp clock now, ns."""
         self._link.read_sensors(self._frame)
@@ -152,6 +163,8 @@ class Lockstep(RealTime):
 
     _odometry_in_step = True
     """Whether odometry comes with the sensors, as far as is known."""
+    _override_waits = OVERRIDE_WAITS
+    """Waits for the node that moves joints that may still be in vain."""
 
     def _beat(self, now_ns: int) -> bool:
         """Simulated time waits for the node."""
@@ -161,6 +174,7 @@ class Lockstep(RealTime):
         """Start a session with a tick: the first command starts the simulation's clock."""
         super().begin(now_ns, now_ns)
         self._odometry_in_step = True
+        self._override_waits = OVERRIDE_WAITS
         return super().next()
 
     def next(self) -> TickTime | None:
@@ -179,6 +193,24 @@ class Lockstep(RealTime):
         if not self._await_samples(self._last_ns, FADE_TIMEOUT):
             return None
         return TickTime(self._last_ns, 0, 0, begin)
+
+    def read_overrides(self, t: TickTime, overrides: JointOverrides) -> None:
+        """
+        Wait for the message with the tick's own stamp: equal runs must have equal targets.
+
+        It is waited for from the node's first message on, as long as it is there.
+        """
+        source, inbox = self._link.overrides, overrides.inbox
+        source.read(inbox, t.now_ns, t.now_ns)
+        if not inbox.newest_ns or self._override_waits <= 0:
+            return
+        deadline = time.monotonic() + OVERRIDE_TIMEOUT
+        while inbox.newest_ns < t.now_ns and source.is_published():
+            if time.monotonic() > deadline:
+                self._override_waits -= 1
+                return
+            self._sleep(POLL_PERIOD)
+            source.read(inbox, t.now_ns, t.now_ns)
 
     def read_sensors(self, t: TickTime) -> int:
         """Return the tick's own time: `next` has read the samples."""

@@ -18,6 +18,7 @@ from kinfer_ros.share import share_dir
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_file import did_you_mean
+from kinfer_ros.yaml_vectors import read_names
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Robot:
     """m, of the IMU in the base frame; None where it is not known."""
     gyro_unit: str = 'rad'
     """rad or deg (per second) of the hardware's gyro; converted in the bridge only."""
+    legs: tuple[str, ...] | None = None
+    """Joints of its legs; None where the file does not say it, see robot/legs.py."""
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -111,6 +114,7 @@ def load_robot(name_or_path: str | Path) -> Robot:
     mjcf = root.string('mjcf') if root.has('mjcf') else None
     urdf = root.string('urdf') if root.has('urdf') else None
     imu = _read_imu(root)
+    joints = _read_joints(root)
     robot = Robot(
         name=root.string('name'),
         path=path,
@@ -118,11 +122,12 @@ def load_robot(name_or_path: str | Path) -> Robot:
         base_frame=root.string('base_frame'),
         imu_frame=imu.frame,
         imu_mounting=imu.mounting,
-        joints=_read_joints(root),
+        joints=joints,
         imu_site=imu.site,
         imu_position=imu.position,
         urdf=(path.parent / urdf).resolve() if urdf else None,
         gyro_unit=imu.gyro_unit,
+        legs=_read_legs(root, [joint.name for joint in joints]),
     )
     file.finish()
     return robot
@@ -188,6 +193,14 @@ def _read_joints(root: Section) -> tuple[Joint, ...]:
         if joint.id is not None and owners.setdefault(joint.id, joint.name) != joint.name:
             section.problem(f'id {joint.id} is also the id of {owners[joint.id]}', joint.name)
     return joints
+
+
+def _read_legs(root: Section, joints: list[str]) -> tuple[str, ...] | None:
+    if not root.has('legs'):
+        return None
+    if root.plain('legs') == []:
+        return ()  # a robot without legs
+    return read_names(root, 'legs', joints)
 
 
 def _read_joint(name: str, section: Section) -> Joint:

@@ -5,7 +5,8 @@ sample, the IMU and odometry samples of the same stamp, and the commands and par
 received before.
 
 Not in a bag: the control clock (in lockstep it equals the stamp; in real time the stamp replaces
-it, and the ramp is not repeated), service calls (modes come from the commands) and model swaps.
+it, and the ramp is not repeated), service calls (modes come from the commands), model swaps, and
+who published a message.
 """
 
 from bisect import bisect_left
@@ -33,6 +34,8 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.overrides.inbox import TOPIC as OVERRIDES
+from kinfer_ros.control.overrides.inbox import Sender
 from kinfer_ros.control.sensors import MAX_SPREAD_NS
 from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import live_settings_from
@@ -46,6 +49,7 @@ from kinfer_ros.ros.messages import read_imu
 from kinfer_ros.ros.messages import read_joints
 from kinfer_ros.ros.messages import read_odometry
 from kinfer_ros.ros.messages import stamp_ns
+from kinfer_ros.ros.messages import values
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.setup import load_setup
 
@@ -55,6 +59,7 @@ SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry}
 COMMANDS = {'cmd_vel': Twist, 'policy_command': JointState}
 _TYPES = {'geometry_msgs/msg/TwistStamped': TwistStamped}
 
+_RECORDED = Sender(None, 'the recorded node')
 _LONG_AGO_NS = 3600 * 10**9
 """Longer than any ramp."""
 
@@ -69,11 +74,13 @@ class Bag:
 
     :ivar commands: its joint_commands, in order.
     :ivar samples: sensor messages by topic and stamp; several nodes may publish with one stamp.
+    :ivar overrides: targets of the node that moves joints, in order.
     :ivar others: (received, topic, message) of commands and parameter events, in order.
     """
 
     commands: list[Received] = field(default_factory=list)
     samples: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
+    overrides: list[Received] = field(default_factory=list)
     others: list[tuple[int, str, Any]] = field(default_factory=list)
 
 
@@ -134,6 +141,8 @@ def _store(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> No
     elif topic in COMMANDS:
         kind = _TYPES.get(msgtype, COMMANDS[topic])
         bag.others.append((received, topic, read_message(data, kind)))
+    elif topic == OVERRIDES:
+        bag.overrides.append((received, read_message(data, JointState)))
     elif topic.endswith('parameter_events'):
         bag.others.append((received, 'parameters', read_message(data, ParameterEvent)))
 
@@ -148,7 +157,7 @@ class BagReplay:
         self._values: dict[str, Any] = dict(run.fact('parameters'))
         self._bag = bag
         self._stamps = {name: sorted(found) for name, found in bag.samples.items()}
-        self._next_other = 0
+        self._next_other = self._next_override = 0
         self._session = ''
         self._last = ('', 0)
         self._lockstep = bool(self._values.get('lockstep'))
@@ -177,6 +186,7 @@ class BagReplay:
             self._activate(now)
         self._take_others(received, now)
         self._follow_mode(mode, now)
+        self._take_overrides(received, now)
         self._controller.tick(now, now)
         self._compare(now, mode, command)
 
@@ -213,6 +223,18 @@ class BagReplay:
             else:
                 twist = message.twist if isinstance(message, TwistStamped) else message
                 command.set_twist(twist.linear.x, twist.linear.y, twist.angular.z, now)
+
+    def _take_overrides(self, received: int, now: int) -> None:
+        """Take those that the tick had; in lockstep it waited for the one with its own stamp."""
+        overrides, waiting = self._controller.inputs.overrides, self._bag.overrides
+        while overrides is not None and self._next_override < len(waiting):
+            came, message = waiting[self._next_override]
+            stamp = stamp_ns(message.header)
+            if (stamp > now) if self._lockstep else (came > received):
+                return
+            self._next_override += 1
+            target = values(message.position)
+            overrides.inbox.take(_RECORDED, message.name, target, stamp, now, now)
 
     def _set_parameters(self, event: ParameterEvent) -> None:
         changed = {

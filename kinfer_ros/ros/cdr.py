@@ -57,7 +57,9 @@ class JointSample:
 class JointStateReader:
     """Reads sensor_msgs/JointState; the names, which hardly ever change, only when they do."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str = 'joint_states') -> None:
+        """:param topic: for errors."""
+        self._topic = topic
         self._names: list[str] = []
         self._name_block = b''
 
@@ -78,7 +80,7 @@ class JointStateReader:
             velocity, at = _doubles(data, at)
             _doubles(data, at)
         except (struct.error, ValueError, UnicodeDecodeError):
-            raise MessageError(_broken('joint_states', data)) from None
+            raise MessageError(_broken(self._topic, data)) from None
         return JointSample(stamp, self._names, position, velocity)
 
     def _after_names(self, data: bytes, at: int) -> int:
@@ -89,7 +91,7 @@ class JointStateReader:
         (count,) = _COUNT.unpack_from(data, start)
         if count > MAX_JOINTS:
             raise ContractError(
-                f'joint_states: found {count} joints, expected at most {MAX_JOINTS}'
+                f'{self._topic}: found {count} joints, expected at most {MAX_JOINTS}'
             )
         names = []
         end = at + 4

@@ -35,14 +35,16 @@ def stamp_ns(header: Header) -> int:
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 
-def read_joint_sample(data: bytes, reader: JointStateReader) -> JointSample:
+def read_joint_sample(
+    data: bytes, reader: JointStateReader, topic: str = 'joint_states'
+) -> JointSample:
     """
     Read a joint state as it was on the wire.
 
     :raises MessageError: the bytes are none.
     :raises ContractError: it has too many names.
     """
-    return reader.read(data) or joint_sample(read_message(data, JointState, 'joint_states'))
+    return reader.read(data) or joint_sample(read_message(data, JointState, topic))
 
 
 def joint_sample(message: JointState) -> JointSample:

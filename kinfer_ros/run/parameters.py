@@ -78,6 +78,20 @@ STRUCTURE = (
     Declared('policy_command_entries', [''], '',
              'Command entries of the policy, beyond the known names, that policy_command '
              'supplies. Read at configure.'),
+    Declared('override_joints', [''], '',
+             'Joints that another node may move, by targets on joint_overrides: arms, hands, '
+             'head. Read at configure.'),
+    Declared('allow_legs', False, '',
+             'Allow joints of legs in override_joints. Read at configure.'),
+    Declared('override_time', 0.5, 's',
+             "Time in which joints move over to the other node's targets. Read at configure.",
+             0.0, 60.0),
+    Declared('override_return_speed', 1.0, 'rad/s',
+             "Speed at which joints go back to the policy's targets once the other node is "
+             'silent. Read at configure.', 0.01, 100.0),
+    Declared('override_observation', 'measured', '',
+             'What the policy sees of joints that another node moves: measured, or default: at '
+             'rest in the start pose. Read at configure.'),
     Declared('sensor_timeout', 10.0, 's',
              'How long the start waits for sensors, gains and bridge.', 0.0, 600.0),
     Declared('max_ramp', 2.0, 'rad',

@@ -22,6 +22,7 @@ HAS_TARGET = 4  # target: positions were sent
 HAS_CARRY = 8  # carry: before this step
 HAS_SAMPLE = 16  # stamp_ns and age_us: there was a sensor sample
 HAS_ODOM = 32  # odom: a pose newer than the last one recorded
+HAS_OVERRIDE = 64  # override: another node moves joints
 
 # The policy's names for its inputs -> kinfer's names for them in its log.
 KINFER_KEYS = {
@@ -45,12 +46,14 @@ SCALARS = (
 OBJECTS = ('mode', 'events', 'resume')
 # Of policies with a motion: the reference of the step; their records alone have these keys.
 MOTION = ('reference', 'anchor_error')
-_OWN_FIELDS = (*MOTION, 'output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
+# Of runs in which another node may move joints; null in the row where a joint is free.
+OVERRIDE = 'override'
+_OWN_FIELDS = (*MOTION, OVERRIDE, 'output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
 
 # Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
 ARRAY_KEYS = (
     *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', 'odom', *MEASURED,
-    *MOTION,
+    *MOTION, OVERRIDE,
 )  # fmt: skip
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
@@ -87,6 +90,9 @@ class RecordFormat:
         stages: tuple[str, ...],
         more: Mapping[str, int] | None = None,
         policy: str = '',
+        *,
+        override_joints: int = 0,
+        hidden_joints: bool = False,
     ) -> None:
         """
         Make the layout for a policy.
@@ -97,6 +103,8 @@ class RecordFormat:
         :param stages: names of the timed parts of a tick.
         :param more: number of values of those of MOTION that the policy has.
         :param policy: its name in its policy set, or ''.
+        :param override_joints: number of joints that another node may move.
+        :param hidden_joints: the policy's inputs are not what was measured.
         :raises ModelError: an input has the name of a field of the record.
         """
         clash = sorted(set(input_sizes) & set(_OWN_FIELDS))
@@ -107,7 +115,10 @@ class RecordFormat:
             )
         self.joint_names = joint_names
         self.stages = stages
-        self.measured = tuple(key for key, name in MEASURED.items() if name not in input_sizes)
+        self.measured = tuple(
+            key for key, name in MEASURED.items() if hidden_joints or name not in input_sizes
+        )
+        self._override = bool(override_joints)
         self.fields: dict[str, int] = {
             **input_sizes,
             'output': len(joint_names),
@@ -117,6 +128,7 @@ class RecordFormat:
             'stage_us': len(stages),
             **{key: len(joint_names) for key in self.measured},
             **(more or {}),
+            **({OVERRIDE: override_joints} if override_joints else {}),
         }
         self._more = tuple(more or ())
         self._kinfer = tuple(
@@ -157,6 +169,8 @@ class RecordFormat:
             record[key] = f32[key] if held else None
         for key in self._more:
             record[key] = f32[key] if flags & HAS_OUTPUT else None
+        if self._override:
+            record[OVERRIDE] = f32[OVERRIDE] if flags & HAS_OVERRIDE else None
         record['odom'] = f32['odom'] if flags & HAS_ODOM else None
         record['mode'] = obj['mode'][slot]
         record['events'] = obj['events'][slot] or []
@@ -199,11 +213,15 @@ def find_nonfinite(record: Mapping[str, Any]) -> list[list[Any]]:
     """
     List the values that JSON cannot hold, as [key, index, bits of the float32 as an integer].
 
+    A NaN in OVERRIDE is no value: the joint is free.
+
     :param record: a record with numpy arrays; 'joint_velocities', equal to 'joint_vels', is
         listed too, for readers of either key.
     """
     found: list[list[Any]] = []
     for key, row in _arrays(record):
+        if key == OVERRIDE:
+            continue
         bits = row.view(np.uint32)
         found.extend([key, int(i), int(bits[i])] for i in np.flatnonzero(~np.isfinite(row)))
     return found

@@ -15,6 +15,7 @@ from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gain_problem
+from kinfer_ros.control.overrides.settings import read_override_settings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
@@ -178,6 +179,7 @@ def load_setup(
         blend_ns=round(parameters['blend_time'] * 1e9),
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
+        overrides=read_override_settings(parameters, robot),
         real_time=not parameters['lockstep'],
     )
     live = live_settings_from(parameters)

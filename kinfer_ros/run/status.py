@@ -132,11 +132,18 @@ class StatusReporter:
             'sample_age_p50_us': session.age.quantile_ns(0.5) // 1000,
             'sample_age_p99_us': session.age.quantile_ns(0.99) // 1000,
             **controller.counts,
+            **_overrides(setup),
             **guards,
             **granted,
             'dropped_records': log['dropped'] if log else 0,
             'log_error': (log['error'] or '') if log else '',
         }
+
+
+def _overrides(setup: PolicySetup) -> dict[str, str]:
+    """Return who moves which joints, where the parameters allow it."""
+    overrides = setup.controller.inputs.overrides
+    return {} if overrides is None else {'override': overrides.describe()}
 
 
 def _warnings(setup: PolicySetup | None, session: RunSession | None) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.policy.runner import PolicyStep
 from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.control.sensors import SensorFrame
@@ -26,8 +27,10 @@ from kinfer_ros.run.record import HAS_CARRY
 from kinfer_ros.run.record import HAS_INPUTS
 from kinfer_ros.run.record import HAS_ODOM
 from kinfer_ros.run.record import HAS_OUTPUT
+from kinfer_ros.run.record import HAS_OVERRIDE
 from kinfer_ros.run.record import HAS_SAMPLE
 from kinfer_ros.run.record import HAS_TARGET
+from kinfer_ros.run.record import OVERRIDE
 from kinfer_ros.run.record import RecordFormat
 from kinfer_ros.run.record import make_ring
 from kinfer_ros.run.ring import StepRing
@@ -49,10 +52,13 @@ class PolicyRows:
     :ivar layout: of its records.
     """
 
-    def __init__(self, name: str, number: int, policy: Policy) -> None:
+    def __init__(
+        self, name: str, number: int, policy: Policy, overrides: JointOverrides | None
+    ) -> None:
         """:param number: of its layout, in a record."""
         contract = policy.contract
         self.number = number
+        self._overrides = overrides
         self.layout = RecordFormat(
             joint_names=contract.joint_names,
             input_sizes={name: buffer.size for name, buffer in policy.inputs.items()},
@@ -60,6 +66,8 @@ class PolicyRows:
             stages=STAGES,
             more={name: array.size for name, array in policy.recorded.items()},
             policy=name,
+            override_joints=overrides.places.size if overrides else 0,
+            hidden_joints=overrides is not None and overrides.hidden,
         )
         self.policy: TickPolicy | None = None
         self._target = np.zeros(len(contract.joint_names))
@@ -97,6 +105,13 @@ class PolicyRows:
         for rows, source in self._more:
             rows[slot] = source
 
+    def copy_override(self, slot: int) -> bool:
+        """Copy what another node made of the targets; :return: whether there is any."""
+        if self._overrides is None or not self._overrides.active:
+            return False
+        self._rows[OVERRIDE][slot] = self._overrides.commanded
+        return True
+
     def copy_carry(self, slot: int, step: PolicyStep) -> None:
         """Copy the carry that the step began with."""
         self._rows['carry'][slot] = step.carry.ravel()
@@ -131,7 +146,7 @@ class StepLog:
         self._controller = controller
         self._frame = controller.inputs.frame
         self._rows = {
-            name: PolicyRows(name, number, policy)
+            name: PolicyRows(name, number, policy, controller.inputs.overrides)
             for number, (name, policy) in enumerate(policies.items())
         }
         layouts = [rows.layout for rows in self._rows.values()]
@@ -221,6 +236,8 @@ class StepLog:
         if tick.ran:
             flags |= HAS_OUTPUT
             rows.copy_output(slot, step)
+        if rows.copy_override(slot):
+            flags |= HAS_OVERRIDE
         if self._carry_is_due(tick):
             flags |= HAS_CARRY
             rows.copy_carry(slot, step)

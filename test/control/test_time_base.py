@@ -10,6 +10,9 @@ from helpers.robots import PERIOD_NS
 from helpers.robots import START_NS
 from helpers.robots import small_robot
 from kinfer_ros.control import time_base
+from kinfer_ros.control.overrides.inbox import Sender
+from kinfer_ros.control.overrides.joint_overrides import JointOverrides
+from kinfer_ros.control.overrides.settings import OverrideSettings
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.time_base import Lockstep
 from kinfer_ros.control.time_base import RealTime
@@ -164,3 +167,70 @@ def test_real_time_reads_odometry_after_the_command(make):
     assert link.odometry_stamps == []
     base.read_odometry(Odometer())
     assert link.odometry_stamps == [0]
+
+
+@pytest.fixture
+def overriding(make, tmp_path):
+    robot = small_robot(tmp_path)
+    overrides = JointOverrides(OverrideSettings(('joint_1',)), robot, PERIOD_NS / 1e9)
+
+    def build(kind):
+        base, clock, link, _ = make(kind)
+        base.begin(clock.now_ns, clock.now_ns + PERIOD_NS)
+        clock.now_ns += PERIOD_NS
+        return base, clock, link.overrides, overrides
+
+    return build
+
+
+def message(stamp):
+    return (Sender(1, '/wave'), ['joint_1'], [0.5], stamp)
+
+
+@pytest.mark.parametrize('kind', [RealTime, SimTime])
+def test_targets_of_others_are_taken_as_they_come(overriding, kind):
+    """In real time nothing waits for another node."""
+    base, clock, source, overrides = overriding(kind)
+    t = base.next()
+    source.waiting = [message(clock.now_ns)]
+    base.read_overrides(t, overrides)
+    base.read_overrides(t, overrides)
+    assert (source.reads, clock.slept) == (2, [])
+    assert overrides.inbox.newest_ns == clock.now_ns
+
+
+def test_lockstep_waits_for_the_target_with_its_own_stamp(overriding):
+    """From the first message on: which tick a message acts in must not hang on chance."""
+    base, _, source, overrides = overriding(Lockstep)
+    t = base.next()
+    base.read_overrides(t, overrides)
+    assert source.reads == 1, 'nobody has said a word yet'
+    source.waiting = [message(t.now_ns - PERIOD_NS)]
+
+    def come_later() -> None:
+        if source.reads == 5:
+            source.waiting = [message(t.now_ns)]
+
+    source.after = come_later
+    base.read_overrides(t, overrides)
+    assert source.reads == 5
+    assert overrides.inbox.newest_ns == t.now_ns
+
+
+def test_lockstep_does_not_wait_for_ever(overriding, monkeypatch):
+    """Not for a node that has left, and three times for one with a pace of its own."""
+    base, _, source, overrides = overriding(Lockstep)
+    seconds = iter(range(1000))
+    monkeypatch.setattr(time_base.time, 'monotonic', lambda: next(seconds) / 2)
+    t = base.next()
+    source.waiting = [message(t.now_ns - PERIOD_NS)]
+    waits = []
+    for _ in range(5):
+        before = source.reads
+        base.read_overrides(t, overrides)
+        waits.append(source.reads - before > 1)
+    assert waits == [True, True, True, False, False]
+    base._override_waits, source.published = 3, False
+    before = source.reads
+    base.read_overrides(t, overrides)
+    assert source.reads == before + 1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.handshake import GainsHandshake
 from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.overrides.inbox import OverrideInbox
+from kinfer_ros.control.overrides.inbox import Sender
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.run.odometer import Odometer
 
@@ -51,6 +55,7 @@ class FakeLink:
         self.last_stamp_ns = 0
         self.odometry = True
         self.odometry_stamps: list[int] = []
+        self.overrides = FakeOverrides()
 
     def read_sensors(self, frame) -> bool:
         self.calls.append('sensors')
@@ -100,6 +105,26 @@ class FakeLink:
         if self.gains.is_due():
             self.calls.append('gains')
             self.sent_gains.append((self.gains.version, self.gains.send()[1]))
+
+
+class FakeOverrides:
+    """Hands the messages over that a test puts into `waiting`: (sender, names, target, stamp)."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Sender, list[str], list[float], int]] = []
+        self.published = True
+        self.reads = 0
+        self.after: Callable[[], None] = lambda: None
+
+    def read(self, inbox: OverrideInbox, now_ns: int, stamp_now_ns: int) -> None:
+        self.reads += 1
+        self.after()
+        waiting, self.waiting = self.waiting, []
+        for sender, names, target, stamp in waiting:
+            inbox.take(sender, names, np.array(target), stamp, now_ns, stamp_now_ns)
+
+    def is_published(self) -> bool:
+        return self.published
 
 
 class FakeOperator:

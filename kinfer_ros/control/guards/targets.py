@@ -104,6 +104,11 @@ class TargetLimiter:
         # First order, exact for a target held over a period.
         self._share = 1.0 - math.exp(-math.tau * corner * self._period_s) if corner else 1.0
 
+    @property
+    def last(self) -> Float64:
+        """The last target [N], rad, after the limits."""
+        return self._last
+
     def resume(self, before: Float64) -> None:
         """Continue from a recorded `before`."""
         self.state[:] = before

@@ -65,6 +65,7 @@ GUARDS = {
     'torque': 'a target was brought within the torque limit',
     'limit': 'a target was brought within the joint limits',
     'slew_broken': 'a later limit moved a target further than the slew limit allows',
+    'override': 'a message of a node that moves joints is refused',
     'shell': 'a cause outside the control loop (bridge, lockstep, command source)',
 }
 """Every guard by name, with what its verdict means; details are in docs/modes.md."""

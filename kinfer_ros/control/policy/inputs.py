@@ -12,6 +12,7 @@ from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.motion import MotionControl
+from kinfer_ros.control.overrides.hidden import HiddenJoints
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import takes_odometry
@@ -34,14 +35,17 @@ class Observation:
         *,
         entries: Sequence[str] = (),
         wait: bool = False,
+        hidden: HiddenJoints | None = None,
     ) -> None:
         """
         :param inputs: the policy's buffers by input name, without the carry.
         :param joints: index of each of the policy's joints in the robot's order.
         :param entries: of the command, in the policy's order; others are of another policy.
         :param wait: the motion waits at its first frame until it is started.
+        :param hidden: joints that another node moves, which the policy is not to see.
         :raises ContractError: an input has no source.
         """
+        self._hidden = hidden
         self._frame = frame
         self._joints = joints
         self._position = np.zeros(len(joints))
@@ -91,6 +95,8 @@ class Observation:
         """Write the observation; `seconds` is the time since the run started."""
         np.take(self._frame.position, self._joints, out=self._position)
         np.take(self._frame.velocity, self._joints, out=self._velocity)
+        if self._hidden is not None:
+            self._hidden.hide(self._position, self._velocity)
         if self._at_imu:
             self._frame.update_imu_velocity()
         np.take(self._all_commands, self._entries, out=self._command)

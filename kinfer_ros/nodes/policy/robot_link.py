@@ -7,6 +7,7 @@
 | odom | nav_msgs/Odometry | in: distance; a sensor where the policy has a velocity input |
 | cmd_vel | geometry_msgs/Twist or TwistStamped | in |
 | policy_command | sensor_msgs/JointState | in: named values for any command entry |
+| joint_overrides | sensor_msgs/JointState | in: targets of joints that another node moves |
 | joint_temperatures | sensor_msgs/JointState | in: named values, position = deg C |
 | battery_state | sensor_msgs/BatteryState | in: percentage, 0 to 1 |
 | joint_gains_in_force, bridge_state | sensor_msgs/JointState, std_msgs/String | in, latched |
@@ -49,6 +50,7 @@ from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import MessageError
+from kinfer_ros.nodes.policy.joint_overrides import JointOverrideTopic
 from kinfer_ros.nodes.policy.joint_states import JointStates
 from kinfer_ros.ros.live.live_check import Sources
 from kinfer_ros.ros.messages import CommandMessages
@@ -84,6 +86,7 @@ class RobotLink:
     Subscriptions and publishers of a policy node, made once.
 
     :ivar gains: the gains requested and in force.
+    :ivar overrides: targets of the node that moves joints.
     :ivar bridge_state: newest bridge_state, '' before the first.
     :ivar dry_run: send nothing.
     :ivar last_stamp_ns: stamp of the last command, 0 before the first.
@@ -109,6 +112,8 @@ class RobotLink:
         self._odom = self._subscribe(Odometry, 'odom', sensors)
         self._odom_sample: OdometrySample | None = None
         self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
+        overrides = self._subscribe(JointState, 'joint_overrides', sensors)
+        self.overrides = JointOverrideTopic(node, overrides)
         self._temperatures = self._subscribe(JointState, 'joint_temperatures', BEST_EFFORT)
         self._battery = self._subscribe(BatteryState, 'battery_state', BEST_EFFORT)
         self._gains_in_force = self._subscribe(JointState, 'joint_gains_in_force', LATCHED)
@@ -118,7 +123,7 @@ class RobotLink:
         )
         self._subscriptions = (
             self._joints, self._imu, self._odom, self._named, self._temperatures, self._battery,
-            self._gains_in_force, self._bridge_state,
+            self._gains_in_force, self._bridge_state, overrides,
         )  # fmt: skip
         self.gains = GainsHandshake()
         self.bridge_state = ''
@@ -271,6 +276,7 @@ class RobotLink:
     def follow_graph(self) -> None:
         """Follow publishers that came or left: call it once a second."""
         self._check_qos()
+        self.overrides.warn_if_unwanted()
         if self._auto_type:
             self._follow_cmd_vel_type()
 
@@ -313,6 +319,7 @@ class RobotLink:
         self._messages = CommandMessages(joint_names, self._session, [str(mode) for mode in Mode])
         self._last_command, self.last_stamp_ns = b'', 0
         self.gains.begin_session(self._session)
+        self.overrides.begin_session()
 
     def send(self, tick: Tick, stamp_ns: int) -> None:
         """Send the command of a tick."""

@@ -17,6 +17,9 @@ from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.overrides.inbox import Sender
+from kinfer_ros.control.overrides.settings import OverrideSettings
+from kinfer_ros.control.settings import SessionSettings
 
 S = 1_000_000_000
 
@@ -24,7 +27,8 @@ S = 1_000_000_000
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     """A robot whose sensors are alive, in mode run."""
-    rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path))
+    session = SessionSettings(period_ns=PERIOD_NS, overrides=OverrideSettings(('joint_0',)))
+    rig = Rig(leaky_policy(tmp_path), small_robot(tmp_path), session)
     rig.run()
     return rig
 
@@ -180,6 +184,13 @@ def slew_broken(rig: Rig) -> None:
     rig.tick()
 
 
+def override(rig: Rig) -> None:
+    """Another node sends what is no target."""
+    inbox = rig.controller.inputs.overrides.inbox
+    inbox.take(Sender(1, '/wave'), ['joint_0'], np.array([np.nan]), rig.now, rig.now, rig.now)
+    rig.tick()
+
+
 def shell(rig: Rig) -> None:
     """A bridge that is no longer enabled."""
     rig.controller.request_fault('the bridge is damping')
@@ -211,6 +222,7 @@ CASES: dict[str, tuple[Callable[[Rig], None], Level]] = {
     'torque': (torque, Level.LIMIT),
     'limit': (limit, Level.LIMIT),
     'slew_broken': (slew_broken, Level.LIMIT),
+    'override': (override, Level.WARN),
     'shell': (shell, Level.FAULT),
 }
 

@@ -1,0 +1,1 @@
+"""Joints that another node moves: who may, by which messages, and what becomes of the targets."""
