@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kinfer_ros.bridges.mujoco.height_scan import HeightScanner
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import gains
@@ -29,7 +30,12 @@ class Simulation:
     """
 
     def __init__(self, controller: Controller, robot: MujocoRobot, contract: Contract) -> None:
-        """:raises BridgeError: the control period is no multiple of the physics step."""
+        """
+        Make the robot obey the controller.
+
+        :raises BridgeError: the control period is no multiple of the physics step, or the points
+            of the policy's height scan are not known.
+        """
         period_ns = controller.settings.period_ns
         if period_ns % robot.timestep_ns:
             raise BridgeError(
@@ -51,6 +57,7 @@ class Simulation:
         self._quaternion, self._gyro, self._accel = np.zeros(4), np.zeros(3), np.zeros(3)
         self._base, self._base_quaternion = np.zeros(3), np.zeros(4)
         self._linear, self._angular = np.zeros(3), np.zeros(3)
+        self._scanner = _make_scanner(contract, robot)
 
     def run(self, seconds: float, each_tick: 'Callable[[Simulation], None] | None' = None) -> None:
         """
@@ -94,6 +101,9 @@ class Simulation:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
             vx, vy, vz = (float(v) for v in self._linear)
             frame.update_odometry((vx, vy, vz), self.now_ns)
+        if self._scanner is not None:
+            self._scanner.scan()
+            frame.update_scan(self._scanner.heights, self._scanner.shape, self.now_ns)
 
     def _send_command(self) -> None:
         send = self.controller.send
@@ -103,3 +113,15 @@ class Simulation:
             self.robot.set_target(self.controller.target)
         elif send is Send.DAMPING:
             self.robot.damp()
+
+
+def _make_scanner(contract: Contract, robot: MujocoRobot) -> HeightScanner | None:
+    spec = contract.spec
+    if spec is None or spec.scan is None:
+        return None
+    if spec.scan.grid is None:
+        raise BridgeError(
+            f'{spec.path}: height_scan: found a count of points without a grid, which a '
+            'simulation cannot measure; expected grid (size, resolution, order)'
+        )
+    return HeightScanner(robot, spec.scan.grid)

@@ -135,6 +135,8 @@ def bind(policy: Policy, robot: Robot, inputs: ControlInputs) -> BoundPolicy:
     """
     joints = policy_joints(policy.contract, robot)
     spec = policy.contract.spec
+    scan = spec.scan if spec is not None else None
+    inputs.frame.scan_shape = (0, 0) if scan is None else (scan.rows, scan.columns)
     observation = Observation(
         policy.inputs,
         inputs.frame,

@@ -167,6 +167,8 @@ class Policy:
             array[:] = _AT_REST.get(name.removesuffix('_imu'), 0.0)
         if 'joint_angles' in self.inputs and pose is not None:
             self.inputs['joint_angles'][:] = pose
+        if self.contract.spec is not None and self.contract.spec.scan is not None:
+            self.inputs['height_scan'][:] = self.contract.spec.level_ground
         self.reset()
         target = self.infer().copy()
         if not self.outputs_finite():

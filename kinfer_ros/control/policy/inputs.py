@@ -52,6 +52,7 @@ class Observation:
             'quaternion': frame.quaternion,
             'base_linear_velocity': frame.base_velocity,
             'imu_linear_velocity': frame.imu_velocity,
+            'height_scan': frame.scan[: len(inputs.get('height_scan', ()))],
             'command': command.value,
             'motion_control': motion.value,
         }

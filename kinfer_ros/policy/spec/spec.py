@@ -22,6 +22,7 @@ from kinfer_ros.policy.spec.action import required_vector
 from kinfer_ros.policy.spec.observation import Block
 from kinfer_ros.policy.spec.observation import read_observation
 from kinfer_ros.policy.spec.observation import read_range
+from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.policy.spec.terms import NETWORK
 from kinfer_ros.policy.spec.terms import Term
 from kinfer_ros.policy.spec.terms import TermNames
@@ -145,6 +146,19 @@ class PolicySpec:
         """Of all blocks, in their order."""
         return tuple(term for block in self.blocks for term in block.terms)
 
+    @property
+    def scan(self) -> HeightScan | None:
+        """The height scan that terms read; they agree on its points."""
+        return next((term.scan for term in self.terms if term.scan is not None), None)
+
+    @property
+    def level_ground(self) -> Vector:
+        """The height scan on level ground, m: the height that the training subtracts."""
+        term = next(term for term in self.terms if term.scan is not None)
+        assert term.scan is not None
+        heights = dict(zip(term.scan.places(), term.offset, strict=True))
+        return tuple(-heights[place] for place in range(term.scan.size))
+
     def frames(self, term: Term) -> int:
         """Number of frames of a term in its vector."""
         return next(block.frames(term) for block in self.blocks if term in block.terms)
@@ -206,6 +220,9 @@ def _read(file: YamlFile) -> PolicySpec:
         motion=motion,
     )
     _check_networks(root, spec)
+    scans = {replace(term.scan, order='') for term in spec.terms if term.scan is not None}
+    if len(scans) > 1:
+        root.problem('found terms of height scans with other points, expected one scan for all')
     return spec
 
 

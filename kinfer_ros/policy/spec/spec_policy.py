@@ -22,6 +22,7 @@ from kinfer_ros.policy.network import network_wanted
 from kinfer_ros.policy.network import policy_wanted
 from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.number_types import FLOAT32
+from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.policy.spec.sources import IMU_SUFFIX
 from kinfer_ros.policy.spec.sources import input_sizes
 from kinfer_ros.policy.spec.spec import NormFrequency
@@ -155,6 +156,8 @@ def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
             )
         elif term.source == 'imu_linear_velocity':
             lines.append(f'linear velocity: of the IMU, in the {term.frame} frame, from odometry')
+        elif term.scan is not None:
+            lines.append(f'height scan: {_scan_text(term.scan)}')
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
         lines.append(
@@ -163,6 +166,17 @@ def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
         )
     lines += chain.from_iterable(map(_network_lines, networks))
     return tuple(lines)
+
+
+def _scan_text(scan: HeightScan) -> str:
+    if scan.grid is None:
+        return f'{scan.size} points, in the order of the topic'
+    x, y = scan.grid.center
+    fastest = 'x' if scan.order == 'xy' else 'y'
+    return (
+        f'{scan.columns} x {scan.rows} points (x forward, y left), {scan.grid.resolution:g} m '
+        f'apart around ({x:g}, {y:g}) m, {fastest} runs fastest, rear and right first'
+    )
 
 
 def _frequency(phase: Phase) -> str:
