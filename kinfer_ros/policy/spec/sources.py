@@ -70,6 +70,8 @@ def input_sizes(spec: PolicySpec) -> dict[str, int]:
     names = {_input_name(term) for term in spec.terms if term.source in INPUT_OF}
     if MEASURED in spec.action.references:
         names.add('joint_angles')
+    if spec.action.torque_clip is not None:
+        names |= {'joint_angles', 'joint_angular_velocities'}
     if spec.commands:
         names.add(COMMAND)
     if spec.motion is not None:

@@ -3,6 +3,7 @@
 It has the interface of a kinfer policy: named arrays in, absolute joint targets out, one carry.
 """
 
+import math
 import os
 from dataclasses import replace
 from itertools import chain
@@ -212,6 +213,10 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
     if shares:
         listed = ', '.join(f'{share:g}' for share in shares)
         lines.append(f'target filter: last target + {listed} x (new target - last target)')
+    if action.torque_clip is not None:
+        clipped = sorted({limit for limit in action.torque_clip if math.isfinite(limit)})
+        listed = ', '.join(f'{limit:g}' for limit in clipped)
+        lines.append(f'target torque: kp (target - q) - kd qd within {listed} Nm')
     held = [name for name in spec.joints if name not in action.joints]
     if held:
         lines.append(f'held at the default pose: {", ".join(held)}')

@@ -207,6 +207,8 @@ def _why_no_flat(spec: PolicySpec, networks: list[Network]) -> str:
             'its targets are relative to the measured joint positions, which a flat vector does '
             'not give'
         )
+    if spec.action.torque_clip is not None:
+        return 'its targets depend on the measured joints, which a flat vector does not give'
     if spec.motion is not None:
         return 'its reference is that of the motion, which a flat vector does not move on'
     if len(spec.blocks) > 1:
