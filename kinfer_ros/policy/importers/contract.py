@@ -62,6 +62,8 @@ TERMS: dict[str, dict[str, Any]] = {
     'command_ang_vel': {'source': 'command', 'entries': ['yawrate']},
     'gait_phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
     'phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
+    'height_scan': {'source': 'height_scan'},
+    'height_scanner': {'source': 'height_scan'},
     'motion_anchor_ori_b': {'source': 'reference_anchor_orientation'},
     'motion_ref_ori_b': {'source': 'reference_anchor_orientation'},
 }
@@ -208,6 +210,17 @@ class ImportedContract:
 def collapse_equal(values: Sequence[float]) -> float | list[float]:
     """Return one number where all are equal, else the list."""
     return values[0] if len(set(values)) == 1 else list(values)
+
+
+def draft_scan(term: dict[str, Any], width: int) -> None:
+    """Write what no file says of a height scan: where its points are, and what is subtracted."""
+    many = f'{width} points' if width else 'points'
+    term['grid'] = fill_in(
+        f'{{size: [x, y], resolution: m, order: xy}} of the {many}; or, in place of grid, count'
+    )
+    term['offset'] = fill_in(
+        "m, minus the training's offset: -0.5 by default in Isaac Lab, 0 in mjlab"
+    )
 
 
 def spec_term(name: str, where: str) -> dict[str, Any]:
