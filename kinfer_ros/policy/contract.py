@@ -120,7 +120,9 @@ SPEC_INPUTS = KNOWN_INPUTS | {
         'points', 'm', "how far the ground at each point is below the base's origin"
     ),
     'motion_control': _KnownInput(
-        2, '1 or 0', 'whether the motion plays, and whether it begins again'
+        2,
+        '1, 0 or -1',
+        'whether the motion plays; 1: it begins again, -1: it is stopped',
     ),
 }
 """Inputs of a policy spec; a kinfer file has no linear velocity, and no height scan."""

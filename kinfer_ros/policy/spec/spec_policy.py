@@ -116,9 +116,10 @@ def _contract(
 
 def _provenance(spec: PolicySpec, session: SpecSession) -> dict[str, str]:
     found = {'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name}
-    if session.timeline is not None:
-        found['motion'] = session.timeline.motion.where
-        found['motion_sha256'] = session.timeline.sha256
+    if session.motion is not None:
+        timeline = session.motion.timeline
+        found['motion'] = timeline.motion.where
+        found['motion_sha256'] = timeline.sha256
     return found
 
 

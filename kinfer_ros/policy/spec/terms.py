@@ -39,6 +39,15 @@ REFERENCE_POSITIONS, REFERENCE_VELOCITIES = (
 )
 REFERENCE_ANCHOR, MOTION_FRAME = 'reference_anchor_orientation', 'motion_frame'
 REFERENCE_JOINTS = {REFERENCE_POSITIONS: 'rad', REFERENCE_VELOCITIES: 'rad/s'}
+NOT_KNOWN = {
+    'reference_anchor_position': (
+        "the position of the motion's anchor in the robot's, which needs the robot's position in "
+        'the world and the lengths of its links: no sensor here gives them. Train without it '
+        "(mjlab and BeyondMimic: the task 'without state estimation')"
+    ),
+    'base_position': "the robot's position in the world, which no sensor here gives",
+}
+"""Sources that cannot be had, and why."""
 MOTION_SOURCES = (*REFERENCE_JOINTS, REFERENCE_ANCHOR, MOTION_FRAME)
 SOURCES = (
     *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
@@ -123,6 +132,8 @@ def read_term(section: Section, known: TermNames) -> Term | None:
     source = section.string('source')
     if source not in SOURCES:
         hint = did_you_mean(source, SOURCES)
+        if source in NOT_KNOWN:
+            hint = f': {NOT_KNOWN[source]}'
         section.problem(f'found {source!r}{hint}, expected one of {", ".join(SOURCES)}', 'source')
         section.allow_all_keys()
         return None

@@ -156,6 +156,7 @@ def test_a_command_that_is_a_velocity_is_vx_vy_yaw_rate(tmp_path, name):
         ({'command_names': 'twist,pose'}, 'could be any of them'),
         ({'observation_names': ','}, r"observation_names: found ',', expected names"),
         ({'observation_names': 'base_ang_vel,foot_height'}, "'foot_height'"),
+        ({'observation_names': 'motion_anchor_pos_b'}, "needs the robot's position in the world"),
         ({'policy_frequency': 'fast'}, "policy_frequency: found 'fast', expected one number .Hz"),
         ({'step_dt': '0'}, "step_dt: found '0', expected one number .s"),
         ({'step_dt': '0.02', 'control_rate': '100'}, 'inverse of the other'),
