@@ -214,17 +214,6 @@ def collapse_equal(values: Sequence[float]) -> float | list[float]:
     return values[0] if len(set(values)) == 1 else list(values)
 
 
-def draft_scan(term: dict[str, Any], width: int) -> None:
-    """Write what no file says of a height scan: where its points are, and what is subtracted."""
-    many = f'{width} points' if width else 'points'
-    term['grid'] = fill_in(
-        f'{{size: [x, y], resolution: m, order: xy}} of the {many}; or, in place of grid, count'
-    )
-    term['offset'] = fill_in(
-        "m, minus the training's offset: -0.5 by default in Isaac Lab, 0 in mjlab"
-    )
-
-
 def spec_term(name: str, where: str) -> dict[str, Any]:
     """
     Return the spec term for a term of another project.

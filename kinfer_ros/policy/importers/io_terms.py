@@ -7,8 +7,8 @@ from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
-from kinfer_ros.policy.importers.contract import draft_scan
 from kinfer_ros.policy.importers.contract import read_open_bounds
+from kinfer_ros.policy.importers.scans import draft_scan
 from kinfer_ros.policy.spec.terms import MAX_LENGTH
 from kinfer_ros.policy.spec.terms import XYZ
 from kinfer_ros.yaml_file import Section

@@ -19,7 +19,6 @@ from kinfer_ros.policy.importers.contract import LARGEST
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
-from kinfer_ros.policy.importers.contract import draft_scan
 from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import spec_term
 from kinfer_ros.policy.importers.metadata_gains import read_gains
@@ -28,6 +27,7 @@ from kinfer_ros.policy.importers.network_motion import MOTION_COMMAND
 from kinfer_ros.policy.importers.network_motion import draft_network_motion
 from kinfer_ros.policy.importers.network_motion import expand_motion
 from kinfer_ros.policy.importers.network_motion import holds_motion
+from kinfer_ros.policy.importers.scans import size_scans
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec.terms import MAX_LENGTH
 
@@ -200,7 +200,7 @@ def _read_terms(
     stated = _stated_lengths(keys, names)
     _read_command(contract, keys, graph, names, terms, stated)
     sizes = [_size(contract, term) for term in terms]
-    _size_scan(keys, terms, sizes, stated, width)
+    size_scans(keys.where, terms, sizes, stated, width)
     lengths = stated or _guessed_lengths(contract, sizes, width)
     total = sum(size * length for size, length in zip(sizes, lengths, strict=True))
     if stated and width is not None and total != width:
@@ -248,32 +248,6 @@ def _size(contract: ImportedContract, term: dict[str, Any]) -> int:
     if source == 'command':
         return len(term.get('entries', contract.commands))
     return 4 if source == 'quaternion' else 3
-
-
-def _size_scan(
-    keys: MetadataKeys,
-    terms: list[dict[str, Any]],
-    sizes: list[int],
-    stated: list[int] | None,
-    width: int | None,
-) -> None:
-    """Give a height scan, whose points are not in the file, the rest of the network's input."""
-    places = [at for at, term in enumerate(terms) if term['source'] == 'height_scan']
-    if not places:
-        return
-    frames = stated or [1] * len(terms)
-    scans = sum(frames[at] for at in places)
-    rest = sum(sizes[at] * frames[at] for at in range(len(sizes)) if at not in places)
-    each = 0 if width is None else (width - rest) // scans
-    if each < 1 or width != rest + each * scans:
-        raise ModelError(
-            f'{keys.where}: observation_names: found a height scan, whose size is not in the file '
-            f'and does not follow from the input ({width}): the other terms take {rest} numbers. '
-            'Write a policy spec by hand (docs/specs.md)'
-        )
-    for at in places:
-        sizes[at] = each
-        draft_scan(terms[at], each)
 
 
 def _read_command(

@@ -15,8 +15,8 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
-from kinfer_ros.policy.importers.contract import draft_scan
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.scans import draft_scan
 from kinfer_ros.policy.importers.unitree_motion import MOTION_TERMS
 from kinfer_ros.policy.importers.unitree_motion import draft_motion
 from kinfer_ros.policy.importers.unitree_motion import read_motion_terms
