@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kinfer_ros.bridges.mujoco.height_scan import HeightScanner
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import BridgeError
-from kinfer_ros.policy.contract import Contract
 from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
@@ -27,12 +27,14 @@ class Simulation:
     :ivar odometer: path of the base since `run` began.
     """
 
-    def __init__(self, controller: Controller, robot: MujocoRobot, contract: Contract) -> None:
+    def __init__(self, controller: Controller, robot: MujocoRobot) -> None:
         """
-        Take the controller's gains; later ones come into force in the tick that requests them.
+        Make the robot obey the controller.
 
-        :param contract: of the policy; the controller knows it as well.
-        :raises BridgeError: the control period is no multiple of the physics step.
+        Its gains come into force in the tick that requests them.
+
+        :raises BridgeError: the control period is no multiple of the physics step, or the points
+            of the policy's height scan are not known.
         """
         period_ns = controller.settings.period_ns
         if period_ns % robot.timestep_ns:
@@ -55,6 +57,7 @@ class Simulation:
         self._quaternion, self._gyro, self._accel = np.zeros(4), np.zeros(3), np.zeros(3)
         self._base, self._base_quaternion = np.zeros(3), np.zeros(4)
         self._linear, self._angular = np.zeros(3), np.zeros(3)
+        self._scanner = _make_scanner(controller, robot)
 
     def run(self, seconds: float, each_tick: 'Callable[[Simulation], None] | None' = None) -> None:
         """
@@ -99,6 +102,9 @@ class Simulation:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
             vx, vy, vz = (float(v) for v in self._linear)
             frame.update_odometry((vx, vy, vz), self.now_ns)
+        if self._scanner is not None:
+            self._scanner.scan()
+            frame.update_scan(self._scanner.heights, self._scanner.shape, self.now_ns)
 
     def _set_gains(self) -> None:
         """Bring the requested gains into force, if they have changed, for this tick's target."""
@@ -116,3 +122,16 @@ class Simulation:
             self.robot.set_target(self.controller.target)
         elif send is Send.DAMPING:
             self.robot.damp()
+
+
+def _make_scanner(controller: Controller, robot: MujocoRobot) -> HeightScanner | None:
+    specs = [each.policy.contract.spec for each in controller.policies.members.values()]
+    spec = next((spec for spec in specs if spec is not None and spec.scan is not None), None)
+    if spec is None or spec.scan is None:
+        return None
+    if spec.scan.grid is None:
+        raise BridgeError(
+            f'{spec.path}: height_scan: found a count of points without a grid, which a '
+            'simulation cannot measure; expected grid (size, resolution, order)'
+        )
+    return HeightScanner(robot, spec.scan.grid)

@@ -53,7 +53,7 @@ def test_it_dances(tmp_path, name, seconds, rmse):
         period_ns=20_000_000, auto_run=True, duration_ns=round(seconds * 1e9)
     )
     controller = assemble(policy, robot, settings)
-    simulation = Simulation(controller, MujocoRobot(robot), policy.contract)
+    simulation = Simulation(controller, MujocoRobot(robot))
     order = [robot.joint_names.index(joint) for joint in policy.contract.joint_names]
     reference = policy.timeline.positions
     errors: list[np.ndarray] = []

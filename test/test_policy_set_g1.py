@@ -47,7 +47,7 @@ def walk_and_dance(files, ask: dict[int, str], seconds: float) -> tuple[Simulati
         20_000_000, auto_run=True, duration_ns=round(seconds * 1e9), default_command=(0.5, 0, 0)
     )
     controller = assemble_set(loaded, robot, settings)
-    simulation = Simulation(controller, MujocoRobot(robot), loaded.entry.contract)
+    simulation = Simulation(controller, MujocoRobot(robot))
     dance = loaded.policies['dance']
     order = [robot.joint_names.index(name) for name in dance.contract.joint_names]
     errors: list[float] = []

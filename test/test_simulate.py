@@ -24,7 +24,7 @@ def run(path: Path) -> np.ndarray:
     policy = load_model(path)
     settings = SessionSettings(period_ns=20_000_000, auto_run=True)
     controller = assemble(policy, robot, settings, LiveSettings(max_tilt=3.0))
-    simulation = Simulation(controller, MujocoRobot(robot, seed=3), policy.contract)
+    simulation = Simulation(controller, MujocoRobot(robot, seed=3))
     seen: list[np.ndarray] = []
     simulation.run(1.0, lambda s: seen.append(s.controller.target.copy()))
     return np.array(seen)

@@ -107,11 +107,13 @@ class Readiness:
         """
         frame = setup.controller.inputs.frame
         self._link.read_sensors(frame)
-        if problem := frame.joint_problem or self._missing_joints(frame):
+        if problem := (frame.joint_problem or frame.scan_problem or self._missing_joints(frame)):
             raise ContractError(problem)
         stamps = {'joint_states': frame.joint_stamp_ns, 'imu/data': frame.imu_stamp_ns}
         if frame.needs_odometry:
             stamps['odom'] = frame.odom_stamp_ns
+        if frame.needs_scan:
+            stamps['height_scan'] = frame.scan_stamp_ns
         silent = [topic for topic, stamp in stamps.items() if not stamp]
         if unstamped := frame.unstamped.intersection(silent):
             return frame.silence(min(unstamped))

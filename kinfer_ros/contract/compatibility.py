@@ -6,6 +6,7 @@ from kinfer_ros.control.assembly import start_pose
 from kinfer_ros.control.command import HEADING
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.spec.scan import ScanGrid
 from kinfer_ros.robot.robot import Robot
 
 
@@ -26,6 +27,7 @@ def check_compatibility(
             ('joints', incoming.joint_names, running.joint_names),
             ('commands', incoming.command_names, running.command_names),
             ('inputs', _inputs(incoming), _inputs(running)),
+            ('points of the height scan', _points(incoming), _points(running)),
             ('carry shape', incoming.carry_shape, running.carry_shape),
             ('control rate', incoming.control_rate_hz or rate_hz, rate_hz),
         )
@@ -45,6 +47,11 @@ def check_compatibility(
 
 def _inputs(contract: Contract) -> dict[str, tuple[int, ...]]:
     return {each.name: each.shape for each in contract.inputs}
+
+
+def _points(contract: Contract) -> ScanGrid | None:
+    scan = contract.spec.scan if contract.spec is not None else None
+    return None if scan is None else scan.grid
 
 
 def _compare_start_poses(incoming: Contract, running: Contract, robot: Robot) -> list[str]:

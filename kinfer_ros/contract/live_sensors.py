@@ -19,7 +19,9 @@ from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.sensor_capture import CapturedImu
 from kinfer_ros.contract.sensor_capture import CapturedJointState
 from kinfer_ros.contract.sensor_capture import CapturedOdometry
+from kinfer_ros.contract.sensor_capture import CapturedScan
 from kinfer_ros.contract.sensor_capture import SensorCapture
+from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.robot.robot import Robot
 
 MIN_RATE_RATIO = 0.9
@@ -32,12 +34,14 @@ def check_live_sensors(
     rate_hz: float,
     *,
     needs_odometry: bool,
+    scan: HeightScan | None = None,
     stale_s: float = 0.25,
 ) -> list[Row]:
     """
-    Check joint states, IMU, odometry and the timing of all three.
+    Check joint states, IMU, odometry, height scan and the timing of all.
 
     :param rate_hz: the control rate.
+    :param scan: that the policy takes.
     :param stale_s: age from which a sample is a fault.
     """
     rows: list[Row] = []
@@ -52,11 +56,17 @@ def check_live_sensors(
         rows.append(_no_message_row('imu/data'))
     if needs_odometry:
         rows.append(_check_odometry(capture.odom, robot))
+    if scan is not None:
+        rows.append(_check_scan(capture.scan, scan))
     if capture.time_runs:
         odom = capture.odom if needs_odometry else []
         timing = _check_timing('joint_states', joints, capture, rate_hz, stale_s)
         timing += _check_timing('imu/data', capture.imu, capture, rate_hz, stale_s)
         timing += _check_timing('odom', odom, capture, rate_hz, stale_s)
+        if scan is not None:
+            # A map is updated less often than a policy runs: the training has to know.
+            slow = _check_timing('height_scan', capture.scan, capture, rate_hz, stale_s)
+            timing += [replace(row, verdict=WARN) if _is_slow(row) else row for row in slow]
         rows += [replace(row, transient=True) for row in timing]
     return rows
 
@@ -84,12 +94,38 @@ def _check_odometry(samples: Sequence[CapturedOdometry], robot: Robot) -> Row:
     return Row('odometry', OK, f'{last.linear.round(2).tolist()} m/s in {last.child_frame_id}')
 
 
+# Height scan -----------------------------------------------------------------------------
+
+
+def _check_scan(samples: Sequence[CapturedScan], scan: HeightScan) -> Row:
+    what, expected = 'height scan', f'{scan.rows} rows of {scan.columns} points, 32FC1'
+    if not samples:
+        found = 'no message on height_scan, and the policy needs the ground around the robot'
+        remedy = 'run a node that samples an elevation map'
+        return Row(what, FAIL, found, expected, remedy, transient=True)
+    last = samples[-1]
+    if last.problem:
+        return Row(what, FAIL, last.problem)
+    if last.shape not in ((scan.rows, scan.columns), (1, scan.size)):
+        return Row(what, FAIL, f'{last.shape[0]} rows of {last.shape[1]} points', expected)
+    if not np.isfinite(last.heights).all():
+        bad = int(np.count_nonzero(~np.isfinite(last.heights)))
+        remedy = 'fill the holes of the map in the node that publishes it'
+        return Row(what, FAIL, f'{bad} points that are not finite', 'finite numbers', remedy)
+    low, high = last.heights.min(), last.heights.max()
+    return Row(what, OK, f'{scan.size} points, {low:.2f} to {high:.2f} m below the base')
+
+
+def _is_slow(row: Row) -> bool:
+    return row.what.endswith(' rate') and row.verdict == FAIL
+
+
 # Rates and clock -------------------------------------------------------------------------
 
 
 def _check_timing(
     topic: str,
-    samples: Sequence[CapturedJointState] | Sequence[CapturedImu] | Sequence[CapturedOdometry],
+    samples: Sequence[CapturedJointState | CapturedImu | CapturedOdometry | CapturedScan],
     capture: SensorCapture,
     rate_hz: float,
     stale_s: float,

@@ -160,6 +160,11 @@ def _check_sources(contract: Contract, robot: Robot) -> list[Row]:
         expected = 'odom: nav_msgs/Odometry, twist in the base frame'
         remedy = 'run a state estimator that publishes it; a stale one is a fault'
         rows.append(Row('odometry', WARN, found, expected, remedy))
+    if contract.spec is not None and contract.spec.scan is not None:
+        found = f'the policy takes the heights of {contract.spec.scan.size} points of the ground'
+        expected = 'height_scan: sensor_msgs/Image, 32FC1'
+        remedy = 'run a node that samples an elevation map; a stale scan is a fault'
+        rows.append(Row('height scan', WARN, found, expected, remedy))
     mounting = ', '.join(f'{value:g}' for value in robot.imu_mounting)
     found = f'[{mounting}] (w x y z) from {robot.imu_frame} to the base'
     return [*rows, Row('IMU mounting', ASSUMED, found)]

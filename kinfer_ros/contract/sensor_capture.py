@@ -43,6 +43,19 @@ class CapturedOdometry:
     linear: Float64
 
 
+@dataclass(frozen=True)
+class CapturedScan:
+    """One height_scan message."""
+
+    stamp_ns: int
+    age_ns: int
+    shape: tuple[int, int]
+    """Rows and columns."""
+    heights: Float64
+    problem: str = ''
+    """Why it cannot be read."""
+
+
 @dataclass
 class SensorCapture:
     """All messages received in a span of time."""
@@ -55,3 +68,4 @@ class SensorCapture:
     joints: list[CapturedJointState] = field(default_factory=list)
     imu: list[CapturedImu] = field(default_factory=list)
     odom: list[CapturedOdometry] = field(default_factory=list)
+    scan: list[CapturedScan] = field(default_factory=list)

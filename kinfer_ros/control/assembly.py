@@ -196,6 +196,9 @@ def bind(
     contract = policy.contract
     joints = policy_joints(contract, robot)
     spec = contract.spec
+    scan = spec.scan if spec is not None else None
+    if scan is not None:
+        inputs.frame.scan_shape = (scan.rows, scan.columns)
     observation = Observation(
         policy.inputs,
         inputs.frame,

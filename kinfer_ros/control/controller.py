@@ -17,6 +17,7 @@ from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.motion import START
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.swap import loaded
@@ -132,11 +133,14 @@ class Controller:
         return ''
 
     def request_motion(self, word: str) -> str:
-        """Request start, pause or restart of the motion; :return: why it is refused, or ''."""
-        if self._parts.runner.bound.policy.timeline is None:
+        """Request one of the words of a motion; :return: why it is refused, or ''."""
+        policy = self._parts.runner.bound.policy
+        if policy.timeline is None:
             return f'motion {word} is refused: the policy has no motion'
         if self.mode is not Mode.RUN:
             return f'motion {word} is refused in mode {self.mode}: it needs mode run'
+        if word == START and policy.motion_ended():
+            return f'motion {word} is refused: it has ended; restart begins it again'
         self._requests.motion = word
         return ''
 

@@ -1,11 +1,13 @@
-"""Start, pause and restart of a policy's reference motion, by the operator."""
+"""Start, pause, restart and stop of a policy's reference motion, by the operator."""
 
 import numpy as np
 
 from kinfer_ros.arrays import Float32
+from kinfer_ros.policy.motion.clock import JUMP
+from kinfer_ros.policy.motion.clock import PLAY
 
-START, PAUSE, RESTART = 'start', 'pause', 'restart'
-WORDS = (START, PAUSE, RESTART)
+START, PAUSE, RESTART, STOP = 'start', 'pause', 'restart', 'stop'
+WORDS = (START, PAUSE, RESTART, STOP)
 """What can be asked for."""
 
 
@@ -13,7 +15,8 @@ class MotionControl:
     """
     What the operator asks of the motion; the policy reads it as its input `motion_control`.
 
-    :ivar value: [2]: 1 while the motion plays; 1 in the tick in which it begins again.
+    :ivar value: [2]: 1 while the motion plays; in the tick in which it begins again 1, in the one
+        in which it ends -1.
     """
 
     def __init__(self) -> None:
@@ -21,14 +24,13 @@ class MotionControl:
 
     def reset(self, *, wait: bool) -> None:
         """Begin a run. :param wait: at the first frame, until the motion is started."""
-        self.value[:] = (float(not wait), 0.0)
+        self.value[PLAY], self.value[JUMP] = float(not wait), 0.0
 
     def apply(self, word: str) -> None:
         """Do one of WORDS in the next tick."""
-        self.value[0] = float(word != PAUSE)
-        if word == RESTART:
-            self.value[1] = 1.0
+        self.value[PLAY] = float(word in (START, RESTART))
+        self.value[JUMP] = {RESTART: 1.0, STOP: -1.0}.get(word, 0.0)
 
     def begin_tick(self) -> None:
-        """Forget the restart of the last tick."""
-        self.value[1] = 0.0
+        """Forget the restart or the stop of the last tick."""
+        self.value[JUMP] = 0.0

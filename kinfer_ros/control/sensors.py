@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
 from kinfer_ros.errors import ContractError
@@ -18,6 +19,8 @@ GRAVITY = 9.81
 
 MAX_JOINTS = 1024
 """In one message: more would take too long to match in a tick."""
+MAX_SCAN = 4096
+"""Points of a height scan."""
 MAX_LISTS = 32
 """Different lists of joint names that are remembered; a new one takes time to match."""
 MAX_SPREAD_NS = 50_000_000
@@ -43,7 +46,7 @@ class JointList:
 
 class SensorFrame:
     """
-    The newest joint, IMU and odometry samples, preallocated; stamps are 0 before the first.
+    The newest samples of all sensors, preallocated; stamps are 0 before the first.
 
     :ivar position: [N] rad, robot joint order.
     :ivar velocity: [N] rad/s.
@@ -53,11 +56,15 @@ class SensorFrame:
     :ivar gravity: [3] gravity in the base frame, m/s^2: R^-1 (0, 0, -9.81).
     :ivar base_velocity: [3] m/s, base frame, from odometry.
     :ivar needs_odometry: the policy takes `base_velocity`, so a stale one is a fault.
+    :ivar scan: [MAX_SCAN] m, the newest height scan, then zeros.
+    :ivar scan_shape: rows and columns of the scan that the policy takes, so that a stale one is a
+        fault; (0, 0): none.
+    :ivar scan_problem: why the newest height scan cannot be used, or ''.
     :ivar joint_problem: why the newest joint sample cannot be used, or ''; `imu_problem` as well.
     :ivar joint_conflict: that two publishers send the same joints, or ''.
     :ivar unstamped: topics whose newest sample has the stamp 0.
     :ivar joint_disorder: joint samples ignored because they were older than the newest one;
-        `imu_disorder` and `odom_disorder` as well.
+        `imu_disorder`, `odom_disorder` and `scan_disorder` as well.
     :ivar joint_changes: how often a new list of joint names came, after the first.
     :ivar joint_lists: the lists that have joints of the robot.
     :ivar strange_joints: the newest list that has none: passed over; `strange_messages` counts.
@@ -85,7 +92,7 @@ class SensorFrame:
             *(f'{what} {axis}' for what in ('gyro', 'accel') for axis in 'xyz'),
         ]
         self.gravity = np.array([0.0, 0.0, -GRAVITY])
-        self.joint_disorder = self.imu_disorder = self.odom_disorder = 0
+        self.joint_disorder = self.imu_disorder = self.odom_disorder = self.scan_disorder = 0
         self.joint_changes = 0
         self.joint_lists: list[JointList] = []
         self.unstamped: set[str] = set()
@@ -98,6 +105,8 @@ class SensorFrame:
         self.imu_velocity = np.zeros(3)
         self._imu_position = (0.0, 0.0, 0.0) if robot.imu_position is None else robot.imu_position
         self.needs_odometry = False
+        self.scan = np.zeros(MAX_SCAN)
+        self.scan_shape = (0, 0)
         self.restart()
         self._base_from_imu = rotation_matrix(robot.imu_mounting)
         self.imu_from_base = self._base_from_imu.T
@@ -107,15 +116,16 @@ class SensorFrame:
 
     def restart(self) -> None:
         """Accept the next samples with any stamp: the clock may be a new one."""
-        self.joint_stamp_ns = self.imu_stamp_ns = self.odom_stamp_ns = 0
-        self.joint_problem = self.imu_problem = self.joint_conflict = ''
+        self.joint_stamp_ns = self.imu_stamp_ns = self.odom_stamp_ns = self.scan_stamp_ns = 0
+        self.joint_problem = self.imu_problem = self.joint_conflict = self.scan_problem = ''
         self.joint_lists.clear()
         self.unstamped.clear()
         self.take_any_order()
 
     def take_any_order(self) -> None:
         """Accept the next sample of each source even if it is older."""
-        self._any_joint_order = self._any_imu_order = self._any_odom_order = True
+        self._any_joint_order = self._any_imu_order = True
+        self._any_odom_order = self._any_scan_order = True
         self._joint_stamps.fill(0)
         for joints in self.joint_lists:
             joints.stamp_ns = 0
@@ -244,6 +254,34 @@ class SensorFrame:
         self.odom_stamp_ns = stamp_ns
         self._any_odom_order = False
 
+    @property
+    def needs_scan(self) -> bool:
+        """Whether the policy takes a height scan."""
+        return self.scan_shape != (0, 0)
+
+    def update_scan(self, heights: Float32, shape: tuple[int, int], stamp_ns: int) -> None:
+        """
+        Take a height scan; ignore and count one that is older than the newest.
+
+        :param heights: m, flat. :param shape: rows and columns as sent.
+        :raises ContractError: it has other points than the policy takes.
+        """
+        rows, columns = self.scan_shape
+        if shape not in ((rows, columns), (1, rows * columns)):
+            flat = '' if rows == 1 else f', or one row of {rows * columns}'
+            raise ContractError(
+                f'height_scan: found {shape[0]} rows of {shape[1]} points, expected {rows} of '
+                f'{columns}{flat}, as the policy takes'
+            )
+        if stamp_ns < self.scan_stamp_ns and not self._any_scan_order:
+            self.scan_disorder += 1
+            return
+        self._check_stamp('height_scan', stamp_ns)
+        self.scan[: heights.size] = heights
+        self.scan[heights.size :] = 0.0
+        self.scan_stamp_ns = stamp_ns
+        self._any_scan_order = False
+
     def update_imu_velocity(self) -> None:
         """Move the base's velocity to the IMU, for the policies that take it there."""
         (x, y, z), (wx, wy, wz) = self._imu_position, self.gyro.tolist()
@@ -280,14 +318,19 @@ class SensorFrame:
     @property
     def oldest_ns(self) -> int:
         """Stamp of the oldest sample that the policy needs."""
-        oldest = min(self.joint_stamp_ns, self.imu_stamp_ns)
-        return min(oldest, self.odom_stamp_ns) if self.needs_odometry else oldest
+        return min(self._stamps)
 
     @property
     def newest_ns(self) -> int:
         """Stamp of the newest sample that the policy needs."""
-        newest = max(self.joint_stamp_ns, self.imu_stamp_ns)
-        return max(newest, self.odom_stamp_ns) if self.needs_odometry else newest
+        return max(self._stamps)
+
+    @property
+    def _stamps(self) -> tuple[int, ...]:
+        found: tuple[int, ...] = (self.joint_stamp_ns, self.imu_stamp_ns)
+        if self.needs_odometry:
+            found = (*found, self.odom_stamp_ns)
+        return (*found, self.scan_stamp_ns) if self.needs_scan else found
 
     @property
     def yaw(self) -> float:

@@ -85,7 +85,7 @@ class Trial:
             imu_noise=job.condition.imu_noise(),
             disturbance=job.condition.disturbance(job.seed),
         )
-        self.simulation = Simulation(self.controller, self.simulated, self.policy.contract)
+        self.simulation = Simulation(self.controller, self.simulated)
         self._meter = Meter(self.simulated, settings.period_ns / 1e9)
         self._pushes = Pushes(job.condition, job.seed)
         named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
@@ -188,7 +188,7 @@ def check_subject(subject: Subject) -> tuple[Policy, list[str]]:
     policy, robot = subject.load()
     simulated = MujocoRobot(robot)
     controller = assemble(policy, robot, _settings(policy.contract))
-    Simulation(controller, simulated, policy.contract)
+    Simulation(controller, simulated)
     if not simulated.base_is_free:
         raise KinferRosError(
             f'{robot.mjcf}: the base of {robot.name} cannot move (found no <freejoint/>): '

@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.errors import ModelError
 from kinfer_ros.launching.arguments import changed
 from kinfer_ros.launching.arguments import check_namespace
 from kinfer_ros.launching.arguments import check_params_file
 from kinfer_ros.launching.arguments import read_number
+from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.share import share_dir
 
 ParameterValue = bool | int | float | str | list[float] | list[str]
@@ -72,6 +74,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
 
 def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> NodeSpec:
     publishes = sim_time and arguments['publish_clock'] == 'true'
+    scan = _scan_grid(arguments['spec'])
     return NodeSpec(
         'mujoco_bridge',
         # The publisher of the clock does not follow it.
@@ -83,8 +86,21 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
             'seed': read_number(arguments, 'seed', int),
             'viewer': arguments['viewer'] == 'true',
             'video': arguments['video'],
+            **({'height_scan': scan} if scan else {}),
         },
     )
+
+
+def _scan_grid(spec: str) -> list[float]:
+    """Return the grid of a spec's height scan, as the bridge's parameter; [] without one."""
+    # A file that cannot be read is the policy node's to report.
+    try:
+        scan = load_spec(spec).scan if spec else None
+    except ModelError:
+        return []
+    if scan is None or scan.grid is None:
+        return []
+    return [*scan.grid.size, scan.grid.resolution, *scan.grid.center]
 
 
 def _kos_bridge(arguments: Mapping[str, str], common: Mapping[str, ParameterValue]) -> NodeSpec:

@@ -116,11 +116,16 @@ SPEC_INPUTS = KNOWN_INPUTS | {
     'imu_linear_velocity': _KnownInput(
         3, 'm/s', 'velocity of the IMU in the policy frame, from odometry, gyroscope and its place'
     ),
+    'height_scan': _KnownInput(
+        'points', 'm', "how far the ground at each point is below the base's origin"
+    ),
     'motion_control': _KnownInput(
-        2, '1 or 0', 'whether the motion plays, and whether it begins again'
+        2,
+        '1, 0 or -1',
+        'whether the motion plays; 1: it begins again, -1: it is stopped',
     ),
 }
-"""Inputs of a policy spec; a kinfer file has no linear velocity."""
+"""Inputs of a policy spec; a kinfer file has no linear velocity, and no height scan."""
 ODOMETRY_INPUTS = ('base_linear_velocity', 'imu_linear_velocity')
 
 

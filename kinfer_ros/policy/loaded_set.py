@@ -61,7 +61,7 @@ def load_set(
     """
     policy_set = load_policy_set(path)
     policies = {name: load(member) for name, member in policy_set.members.items()}
-    problems = [*_rate_problems(policies)]
+    problems = [*_rate_problems(policies), *_scan_problems(policies)]
     for each in policy_set.transitions:
         problems += _transition_problems(each, policies)
     if problems:
@@ -75,6 +75,17 @@ def _rate_problems(policies: dict[str, Policy]) -> list[str]:
         return []
     listed = ', '.join(f'{name} {rate or "none"}' for name, rate in rates.items())
     return [f'control rates: found {listed} (Hz), expected one rate for all']
+
+
+def _scan_problems(policies: dict[str, Policy]) -> list[str]:
+    """One topic has one scan: policies that take it take the same points."""
+    specs = {name: policy.contract.spec for name, policy in policies.items()}
+    scans = {name: spec.scan for name, spec in specs.items() if spec and spec.scan}
+    first = next(iter(scans.values()), None)
+    other = [name for name, scan in scans.items() if scan != first]
+    if not other:
+        return []
+    return [f'height_scan: found other points in {", ".join(other)}, expected the same in all']
 
 
 def _transition_problems(each: Transition, policies: dict[str, Policy]) -> list[str]:

@@ -167,6 +167,8 @@ class Policy:
             array[:] = _AT_REST.get(name.removesuffix('_imu'), 0.0)
         if 'joint_angles' in self.inputs and pose is not None:
             self.inputs['joint_angles'][:] = pose
+        if self.contract.spec is not None and self.contract.spec.scan is not None:
+            self.inputs['height_scan'][:] = self.contract.spec.level_ground
         self.reset()
         target = self.infer().copy()
         if not self.outputs_finite():
@@ -243,16 +245,19 @@ class Policy:
     @property
     def timeline(self) -> Timeline | None:
         """The reference motion by tick, where the policy has one."""
-        return self._session.timeline if isinstance(self._session, SpecSession) else None
+        motion = self._session.motion
+        return None if motion is None else motion.timeline
 
     @property
     def recorded(self) -> Mapping[str, Float32]:
         """What of the newest step goes into the record besides inputs and outputs, by key."""
-        return self._session.recorded if isinstance(self._session, SpecSession) else {}
+        motion = self._session.motion
+        return {} if motion is None else motion.recorded
 
     def motion_ended(self) -> bool:
-        """Whether the motion has been shown to its end."""
-        return isinstance(self._session, SpecSession) and self._session.motion_ended()
+        """Whether the motion has been shown to its end, or was stopped."""
+        motion = self._session.motion
+        return motion is not None and motion.has_ended()
 
     @property
     def carry(self) -> Float32:

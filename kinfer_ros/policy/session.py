@@ -19,6 +19,7 @@ from kinfer_ros.policy.bound_graph import BoundGraph
 from kinfer_ros.policy.bound_graph import Wiring
 from kinfer_ros.policy.graph import run_options
 from kinfer_ros.policy.graph import short_message
+from kinfer_ros.policy.motion.playing import PlayingMotion
 from kinfer_ros.policy.number_types import MAX_PIECE
 from kinfer_ros.policy.number_types import Array
 from kinfer_ros.policy.number_types import is_carried
@@ -65,6 +66,9 @@ class BoundSession:
     :ivar buffers: inputs and outputs of each graph, by name.
     :ivar inputs: those of the policy.
     """
+
+    motion: PlayingMotion | None = None
+    """A graph alone has none."""
 
     def __init__(
         self,

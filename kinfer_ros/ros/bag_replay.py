@@ -1,7 +1,7 @@
 """Replays a run from its bag alone, with the node's own sensor and control code.
 
 A recorded command has the stamp of the joint sample it was computed from. The controller gets that
-sample, the IMU and odometry samples of the same stamp, and the commands and parameter changes
+sample, those of the other sensors with the same stamp, and the commands and parameter changes
 received before.
 
 Not in a bag: the control clock (in lockstep it equals the stamp; in real time the stamp replaces
@@ -25,6 +25,7 @@ from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import ParameterEvent
 from rclpy.parameter import parameter_value_to_python
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
@@ -48,12 +49,13 @@ from kinfer_ros.ros.messages import joint_sample
 from kinfer_ros.ros.messages import read_imu
 from kinfer_ros.ros.messages import read_joints
 from kinfer_ros.ros.messages import read_odometry
+from kinfer_ros.ros.messages import read_scan
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.ros.messages import values
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.setup import load_setup
 
-SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry}
+SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry, 'height_scan': Image}
 """Selected by stamp; all other topics by time of reception."""
 
 COMMANDS = {'cmd_vel': Twist, 'policy_command': JointState}
@@ -194,9 +196,10 @@ class BagReplay:
         """Read the samples of this stamp; for a topic without one, the newest before it."""
         frame = self._controller.inputs.frame
         read_joints(self._joint_samples(now), frame)
-        for topic, read in (('imu/data', read_imu), ('odom', read_odometry)):
+        others = {'imu/data': read_imu, 'odom': read_odometry, 'height_scan': read_scan}
+        for topic, read in others.items():
             at = bisect_right(self._stamps[topic], now)
-            if at:
+            if at and (topic != 'height_scan' or frame.needs_scan):
                 read(self._bag.samples[topic][self._stamps[topic][at - 1]][-1], frame)
 
     def _joint_samples(self, now: int) -> Iterator[JointSample]:

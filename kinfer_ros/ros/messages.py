@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from kinfer_ros.arrays import Float32
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.command import parse_sender
@@ -28,6 +30,9 @@ from kinfer_ros.ros.cdr import read_imu_values
 from kinfer_ros.ros.cdr import read_odometry_values
 from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.rotations import yaw_of
+
+SCAN_ENCODING = '32FC1'
+"""Of sensor_msgs/Image: one channel of float32."""
 
 
 def stamp_ns(header: Header) -> int:
@@ -140,6 +145,46 @@ def read_odometry(message: Odometry, frame: SensorFrame) -> None:
     """Take the base's velocity, in its own frame, from an odometry sample into the frame."""
     sample = odometry_sample(message)
     frame.update_odometry(sample.linear, sample.stamp_ns)
+
+
+def read_scan(message: Image, frame: SensorFrame) -> None:
+    """Take a height scan into the frame; one that cannot be used is its problem."""
+    try:
+        heights = scan_heights(message)
+        frame.update_scan(heights, (message.height, message.width), stamp_ns(message.header))
+        frame.scan_problem = ''
+    except ContractError as error:
+        frame.scan_problem = str(error)
+
+
+def read_scan_bytes(data: bytes, frame: SensorFrame) -> None:
+    """
+    The same, as it was on the wire.
+
+    :raises MessageError: the bytes are none.
+    """
+    read_scan(read_message(data, Image, 'height_scan'), frame)
+
+
+def scan_heights(message: Image) -> Float32:
+    """
+    Return the numbers of an image with one float32 a pixel.
+
+    :raises ContractError: it is another kind of image, or holds fewer numbers than it says.
+    """
+    row = 4 * message.width
+    if message.encoding != SCAN_ENCODING or message.step != row:
+        raise ContractError(
+            f'height_scan: found an image with encoding {message.encoding[:32]!r} and step '
+            f'{message.step}, expected {SCAN_ENCODING} (one float32 a point, m) and {row}'
+        )
+    if len(message.data) != row * message.height:
+        raise ContractError(
+            f'height_scan: found {len(message.data)} bytes, expected {row * message.height}: '
+            f'{message.height} rows of {message.width} points'
+        )
+    heights: Float32 = np.frombuffer(message.data, '>f4' if message.is_bigendian else '<f4')
+    return heights
 
 
 class CommandMessages:

@@ -122,6 +122,9 @@ STRUCTURE = (
     Declared('joy_motion_restart_button', -1, '',
              'Button of joy (from 0) that begins the motion again; -1: none.',
              -1, 255, read_only=True),
+    Declared('joy_motion_stop_button', -1, '',
+             'Button of joy (from 0) that ends the motion where it is; -1: none.',
+             -1, 255, read_only=True),
     Declared('joy_timeout', 0.5, 's',
              'Age at which the last joy message is lost, and the dead-man button counts as '
              'released.', 0.05, 10.0, read_only=True),

@@ -17,10 +17,13 @@ from kinfer_ros.contract.report import raise_if_failed
 from kinfer_ros.contract.sensor_capture import CapturedImu
 from kinfer_ros.contract.sensor_capture import CapturedJointState
 from kinfer_ros.contract.sensor_capture import CapturedOdometry
+from kinfer_ros.contract.sensor_capture import CapturedScan
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.control.sensors import MAX_SPREAD_NS
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
+from kinfer_ros.policy.spec.scan import HeightScan
+from kinfer_ros.policy.spec.scan import ScanGrid
 from kinfer_ros.rotations import rotation_matrix
 
 NAMES = ('joint_1', 'gripper', 'joint_0')  # neither the robot's order nor its joints alone
@@ -292,3 +295,42 @@ def test_no_message_breaks_it(tmp_path_factory, values):
     what = heard(imu=imu, joints={'position': numbers[:3], 'velocity': numbers[3:6]}, count=3)
     with np.errstate(all='ignore'):
         assert rows(tmp_path_factory.mktemp('any'), what)
+
+
+SCAN = HeightScan(2, 3, ScanGrid((0.2, 0.1), 0.1))
+
+
+def scans(*, shape=(2, 3), step=STEP, heights=0.5, problem='', age=2_000_000):
+    """A good driver with a height scan."""
+    made = heard()
+    made.scan = [
+        CapturedScan(SECOND + at * step, age, shape, np.full(6, heights), problem)
+        for at in range(round(SECOND / step))
+    ]
+    return made
+
+
+@pytest.mark.parametrize(
+    ('changes', 'verdict', 'words'),
+    [
+        ({}, 'ok', '6 points, 0.50 to 0.50 m below the base'),
+        ({'shape': (1, 6)}, 'ok', '6 points'),
+        ({'shape': (3, 2)}, 'fail', '3 rows of 2 points'),
+        ({'heights': np.nan}, 'fail', '6 points that are not finite'),
+        ({'problem': 'found mono8'}, 'fail', 'found mono8'),
+    ],
+)
+def test_a_height_scan(tmp_path, changes, verdict, words):
+    """Its points, as the spec has them."""
+    row = rows(tmp_path, scans(**changes), scan=SCAN)['height scan']
+    assert (row.verdict, words in row.found) == (verdict, True), row
+
+
+def test_a_height_scan_that_is_missing_slow_or_old(tmp_path):
+    """A map at 20 Hz may be what the training had: a warning; an old one is a fault later."""
+    assert rows(tmp_path, heard(), scan=SCAN)['height scan'].verdict == 'fail'
+    assert 'height scan' not in rows(tmp_path, heard())
+    slow = rows(tmp_path, scans(step=50_000_000), scan=SCAN)
+    assert slow['height_scan rate'].verdict == 'warn'
+    assert slow['height_scan clock'].verdict == 'ok'
+    assert rows(tmp_path, scans(age=SECOND), scan=SCAN)['height_scan clock'].verdict == 'fail'

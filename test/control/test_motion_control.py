@@ -1,4 +1,4 @@
-"""The operator starts, pauses and restarts a motion; its end is said, and may stop the robot."""
+"""The operator leads a motion by words; its end is said, and may stop the robot."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def rig(tmp_path):
 def ticks_of(rig: Rig) -> int:
     """Ticks of the motion that the policy has seen."""
     return int(rig.policy.carry[-3])
+
+
+def events_of(rig: Rig, ticks: int) -> list[str]:
+    """What is said in some ticks."""
+    said: list[str] = []
+    for _ in range(ticks):
+        rig.tick()
+        said += rig.outcome.events
+    return said
 
 
 def test_it_plays_from_the_first_tick(rig):
@@ -116,3 +125,63 @@ def test_a_motion_of_a_robot_that_turns_is_aligned_in_the_first_tick(rig, tmp_pa
     made.controller.request_motion('restart')
     made.tick()
     assert made.policy._session.flat[6:12] == pytest.approx([1, 0, 0, 1, 0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize('end', ['hold', 'loop'])
+def test_stop_ends_it_where_it_is(rig, end):
+    """No jump to the last frame: the present one is held, and the motion has ended."""
+    made = rig(end=end)
+    made.tick(4)
+    before = made.policy._session.flat[:6].copy()
+    assert made.controller.request_motion('stop') == ''
+    said = events_of(made, 5)
+    assert said.count('motion stop') == said.count('the motion has ended') == 1
+    assert made.policy.motion_ended()
+    assert ticks_of(made) == -1 - 5, 'the frame of the tick that stopped it'
+    held = made.policy._session.flat[:6].copy()
+    made.tick(3)
+    assert made.policy._session.flat[:6].tobytes() == held.tobytes()
+    assert np.abs(held - before).max() < 0.2
+    assert 'it has ended; restart begins it again' in made.controller.request_motion('start')
+    assert made.controller.request_motion('restart') == ''
+    made.tick(3)
+    assert ticks_of(made) == 3
+    assert not made.policy.motion_ended()
+
+
+def test_stop_stops_the_robot_where_the_end_does(rig):
+    """It ends as it would have."""
+    made = rig(end='stop')
+    made.tick(4)
+    made.controller.request_motion('stop')
+    assert events_of(made, 3).count('the motion has ended') == 1
+    assert made.controller.mode is Mode.DAMP
+    assert made.controller.reason == 'the motion has ended'
+
+
+def test_stop_of_a_motion_that_waits(rig):
+    """It never begins, until it is restarted."""
+    made = rig(wait=True)
+    made.tick(2)
+    made.controller.request_motion('stop')
+    made.tick(2)
+    assert made.policy.motion_ended()
+    made.controller.request_motion('restart')
+    made.tick(2)
+    assert ticks_of(made) == 2
+
+
+def test_a_stopped_motion_is_in_the_carry(rig):
+    """A replay that begins after the stop shows the frame that was held."""
+    made = rig()
+    made.tick(4)
+    made.controller.request_motion('stop')
+    made.tick(2)
+    policy = made.policy
+    inputs = {name: array.copy() for name, array in policy.inputs.items()}
+    carry, held = policy.carry.copy(), policy._session.flat.copy()
+    policy.reset()
+    policy.set_carry(carry)
+    policy.step(inputs)
+    assert policy._session.flat[:6].tobytes() == held[:6].tobytes()
+    assert policy.motion_ended()

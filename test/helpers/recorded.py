@@ -46,7 +46,7 @@ def record_run(
     session = RunSession(loaded, given)
     session.activation = 1
     robot = MujocoRobot(loaded.robot, seed=0)
-    simulation = Simulation(loaded.controller, robot, loaded.policy.contract)
+    simulation = Simulation(loaded.controller, robot)
     session.odometer = simulation.odometer  # a node has its own, from the topic odom
 
     def log(s: Simulation) -> None:

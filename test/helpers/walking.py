@@ -48,7 +48,7 @@ def walk(
         default_command=command,
     )
     controller = assemble(policy, robot, settings)
-    simulation = Simulation(controller, MujocoRobot(robot, seed=seed), policy.contract)
+    simulation = Simulation(controller, MujocoRobot(robot, seed=seed))
     targets: list[np.ndarray] = []
 
     def keep(s: Simulation) -> None:

@@ -24,6 +24,7 @@ from rcl_interfaces.msg import ParameterEvent
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
@@ -51,6 +52,7 @@ def examples() -> list[Any]:
     return [
         joints,
         Imu(),
+        Image(height=2, width=1, encoding='32FC1', step=4, data=array('B', bytes(8))),
         odometry,
         Joy(axes=[0.0, 1.0], buttons=[1, 0, 1]),
         Twist(),

@@ -93,14 +93,15 @@ def test_services_lead_the_motion(tmp_path: Path) -> None:
     ):
         # Refused until the robot is in mode run.
         assert wait_until(lambda: ask('start')[0] == 0, START), policy.output
-        for word in ('pause', 'restart'):
+        for word in ('pause', 'restart', 'stop'):
             code, said = ask(word)
             assert code == 0, said
         policy.send(signal.SIGINT)
         assert policy.wait(40) in (0, 1), policy.output
     steps = list(read_steps(tmp_path / 'second' / 'runs' / 'latest'))
     events = [event for step in steps for event in step['events'] if event.startswith('motion ')]
-    assert events == ['motion start', 'motion pause', 'motion restart']
+    assert events == ['motion start', 'motion pause', 'motion restart', 'motion stop']
     control = [step['inputs']['motion_control'] for step in steps if step['mode'] == 'run']
     assert list(control[0]) == [0.0, 0.0]
     assert [1.0, 1.0] in [list(each) for each in control]
+    assert [0.0, -1.0] in [list(each) for each in control]

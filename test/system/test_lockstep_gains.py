@@ -110,7 +110,7 @@ def repeat(steps: list[dict[str, Any]], second: Policy) -> np.ndarray:
         default_command=COMMAND,
     )  # fmt: skip
     controller = assemble(policy, robot, settings)
-    simulation = Simulation(controller, MujocoRobot(robot), policy.contract)
+    simulation = Simulation(controller, MujocoRobot(robot))
     tuned, swapped = index_of(steps, 'set kp_factor'), index_of(steps, 'begins to take over')
     targets: list[np.ndarray] = []
     ticks = [0]

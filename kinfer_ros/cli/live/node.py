@@ -81,7 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
         add(name, text)
     for name, (_, _, text) in SWITCHES.items():
         _add_bridge(add(name, text))
-    motion = add('motion', 'start, pause or restart the motion of the policy', 'node motion start')
+    motion = add(
+        'motion', "start, pause, restart or stop the policy's motion", 'node motion start'
+    )
     motion.add_argument('word', choices=MOTION_WORDS, help='what the motion does')
     setting = add(
         'set',

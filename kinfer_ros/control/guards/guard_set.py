@@ -57,6 +57,14 @@ class GuardSet:
             may_be_constant=True,
             silence=frame.silence,
         )
+        self._scan_samples = SampleGuard(
+            'height_scan',
+            frame.scan,
+            [f'point {at}' for at in range(frame.scan.size)],
+            live,
+            may_be_constant=True,
+            silence=frame.silence,
+        )
         self._tilt = TiltGuard(live)
         self._joints = JointGuard(robot, live)
         self._health = HealthGuard(robot, live)
@@ -75,6 +83,7 @@ class GuardSet:
             self._joint_samples,
             self._imu_samples,
             self._odom_samples,
+            self._scan_samples,
             self._joints,
             self._missed,
         ):
@@ -119,8 +128,8 @@ class GuardSet:
             frame.take_any_order()
         yield clock
         yield self._missed.check(missed)
-        if frame.joint_problem or frame.imu_problem:
-            yield fault('sample', frame.joint_problem or frame.imu_problem)
+        if problem := frame.joint_problem or frame.imu_problem or frame.scan_problem:
+            yield fault('sample', problem)
         for verdict in self._sample_verdicts(context):
             if verdict.guard == 'future':
                 # Otherwise one wrong stamp would make every later sample an old one.
@@ -147,8 +156,11 @@ class GuardSet:
             joints = fault('stale', f'{joints.text}; imu/data is silent, too: {BRIDGE_GONE}')
         elif imu.guard == 'stale' and self._joint_samples.is_silent(context):
             imu = fault('stale', f'{imu.text}; joint_states is silent, too: {BRIDGE_GONE}')
-        found = (joints, imu)
-        if not frame.needs_odometry:
-            return found
-        odom = self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, context)
-        return (*found, odom)
+        found: tuple[Verdict, ...] = (joints, imu)
+        if frame.needs_odometry:
+            odom = self._odom_samples.check(frame.odom_stamp_ns, frame.odom_disorder, context)
+            found = (*found, odom)
+        if frame.needs_scan:
+            scan = self._scan_samples.check(frame.scan_stamp_ns, frame.scan_disorder, context)
+            found = (*found, scan)
+        return found

@@ -62,6 +62,7 @@ class Observation:
             'quaternion': frame.quaternion,
             'base_linear_velocity': frame.base_velocity,
             'imu_linear_velocity': frame.imu_velocity,
+            'height_scan': frame.scan[: len(inputs.get('height_scan', ()))],
             'command': self._command,
             'motion_control': motion.value,
         }

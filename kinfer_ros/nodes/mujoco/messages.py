@@ -8,14 +8,49 @@ from geometry_msgs.msg import Quaternion
 from geometry_msgs.msg import Vector3
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
+from kinfer_ros.bridges.mujoco.height_scan import HeightScanner
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.ros.messages import SCAN_ENCODING
 
 EXACT = 1e-8
 """Variance of exact values: zero would mean unknown."""
+
+
+class ScanMessage:
+    """
+    The newest height scan: one each control period, as in a training.
+
+    :ivar due: it is new, and has to be sent.
+    """
+
+    def __init__(self, scanner: HeightScanner, period_ns: int, frame_id: str) -> None:
+        rows, columns = scanner.shape
+        self._scanner, self._period_ns = scanner, period_ns
+        self._stamp_ns = 0
+        self.due = False
+        self.message = Image(
+            height=rows, width=columns, encoding=SCAN_ENCODING, is_bigendian=0, step=4 * columns,
+            data=array('B', bytes(4 * rows * columns)),
+        )  # fmt: skip
+        self.message.header.frame_id = frame_id
+        self._view = np.frombuffer(self.message.data, '<f4')
+
+    def fill(self, stamp_ns: int) -> None:
+        """Scan the ground if a control period has passed, or time has gone back."""
+        # Real stamps waver: a scan is due at the physics step nearest to the period.
+        passed = stamp_ns - self._stamp_ns
+        self.due = not 0 <= passed < 0.9 * self._period_ns
+        if self.due:
+            self._stamp_ns = stamp_ns
+            stamp = self.message.header.stamp
+            stamp.sec, stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+            self._scanner.scan()
+            self._view[:] = self._scanner.heights
 
 
 class SensorMessages:

@@ -5,6 +5,7 @@
 | joint_states | sensor_msgs/JointState | out |
 | imu/data | sensor_msgs/Imu, in the IMU's frame | out |
 | odom | nav_msgs/Odometry, the truth; twist in the base frame | out |
+| height_scan | sensor_msgs/Image, 32FC1, if asked for | out |
 | bridge_state | std_msgs/String: enabled, disabled or damping, with the reason | out, latched |
 | joint_gains_in_force | sensor_msgs/JointState: kp, kd, torque limit | out, latched |
 | /clock | rosgraph_msgs/Clock, if asked for (in: use_sim_time without publish_clock) | out |
@@ -32,6 +33,7 @@ from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
@@ -41,12 +43,14 @@ from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.mujoco.bridge import RESEND_NS
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
+from kinfer_ros.bridges.mujoco.height_scan import HeightScanner
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.nodes.bridge_node import SENSORS
 from kinfer_ros.nodes.bridge_node import BridgeNode
+from kinfer_ros.nodes.mujoco.messages import ScanMessage
 from kinfer_ros.nodes.mujoco.messages import SensorMessages
 from kinfer_ros.nodes.mujoco.parameters import read_settings
 from kinfer_ros.nodes.mujoco.parameters import with_tick
@@ -82,6 +86,10 @@ class MujocoBridge(BridgeNode):
         self._choose_clock()
         self.bridge = MujocoBridgeCore(robot, timing, self._now(), self._warn)
         self._messages = SensorMessages(robot, settings.noise)
+        self._scan = None
+        if settings.scan is not None:
+            scanner = HeightScanner(robot, settings.scan)
+            self._scan = ScanMessage(scanner, timing.period_ns, robot.robot.base_frame)
         self._film = None
         self._window = None
         if settings.video:
@@ -123,6 +131,8 @@ class MujocoBridge(BridgeNode):
         sensors = RELIABLE if lockstep else SENSORS
         self._make_publishers(sensors)
         self._odometry = self._publisher(Odometry, 'odom', sensors)
+        if self._scan is not None:
+            self._scans = self._publisher(Image, 'height_scan', sensors)
         self._clock_topic = None
         if self._clocked:
             self._clock_topic = self._publisher(ClockMessage, '/clock', RELIABLE)
@@ -131,7 +141,7 @@ class MujocoBridge(BridgeNode):
     def _start(self, tick_ns: int) -> None:
         """Publish the state and the first sample, and start the timers."""
         self._publish_changes()
-        self._messages.fill(self._sample_stamp())
+        self._fill()
         self._send()
         clock, steady = self._pace, self._steady
         self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=clock)
@@ -191,18 +201,27 @@ class MujocoBridge(BridgeNode):
 
     def _publish(self) -> None:
         """Publish a new state."""
-        self._messages.fill(self._sample_stamp())
+        self._fill()
         self._send()
         if self._film is not None:
             self._film.show(self.bridge.stamp_ns)
         if self._window is not None:
             self._window.show(self.bridge.stamp_ns)
 
+    def _fill(self) -> None:
+        """Read the sensors into the messages."""
+        stamp_ns = self._sample_stamp()
+        self._messages.fill(stamp_ns)
+        if self._scan is not None:
+            self._scan.fill(stamp_ns)
+
     def _send(self) -> None:
         """Publish the messages as they are: samples first, because the clock triggers ticks."""
         self._joints.publish(self._messages.joints)
         self._imu.publish(self._messages.imu)
         self._odometry.publish(self._messages.odometry)
+        if self._scan is not None and self._scan.due:
+            self._scans.publish(self._scan.message)
         if self._clock_topic is not None:
             self._clock_topic.publish(self._messages.clock)
 

@@ -1,6 +1,7 @@
 """The parameters of the MuJoCo bridge, and their values as one object."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from kinfer_ros.bridges.mujoco.pacer import Timing
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.parameters import Declared
 from kinfer_ros.parameters import declared
+from kinfer_ros.policy.spec.scan import MAX_POINTS
+from kinfer_ros.policy.spec.scan import MAX_SIZE
+from kinfer_ros.policy.spec.scan import MIN_RESOLUTION
+from kinfer_ros.policy.spec.scan import ScanGrid
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.parameters import declare
@@ -40,6 +45,10 @@ MUJOCO_PARAMETERS = (
              'Publish /clock and stamp the sensors with simulated time. Implied by lockstep. '
              'Without it, use_sim_time makes the simulation follow the /clock of another '
              'publisher.', read_only=True),
+    Declared('height_scan', [0.0, 0.0, 0.0, 0.0, 0.0], 'm',
+             'Grid of the height scan: size along x and y, distance of its points, centre x and y '
+             'in the base frame; a distance of 0: none is published. walk and the launch files '
+             'take it from the policy spec.', read_only=True),
     *declared(ImuNoise),
     *declared(Disturbance),
     Declared('viewer', False, '', 'Open a window.', read_only=True),
@@ -62,6 +71,7 @@ class BridgeSettings:
     timestep: float | None
     """s, in place of the MuJoCo model's own."""
     seed: int
+    scan: ScanGrid | None
     noise: ImuNoise
     disturbance: Disturbance
     publish_clock: bool
@@ -87,6 +97,7 @@ def read_settings(node: Node) -> BridgeSettings:
         timing=_timing(node),
         timestep=1.0 / physics_rate if physics_rate else None,
         seed=value(node, 'seed'),
+        scan=_scan_grid(node),
         noise=ImuNoise(**_values(node, ImuNoise)),
         disturbance=_disturbance(node),
         publish_clock=value(node, 'publish_clock') or value(node, 'lockstep'),
@@ -98,6 +109,23 @@ def read_settings(node: Node) -> BridgeSettings:
 def _values(node: Node, kind: Any) -> dict[str, Any]:
     """Read the parameters that are fields of a dataclass."""
     return {field.name: value(node, field.name) for field in dataclasses.fields(kind)}
+
+
+def _scan_grid(node: Node) -> ScanGrid | None:
+    found = [float(each) for each in value(node, 'height_scan')]
+    if len(found) != 5 or not all(map(math.isfinite, found)):
+        raise ConfigError(f'parameter height_scan: found {found}, expected five numbers')
+    if found[2] == 0.0:
+        return None
+    good = all(0.0 <= size <= MAX_SIZE for size in found[:2])
+    good = good and MIN_RESOLUTION <= found[2] <= MAX_SIZE
+    grid = ScanGrid((found[0], found[1]), found[2], (found[3], found[4])) if good else None
+    if grid is None or grid.rows * grid.columns > MAX_POINTS:
+        raise ConfigError(
+            f'parameter height_scan: found {found}, expected sizes of 0 to {MAX_SIZE:g} m, '
+            f'points at least {MIN_RESOLUTION:g} m apart, and {MAX_POINTS} of them at most'
+        )
+    return grid
 
 
 def _disturbance(node: Node) -> Disturbance:

@@ -5,6 +5,7 @@
 | joint_states | sensor_msgs/JointState | in |
 | imu/data | sensor_msgs/Imu | in |
 | odom | nav_msgs/Odometry | in: distance; a sensor where the policy has a velocity input |
+| height_scan | sensor_msgs/Image, 32FC1 | in: a sensor where the policy takes one |
 | cmd_vel | geometry_msgs/Twist or TwistStamped | in |
 | policy_command | sensor_msgs/JointState | in: named values for any command entry |
 | joint_overrides | sensor_msgs/JointState | in: targets of joints that another node moves |
@@ -33,6 +34,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import BatteryState
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -59,6 +61,7 @@ from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_imu_bytes
 from kinfer_ros.ros.messages import read_joints
 from kinfer_ros.ros.messages import read_odometry_sample
+from kinfer_ros.ros.messages import read_scan_bytes
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
 from kinfer_ros.ros.polling import take_all
@@ -111,6 +114,7 @@ class RobotLink:
         self._imu = self._subscribe(Imu, 'imu/data', sensors)
         self._odom = self._subscribe(Odometry, 'odom', sensors)
         self._odom_sample: OdometrySample | None = None
+        self._scan = self._subscribe(Image, 'height_scan', sensors)
         self._named = self._subscribe(JointState, 'policy_command', QoSProfile(depth=10))
         overrides = self._subscribe(JointState, 'joint_overrides', sensors)
         self.overrides = JointOverrideTopic(node, overrides)
@@ -122,8 +126,8 @@ class RobotLink:
             CMD_VEL_TYPES.get(cmd_vel_type, Twist), 'cmd_vel', BEST_EFFORT
         )
         self._subscriptions = (
-            self._joints, self._imu, self._odom, self._named, self._temperatures, self._battery,
-            self._gains_in_force, self._bridge_state, overrides,
+            self._joints, self._imu, self._odom, self._scan, self._named, self._temperatures,
+            self._battery, self._gains_in_force, self._bridge_state, overrides,
         )  # fmt: skip
         self.gains = GainsHandshake()
         self.bridge_state = ''
@@ -172,6 +176,8 @@ class RobotLink:
             if odom is not None:
                 frame.update_odometry(odom.linear, odom.stamp_ns)
                 self._odom_sample = odom
+        if frame.needs_scan:
+            self._read_newest(self._scan, read_scan_bytes, frame)
         return bool(samples)
 
     def _read_newest(self, subscription: Subscription, read: Any, *more: SensorFrame) -> Any:
@@ -186,7 +192,7 @@ class RobotLink:
     @property
     def sources(self) -> Sources:
         """The sensor subscriptions, for checks of the messages."""
-        return Sources(self._joints, self._imu, self._odom)
+        return Sources(self._joints, self._imu, self._odom, self._scan)
 
     def read_commands(self, command: CommandVector, now_ns: int) -> None:
         """Read cmd_vel and policy_command; what is refused is logged once a second."""

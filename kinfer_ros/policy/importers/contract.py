@@ -17,6 +17,7 @@ from typing import Any
 
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import fill_in
+from kinfer_ros.policy.spec.terms import NOT_KNOWN
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_file import is_number
@@ -62,10 +63,13 @@ TERMS: dict[str, dict[str, Any]] = {
     'command_ang_vel': {'source': 'command', 'entries': ['yawrate']},
     'gait_phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
     'phase': {'source': 'phase', 'encoding': ['sin', 'cos']},
+    'height_scan': {'source': 'height_scan'},
+    'height_scanner': {'source': 'height_scan'},
     'motion_anchor_ori_b': {'source': 'reference_anchor_orientation'},
     'motion_ref_ori_b': {'source': 'reference_anchor_orientation'},
 }
 """Spec terms, by the names that Isaac Lab, mjlab, holosoma and unitree_rl_lab use."""
+ANCHOR_POSITIONS = ('motion_anchor_pos_b', 'motion_ref_pos_b')
 
 
 @dataclass
@@ -216,6 +220,9 @@ def spec_term(name: str, where: str) -> dict[str, Any]:
 
     :raises ModelError: the name is not known.
     """
+    if name in ANCHOR_POSITIONS:
+        reason = NOT_KNOWN['reference_anchor_position']
+        raise ModelError(f'{where}: observation term {name!r} is {reason}')
     if name not in TERMS:
         raise ModelError(
             f'{where}: observation term {name!r}{did_you_mean(name, TERMS)} is not known; known '

@@ -30,6 +30,8 @@ OTHER_ACTIONS = {
     'EMAJointPositionToLimitsAction': 'the soft joint limits of the training, which are not in it',
 }
 GROUP = 'policy'
+ACTOR = 'actor'
+"""What mjlab, and Isaac Lab with groups by network, call it."""
 SAME = 1e-5
 """rad; the file has float32 numbers."""
 UNLIMITED = 1e3
@@ -129,12 +131,15 @@ def _group(contract: ImportedContract, root: Section) -> list[Section]:
     if groups is None:
         return []
     keys = groups.keys()
-    if len(keys) > 1 and GROUP in keys:
-        others = ', '.join(key for key in keys if key != GROUP)
-        contract.assume(f'observations: the group {GROUP}; not read: {others}')
+    own = next((name for name in (GROUP, ACTOR) if name in keys), None)
+    if len(keys) > 1 and own is not None:
+        others = ', '.join(key for key in keys if key != own)
+        contract.assume(
+            f'observations: the group {own}; not read: {others}, which the network must not take'
+        )
         for key in keys:
             groups.has(key)
-        keys = (GROUP,)
+        keys = (own,)
     if len(keys) != 1:
         groups.problem(f'found {", ".join(keys) or "nothing"}, expected the group {GROUP}')
         return []

@@ -8,6 +8,7 @@ from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_open_bounds
+from kinfer_ros.policy.importers.scans import draft_scan
 from kinfer_ros.policy.spec.terms import MAX_LENGTH
 from kinfer_ros.policy.spec.terms import XYZ
 from kinfer_ros.yaml_file import Section
@@ -32,8 +33,27 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     'joint_vel_rel': {'source': 'joint_velocities'},
     'last_action': {'source': 'last_action', 'which': 'raw'},
     'generated_commands': {'source': 'command'},
+    'height_scan': {'source': 'height_scan'},
+    'current_time_s': {'source': 'time'},
+    'joint_pos_limit_normalized': {'source': 'joint_positions', 'relative': False},
 }
 """Terms of a spec, by the functions of Isaac Lab; `joint_pos` is absolute there."""
+NO_POSITION = "the robot's position in the world, which no sensor of the graph gives"
+NO_SOURCE = {
+    'base_pos_z': NO_POSITION,
+    'root_pos_w': NO_POSITION,
+    'body_pose_w': NO_POSITION,
+    'root_lin_vel_w': 'a velocity in the world; linear_velocity is the one in the base',
+    'root_ang_vel_w': 'angular rates in the world; gyroscope has those in the base',
+    'body_projected_gravity_b': 'gravity in bodies; of the base alone it is source gravity, unit',
+    'body_incoming_wrench': 'forces on bodies',
+    'joint_effort': 'torques of joints, which policies here do not see',
+    'image': 'an image',
+    'image_features': 'features of an image',
+    'remaining_time_s': 'the rest of an episode: source time, offset minus its length, scale -1',
+}
+"""Functions of Isaac Lab that nothing here can give, and why."""
+NORMALIZED = 'joint_pos_limit_normalized'
 UNITS = {
     'linear_velocity': 'm/s', 'gyroscope': 'rad/s', 'accelerometer': 'm/s^2',
     'joint_positions': 'rad', 'joint_velocities': 'rad/s',
@@ -143,7 +163,7 @@ def _read_term(
                 'found modifiers, expected null: they cannot be translated', 'modifiers'
             )
     if name not in FUNCTIONS:
-        place = fill_in(f'the source of {path}, {width} numbers: docs/specs.md')
+        place = _unknown(section, name, path, width)
         more, history = _overloads(section, [name] * width)
         return {'source': place} | more, history
     if module != MODULE:
@@ -158,7 +178,38 @@ def _read_term(
         )
     _read_offsets(contract, section, term, labels)
     more, history = _overloads(section, labels)
+    if name == NORMALIZED:
+        more = _normalized(contract, labels, more)
     return term | more, history
+
+
+def _unknown(section: Section, name: str, path: str, width: int) -> str:
+    """Return the place of a source that is not known, or that cannot be had."""
+    if name not in NO_SOURCE:
+        return fill_in(f'the source of {path}, {width} numbers: docs/specs.md')
+    bodies = section.plain('body_names')
+    of = f' of {format_value(bodies)}' if isinstance(bodies, list) else ''
+    return fill_in(f'no source gives {path}{of}, {width} numbers: {NO_SOURCE[name]}')
+
+
+def _normalized(
+    contract: ImportedContract, labels: list[str], more: dict[str, Any]
+) -> dict[str, Any]:
+    """:return: keys of positions from -1 to 1 within the soft limits, whose share is not known."""
+    limits = dict(zip(contract.joints, contract.position_limits, strict=False))
+    pairs = [limits.get(name, (None, None)) for name in labels]
+    known = [(low, high) for low, high in pairs if low is not None and high is not None]
+    middle: Any = fill_in('rad, minus the middle of the limits, one a joint')
+    scale = '2 / (the range of the soft limits), one a joint'
+    if len(known) == len(labels):
+        middle = collapse_equal([0.0 - (low + high) / 2 for low, high in known])
+        scales = [round(2.0 / (high - low), 6) for low, high in known if high > low]
+        scale = f'{scales} / soft_joint_pos_limit_factor (mostly 0.9)'
+    own = f', times {more["scale"]}' if 'scale' in more else ''
+    found: dict[str, Any] = {'offset': middle, 'scale': fill_in(scale + own)}
+    if 'clip' in more:
+        found['clip_scaled'] = fill_in(f'{more["clip"]}{own}') if own else more['clip']
+    return found
 
 
 def _labels(
@@ -180,6 +231,11 @@ def _labels(
         return names
     if source == 'last_action':
         return _acting(term, groups, _width(section))
+    if source == 'height_scan':
+        draft_scan(term, _width(section))
+        return ['point'] * _width(section)
+    if source == 'time':
+        return ['time']
     if source == 'command':
         if set(contract.commands) == set(TWIST):
             return list(TWIST)
@@ -189,9 +245,13 @@ def _labels(
 
 
 def _acting(term: dict[str, Any], groups: Sequence[dict[str, Any]], width: int) -> list[str]:
-    """:return: the joints of the last action: of all groups, or of the one of that width."""
+    """:return: the joints of the last action: of all groups, or of the ones of that width."""
     moved = [name for group in groups for name in group['joints']]
     own = [group['joints'] for group in groups if len(group['joints']) == width]
+    if width != len(moved) and len(own) > 1:
+        # Of one action, by name, which the file does not have.
+        term['joints'] = fill_in(f'joints of the action that the training names: {own}')
+        return ['joint'] * width
     if width != len(moved) and len(own) == 1:
         term['joints'] = own[0]
         return list(own[0])

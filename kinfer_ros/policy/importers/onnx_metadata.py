@@ -27,6 +27,7 @@ from kinfer_ros.policy.importers.network_motion import MOTION_COMMAND
 from kinfer_ros.policy.importers.network_motion import draft_network_motion
 from kinfer_ros.policy.importers.network_motion import expand_motion
 from kinfer_ros.policy.importers.network_motion import holds_motion
+from kinfer_ros.policy.importers.scans import size_scans
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec.terms import MAX_LENGTH
 
@@ -189,10 +190,17 @@ def _read_terms(
     ):
         if any(term['source'] == source for term in terms):
             contract.assume(text)
+    if FLATTEN in keys.there() and 'base_lin_vel' in names:
+        contract.assume(
+            "linear velocity: mjlab's own tasks measure base_lin_vel at the site of the IMU "
+            '(imu_lin_vel), and the file does not say so: write source imu_linear_velocity and '
+            'frame imu if this one does'
+        )
     width = _width(graph)
     stated = _stated_lengths(keys, names)
     _read_command(contract, keys, graph, names, terms, stated)
     sizes = [_size(contract, term) for term in terms]
+    size_scans(keys.where, terms, sizes, stated, width)
     lengths = stated or _guessed_lengths(contract, sizes, width)
     total = sum(size * length for size, length in zip(sizes, lengths, strict=True))
     if stated and width is not None and total != width:

@@ -16,6 +16,7 @@ from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import spec_term
+from kinfer_ros.policy.importers.scans import draft_scan
 from kinfer_ros.policy.importers.unitree_motion import MOTION_TERMS
 from kinfer_ros.policy.importers.unitree_motion import draft_motion
 from kinfer_ros.policy.importers.unitree_motion import read_motion_terms
@@ -294,6 +295,11 @@ def _read_term(
     if chosen is not None:
         term['joints'] = chosen
     labels = _labels(contract, term)
+    if term['source'] == 'height_scan':
+        scales = entry.plain('scale')
+        count = len(scales) if isinstance(scales, list) else 0
+        labels = ['point'] * max(count, 1)
+        draft_scan(term, count)
     if entry.plain('scale') is not None:
         scale = read_vector(entry, 'scale', labels, '1')
         if scale is not None and set(scale) != {1.0}:

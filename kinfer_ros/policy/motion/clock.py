@@ -18,9 +18,9 @@ from kinfer_ros.rotations import multiply
 from kinfer_ros.rotations import yaw_of
 
 STATE = 3
-"""Numbers in the carry: ticks, aligned, align_yaw."""
-PLAY, RESTART = 0, 1
-"""Places in the input `motion_control`: 1 to advance, 1 to begin again."""
+"""Numbers in the carry: ticks (-1 - ticks once it is stopped), aligned, align_yaw."""
+PLAY, JUMP = 0, 1
+"""Places in the input `motion_control`: 1 to advance; 1 to begin again, -1 to end here."""
 MAX_TICKS = 2**24 - 1
 
 
@@ -29,6 +29,7 @@ class MotionClock:
     The motion's row of the present tick.
 
     :ivar ticks: since the start of the motion.
+    :ivar stopped: it has been ended before its end, and stays where it is.
     :ivar row: index of the timeline.
     :ivar relative: orientation of the reference's anchor in the robot's anchor, w x y z.
     """
@@ -41,6 +42,7 @@ class MotionClock:
         self.row = 0
         self.relative: Quaternion = (1.0, 0.0, 0.0, 0.0)
         self.ticks = 0
+        self.stopped = False
         self._aligned = False
         self._yaw = 0.0
 
@@ -50,14 +52,19 @@ class MotionClock:
         """
         Find the row of a tick, and where its anchor is.
 
-        :param state: of the carry before the step. :param control: [play, restart].
+        :param state: of the carry before the step. :param control: [play, jump].
         :param base: orientation of the base in the world, w x y z, where a term needs the anchor;
             then `joints`, rad, are those measured.
         """
         ticks, aligned, yaw = state.tolist()
         self.ticks, self._aligned, self._yaw = int(ticks), aligned > 0.0, yaw
-        if control[RESTART] > 0.0:
-            self.ticks, self._aligned = 0, False
+        self.stopped = ticks < 0.0
+        if self.stopped:
+            self.ticks = -1 - self.ticks
+        if control[JUMP] > 0.0:
+            self.ticks, self._aligned, self.stopped = 0, False, False
+        elif control[JUMP] < 0.0:
+            self.stopped = True
         timeline = self._timeline
         at = max(self.ticks - timeline.spec.lag, 0)
         self.row = min(at, timeline.ticks - 1)
@@ -97,14 +104,15 @@ class MotionClock:
     def advance(self, following: Float32, control: Float32) -> None:
         """Write the state for the next step."""
         ticks, aligned = self.ticks, self._aligned
-        if control[PLAY] > 0.0:
+        if control[PLAY] > 0.0 and not self.stopped:
             ticks = min(ticks + 1, MAX_TICKS)
             if self._timeline.spec.end == LOOP and ticks >= self._timeline.ticks:
                 ticks, aligned = 0, False
-        following[0] = ticks
+        following[0] = -1 - ticks if self.stopped else ticks
         following[1] = float(aligned)
         following[2] = self._yaw
 
     def has_ended(self, state: Float32) -> bool:
-        """Whether the motion of a policy in this state has been shown to its end."""
-        return self._timeline.spec.end != LOOP and int(state[0]) >= self._timeline.ticks
+        """Whether the motion of a policy in this state has been shown to its end, or stopped."""
+        ticks = int(state[0])
+        return ticks < 0 or (self._timeline.spec.end != LOOP and ticks >= self._timeline.ticks)

@@ -3,6 +3,7 @@
 One mapping for all joints, or a list of groups, each with its own joints. Format: docs/specs.md.
 """
 
+import math
 from dataclasses import dataclass
 
 from kinfer_ros.policy.spec.observation import one_or_each
@@ -40,7 +41,7 @@ class ActionGroup:
     """
     The outputs of some joints, in `joints` order.
 
-    target = clip_target(filter(reference + offset + scale * clip(output))).
+    target = clip_target(clip_torque(filter(reference + offset + scale * clip(output)))).
     """
 
     output: str | None
@@ -52,6 +53,8 @@ class ActionGroup:
     relative_to: str
     """default_pose, zero (the action is a position), joint_positions or last_target."""
     filter: TargetFilter | None
+    torque_clip: Vector | None = None
+    """Nm: the torque that a target asks for, kp (target - q) - kd qd, is at most this."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,18 @@ class ActionSpec:
     def filters(self) -> tuple[TargetFilter | None, ...]:
         """The filter of each joint."""
         return tuple(group.filter for group in self.groups for _ in group.joints)
+
+    @property
+    def torque_clip(self) -> Vector | None:
+        """Of all joints, Nm, infinite where there is none; None where no joint has one."""
+        if all(group.torque_clip is None for group in self.groups):
+            return None
+        none = math.inf
+        return tuple(
+            limit
+            for group in self.groups
+            for limit in group.torque_clip or (none,) * len(group.joints)
+        )
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -147,6 +162,7 @@ def _read_group(section: Section, joints: tuple[str, ...], *, alone: bool) -> Ac
         # Required: whether the default pose is added is forgotten most often.
         relative_to=section.choice('relative_to', REFERENCES),
         filter=_read_filter(section),
+        torque_clip=read_vector(section, 'torque_clip', names, 'Nm', minimum=0.0),
     )
 
 

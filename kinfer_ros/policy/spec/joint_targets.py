@@ -50,6 +50,9 @@ class JointTargets:
         self._from_first = np.array([bool(f and f.from_first) for f in action.filters], bool)
         self._step = memory.parts['step'].start
         self._clip = _arrays(action.clip)
+        self._torque_clip = None
+        if action.torque_clip is not None:
+            self._torque_clip = TorqueClip(spec, inputs, self._places)
         self._target_clip = _arrays(action.target_clip)
         self._action = np.zeros(len(action.joints), np.float32)
         self._target = np.zeros(len(action.joints), np.float32)
@@ -74,6 +77,8 @@ class JointTargets:
             target[self._on_last] += memory[self._last_targets + self._on_last]
         if self._filtered.any():
             self._filter(target, memory)
+        if self._torque_clip is not None:
+            self._torque_clip.apply(target)
         if self._target_clip is not None:
             np.clip(target, *self._target_clip, out=target)
         self.all_joints[self._places] = target
@@ -87,6 +92,28 @@ class JointTargets:
         if self._from_first.any() and memory[self._step] == 0.0:
             keep |= self._from_first
         np.copyto(target, moved, where=~keep)
+
+
+class TorqueClip:
+    """Limits targets to those whose torque, kp (target - q) - kd qd, is within the limits."""
+
+    def __init__(self, spec: PolicySpec, inputs: Mapping[str, Float32], places: Indices) -> None:
+        """:param places: of the action's joints among those of the spec."""
+        assert spec.kp is not None
+        assert spec.kd is not None
+        limits = np.array(spec.action.torque_clip, np.float64)
+        kp, kd = (np.array(gains, np.float64)[places] for gains in (spec.kp, spec.kd))
+        kp[np.isinf(limits)] = 1.0
+        self._band = (limits / kp).astype(np.float32)
+        self._per_speed = (kd / kp).astype(np.float32)
+        self._places = places
+        self._position = inputs['joint_angles']
+        self._velocity = inputs['joint_angular_velocities']
+
+    def apply(self, target: Float32) -> None:
+        """Limit the targets of the action's joints, rad, in place."""
+        middle = self._position[self._places] + self._per_speed * self._velocity[self._places]
+        np.clip(target, middle - self._band, middle + self._band, out=target)
 
 
 def _joints_with(references: tuple[str, ...], name: str) -> Indices:

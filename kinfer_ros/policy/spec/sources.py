@@ -24,6 +24,7 @@ from kinfer_ros.policy.spec.terms import COMMAND
 from kinfer_ros.policy.spec.terms import CONSTANT
 from kinfer_ros.policy.spec.terms import EULER
 from kinfer_ros.policy.spec.terms import FIRST_STEP
+from kinfer_ros.policy.spec.terms import HEIGHT_SCAN
 from kinfer_ros.policy.spec.terms import MAX_STEP
 from kinfer_ros.policy.spec.terms import MOTION_FRAME
 from kinfer_ros.policy.spec.terms import MOTION_SOURCES
@@ -52,6 +53,7 @@ INPUT_OF = {
     'imu_linear_velocity': 'imu_linear_velocity',
     QUATERNION: QUATERNION,
     EULER: QUATERNION,
+    HEIGHT_SCAN: HEIGHT_SCAN,
     COMMAND: COMMAND,
     TIME: TIME,
 }
@@ -64,10 +66,12 @@ def input_sizes(spec: PolicySpec) -> dict[str, int]:
     """Names and lengths of the input arrays that a spec's observation and action need."""
     sizes = {'joint_angles': len(spec.joints), 'joint_angular_velocities': len(spec.joints)}
     sizes |= {QUATERNION: 4, QUATERNION + IMU_SUFFIX: 4, COMMAND: len(spec.commands), TIME: 1}
-    sizes |= {MOTION_CONTROL: 2}
+    sizes |= {MOTION_CONTROL: 2, HEIGHT_SCAN: spec.scan.size if spec.scan else 0}
     names = {_input_name(term) for term in spec.terms if term.source in INPUT_OF}
     if MEASURED in spec.action.references:
         names.add('joint_angles')
+    if spec.action.torque_clip is not None:
+        names |= {'joint_angles', 'joint_angular_velocities'}
     if spec.commands:
         names.add(COMMAND)
     if spec.motion is not None:
@@ -181,6 +185,8 @@ class Sources:
             return [start + 'wxyz'.index(letter) for letter in term.order], one
         if term.source == TIME:
             return [start], one
+        if term.scan is not None:
+            return [start + place for place in term.scan.places()], one
         order_of = XYZ if term.names and term.names[0] in XYZ else self._spec.joints
         if term.source == 'gravity' and term.unit == UNIT:
             one = [1.0 / GRAVITY] * term.size

@@ -6,6 +6,7 @@ problems are reported at once, with their lines. Format: docs/specs.md.
 """
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from dataclasses import replace
@@ -22,6 +23,7 @@ from kinfer_ros.policy.spec.action import required_vector
 from kinfer_ros.policy.spec.observation import Block
 from kinfer_ros.policy.spec.observation import read_observation
 from kinfer_ros.policy.spec.observation import read_range
+from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.policy.spec.terms import NETWORK
 from kinfer_ros.policy.spec.terms import Term
 from kinfer_ros.policy.spec.terms import TermNames
@@ -145,6 +147,19 @@ class PolicySpec:
         """Of all blocks, in their order."""
         return tuple(term for block in self.blocks for term in block.terms)
 
+    @property
+    def scan(self) -> HeightScan | None:
+        """The height scan that terms read; they agree on its points."""
+        return next((term.scan for term in self.terms if term.scan is not None), None)
+
+    @property
+    def level_ground(self) -> Vector:
+        """The height scan on level ground, m: the height that the training subtracts."""
+        term = next(term for term in self.terms if term.scan is not None)
+        assert term.scan is not None
+        heights = dict(zip(term.scan.places(), term.offset, strict=True))
+        return tuple(-heights[place] for place in range(term.scan.size))
+
     def frames(self, term: Term) -> int:
         """Number of frames of a term in its vector."""
         return next(block.frames(term) for block in self.blocks if term in block.terms)
@@ -206,6 +221,10 @@ def _read(file: YamlFile) -> PolicySpec:
         motion=motion,
     )
     _check_networks(root, spec)
+    _check_torque_clip(root, spec)
+    scans = {replace(term.scan, order='') for term in spec.terms if term.scan is not None}
+    if len(scans) > 1:
+        root.problem('found terms of height scans with other points, expected one scan for all')
     return spec
 
 
@@ -244,6 +263,24 @@ def _check_networks(root: Section, spec: PolicySpec) -> None:
         if term.source == NETWORK and term.size != size:
             root.problem(
                 f'found counts {term.size} and {size} for one output of {term.network}', 'networks'
+            )
+
+
+def _check_torque_clip(root: Section, spec: PolicySpec) -> None:
+    """Check that the torque of a target can be known: by the gains of the training."""
+    limits = spec.action.torque_clip
+    if limits is None:
+        return
+    if spec.kp is None or spec.kd is None:
+        root.problem('found torque_clip, expected gains with kp and kd as well', 'action')
+        return
+    kp = dict(zip(spec.joints, spec.kp, strict=True))
+    for name, limit in zip(spec.action.joints, limits, strict=True):
+        if math.isfinite(limit) and not kp[name] > 0.0:
+            expected = 'more: its targets ask for no torque'
+            root.problem(
+                f'found torque_clip of {name}, whose kp is {kp[name]:g}, expected {expected}',
+                'action',
             )
 
 

@@ -3,6 +3,7 @@
 It has the interface of a kinfer policy: named arrays in, absolute joint targets out, one carry.
 """
 
+import math
 import os
 from dataclasses import replace
 from itertools import chain
@@ -22,6 +23,7 @@ from kinfer_ros.policy.network import network_wanted
 from kinfer_ros.policy.network import policy_wanted
 from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.number_types import FLOAT32
+from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.policy.spec.sources import IMU_SUFFIX
 from kinfer_ros.policy.spec.sources import input_sizes
 from kinfer_ros.policy.spec.spec import NormFrequency
@@ -114,9 +116,10 @@ def _contract(
 
 def _provenance(spec: PolicySpec, session: SpecSession) -> dict[str, str]:
     found = {'spec': str(spec.path), 'spec_sha256': spec.sha256, 'spec_name': spec.name}
-    if session.timeline is not None:
-        found['motion'] = session.timeline.motion.where
-        found['motion_sha256'] = session.timeline.sha256
+    if session.motion is not None:
+        timeline = session.motion.timeline
+        found['motion'] = timeline.motion.where
+        found['motion_sha256'] = timeline.sha256
     return found
 
 
@@ -155,6 +158,8 @@ def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
             )
         elif term.source == 'imu_linear_velocity':
             lines.append(f'linear velocity: of the IMU, in the {term.frame} frame, from odometry')
+        elif term.scan is not None:
+            lines.append(f'height scan: {_scan_text(term.scan)}')
     if spec.phase is not None:
         starts = ', '.join(f'{angle:g}' for angle in spec.phase.start)
         lines.append(
@@ -163,6 +168,17 @@ def assumptions(spec: PolicySpec, networks: list[Network]) -> tuple[str, ...]:
         )
     lines += chain.from_iterable(map(_network_lines, networks))
     return tuple(lines)
+
+
+def _scan_text(scan: HeightScan) -> str:
+    if scan.grid is None:
+        return f'{scan.size} points, in the order of the topic'
+    x, y = scan.grid.center
+    fastest = 'x' if scan.order == 'xy' else 'y'
+    return (
+        f'{scan.columns} x {scan.rows} points (x forward, y left), {scan.grid.resolution:g} m '
+        f'apart around ({x:g}, {y:g}) m, {fastest} runs fastest, rear and right first'
+    )
 
 
 def _frequency(phase: Phase) -> str:
@@ -198,6 +214,10 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
     if shares:
         listed = ', '.join(f'{share:g}' for share in shares)
         lines.append(f'target filter: last target + {listed} x (new target - last target)')
+    if action.torque_clip is not None:
+        clipped = sorted({limit for limit in action.torque_clip if math.isfinite(limit)})
+        listed = ', '.join(f'{limit:g}' for limit in clipped)
+        lines.append(f'target torque: kp (target - q) - kd qd within {listed} Nm')
     held = [name for name in spec.joints if name not in action.joints]
     if held:
         lines.append(f'held at the default pose: {", ".join(held)}')

@@ -8,6 +8,7 @@ import numpy as np
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.errors import ContractError
+from kinfer_ros.policy.motion.playing import PlayingMotion
 from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.number_types import Array
@@ -30,7 +31,7 @@ class SpecSession:
 
     :ivar action: [joints] rad, targets in the spec's joint order: a read-only view.
     :ivar flat: the flat vector of the first block of the policy's observation.
-    :ivar timeline: of the spec's motion, if it has one.
+    :ivar motion: that the policy plays, or None.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class SpecSession:
         )
         states = [network.initial for network in networks]
         self.initial_carry = np.concatenate([*states, self.memory.initial])
-        self.timeline = timeline
         self._sources = Sources(spec, self.memory, timeline)
+        self.motion = None
+        if timeline is not None:
+            self.motion = PlayingMotion(timeline, self._sources.recorded, self._motion_ended)
         self.inputs = self._sources.inputs
         self.inputs_finite = FiniteCheck(self._sources.buffer)
         self._vectors = self._make_vectors(spec, networks)
@@ -159,13 +162,7 @@ class SpecSession:
                 vectors[f'observation {name if several or of else ""}{of}'.rstrip()] = vector
         return vectors | {'model output target': self.action} | self._session.checked()
 
-    @property
-    def recorded(self) -> dict[str, Float32]:
-        """What of the newest step goes into the record besides inputs and outputs."""
-        return self._sources.recorded
-
-    def motion_ended(self) -> bool:
-        """Whether the motion has been shown to its end."""
+    def _motion_ended(self) -> bool:
         return self._sources.motion_ended(self._session.extra)
 
     def next_carry(self) -> Float32:
@@ -207,6 +204,8 @@ def _why_no_flat(spec: PolicySpec, networks: list[Network]) -> str:
             'its targets are relative to the measured joint positions, which a flat vector does '
             'not give'
         )
+    if spec.action.torque_clip is not None:
+        return 'its targets depend on the measured joints, which a flat vector does not give'
     if spec.motion is not None:
         return 'its reference is that of the motion, which a flat vector does not move on'
     if len(spec.blocks) > 1:

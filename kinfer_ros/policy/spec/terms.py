@@ -6,6 +6,8 @@ Each source accepts only the keys that have a meaning for it. Format: docs/specs
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kinfer_ros.policy.spec.scan import HeightScan
+from kinfer_ros.policy.spec.scan import read_scan
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_vectors import MAX_COUNT
@@ -30,16 +32,26 @@ QUATERNION, EULER, TIME = 'quaternion', 'euler', 'time'
 STEP, FIRST_STEP = 'step', 'first_step'
 STEPS = (STEP, FIRST_STEP)
 NETWORK = 'network'
+HEIGHT_SCAN = 'height_scan'
 REFERENCE_POSITIONS, REFERENCE_VELOCITIES = (
     'reference_joint_positions',
     'reference_joint_velocities',
 )
 REFERENCE_ANCHOR, MOTION_FRAME = 'reference_anchor_orientation', 'motion_frame'
 REFERENCE_JOINTS = {REFERENCE_POSITIONS: 'rad', REFERENCE_VELOCITIES: 'rad/s'}
+NOT_KNOWN = {
+    'reference_anchor_position': (
+        "the position of the motion's anchor in the robot's, which needs the robot's position in "
+        'the world and the lengths of its links: no sensor here gives them. Train without it '
+        "(mjlab and BeyondMimic: the task 'without state estimation')"
+    ),
+    'base_position': "the robot's position in the world, which no sensor here gives",
+}
+"""Sources that cannot be had, and why."""
 MOTION_SOURCES = (*REFERENCE_JOINTS, REFERENCE_ANCHOR, MOTION_FRAME)
 SOURCES = (
     *JOINT_SOURCES, *VECTOR_SOURCES, QUATERNION, EULER, COMMAND, ACTION, PHASE, TIME, *STEPS,
-    NETWORK, *MOTION_SOURCES, CONSTANT,
+    NETWORK, HEIGHT_SCAN, *MOTION_SOURCES, CONSTANT,
 )  # fmt: skip
 COLUMNS = ('r00', 'r01', 'r10', 'r11', 'r20', 'r21')
 """The first two columns of a rotation matrix, row by row, as motion tracking takes them."""
@@ -93,6 +105,8 @@ class Term:
     """Of the output of a network: its name."""
     output: str | None = None
     """Of it: the output's name; None where it has only one."""
+    scan: HeightScan | None = None
+    """Of a height scan: its points."""
 
     @property
     def size(self) -> int:
@@ -118,6 +132,8 @@ def read_term(section: Section, known: TermNames) -> Term | None:
     source = section.string('source')
     if source not in SOURCES:
         hint = did_you_mean(source, SOURCES)
+        if source in NOT_KNOWN:
+            hint = f': {NOT_KNOWN[source]}'
         section.problem(f'found {source!r}{hint}, expected one of {", ".join(SOURCES)}', 'source')
         section.allow_all_keys()
         return None
@@ -137,6 +153,7 @@ def read_term(section: Section, known: TermNames) -> Term | None:
         STEP: _step_term,
         FIRST_STEP: _first_step_term,
         NETWORK: _network_term,
+        HEIGHT_SCAN: _scan_term,
         CONSTANT: _constant_term,
     }
     return readers[source](section, known)
@@ -284,6 +301,12 @@ def _network_term(section: Section, known: TermNames) -> Term:
     count = section.integer('count', 1, MAX_COUNT)
     names = [f'{network}[{at}]' for at in range(count)]
     return _make_term(section, NETWORK, names, 'network output', network=network, output=output)
+
+
+def _scan_term(section: Section, known: TermNames) -> Term:
+    scan = read_scan(section)
+    names = [f'point {at}' for at in range(scan.size)]
+    return _make_term(section, HEIGHT_SCAN, names, 'm', scan=scan)
 
 
 def _constant_term(section: Section, known: TermNames) -> Term:

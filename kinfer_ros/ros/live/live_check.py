@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 
@@ -23,12 +24,16 @@ from kinfer_ros.contract.sensor_capture import MAX_SAMPLES
 from kinfer_ros.contract.sensor_capture import CapturedImu
 from kinfer_ros.contract.sensor_capture import CapturedJointState
 from kinfer_ros.contract.sensor_capture import CapturedOdometry
+from kinfer_ros.contract.sensor_capture import CapturedScan
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
+from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.ros.context import own_node
+from kinfer_ros.ros.messages import scan_heights
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
@@ -41,6 +46,7 @@ TIMEOUT_S = 2.0
 INSIDE_S = 0.4
 """s that a node listens: 20 samples at 50 Hz."""
 POLL_S = 0.001
+MAX_SCANS = 500
 DRIVERS = 32
 """Newest messages in which the robot's joints are looked for: one driver a limb, and others."""
 SENSORS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -53,6 +59,7 @@ class Sources:
     joints: Subscription
     imu: Subscription
     odom: Subscription
+    scan: Subscription
     clock: Subscription | None = None
 
 
@@ -61,19 +68,29 @@ def needs_odometry(policy: Policy) -> bool:
     return takes_odometry(each.name for each in policy.contract.inputs)
 
 
+def _scan_of(policy: Policy) -> HeightScan | None:
+    return policy.contract.spec.scan if policy.contract.spec is not None else None
+
+
+def _wanted(policy: Policy) -> tuple[str, ...]:
+    """Name the lists of a capture that the policy needs something in."""
+    odom = ('odom',) if needs_odometry(policy) else ()
+    return ('joints', 'imu', *odom, *(('scan',) if _scan_of(policy) is not None else ()))
+
+
 def check_live(
     policy: Policy, robot: Robot, *, namespace: str, seconds: float, use_sim_time: bool
 ) -> list[Row]:
     """Join the graph, listen, and judge; at most `seconds` after the first messages."""
     with own_node('contract_check', namespace, rosout=True) as node:
         sources = _subscribe(node, use_sim_time)
-        wanted = ('joints', 'imu', 'odom') if needs_odometry(policy) else ('joints', 'imu')
+        wanted = _wanted(policy)
         first = SensorCapture()
         listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted, robot))
         capture = SensorCapture()
         listen(sources, capture, seconds)
     rate = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
-    return check_live_sensors(capture, robot, rate, needs_odometry=needs_odometry(policy))
+    return _judge(policy, robot, capture, rate)
 
 
 def check_from_inside(
@@ -85,14 +102,19 @@ def check_from_inside(
     :param lockstep: the simulation waits for the first command: one sample says all.
     :param sim: under simulated time, which stands still for a node in a transition.
     """
-    odometry = needs_odometry(policy)
-    wanted = ('joints', 'imu', 'odom') if odometry else ('joints', 'imu')
+    wanted = _wanted(policy)
     capture = SensorCapture(has_clock=not sim, time_runs=not lockstep)
     listen(sources, capture, TIMEOUT_S, lambda: _all_there(capture, wanted, robot))
     if not lockstep:
         capture = SensorCapture(has_clock=not sim)
         listen(sources, capture, INSIDE_S)
-    return check_live_sensors(capture, robot, rate_hz, needs_odometry=odometry)
+    return _judge(policy, robot, capture, rate_hz)
+
+
+def _judge(policy: Policy, robot: Robot, capture: SensorCapture, rate_hz: float) -> list[Row]:
+    return check_live_sensors(
+        capture, robot, rate_hz, needs_odometry=needs_odometry(policy), scan=_scan_of(policy)
+    )
 
 
 def _subscribe(node: Node, use_sim_time: bool) -> Sources:
@@ -102,6 +124,7 @@ def _subscribe(node: Node, use_sim_time: bool) -> Sources:
         subscribe(node, JointState, 'joint_states', SENSORS, group),
         subscribe(node, Imu, 'imu/data', SENSORS, group),
         subscribe(node, Odometry, 'odom', SENSORS, group),
+        subscribe(node, Image, 'height_scan', SENSORS, group),
         subscribe(node, Clock, '/clock', SENSORS, group) if use_sim_time else None,
     )
 
@@ -155,6 +178,19 @@ def _take(sources: Sources, capture: SensorCapture, now: int) -> None:
                     stamp, now - stamp, message.child_frame_id, np.array([v.x, v.y, v.z])
                 )
             )
+
+    for message in take_all(sources.scan):
+        if len(capture.scan) < MAX_SCANS:
+            capture.scan.append(_scan_sample(message, now))
+
+
+def _scan_sample(message: Image, now: int) -> CapturedScan:
+    stamp, shape = stamp_ns(message.header), (message.height, message.width)
+    try:
+        heights = scan_heights(message).astype(np.float64)
+    except ContractError as error:
+        return CapturedScan(stamp, now - stamp, shape, np.zeros(0), str(error))
+    return CapturedScan(stamp, now - stamp, shape, heights)
 
 
 def _imu_sample(message: Imu, now: int) -> CapturedImu:

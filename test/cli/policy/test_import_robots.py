@@ -42,9 +42,7 @@ def test_an_mjcf_without_actuators_becomes_a_robot_that_runs(tmp_path, capsys):
     policy = load_model(path, spec=spec_path)
     simulated = MujocoRobot(robot)
     settings = SessionSettings(period_ns=20_000_000, auto_run=True, default_command=(0, 0, 0))
-    simulation = Simulation(
-        assemble(policy, robot, settings, LiveSettings()), simulated, policy.contract
-    )
+    simulation = Simulation(assemble(policy, robot, settings, LiveSettings()), simulated)
     simulation.run(1.0)
     assert simulation.outcome is not None
     assert simulated.time_ns >= 980_000_000

@@ -95,7 +95,7 @@ class Flat:
             default_command=(self.speed, 0.0, 0.0),
         )
         controller = assemble(policy, robot, settings)
-        simulation = Simulation(controller, MujocoRobot(robot), policy.contract)
+        simulation = Simulation(controller, MujocoRobot(robot))
         targets: list[np.ndarray] = []
 
         def keep(s: Simulation) -> None:

@@ -196,9 +196,27 @@ def test_gains_of_an_actuator_model_are_places_to_fill_in(tmp_path):
         (0, term('root_quat_w', 4),
          {'source': 'quaternion', 'order': 'FILL IN (wxyz before Isaac Lab 3, xyzw since)'}),
         (0, term('imu_ang_vel', 3), {'source': 'gyroscope', 'frame': 'imu'}),
-        (0, term('height_scan', 187, scale=2.0),
-         {'source': 'FILL IN (the source of isaaclab.envs.mdp.observations.height_scan, '
-                    '187 numbers: docs/specs.md)', 'scale': 2.0}),
+        (0, term('my_scan', 187, scale=2.0, module='mine'),
+         {'source': 'FILL IN (the source of mine.my_scan, 187 numbers: docs/specs.md)',
+          'scale': 2.0}),
+        (0, term('height_scan', 187, scale=2.0, clip=[-1.0, 1.0]),
+         {'source': 'height_scan', 'scale': 2.0, 'clip': [-1.0, 1.0],
+          'grid': 'FILL IN ({size: [x, y], resolution: m, order: xy} of the 187 points; or, in '
+                  'place of grid, count)',
+          'offset': "FILL IN (m, minus the training's offset: -0.5 by default in Isaac Lab, 0 in "
+                    'mjlab)'}),
+        (0, term('current_time_s', 1), {'source': 'time'}),
+        (3, term('joint_pos_limit_normalized', 2, joint_names=[KNEE, HIP], scale=0.5,
+                 clip=[-1.0, 1.0]),
+         {'source': 'joint_positions', 'relative': False, 'joints': [KNEE, HIP],
+          'offset': [0.75, 0.0],
+          'scale': 'FILL IN ([0.8, 1.0] / soft_joint_pos_limit_factor (mostly 0.9), times 0.5)',
+          'clip_scaled': 'FILL IN ([-1.0, 1.0], times 0.5)'}),
+        (3, term('joint_pos_limit_normalized', 1, joint_names=[ANKLE], clip=[-1.0, 1.0]),
+         {'source': 'joint_positions', 'relative': False, 'joints': [ANKLE],
+          'offset': 'FILL IN (rad, minus the middle of the limits, one a joint)',
+          'scale': 'FILL IN (2 / (the range of the soft limits), one a joint)',
+          'clip_scaled': [-1.0, 1.0]}),
         (2, term('generated_commands', 4),
          {'source': 'command', 'entries': 'FILL IN (4 names of commands)'}),
     ],
@@ -345,3 +363,38 @@ def test_whatever_is_edited_it_is_used_or_one_error(tmp_path_factory, edits):
     path.write_text(yaml.safe_dump(contract.spec() | {'name': 'leg'}))
     if 'FILL IN' not in path.read_text():
         load_spec(path)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['base_pos_z', 'root_pos_w', 'root_lin_vel_w', 'root_ang_vel_w', 'body_pose_w',
+     'body_projected_gravity_b', 'joint_effort', 'body_incoming_wrench', 'remaining_time_s'],
+)  # fmt: skip
+def test_what_nothing_can_give_is_named(tmp_path, name):
+    """A place to fill in that says why: nobody should look for a source that cannot be."""
+    contract = read(tmp_path, CONTENT, ((*POLICY, 0), term(name, 3, body_names=['torso'])))
+    source = contract.observation['terms'][0]['source']
+    assert f"no source gives isaaclab.envs.mdp.observations.{name} of ['torso'], 3" in source
+
+
+def test_the_last_action_of_one_of_two_equal_actions_is_to_be_named(tmp_path):
+    """The file does not have the name of the action that the term shows."""
+    other = CONTENT['actions'][0] | {'joint_names': [ANKLE, HIP]}
+    first = CONTENT['actions'][0] | {'joint_names': [KNEE, 'toe']}
+    robot = ((*ROBOT, 'joint_names'), [HIP, KNEE, ANKLE, 'toe'])
+    longer = [
+        ((*ROBOT, key), [*values, values[0]])
+        for key, values in CONTENT['articulations']['robot'].items()
+        if key != 'joint_names'
+    ]
+    contract = read(tmp_path, CONTENT, (('actions',), [first, other]), robot, *longer)
+    assert 'FILL IN (joints of the action' in contract.observation['terms'][5]['joints']
+
+
+def test_the_group_may_be_called_actor(tmp_path):
+    """As mjlab and newer trainings have it; the others are not the policy's."""
+    terms = CONTENT['observations']['policy']
+    groups = {'critic': [term('base_lin_vel', 3)], 'actor': terms}
+    contract = read(tmp_path, CONTENT, (('observations',), groups))
+    assert len(contract.observation['terms']) == len(terms)
+    assert 'the group actor; not read: critic, which the network must not take' in said(contract)

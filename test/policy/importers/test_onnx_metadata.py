@@ -155,7 +155,8 @@ def test_a_command_that_is_a_velocity_is_vx_vy_yaw_rate(tmp_path, name):
         ({'command_names': 'pose', 'width': None}, 'size is not in the file'),
         ({'command_names': 'twist,pose'}, 'could be any of them'),
         ({'observation_names': ','}, r"observation_names: found ',', expected names"),
-        ({'observation_names': 'base_ang_vel,height_scan'}, "'height_scan'"),
+        ({'observation_names': 'base_ang_vel,foot_height'}, "'foot_height'"),
+        ({'observation_names': 'motion_anchor_pos_b'}, "needs the robot's position in the world"),
         ({'policy_frequency': 'fast'}, "policy_frequency: found 'fast', expected one number .Hz"),
         ({'step_dt': '0'}, "step_dt: found '0', expected one number .s"),
         ({'step_dt': '0.02', 'control_rate': '100'}, 'inverse of the other'),
@@ -329,17 +330,18 @@ def test_whatever_stands_there_it_is_used_or_one_error(changed):
     yaml.safe_dump(contract.spec())
 
 
+DRAFT = 'FILL IN'
 CASES = {
     'mjlab_plain': '', 'mjlab_scale': '', 'mjlab_clip': '', 'mjlab_history': '',
     'mjlab_history_order': '', 'mjlab_history_swapped': '', 'mjlab_pose': '',
-    'mjlab_motion': 'a reference motion', 'mjlab_damping_0': '', 'mjlab_lab_keys': 'height_scan',
+    'mjlab_motion': 'a reference motion', 'mjlab_damping_0': '', 'mjlab_lab_keys': DRAFT,
     'meta_empty_terms': 'observation_names', 'meta_hist_zero': '',
     'meta_hist_text': 'observation_history_lengths', 'meta_freq_text': '',
     'meta_step_dt_0': 'step_dt', 'meta_names_json_str': '', 'meta_kp_json_obj': '',
     'meta_scale_json_null': 'action_scale', 'meta_scale_tensor': 'tensor',
     'actions_value': 'joint_names',
 }  # fmt: skip
-"""The error of each, '' where it is used."""
+"""The error of each, '' where it is used, DRAFT where something has to be filled in."""
 
 
 @pytest.mark.skipif(shared_path('cases') is None, reason='the shared cases are not here')
@@ -348,10 +350,51 @@ def test_the_shared_cases(tmp_path, name, words):
     """Files that were read wrongly, or refused, once."""
     path = shared_path(f'cases/{name}/policy.onnx')
     graph = Graph(path.read_bytes(), str(path))
-    if words:
+    if words and words != DRAFT:
         with pytest.raises(ModelError, match=words):
             read_onnx_metadata(graph, path)
         return
     contract = read_onnx_metadata(graph, path)
     spec = flat_models.write_spec(tmp_path / 'spec.yaml', contract.spec())
-    assert flat_of(load_model(path, spec=spec)).size == graph.inputs[0].shape[-1]
+    if words == DRAFT:
+        assert DRAFT in spec.read_text()
+    else:
+        assert flat_of(load_model(path, spec=spec)).size == graph.inputs[0].shape[-1]
+
+
+def with_scan(**changed):
+    return {
+        'observation_names': ','.join([*TERMS, 'height_scan']),
+        'observation_terms_scale': ','.join(['1.000'] * 6 + ['0.200']),
+        'observation_terms_clip': ','.join(['-inf;inf'] * 7),
+        'observation_terms_history_length': ','.join(['0.000'] * 7),
+        'observation_terms_flatten_history_dim': ','.join(['1.000'] * 7),
+    } | changed
+
+
+def test_a_height_scan_is_a_draft_of_the_right_size(tmp_path):
+    """Its points are the rest of the input; where they are, nobody has written down."""
+    contract = read(tmp_path, 15 + 187, **with_scan())
+    scan = contract.observation['terms'][-1]
+    assert scan['scale'] == 0.2
+    assert scan['grid'].startswith('FILL IN ({size: [x, y], resolution: m, order: xy} of the 187')
+    scan |= {'grid': {'size': [1.6, 1.0], 'resolution': 0.1, 'order': 'xy'}, 'offset': 0.0}
+    flat = flat_of(load(tmp_path, contract), 2.0)
+    np.testing.assert_allclose(flat[15:], np.full(187, 0.4), atol=1e-6)
+
+
+def test_a_height_scan_that_does_not_fit_is_one_error(tmp_path):
+    """Frames of it that are not whole, or no room for any."""
+    history = ','.join(['0.000'] * 6 + ['2.000'])
+    contract = read(tmp_path, 15 + 20, **with_scan(observation_terms_history_length=history))
+    assert '10 points' in contract.observation['terms'][-1]['grid']
+    for width, more in ((36, {'observation_terms_history_length': history}), (15, {})):
+        with pytest.raises(ModelError, match='a height scan, whose size is not in the file'):
+            read(tmp_path, width, **with_scan(**more))
+
+
+def test_a_velocity_of_mjlab_may_be_that_of_the_imu(tmp_path):
+    """Its velocity tasks name the velocimeter of the IMU base_lin_vel; the file has the name."""
+    names = 'base_lin_vel,' + ','.join(TERMS[1:])
+    assert 'base_lin_vel at the site of' in said(read(tmp_path, observation_names=names))
+    assert 'site of the IMU' not in said(read(tmp_path))

@@ -85,7 +85,7 @@ def test_ids_with_gaps(tmp_path, ids, motors, kp, joints):
         (('actions', 'JointPositionAction', 'joint_ids'), 'some', 'joint_ids: found'),
         (('actions', 'JointPositionAction', 'joint_ids'), [5], 'indices below 2'),
         (('actions', 'JointPositionAction', 'clip'), [1, 2, 3], 'clip: found'),
-        (('observations',), {'height_scan': {}}, "height_scan: observation term 'height_scan'"),
+        (('observations',), {'foot_height': {}}, "foot_height: observation term 'foot_height'"),
         (('observations',), [1], 'observations: found the list'),
         (('observations', 'base_ang_vel'), 0.2, 'base_ang_vel: found 0.2, expected keys'),
         (('observations', 'base_ang_vel', 'params'), [1], 'params: found the list'),
@@ -179,3 +179,16 @@ def test_the_shared_cases(tmp_path):
             continue
         with pytest.raises(ModelError, match=rf'{path.name}, line \d+'):
             read_deploy(file, motors, 'as given')
+
+
+@pytest.mark.parametrize(('scale', 'many'), [([5.0] * 12, '12 points'), (None, 'points')])
+def test_a_height_scan_is_a_draft(tmp_path, scale, many):
+    """The file has as many scales as points, and no grid."""
+    entry = {'params': {}, 'clip': [-1.0, 1.0], 'scale': scale, 'history_length': 1}
+    content = copy.deepcopy(DEPLOY)
+    content['observations']['height_scanner'] = entry
+    terms = read(tmp_path, content).observation['terms']
+    (term,) = (each for each in terms if each['source'] == 'height_scan')
+    assert term.get('scale') == (5.0 if scale else None)
+    assert term['clip'] == [-1.0, 1.0]
+    assert f'of the {many}; or' in term['grid']

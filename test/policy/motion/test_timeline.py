@@ -13,7 +13,9 @@ from helpers.policies.motions import frames
 from helpers.policies.motions import spec_of
 from helpers.policies.motions import write_csv
 from kinfer_ros.errors import ContractError
+from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.spec.spec import load_spec
 
 SIZE = 3 + 3 + 6 + 1
 REST = {
@@ -151,3 +153,12 @@ def test_a_flat_vector_is_refused(load):
     """It would not move the motion on."""
     with pytest.raises(ContractError, match='reference is that of the motion'):
         load().step(np.zeros(SIZE))
+
+
+def test_the_position_of_the_anchor_is_refused_in_words(tmp_path):
+    """Nobody should look for a misspelling: it cannot be had."""
+    content = spec_of()
+    content['observation']['terms'].append({'source': 'reference_anchor_position'})
+    with pytest.raises(ModelError, match="needs the robot's position in the world") as caught:
+        load_spec(flat_models.write_spec(tmp_path / 'spec.yaml', content))
+    assert 'without state estimation' in str(caught.value)

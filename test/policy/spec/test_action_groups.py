@@ -8,6 +8,7 @@ import pytest
 from helpers.policies import flat_models
 from helpers.policies import models
 from helpers.shared import shared_path
+from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import load_model
 
@@ -132,3 +133,82 @@ def test_a_wheeled_robot_is_refused_in_words():
         load_model(CASES / 'wheel' / 'policy.onnx', spec=CASES / 'wheel' / 'wheel.spec.yaml')
     assert 'line 16' in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+GAINS = {'kp': [20.0, 40.0, 0.0], 'kd': [1.0, 2.0, 0.5]}
+LEGS = {'joints': ['hip', 'knee'], 'relative_to': 'default_pose', 'scale': 0.5,
+        'torque_clip': {'hip': 10.0, 'knee': 4.0}}  # fmt: skip
+FEET = {'joints': ['ankle'], 'relative_to': 'zero', 'scale': 1.0}
+
+
+def clamped(folder, groups, terms, gains=GAINS, size=3):
+    """The network of `policy`, with gains."""
+    graph = models.Builder()
+    first = graph.op('Slice', 'obs', *(graph.const([n], 'int64') for n in (0, 3, 1)))
+    graph.add(models.helper.make_node('Identity', [first], ['actions']))
+    content = flat_models.spec(list(terms), commands={}, action=groups, gains=gains)
+    return flat_models.load(folder, graph.build({'obs': (1, size)}, {'actions': (1, 3)}), content)
+
+
+def test_a_torque_clip_of_one_group(tmp_path):
+    """As LimX's pointfoot: the action is limited by torque, and its clipped value is seen next."""
+    back = {'offset': [-POSE['hip'], -POSE['knee']], 'scale': 2.0}  # 1 / scale of the action
+    seen = {'source': 'last_action', 'which': 'target', 'joints': ['hip', 'knee']} | back
+    terms = ({'source': 'constant', 'values': [9.0, -9.0, 2.0]}, seen)
+    made = clamped(tmp_path, [LEGS, FEET], terms, size=5)
+    rng = np.random.default_rng(2)
+    kp, kd, limit = np.array([20.0, 40.0]), np.array([1.0, 2.0]), np.array([10.0, 4.0])
+    pose = np.array([POSE['hip'], POSE['knee']])
+    action, steps = np.zeros(2), []
+    for _ in range(8):
+        q, qd = rng.normal(size=3), rng.normal(size=3) * 5
+        carry = made.carry.copy()
+        target = made.step({'joint_angles': q, 'joint_angular_velocities': qd})
+        np.testing.assert_allclose(made._session.flat[3:5], action, atol=1e-5)
+        low, high = ((q[:2] - pose + (kd * qd[:2] + s * limit) / kp) / 0.5 for s in (-1, 1))
+        action = np.clip([9.0, -9.0], low, high)
+        np.testing.assert_allclose(target, [*(pose + 0.5 * action), 2.0], atol=1e-5)
+        torque = kp * (target[:2] - q[:2]) - kd * qd[:2]
+        assert (np.abs(torque) <= limit + 1e-4).all()
+        steps.append((q, qd, carry, target))
+    for q, qd, carry, target in reversed(steps):
+        made.set_carry(carry)
+        again = made.step({'joint_angles': q, 'joint_angular_velocities': qd})
+        assert again.tobytes() == target.tobytes()
+    assert 'target torque: kp (target - q) - kd qd within 4, 10 Nm' in made.contract.assumptions
+
+
+def test_a_torque_clip_comes_after_the_filter_and_before_the_target_clip(tmp_path):
+    """The order is that of the formula in the docs."""
+    group = {
+        'relative_to': 'zero',
+        'scale': 1.0,
+        'torque_clip': 20.0,
+        'filter': {'share': 0.5, 'start': 'default_pose'},
+        'target_clip': [-0.9, 0.9],
+    }
+    gains = {'kp': 20.0, 'kd': 0.0}
+    terms = ({'source': 'constant', 'values': [2.0, 0.4, -9.0]},)
+    made = clamped(tmp_path, group, terms, gains)
+    q = np.array([-0.5, 0.0, 0.5])
+    target = made.step({'joint_angles': q, 'joint_angular_velocities': np.zeros(3)})
+    filtered = 0.5 * np.array(flat_models.POSE) + [1.0, 0.2, -4.5]
+    expected = np.clip(np.clip(filtered, q - 1.0, q + 1.0), -0.9, 0.9)
+    np.testing.assert_allclose(target, expected, atol=1e-6)
+    with pytest.raises(ContractError, match='depend on the measured joints'):
+        made.step(np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ('gains', 'groups', 'said'),
+    [
+        ({'kp': 20.0}, [LEGS, FEET], 'found torque_clip, expected gains with kp and kd'),
+        (GAINS, [LEGS, FEET | {'torque_clip': 5.0}], 'torque_clip of ankle, whose kp is 0'),
+        (GAINS, [LEGS | {'torque_clip': -1.0}, FEET], 'torque_clip'),
+        (GAINS, [LEGS | {'torque_clip': [1.0]}, FEET], 'torque_clip'),
+    ],
+)
+def test_a_torque_clip_needs_the_gains_of_the_training(tmp_path, gains, groups, said):
+    """Without them nobody knows the torque of a target."""
+    with pytest.raises(ModelError, match=said):
+        clamped(tmp_path, groups, (SPEED,), gains)
