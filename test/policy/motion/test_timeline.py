@@ -158,7 +158,8 @@ def test_a_flat_vector_is_refused(load):
 def test_the_position_of_the_anchor_is_refused_in_words(tmp_path):
     """Nobody should look for a misspelling: it cannot be had."""
     content = spec_of()
-    content['observation']['terms'].append({'source': 'reference_anchor_position'})
+    terms = [*content['observation']['terms'], {'source': 'reference_anchor_position'}]
+    content['observation'] = {'terms': terms}
     with pytest.raises(ModelError, match="needs the robot's position in the world") as caught:
         load_spec(flat_models.write_spec(tmp_path / 'spec.yaml', content))
     assert 'without state estimation' in str(caught.value)
