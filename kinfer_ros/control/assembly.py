@@ -17,6 +17,7 @@ from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
+from kinfer_ros.control.live_tuning import LiveTuning
 from kinfer_ros.control.overrides.hidden import HiddenJoints
 from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.parts import ControlInputs
@@ -152,6 +153,7 @@ def assemble_set(
         robot, (requested.kp, requested.kd, requested.torque_limit), settings.period_ns / 1e9, live
     )
     runner = PolicyRunner(entry, live, limit_ns=lambda: settings.longest_inference_ns(live))
+    ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
     check = ConditionCheck(frame, command)
     transitions = Transitions(loaded.policy_set, members, runner, check, guards.stats.say)
     parts = Parts(
@@ -161,13 +163,8 @@ def assemble_set(
         limiter=limiter,
         runner=runner,
         start_pose=pose,
-        live=live,
-        operator=live.copy(),
-        gains=RequestedGains(
-            requested,
-            GainRamp(live.action_scale, live.kp_factor, live.kd_factor),
-            every_step=not settings.real_time,
-        ),
+        tuning=LiveTuning(live, ramp, runner, guards, limiter, settings.period_ns / 1e9),
+        gains=RequestedGains(requested, ramp, every_step=not settings.real_time),
         transitions=transitions,
     )
     parts.adopt(entry)

@@ -3,12 +3,10 @@
 The table of modes is in docs/modes.md; control/mode_targets.py computes the target of each.
 """
 
-import math
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-from kinfer_ros.control.gains.ramp import FACTOR_SPEED
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import fault
@@ -17,7 +15,7 @@ from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
-from kinfer_ros.control.motion import START
+from kinfer_ros.control.motion import OperatedMotion
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.swap import loaded
@@ -26,13 +24,11 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
-from kinfer_ros.policy.motion.spec_motion import STOP
 
 COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
 
 RESET = 'reset'
 SESSION_ENDED = 'the session has ended'
-MOTION_ENDED = 'the motion has ended'
 
 
 class Controller:
@@ -47,8 +43,8 @@ class Controller:
     :ivar stats: counts of the guards, and the events of the next tick.
     :ivar start_pose: [N] rad, robot joint order.
     :ivar policies: those of the set, and which runs; ask for another one there.
-    :ivar gains: the gains that the running policy asks for, and their version.
     :ivar live: the live settings; change them with `request_live_settings`.
+    :ivar tuning: the live settings that are requested.
     :ivar reason: why the mode was entered, or ''; of a fault the first reason.
     :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
@@ -66,8 +62,9 @@ class Controller:
         self.checks = parts.checks
         self.stats = parts.guards.stats
         self.start_pose = parts.start_pose
-        self.live = parts.live
-        self.gains = parts.gains
+        self.tuning = parts.tuning
+        self.live = parts.tuning.live
+        self.tuning.retune()
         self.policies = parts.transitions
         self.mode = Mode.INACTIVE
         self.reason = ''
@@ -77,16 +74,13 @@ class Controller:
         self.counts = dict.fromkeys(COUNTED, 0)
         self.run_ns = 0
         self.first_cause = ''
-        live = parts.live
         self.gains = parts.gains
         self.gain_ramp = parts.gains.ramp
-        parts.limiter.retune(live.kp_factor, live.kd_factor)
-        self._factor_step = FACTOR_SPEED * settings.period_ns / 1e9
         self._context = TickContext()
         self._since_ns = 0
         self._fade_ns = settings.fade_ns
         self._damping_left = 0
-        self._motion_ended = False
+        self._motion = OperatedMotion(parts.runner, parts.inputs.motion, self.stats.say)
         self._requests = Requests()
         self._targets = ModeTargets(parts, self.counts)
         self._swap = self._targets.swap
@@ -96,21 +90,13 @@ class Controller:
         """Enter ramp: from the measured pose to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         self._swap.refuse(SESSION_ENDED)
-        self._return_to_entry()
+        self.policies.begin_session(self._parts.adopt)
         self._fade_ns = self.settings.fade_ns
         self._requests.forget_modes()
         self.gains.begin_session()
         self._parts.guards.restart()
         self._targets.begin_ramp(self.settings.ramp_speed)
         self._enter(Mode.RAMP, now_ns, '')
-
-    def _return_to_entry(self) -> None:
-        """Each session of a policy set begins with the same policy."""
-        self.policies.forget()
-        entry, runner = self.policies.entry, self._parts.runner
-        if runner.bound.name != entry.name:
-            runner.replace(entry)
-            self._parts.adopt(entry)
 
     def abandon(self) -> None:
         """End the session without another tick; the caller sends the damping commands."""
@@ -123,8 +109,6 @@ class Controller:
         """Return what a replay needs, with the carry, to begin at the last step."""
         return self._parts.resume_state(self.gain_ramp)
 
-    # Requests to the next tick -----------------------------------------------------------
-
     def request_run(self) -> str:
         """Request `run`; :return: why the mode does not allow it, or ''."""
         if self.mode is not Mode.HOLD:
@@ -134,15 +118,7 @@ class Controller:
 
     def request_motion(self, word: str) -> str:
         """Request one of the words of a motion; :return: why it is refused, or ''."""
-        policy = self._parts.runner.bound.policy
-        if policy.timeline is None:
-            return f'motion {word} is refused: the policy has no motion'
-        if self.mode is not Mode.RUN:
-            return f'motion {word} is refused in mode {self.mode}: it needs mode run'
-        if word == START and policy.motion_ended():
-            return f'motion {word} is refused: it has ended; restart begins it again'
-        self._requests.motion = word
-        return ''
+        return self._motion.request(word, self.mode)
 
     def request_stop(self, reason: str) -> None:
         """Request latched damping, in any active mode."""
@@ -160,14 +136,9 @@ class Controller:
 
     def request_live_settings(self, live: LiveSettings) -> None:
         """Request new live settings; while inactive they take effect at once."""
-        self._requests.live = live
+        self.tuning.request(live)
         if self.mode is Mode.INACTIVE:
-            self._follow_live_settings(jump=True)
-
-    @property
-    def requested_live(self) -> LiveSettings:
-        """The live settings as they will be in the next tick."""
-        return self._requests.live or self.live
+            self.tuning.follow(jump=True)
 
     def request_swap(self, bound: BoundPolicy, done: Callable[[str], None]) -> None:
         """Request another policy, bound to the same robot and inputs; `done` as in PolicySwap."""
@@ -182,8 +153,6 @@ class Controller:
             return f'the cause is still there: {cause}'
         self._enter(Mode.DAMP, self._since_ns, RESET)
         return ''
-
-    # The tick ----------------------------------------------------------------------------
 
     def tick(self, now_ns: int, stamp_now_ns: int, missed: int = 0) -> Tick:
         """
@@ -200,10 +169,12 @@ class Controller:
             self.send = Send.NOTHING
         else:
             self._apply_requests(now_ns)
-            self._follow_live_settings()
+            self.tuning.follow()
             self._parts.begin_overrides(self._context)
             self._fill_inputs(now_ns)
-            self._run_mode(self._check_guards(missed), now_ns)
+            sent = self.target if self.send is Send.POSITION else None
+            reason = self._parts.check_guards(self._context, self.mode, sent, missed, self.counts)
+            self._run_mode(reason, now_ns)
             self.gains.end_tick(now_ns)
         self.events = self.stats.take_events()
         return Tick(
@@ -228,10 +199,7 @@ class Controller:
             self._targets.ramp.cut()  # the rest of the fade is damping
         elif reason and self.mode not in (Mode.DAMP, Mode.FAULT):
             self._enter(Mode.DAMP, now_ns, reason)
-        word, requests.motion = requests.motion, ''
-        if word and self.mode is Mode.RUN:
-            self.inputs.motion.apply(word)
-            self.stats.say(f'motion {word}')
+        self._motion.apply(self.mode)
         if fading:
             self._swap.refuse(SESSION_ENDED)
             return
@@ -240,28 +208,11 @@ class Controller:
             self.policies.follow(self._swap, now_ns)
         self._swap.begin(now_ns, running=running)
 
-    def _follow_live_settings(self, *, jump: bool = False) -> None:
-        live, self._requests.live = self._requests.live, None
-        step = math.inf if jump else self._factor_step
-        self._parts.follow_live_settings(live, self.gain_ramp, step)
-
     def _fill_inputs(self, now_ns: int) -> None:
         """Fill the policy's inputs in every mode, for the log."""
         running = self._context.running = self.mode is Mode.RUN
         self.run_ns = self._elapsed_ns(now_ns) if running else self.run_ns
         self._parts.observe(now_ns, self.settings.period_ns / 1e9, running=running)
-
-    def _check_guards(self, missed: int) -> str:
-        """:return: the reason for a fault, or ''."""
-        guards, stiff = self._parts.guards, self.mode in STIFF
-        if self.mode in (Mode.FADE, Mode.FAULT):
-            return guards.cause(self._context)
-        sent = self.target if stiff and self.send is Send.POSITION else None
-        tilts = self.stats.count('tilt', Level.FAULT)
-        reason = guards.check(self._context, sent, missed)
-        if reason and stiff:
-            self.counts['falls'] += self.stats.count('tilt', Level.FAULT) - tilts
-        return reason
 
     def _run_mode(self, reason: str, now_ns: int) -> None:
         """:param reason: of a guard's fault, or ''."""
@@ -305,24 +256,12 @@ class Controller:
         self.ran = verdict.level is Level.OK
         self.reason = self.policies.mode_reason()
         if self.ran:
-            self._follow_motion()
+            self.request_stop(self._motion.follow() or self._requests.stop)
         else:
             self.stats.note(verdict)
         if verdict.level is Level.FAULT:
             self._fault(verdict.text, now_ns)
             self.send = Send.DAMPING
-
-    def _follow_motion(self) -> None:
-        """Say that the motion has ended, and stop where the spec says so."""
-        policy = self._parts.runner.bound.policy
-        ended = policy.motion_ended()
-        if ended and not self._motion_ended:
-            self.stats.say(MOTION_ENDED)
-            if policy.timeline is not None and policy.timeline.spec.end == STOP:
-                self.request_stop(MOTION_ENDED)
-        self._motion_ended = ended
-
-    # Modes -------------------------------------------------------------------------------
 
     def _elapsed_ns(self, now_ns: int) -> int:
         """Return the time in this mode; 0 if the clock went back, which a guard reports."""
@@ -332,7 +271,7 @@ class Controller:
         self.mode, self.reason, self._since_ns = mode, reason, now_ns
         self.stats.say(f'mode {format_mode(mode, reason)}')
         if mode is Mode.INACTIVE:
-            self._follow_live_settings(jump=True)  # requested in the last tick
+            self.tuning.follow(jump=True)  # requested in the last tick
         if mode is not Mode.RUN:
             self.policies.forget()
             self._swap.roll_back(f'the run ended in {mode}')

@@ -103,6 +103,6 @@ class ModeTargets:
         self._counts['refused_outputs'] += 1
         self._refused += 1
         self._accepted = 0
-        if at_once or self._refused > self._parts.live.max_refused:
+        if at_once or self._refused > self._parts.tuning.live.max_refused:
             return fault(guard, reason)
         return Verdict(Level.WARN, guard, f'{reason}: last target held')

@@ -18,6 +18,9 @@ from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import warn
+from kinfer_ros.control.live_tuning import LiveTuning
+from kinfer_ros.control.modes import STIFF
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.motion import MotionControl
 from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.policy.runner import BoundPolicy
@@ -25,8 +28,6 @@ from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
-from kinfer_ros.control.settings import LiveSettings
-from kinfer_ros.control.settings import stricter_of
 
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
@@ -54,8 +55,6 @@ class Parts:
     The parts of a controller, used by it alone.
 
     :ivar start_pose: [N] rad, robot joint order; of the policy that runs first.
-    :ivar live: read by guards, limiter and command; of the operator, or stricter by the policy.
-    :ivar operator: the live settings as the operator has them.
     :ivar gains: what the running policy asks of the bridge.
     """
 
@@ -66,27 +65,17 @@ class Parts:
     runner: PolicyRunner
     gains: RequestedGains
     start_pose: Float64
-    live: LiveSettings
-    operator: LiveSettings
+    tuning: LiveTuning
     transitions: Transitions
 
     def adopt(self, bound: BoundPolicy) -> None:
         """Take over all that belongs to a policy besides its steps: gains, ranges, guards."""
         self.inputs.command.set_ranges(bound.command_ranges)
-        own, ramp = bound.gains, self.gains.ramp
-        differ, changed = self.gains.switch(own), self._tighten(bound)
-        if differ:
+        own = bound.gains
+        if self.gains.switch(own):
             self.limiter.set_gains(own.kp, own.kd, own.torque_limit)
-        if differ or changed:
-            self.limiter.retune(ramp.kp_factor, ramp.kd_factor)
-
-    def _tighten(self, bound: BoundPolicy) -> bool:
-        """Apply the operator's settings, or the policy's where stricter; :return: any change."""
-        changed = self.live.adopt(stricter_of(self.operator, bound.stricter))
-        if changed:
-            self.guards.stats.events += changed
-            self.guards.retune()
-        return bool(changed)
+            self.tuning.retune()
+        self.tuning.follow_policy()
 
     def observe(self, now_ns: int, period_s: float, *, running: bool) -> None:
         """Update the command, and fill the policy's inputs."""
@@ -119,17 +108,29 @@ class Parts:
         if overrides.beyond:
             self.guards.stats.note(POSITION)
 
-    def follow_live_settings(
-        self, live: LiveSettings | None, gain_ramp: GainRamp, step: float
-    ) -> None:
-        """Take new live settings, if there are any, and move the gain ramp by `step` at most."""
-        changed = False
-        if live is not None:
-            self.operator.adopt(live)
-            changed = self._tighten(self.runner.bound)
-        moved = gain_ramp.approach(self.live, step)
-        if changed or moved:
-            self.limiter.retune(gain_ramp.kp_factor, gain_ramp.kd_factor)
+    def check_guards(
+        self,
+        context: TickContext,
+        mode: Mode,
+        sent: Float64 | None,
+        missed: int,
+        counts: dict[str, int],
+    ) -> str:
+        """
+        Run the guards.
+
+        :param sent: the last target sent, None if no position was sent.
+        :param counts: gets the falls.
+        :return: the reason for a fault, or ''.
+        """
+        guards, stiff = self.guards, mode in STIFF
+        if mode in (Mode.FADE, Mode.FAULT):
+            return guards.cause(context)
+        tilts = guards.stats.count('tilt', Level.FAULT)
+        reason = guards.check(context, sent if stiff else None, missed)
+        if reason and stiff:
+            counts['falls'] += guards.stats.count('tilt', Level.FAULT) - tilts
+        return reason
 
     def resume_state(self, gain_ramp: GainRamp) -> dict[str, Any]:
         """Return what a replay needs, with the carry, to begin at the last step."""
@@ -143,5 +144,5 @@ class Parts:
             'last': last,
             'smooth': smooth,
             'factors': asdict(gain_ramp),
-            'settings': {name: getattr(self.live, name) for name in REPLAYED},
+            'settings': {name: getattr(self.tuning.live, name) for name in REPLAYED},
         }

@@ -60,7 +60,7 @@ class ModelSwap:
             bound, self._bound = self._bound, None
             controller = self._setup.controller
             # Its gains with the operator's factors: these may have changed while it was loaded.
-            self._refusal = self._gain_problem(controller.requested_live) or None
+            self._refusal = self._gain_problem(controller.tuning.requested) or None
             if self._refusal is None:
                 controller.request_swap(bound, self._on_swapped)
         if self._refusal is not None:

@@ -95,6 +95,13 @@ class Transitions:
             self._add_event(f'policy {name} is asked for')
         return refusal
 
+    def begin_session(self, adopt: Callable[[BoundPolicy], None]) -> None:
+        """Begin with the first policy; `adopt` takes over what else belongs to it."""
+        self.goal = ''
+        if self.running != self._set.entry:
+            self._runner.replace(self.entry)
+            adopt(self.entry)
+
     def forget(self) -> None:
         """Drop what the operator asked for."""
         self.goal = ''
