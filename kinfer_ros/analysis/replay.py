@@ -26,6 +26,7 @@ from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.policy.runner import scale_about
 from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.control.settings import REPLAYED_WITH_WHEELS
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
@@ -51,6 +52,7 @@ class _Joints:
     joint_names: tuple[str, ...]
     lower: Float64
     upper: Float64
+    velocity_limit: Float64
 
 
 @dataclass
@@ -148,11 +150,16 @@ class Replay:
     def _make_limiter(self, period_s: float) -> TargetLimiter:
         numbers = self._run.joint_numbers
         order = self._order
+        wheels = self._run.velocity_joints
         limits = _Joints(
-            order, numbers('limits', 'lower', order), numbers('limits', 'upper', order)
+            order,
+            numbers('limits', 'lower', order),
+            numbers('limits', 'upper', order),
+            numbers('limits', 'velocity', order) if wheels else np.zeros(len(order)),
         )
         kp, kd, torque = (numbers('gains', key, order) for key in ('kp', 'kd', 'torque_limit'))
-        return TargetLimiter(limits, (kp, kd, torque), period_s, self._live)
+        mask = np.array([name in wheels for name in order]) if wheels else None
+        return TargetLimiter(limits, (kp, kd, torque), period_s, self._live, mask)
 
     def _bind(self, policy: Policy) -> BoundPolicy:
         name = policy.contract.sha256[:12]
@@ -269,7 +276,7 @@ class Replay:
     def _restore(self, resume: Mapping[str, Any]) -> None:
         """Restore the settings and the limiter's state from before this step."""
         try:
-            for name in REPLAYED:
+            for name in REPLAYED_WITH_WHEELS if self._run.velocity_joints else REPLAYED:
                 setattr(self._live, name, float(resume['settings'][name]))
             self._gain_ramp = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
             before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
@@ -313,7 +320,7 @@ class Replay:
     def _set(self, step_id: int, event: str) -> None:
         self.outcome.changes.append((step_id, event))
         name, _, rest = event.removeprefix('set ').partition(' ')
-        if name not in REPLAYED:
+        if name not in REPLAYED_WITH_WHEELS:
             return
         try:
             setattr(self._live, name, float(orjson.loads(rest.rpartition('-> ')[2])))

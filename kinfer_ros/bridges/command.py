@@ -33,6 +33,8 @@ class Command:
     names: Sequence[str]
     position: Float64 | None
     """Targets in rad, in the order of `names`; None asks for damping."""
+    velocity: Float64 | None = None
+    """Target velocities in rad/s of the same joints, as wheels need them; None where none came."""
 
 
 def parse_sender(frame_id: str) -> tuple[str, str]:

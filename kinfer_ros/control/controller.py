@@ -25,6 +25,7 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
+from kinfer_ros.control.wheels import SentTargets
 from kinfer_ros.policy.motion.spec_motion import STOP
 
 COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
@@ -45,9 +46,10 @@ class Controller:
     :ivar checks: the checks before an activation.
     :ivar stats: counts of the guards, and the events of the next tick.
     :ivar start_pose: [N] rad, robot joint order.
+    :ivar wheels: [N] the joints whose targets are velocities; None: none of them.
     :ivar live: the live settings; change them with `request_live_settings`.
     :ivar reason: why the mode was entered, or ''; of a fault the first reason.
-    :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
+    :ivar target: [N] rad, of a wheel rad/s, robot joint order; valid where `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
     :ivar gain_ramp: scale of the action and factors of the gains in this tick.
     :ivar counts: occurrences of each of COUNTED since construction.
@@ -62,6 +64,7 @@ class Controller:
         self.checks = parts.checks
         self.stats = parts.guards.stats
         self.start_pose = parts.start_pose
+        self.wheels = parts.wheels
         self.live = parts.live
         self.mode = Mode.INACTIVE
         self.reason = ''
@@ -84,6 +87,7 @@ class Controller:
         self._targets = ModeTargets(parts, self.counts)
         self._swap = self._targets.swap
         self.target = self._targets.target
+        self._sent = SentTargets(self.target, parts.wheels)
 
     def activate(self, now_ns: int) -> None:
         """Enter ramp: from the measured pose to the start pose."""
@@ -179,9 +183,11 @@ class Controller:
             self._fill_inputs(now_ns)
             self._run_mode(self._check_guards(missed), now_ns)
         self.events = self.stats.take_events()
+        self._sent.update(self.inputs.frame.position)
         return Tick(
-            self.mode, self.reason, self.send, self.target, self.events, self.ran,
-            self.counts['faults'], self._parts.runner.outcome(),
+            self.mode, self.reason, self.send, self.target, self._sent.position,
+            self._sent.velocity, self.events, self.ran, self.counts['faults'],
+            self._parts.runner.outcome(),
         )  # fmt: skip
 
     def _apply_requests(self, now_ns: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
@@ -18,6 +19,7 @@ from kinfer_ros.control.motion import MotionControl
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.control.settings import REPLAYED_WITH_WHEELS
 from kinfer_ros.control.settings import LiveSettings
 
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
@@ -44,8 +46,9 @@ class Parts:
     """
     The parts of a controller, used by it alone.
 
-    :ivar start_pose: [N] rad, robot joint order.
+    :ivar start_pose: [N] rad, robot joint order; 0 rad/s of a wheel.
     :ivar live: read by guards, limiter and command.
+    :ivar wheels: [N] the joints whose targets are velocities; None: none of them.
     """
 
     inputs: ControlInputs
@@ -55,6 +58,7 @@ class Parts:
     runner: PolicyRunner
     start_pose: Float64
     live: LiveSettings
+    wheels: Bools | None = None
 
     def observe(self, now_ns: int, period_s: float, *, running: bool) -> None:
         """Update the command, and fill the policy's inputs."""
@@ -85,11 +89,12 @@ class Parts:
         bound = self.runner.bound
         # Row by row: orjson needs contiguous arrays.
         last, smooth = (row[bound.joints] for row in self.limiter.before)
+        replayed = REPLAYED if self.wheels is None else REPLAYED_WITH_WHEELS
         return {
             'model': bound.policy.contract.sha256[:12],
             'began_ns': self.runner.began_ns,
             'last': last,
             'smooth': smooth,
             'factors': asdict(gain_ramp),
-            'settings': {name: getattr(self.live, name) for name in REPLAYED},
+            'settings': {name: getattr(self.live, name) for name in replayed},
         }

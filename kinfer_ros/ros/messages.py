@@ -150,14 +150,19 @@ class CommandMessages:
 
     def __init__(self, joint_names: tuple[str, ...], session: str, modes: list[str]) -> None:
         self._position = {m: CommandBytes(f'{session} {m}', joint_names) for m in modes}
+        self._both = {m: CommandBytes(f'{session} {m}', joint_names, both=True) for m in modes}
         self._damping = {
             m: CommandBytes(f'{session} {m}', joint_names, velocity=True) for m in modes
         }
 
-    def for_position(self, target: Float64, mode: str, stamp: int) -> bytes:
-        """Fill and return the message that asks for a position [N] rad."""
-        message = self._position[mode]
+    def for_position(
+        self, target: Float64, mode: str, stamp: int, velocity: Float64 | None = None
+    ) -> bytes:
+        """Fill and return the message that asks for positions [N] rad, and rad/s of wheels."""
+        message = (self._position if velocity is None else self._both)[mode]
         message.values[:] = target
+        if message.velocities is not None:
+            message.velocities[:] = velocity
         return message.stamped(stamp)
 
     def for_damping(self, mode: str, stamp: int) -> bytes:
@@ -185,15 +190,16 @@ def read_command(message: JointState) -> Command:
     :raises BridgeError: it names no session, or asks for neither a position nor damping.
     """
     session, mode = parse_sender(message.header.frame_id)
-    position = None
+    position, velocity = None, None
     if len(message.position):
         position = values(message.position)
+        velocity = values(message.velocity) if len(message.velocity) else None
     elif not len(message.velocity) or any(message.velocity):
         raise BridgeError(
             'found neither positions nor velocities that are all zero, expected the one '
             '(targets) or the other (damping)'
         )
-    return Command(session, mode, stamp_ns(message.header), message.name, position)
+    return Command(session, mode, stamp_ns(message.header), message.name, position, velocity)
 
 
 def values(sequence: 'array[float]') -> np.ndarray:

@@ -228,6 +228,8 @@ def _since(before: float | None, now: float | None) -> float | None:
 def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
     contract = setup.policy.contract
     robot = setup.robot
+    names = list(contract.velocity_joints)
+    wheels = {'velocity_joints': names} if names else {}
     return {
         'started': iso_utc(datetime.now(UTC)),
         'ended': None,
@@ -242,6 +244,7 @@ def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
         'control_rate_hz': setup.rate_hz,
         'joint_order': list(contract.joint_names),
         'command_names': list(contract.command_names),
+        **wheels,
         'gains': {
             'kp': setup.gains.kp,
             'kd': setup.gains.kd,

@@ -44,6 +44,8 @@ class Disturbance:
 
 
 UNDISTURBED = Disturbance()
+Targets = tuple[Float64, Float64 | None]
+"""Of positions and velocities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +97,10 @@ class CommandLine:
         self._drop = disturbance.command_drop
         self._timestep = timestep
         self._rng = np.random.default_rng((seed, COMMANDS))
-        self._waiting: deque[tuple[int, Float64]] = deque()
+        self._waiting: deque[tuple[int, Targets]] = deque()
 
-    def send(self, target: Float64, step: int) -> None:
-        """Send a target [N] rad before this physics step."""
+    def send(self, target: Float64, step: int, velocity: Float64 | None = None) -> None:
+        """Send targets [N] rad, and rad/s of wheels, before this physics step."""
         lost = self._rng.random() < self._drop
         delay = self._rng.uniform(self._shortest, self._longest)
         if lost:
@@ -106,10 +108,11 @@ class CommandLine:
         due = step + round(delay / self._timestep)
         if self._waiting:
             due = max(due, self._waiting[-1][0])
-        self._waiting.append((due, target.copy()))
+        speed = None if velocity is None else velocity.copy()
+        self._waiting.append((due, (target.copy(), speed)))
 
-    def due(self, step: int) -> Float64 | None:
-        """Take the newest target that arrives before this physics step, or None."""
+    def due(self, step: int) -> Targets | None:
+        """Take the newest targets that arrive before this physics step, or None."""
         target = None
         while self._waiting and self._waiting[0][0] <= step:
             target = self._waiting.popleft()[1]

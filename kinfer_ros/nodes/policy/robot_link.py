@@ -315,7 +315,9 @@ class RobotLink:
         if self._messages is None or tick.send is Send.NOTHING or self.dry_run:
             return
         if tick.send is Send.POSITION:
-            command = self._messages.for_position(tick.target, str(tick.mode), stamp_ns)
+            command = self._messages.for_position(
+                tick.position, str(tick.mode), stamp_ns, tick.velocity
+            )
         else:
             command = self._messages.for_damping(str(tick.mode), stamp_ns)
         self._last_command, self.last_stamp_ns = command, stamp_ns

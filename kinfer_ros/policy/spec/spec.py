@@ -174,7 +174,7 @@ def _read(file: YamlFile) -> PolicySpec:
     commands = _read_commands(root)
     phase = _read_phase(root, tuple(commands))
     action = read_action(root, joints)
-    kp, kd, torque, undamped = _read_gains(root, joints)
+    kp, kd, torque, undamped = _read_gains(root, joints, action.velocity_joints)
     motion = read_motion(root, joints)
     known = TermNames(
         joints,
@@ -247,15 +247,39 @@ def _check_networks(root: Section, spec: PolicySpec) -> None:
             )
 
 
+def _check_wheels(section: Section, wheels: dict[str, tuple[float, float]]) -> None:
+    """
+    The torque of a wheel is kd (target - speed): stiffness would pull it back to an angle.
+
+    :param wheels: kp and kd, by name.
+    """
+    for name, (kp, kd) in wheels.items():
+        if kp != 0.0:
+            section.problem(
+                f'found {kp:g} for {name}, expected 0: its target is a velocity (torque = kd '
+                '(target - speed))',
+                'kp',
+            )
+        if kd == 0.0:
+            section.problem(f'found 0 for {name}, expected more: only kd turns a wheel', 'kd')
+
+
 def _read_gains(
-    root: Section, joints: tuple[str, ...]
+    root: Section, joints: tuple[str, ...], wheels: tuple[str, ...]
 ) -> tuple[Vector | None, Vector | None, Vector | None, bool]:
     section = root.section('gains') if root.has('gains') else None
     if section is None:
         return None, None, None, False
+    kp = read_vector(section, 'kp', joints, 'Nm/rad', minimum=0.0)
+    kd = read_vector(section, 'kd', joints, 'Nm s/rad', minimum=0.0)
+    places = {name: joints.index(name) for name in wheels if name in joints}
+    _check_wheels(
+        section,
+        {name: (kp[at] if kp else 0.0, kd[at] if kd else 1.0) for name, at in places.items()},
+    )
     return (
-        read_vector(section, 'kp', joints, 'Nm/rad', minimum=0.0),
-        read_vector(section, 'kd', joints, 'Nm s/rad', minimum=0.0),
+        kp,
+        kd,
         read_vector(section, 'torque_limit', joints, 'Nm', minimum=0.0),
         section.boolean('undamped', False),
     )
