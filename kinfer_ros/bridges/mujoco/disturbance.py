@@ -44,8 +44,6 @@ class Disturbance:
 
 
 UNDISTURBED = Disturbance()
-Targets = tuple[Float64, Float64 | None]
-"""Of positions and velocities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +88,19 @@ class Disturbed:
 
 
 class CommandLine:
-    """Targets on their way to the motors; some are lost."""
+    """
+    Targets on their way to the motors; some are lost.
+
+    :ivar velocity: [N] rad/s, of the target that arrived last; None without wheels.
+    """
 
     def __init__(self, disturbance: Disturbance, seed: int, timestep: float) -> None:
         self._shortest, self._longest = disturbance.command_delay
         self._drop = disturbance.command_drop
         self._timestep = timestep
         self._rng = np.random.default_rng((seed, COMMANDS))
-        self._waiting: deque[tuple[int, Targets]] = deque()
+        self._waiting: deque[tuple[int, Float64, Float64 | None]] = deque()
+        self.velocity: Float64 | None = None
 
     def send(self, target: Float64, step: int, velocity: Float64 | None = None) -> None:
         """Send targets [N] rad, and rad/s of wheels, before this physics step."""
@@ -109,13 +112,13 @@ class CommandLine:
         if self._waiting:
             due = max(due, self._waiting[-1][0])
         speed = None if velocity is None else velocity.copy()
-        self._waiting.append((due, (target.copy(), speed)))
+        self._waiting.append((due, target.copy(), speed))
 
-    def due(self, step: int) -> Targets | None:
-        """Take the newest targets that arrive before this physics step, or None."""
+    def due(self, step: int) -> Float64 | None:
+        """Take the newest target that arrives before this physics step, or None."""
         target = None
         while self._waiting and self._waiting[0][0] <= step:
-            target = self._waiting.popleft()[1]
+            _, target, self.velocity = self._waiting.popleft()
         return target
 
     def clear(self) -> None:

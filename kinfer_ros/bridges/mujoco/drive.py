@@ -53,6 +53,7 @@ class JointDrive:
         damping = self._check('kd', kd, 0.0)
         torque = self._check('torque limit', torque_limit, 0.0)
         limited = limit_gains(Gains(stiffness, damping, torque), self._robot)
+        self._refuse_stiff_wheels(limited.kp)
         self._kp, self._kd = limited.kp, limited.kd
         self._torque_limit = np.minimum(limited.torque_limit, self._fitted.torque_cap)
         self._write_servos()
@@ -111,6 +112,17 @@ class JointDrive:
         limit = self._torque_limit[index] * self._factors.torque[index]
         np.clip(torque, -limit, limit, out=torque)
         self._data.ctrl[fitted.actuator[index]] = torque / fitted.motor_gain[index]
+
+    def _refuse_stiff_wheels(self, kp: Float64) -> None:
+        """A stiffness would make a position servo of what the MJCF drives by velocity."""
+        stiff = np.flatnonzero(kp * self._fitted.by_velocity)
+        found = [f'{self._robot.joint_names[i]} (kp {kp[i]:g})' for i in stiff]
+        if found:
+            raise BridgeError(
+                f'found {", ".join(found)}, expected kp 0: {self._robot.mjcf} drives them by '
+                'velocity (<velocity>). Use target: velocity in the policy spec, with kp 0, or '
+                '<position> actuators'
+            )
 
     def _write_servos(self) -> None:
         """Write the gains into the MJCF's own servos."""

@@ -30,7 +30,6 @@ def joint_warnings(
     return {
         'joint stability': _unstable(fitted, data, names, kp, kd),
         'joint damping': _damped_twice(fitted, names, kd),
-        'velocity servos': _stiff_wheels(fitted, names, kp),
     }
 
 
@@ -88,17 +87,6 @@ def _damped_twice(fitted: FittedModel, names: tuple[str, ...], kd: Float64) -> s
         'the MJCF damps these joints besides kd, Nm s/rad: '
         f'{_listed(figures)}. Is the damping of the joint meant as the kd of its actuator? Then '
         'remove one of the two from the MJCF'
-    )
-
-
-def _stiff_wheels(fitted: FittedModel, names: tuple[str, ...], kp: Float64) -> str:
-    found = np.flatnonzero(fitted.by_velocity & (kp > 0.0))
-    if not found.size:
-        return ''
-    return (
-        'the MJCF drives these joints by velocity, and they get positions: '
-        f'{_listed([f"{names[i]} (kp {kp[i]:.3g})" for i in found])}. A wheel has kp 0, and '
-        'target: velocity in the policy spec'
     )
 
 

@@ -195,8 +195,8 @@ class MujocoRobot:
     def _step_once(self) -> None:
         line = self._disturbed.line
         arrived = line.due(self._steps) if line is not None else None
-        if arrived is not None:
-            self._drive.set_target(*arrived)
+        if line is not None and arrived is not None:
+            self._drive.set_target(arrived, line.velocity)
         if self._drive.has_motors:
             self._drive.write_motors()
         mujoco.mj_step(self.model, self.data)

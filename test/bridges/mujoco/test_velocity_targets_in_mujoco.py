@@ -115,14 +115,15 @@ def test_wrong_velocities_change_nothing(tmp_path, wrong):
     assert robot.target_velocity() is None
 
 
-def test_a_velocity_servo_with_positions_is_said(tmp_path):
-    """The gains make a position servo of it, which nobody meant."""
-    robot = cart(tmp_path, 'velocity')
-    assert 'velocity servos' not in robot.warnings()
-    robot.set_gains([20.0] * 5, [1.0] * 5, [8.0] * 5)
-    assert 'front_left (kp 20)' not in robot.warnings().get('velocity servos', ''), 'kp_max is 0'
+def test_a_stiffness_of_a_velocity_servo_is_refused(tmp_path):
+    """It would make a position servo of it, which nobody meant: nothing is changed."""
+    robot = MujocoRobot(load_robot(write_cart(tmp_path, 'velocity', {'kp_max': 9.0}).robot))
+    with pytest.raises(BridgeError, match=r'front_left \(kp 5\).*expected kp 0: .*drives'):
+        robot.set_gains([20.0, 5.0, 0, 0, 0], [1.0] * 5, [8.0] * 5)
+    assert robot.gains()[0].tolist() == [20.0, 0, 0, 0, 0]
     stiff = load_robot(write_cart(tmp_path, 'velocity', {'kp': 5.0, 'kp_max': 9.0}).robot)
-    assert 'front_left (kp 5)' in MujocoRobot(stiff).warnings()['velocity servos']
+    with pytest.raises(BridgeError, match=r'rear_right \(kp 5\)'):
+        MujocoRobot(stiff)
 
 
 def test_other_actuators_are_refused_as_before(tmp_path):
