@@ -119,7 +119,8 @@ class Simulation:
         if send is Send.POSITION:
             if self.controller.mode is Mode.RUN:
                 self.robot.hold_base(False)
-            self.robot.set_target(self.controller.target)
+            assert self.outcome is not None
+            self.robot.set_target(self.outcome.position, self.outcome.velocity)
         elif send is Send.DAMPING:
             self.robot.damp()
 

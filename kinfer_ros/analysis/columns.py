@@ -57,6 +57,7 @@ class Columns:
     :ivar events: (index, text).
     :ivar missing: first and last step_id of each gap.
     :ivar warnings: problems of the log.
+    :ivar wheels: places of the joints whose targets are velocities.
     """
 
     step_id: npt.NDArray[np.int64]
@@ -68,6 +69,7 @@ class Columns:
     events: list[tuple[int, str]]
     missing: list[tuple[int, int]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    wheels: list[int] = field(default_factory=list)
 
     def row(self, *keys: str) -> Float64 | None:
         """Return the first of these arrays that exists."""
@@ -110,6 +112,7 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
             for i in np.flatnonzero(np.diff(step_id) > 1)
         ],
         warnings=list(dict.fromkeys(warnings)),
+        wheels=run.wheels,
     )
     columns.warnings += _check_order(columns, len(run.damaged)) + others.warnings()
     run.facts = others.names | dict(run.facts)  # a step log alone has no run.json

@@ -19,12 +19,22 @@ WINDOW = 1.0
 
 
 def tracking_error(columns: Columns) -> Float64 | None:
-    """Measured position minus the target of the previous tick, [n, joints] rad, or None."""
+    """
+    Measured position minus the target of the previous tick, [n, joints] rad, or None.
+
+    Of a wheel, whose target is a velocity: measured velocity minus target, rad/s.
+    """
     position, target = columns.row(*POSITION), columns.row('target')
     if position is None or target is None or position.shape != target.shape:
         return None
     error = np.full(position.shape, np.nan)
     error[1:] = position[1:] - target[:-1]
+    wheels = [at for at in columns.wheels if at < position.shape[1]]
+    if wheels:
+        velocity = columns.row(*VELOCITY)
+        error[:, wheels] = np.nan
+        if velocity is not None and velocity.shape == target.shape:
+            error[1:, wheels] = velocity[1:, wheels] - target[:-1, wheels]
     return error
 
 

@@ -24,7 +24,7 @@ FACT_TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(('model', 'model_sha256'), str),
     **dict.fromkeys(('control_rate_hz', 'falls', 'distance_m', 'run_s'), (int, float)),
     'provenance': dict,
-    **dict.fromkeys(('joint_order', 'command_names', 'swaps'), list),
+    **dict.fromkeys(('joint_order', 'command_names', 'swaps', 'velocity_joints'), list),
     **dict.fromkeys(
         (
             'limits',
@@ -88,6 +88,17 @@ class RecordedRun:
     def log(self) -> Path:
         """The step log."""
         return self.path if self.path.is_file() else self.path / STEPS
+
+    @property
+    def velocity_joints(self) -> tuple[str, ...]:
+        """Joints whose targets are velocities, rad/s: wheels."""
+        return tuple(str(name) for name in self.facts.get('velocity_joints') or ())
+
+    @property
+    def wheels(self) -> list[int]:
+        """Their places in the joint order of the records."""
+        order = self.facts.get('joint_order') or []
+        return [at for at, name in enumerate(order) if name in self.velocity_joints]
 
     @property
     def offset(self) -> int:

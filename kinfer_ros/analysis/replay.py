@@ -22,6 +22,7 @@ from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.control.settings import REPLAYED_WITH_WHEELS
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import RunError
@@ -251,7 +252,7 @@ class Replay:
     def _restore(self, resume: Mapping[str, Any]) -> None:
         """Restore the settings and the limiter's state from before this step."""
         try:
-            for name in REPLAYED:
+            for name in REPLAYED_WITH_WHEELS if self._run.velocity_joints else REPLAYED:
                 setattr(self._live, name, float(resume['settings'][name]))
             self._gain_ramp = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
             before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
@@ -305,7 +306,7 @@ class Replay:
     def _set(self, step_id: int, event: str) -> None:
         self.outcome.changes.append((step_id, event))
         name, _, rest = event.removeprefix('set ').partition(' ')
-        if name not in REPLAYED:
+        if name not in REPLAYED_WITH_WHEELS:
             return
         try:
             setattr(self._live, name, float(orjson.loads(rest.rpartition('-> ')[2])))

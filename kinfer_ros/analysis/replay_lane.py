@@ -29,6 +29,7 @@ class _Joints:
     joint_names: tuple[str, ...]
     lower: Float64
     upper: Float64
+    velocity_limit: Float64
 
 
 class Lane:
@@ -50,14 +51,19 @@ class Lane:
         self.start = run.joint_numbers('limits', 'start_pose', self.order)
         self._gains = Gains(*(run.joint_numbers('gains', key, self.order) for key in _GAINS))
         self._action_scale = float(run.facts.get('action_scale', 1.0))
+        wheels = run.velocity_joints
         limits = _Joints(
             self.order,
             run.joint_numbers('limits', 'lower', self.order),
             run.joint_numbers('limits', 'upper', self.order),
+            run.joint_numbers('limits', 'velocity', self.order)
+            if wheels
+            else np.zeros(len(self.order)),
         )
+        mask = np.array([name in wheels for name in self.order]) if wheels else None
         period_s = round(1e9 / float(run.fact('control_rate_hz'))) / 1e9
         gains = self._gains.kp, self._gains.kd, self._gains.torque_limit
-        self.limiter = TargetLimiter(limits, gains, period_s, live)
+        self.limiter = TargetLimiter(limits, gains, period_s, live, mask)
         self._sent = self.start.copy()
         names = override_joints(run.facts)
         self._overridden = len(names)

@@ -158,7 +158,9 @@ def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
                 head.append(f'rms of target B - A over {count} steps, rad')
                 columns.append(_rounded(np.sqrt(np.nanmean(np.square(difference), axis=0))))
     names = subjects[0].joints
-    rows = [[name, *(c[i] for c in columns if i < len(c))] for i, name in enumerate(names)]
+    wheels = subjects[0].columns.wheels
+    titles = [f'{name} (rad/s)' if i in wheels else name for i, name in enumerate(names)]
+    rows = [[title, *(c[i] for c in columns if i < len(c))] for i, title in enumerate(titles)]
     return {'head': head, 'rows': rows if columns else []}
 
 

@@ -24,6 +24,7 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import AXES
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
+from kinfer_ros.robot.robot import ENDLESS
 
 MAX_INTERVALS = 1500
 """Time intervals of a reduced curve; two points of each are drawn."""
@@ -188,12 +189,12 @@ def _commanded(subject: ReportedRun, entry: str) -> Float64 | None:
 
 
 def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
-    joints = subjects[0].joints
+    joints, wheels = subjects[0].joints, subjects[0].columns.wheels
     errors = [tracking_error(subject.columns) for subject in subjects]
     plots.add(
         'tracking error: position less the target of the tick before',
         'rad',
-        [(name, [_column(e, i) for e in errors]) for i, name in enumerate(joints)],
+        [(n, [_column(e, i) for e in errors]) for i, n in enumerate(joints) if i not in wheels],
     )
     away = [motion_error(subject.columns) for subject in subjects]
     plots.add(
@@ -202,6 +203,9 @@ def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
         [(name, [_column(e, i) for e in away]) for i, name in enumerate(joints)],
     )
     for i, name in enumerate(joints):
+        if i in wheels:
+            _wheel(plots, subjects, i)
+            continue
         position = [_column(s.columns.row(*POSITION), i) for s in subjects]
         target = [_column(s.columns.row('target'), i) for s in subjects]
         reference = [_column(s.columns.row('reference'), i) for s in subjects]
@@ -210,17 +214,27 @@ def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     plots.add_rows('joint velocities', 'rad/s', VELOCITY, joints)
 
 
+def _wheel(plots: _Plots, subjects: Sequence[ReportedRun], at: int) -> None:
+    """The target of a wheel is a velocity; its angle says nothing."""
+    measured = [_column(s.columns.row(*VELOCITY), at) for s in subjects]
+    target = [_column(s.columns.row('target'), at) for s in subjects]
+    curves = [('velocity', measured), ('target', target)]
+    plots.add(f'{subjects[0].joints[at]} velocity', 'rad/s', curves)
+
+
 def _limits(subjects: Sequence[ReportedRun], name: str) -> list[float]:
     limits = subjects[0].run.facts.get('limits') or {}
     names = limits.get('joints') or []
     if name not in names:
         return []
     at = names.index(name)
-    return [float(limits['lower'][at]), float(limits['upper'][at])]
+    found = [float(limits['lower'][at]), float(limits['upper'][at])]
+    return [] if found[1] >= ENDLESS else found
 
 
 def _policy(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
-    plots.add_rows('output', 'rad', ('output',), subjects[0].joints)
+    unit = 'rad, rad/s' if subjects[0].columns.wheels else 'rad'
+    plots.add_rows('output', unit, ('output',), subjects[0].joints)
     plots.add_rows('projected gravity', 'm/s^2', GRAVITY[:1], 'xyz')
     names = sorted({k for s in subjects for k in s.columns.rows if k.startswith('inputs.')})
     for name in names:

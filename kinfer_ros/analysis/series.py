@@ -50,6 +50,8 @@ BY_JOINT = {
     'joint_torques': 'Nm',
     'joint_temps': 'degC',
 }
+TARGETS = ('output', 'target', 'error')
+"""Those that are rad/s of a wheel."""
 JOINT_PANELS = {
     'error': 'tracking error',
     'motion_error': 'distance from the motion',
@@ -137,10 +139,16 @@ def _series(run: RecordedRun, key: str, rows: Float64, *, derived: bool = False)
     title = key.replace('inputs.', 'inputs/')
     series = []
     for index, component in enumerate(component_names(run, key, rows.shape[1])):
-        unit, group, panel, label = _locate(key, component)
+        wheel = key in TARGETS and index in run.wheels
+        unit, group, panel, label = _of_wheel(key, component) if wheel else _locate(key, component)
         name = f'{title}/{component}'
         series.append(Series(name, unit, group, panel, label, rows[:, index], derived))
     return series
+
+
+def _of_wheel(key: str, component: str) -> tuple[str, str, str, str]:
+    """The targets of a wheel are velocities; its angle has a panel of its own."""
+    return 'rad/s', JOINTS, f'{component} velocity', key
 
 
 def _locate(key: str, component: str) -> tuple[str, str, str, str]:

@@ -98,7 +98,7 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, MakeMessage]]
             topics.append((topic, _named(component_names(run, key, rows.shape[1]), rows, same)))
 
     add_named('/joint_states', 'joint_angles', columns.row(*POSITION), columns.row(*VELOCITY))
-    add_named('/joint_commands', 'target', columns.row('target'))
+    add_named('/joint_commands', 'target', *_sent(columns))
     for key, rows in columns.rows.items():
         if key not in OF_TOPICS:
             add_named(f'/policy/{_topic_name(key)}', key, rows)
@@ -112,6 +112,19 @@ def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, MakeMessage]]
     topics.append(('/policy_node/mode', _modes(columns)))
     topics.append(('/rosout', _events(columns)))
     return topics
+
+
+def _sent(columns: Columns) -> tuple[Float64 | None, Float64 | None]:
+    """Return targets as they were sent: positions, and velocities where there are wheels."""
+    target, measured = columns.row('target'), columns.row(*POSITION)
+    if target is None or not columns.wheels:
+        return target, None
+    position, velocity = target.copy(), np.zeros(target.shape)
+    same = measured is not None and measured.shape == target.shape
+    for at in columns.wheels:
+        velocity[:, at] = target[:, at]
+        position[:, at] = measured[:, at] if measured is not None and same else np.nan
+    return position, velocity
 
 
 def _topic_name(key: str) -> str:

@@ -37,6 +37,8 @@ class Command:
     """Targets in rad, in the order of `names`; None asks for damping."""
     gains_version: int = 0
     """Version of the gains that it was computed for."""
+    velocity: Float64 | None = None
+    """Target velocities in rad/s of the same joints, as wheels need them; None where none came."""
 
 
 def parse_sender(frame_id: str) -> tuple[str, str, int]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.command import JointMap
@@ -129,6 +131,10 @@ class BridgeCore(ABC):
     def _current_target(self) -> Float64:
         """Return a copy of the targets [N] rad in force; while damped, the measured pose."""
 
+    def _current_velocity(self) -> Float64 | None:
+        """Return a copy of the target velocities [N] rad/s in force; None without any."""
+        return None
+
     def _check_target(self, target: Float64) -> Float64:
         """Return the target [N] rad within the limits; :raises BridgeError: it is refused."""
         return target
@@ -138,8 +144,8 @@ class BridgeCore(ABC):
         return self.state != DISABLED
 
     @abstractmethod
-    def _move(self, target: Float64, mode: str) -> None:
-        """Bring a target [N] rad into force; ends damping."""
+    def _move(self, target: Float64, mode: str, velocity: Float64 | None) -> None:
+        """Bring targets [N] rad, and rad/s where a joint has one, into force; ends damping."""
 
     @abstractmethod
     def _damp(self) -> None:
@@ -180,6 +186,7 @@ class BridgeCore(ABC):
         """
         try:
             target = self._read_target(command, age_ns)
+            velocity = self._read_velocity(command)
         except BridgeError as error:
             self.refuse(f'joint_commands: {error}')
             return False
@@ -198,7 +205,7 @@ class BridgeCore(ABC):
         self._waiting = None
         if self.state == DAMPING:
             self._enter(ENABLED)
-        self._move(target, command.mode)
+        self._move(target, command.mode, velocity)
         return True
 
     def _read_target(self, command: Command, age_ns: int) -> Float64 | None:
@@ -258,6 +265,22 @@ class BridgeCore(ABC):
         reason = f'{self.lacking} are not in force {HOLD_NS / 1e9:g} s after their command'
         self._guard.block(self.holder)  # its policy has gone on without the robot
         self._damp_because(reason, 'timeouts')
+
+    def _read_velocity(self, command: Command) -> Float64 | None:
+        """
+        Merge the target velocities of the named joints, 0 where none came, into those in force.
+
+        :raises BridgeError: one is not finite, or there is not one for each name.
+        """
+        velocity, named = self._current_velocity(), command.velocity
+        if command.position is None or (velocity is None and named is None):
+            return None
+        if velocity is None:
+            velocity = np.zeros(len(self._description.joints))
+        if named is None:
+            named = np.zeros(len(command.names))
+        self._joints.assign(velocity, 'target velocity', command.names, named)
+        return velocity
 
     def _check_command_timeout(self, now_ns: int) -> None:
         """Damp if the session fell silent after a target; call it periodically."""

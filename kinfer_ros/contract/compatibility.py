@@ -25,6 +25,7 @@ def check_compatibility(
         f'{what}: found {found}, expected {expected}'
         for what, found, expected in (
             ('joints', incoming.joint_names, running.joint_names),
+            ('velocity joints', incoming.velocity_joints, running.velocity_joints),
             ('commands', incoming.command_names, running.command_names),
             ('inputs', _inputs(incoming), _inputs(running)),
             ('points of the height scan', _points(incoming), _points(running)),

@@ -18,6 +18,8 @@ from kinfer_ros.control.command import NAMED_ENTRIES
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.gains.policy_gains import policy_joints
+from kinfer_ros.control.wheels import find_wheels
+from kinfer_ros.control.wheels import with_rest
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import NotReady
 from kinfer_ros.policy.contract import Contract
@@ -101,6 +103,7 @@ def check_contract(policy: Policy, robot: Robot, command_entries: Sequence[str] 
             _check_limits(contract, robot),
             _check_start_pose(contract, robot),
             *_check_gains(contract, robot),
+            *_check_wheels(contract, robot),
         ]
         rows.append(_check_rest(policy, robot))
         rows += _check_motion(policy, robot)
@@ -182,7 +185,7 @@ def _check_limits(contract: Contract, robot: Robot) -> Row:
 
 def _check_start_pose(contract: Contract, robot: Robot) -> Row:
     pose = start_pose(contract, robot)
-    distance = np.abs(pose - robot.home)
+    distance = np.abs(pose - with_rest(robot.home, find_wheels(contract, robot)))
     worst = int(distance.argmax())
     name = robot.joint_names[worst]
     found = (
@@ -223,7 +226,9 @@ def _check_action_scale(contract: Contract, robot: Robot) -> Row:
     action = contract.spec.action
     index = [robot.joint_names.index(name) for name in action.joints]
     requested = gains(contract, robot)
-    ratio = np.abs(action.scale) * requested.kp[index] / requested.torque_limit[index]
+    wheels = [name in action.velocity_joints for name in action.joints]
+    gain = np.where(wheels, requested.kd[index], requested.kp[index])
+    ratio = np.abs(action.scale) * gain / requested.torque_limit[index]
     worst = int(ratio.argmax())
     name = action.joints[worst]
     found = f'an output of 1 requests {ratio[worst]:.2g} times the torque limit of {name}'
@@ -254,12 +259,39 @@ def _check_limp_joints(contract: Contract, robot: Robot) -> list[Row]:
     """Find joints whose targets have no effect: most likely wheels, driven by velocity."""
     assert contract.spec is not None
     kp = dict(zip(robot.joint_names, gains(contract, robot).kp, strict=True))
-    limp = [name for name in contract.spec.action.joints if kp[name] == 0.0]
+    action = contract.spec.action
+    limp = [n for n in action.joints if kp[n] == 0.0 and n not in action.velocity_joints]
     if not limp:
         return []
     found = f'kp of {", ".join(limp)} is 0: a position target does not move them'
-    remedy = 'a wheel driven by velocity is not supported yet; leave others out of action.joints'
+    remedy = 'a wheel has target: velocity; leave others out of action.joints'
     return [Row('position targets', WARN, found, 'kp over 0', remedy)]
+
+
+def _check_wheels(contract: Contract, robot: Robot) -> list[Row]:
+    """Look at the joints that are driven by velocity: limits, and what the policy sees of them."""
+    wheels = contract.velocity_joints
+    if not wheels or contract.spec is None:
+        return []
+    joints = {joint.name: joint for joint in robot.joints}
+    ends = [name for name in wheels if not joints[name].continuous]
+    seen = {
+        name
+        for term in contract.spec.terms
+        if term.source == 'joint_positions'
+        for name, scale in zip(term.names, term.scale, strict=True)
+        if name in wheels and scale != 0.0
+    }
+    rows = [Row('wheels', OK, f'{", ".join(wheels)}, driven by velocity')]
+    if ends:
+        found = f'{", ".join(ends)} are driven by velocity and have limits: beyond is a fault'
+        remedy = f'write continuous: true in {robot.path}, unless they have an end'
+        rows.append(Row('wheel limits', WARN, found, 'joints that turn without end', remedy))
+    if seen:
+        found = f'the policy takes the angle of {", ".join(sorted(seen))}, which grows for ever'
+        remedy = 'leave them out of the joints of joint_positions, or scale them by 0'
+        rows.append(Row('wheel angles', WARN, found, 'joint_velocities of wheels alone', remedy))
+    return rows
 
 
 def _check_rest(policy: Policy, robot: Robot) -> Row:
@@ -267,7 +299,8 @@ def _check_rest(policy: Policy, robot: Robot) -> Row:
     contract = policy.contract
     pose = start_pose(contract, robot)[policy_joints(contract, robot)]
     target = policy.target_at_rest(pose)
-    distance = np.abs(target - pose)
+    wheels = np.array([name in contract.velocity_joints for name in contract.joint_names])
+    distance = np.where(wheels, 0.0, np.abs(target - pose))
     worst = int(distance.argmax())
     name = contract.joint_names[worst]
     found = f'{name} would move {distance[worst]:.2f} rad from the start pose'

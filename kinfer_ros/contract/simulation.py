@@ -2,6 +2,7 @@
 
 import importlib.util
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.contract.report import ASSUMED
 from kinfer_ros.contract.report import FAIL
 from kinfer_ros.contract.report import OK
@@ -35,6 +36,24 @@ def check_simulation(contract: Contract, robot: Robot) -> list[Row]:
         Timing(period_ns, period_ns, period_ns).substeps(simulated.timestep_ns)
     except KinferRosError as error:
         return [Row(WHAT, FAIL, str(error))]
+    rows = _check_wheels(contract, robot, simulated.fitted.by_velocity)
     imu = simulated.fitted.imu.describe()
-    rows = [Row(WHAT, OK, f'{len(robot.joints)} joints of {robot.mjcf.name}; IMU: {imu}')]
+    rows += [Row(WHAT, OK, f'{len(robot.joints)} joints of {robot.mjcf.name}; IMU: {imu}')]
     return rows + [Row(what, WARN, text) for what, text in simulated.warnings().items()]
+
+
+def _check_wheels(contract: Contract, robot: Robot, by_velocity: Bools) -> list[Row]:
+    """Refuse position targets for joints that the MJCF drives by velocity."""
+    moved = () if contract.spec is None else contract.spec.action.joints
+    found = [
+        name
+        for name, is_wheel in zip(robot.joint_names, by_velocity, strict=True)
+        if is_wheel
+        and name in (moved or contract.joint_names)
+        and name not in contract.velocity_joints
+    ]
+    if not found:
+        return []
+    text = f'{", ".join(found)} have a <velocity> actuator in the MJCF and position targets'
+    remedy = 'target: velocity in a group of the action (docs/specs.md), or <position> actuators'
+    return [Row('wheels', FAIL, text, 'velocity targets', remedy)]

@@ -6,12 +6,14 @@ refused. What an activation waits for is in contract/activation.py.
 
 import numpy as np
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.sensor_samples import TickContext
-from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.wheels import with_rest
+from kinfer_ros.robot.robot import Robot
 
 MAX_LIMIT_EXCESS = 0.05
 """rad outside its limits that a joint may have at activation."""
@@ -25,14 +27,17 @@ class ActivationChecks:
         frame: SensorFrame,
         command: CommandVector,
         guards: GuardSet,
-        limiter: TargetLimiter,
+        robot: Robot,
         start_pose: Float64,
+        wheels: Bools | None = None,
     ) -> None:
+        """:param wheels: [N] the joints whose targets are velocities; None: none of them."""
         self._frame = frame
         self._command = command
         self._guards = guards
-        self._limiter = limiter
+        self._robot = robot
         self._start_pose = start_pose
+        self._wheels = wheels
 
     def missing_samples(self, now_ns: int, stamp_now_ns: int) -> str:
         """Return which sensor has no fresh sample yet, or ''; the caller may wait for it."""
@@ -56,8 +61,8 @@ class ActivationChecks:
 
     def _outside_limits(self) -> str:
         """The target of a ramp starts within the limits: a joint outside them would jump."""
-        position, limiter = self._frame.position, self._limiter
-        beyond = np.maximum(limiter.lower - position, position - limiter.upper)
+        position, robot = self._frame.position, self._robot
+        beyond = np.maximum(robot.lower - position, position - robot.upper)
         worst = int(beyond.argmax())
         if beyond[worst] <= MAX_LIMIT_EXCESS:
             return ''
@@ -68,7 +73,7 @@ class ActivationChecks:
         )
 
     def _far_from_start(self, max_ramp: float) -> str:
-        away = np.abs(self._frame.position - self._start_pose)
+        away = np.abs(with_rest(self._frame.position, self._wheels) - self._start_pose)
         worst = int(away.argmax())
         if away[worst] <= max_ramp:
             return ''

@@ -30,6 +30,8 @@ from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
+from kinfer_ros.control.wheels import find_wheels
+from kinfer_ros.control.wheels import with_rest
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.loaded_set import LoadedSet
@@ -58,6 +60,7 @@ def check_fit(contract: Contract, robot: Robot, member: MemberSpec | None = None
             f'the robot has {list(robot.joint_names)}'
         )
     problems = _pose_problems(contract, robot) + _gain_problems(contract, robot, member)
+    problems += _wheel_problems(contract, robot)
     names = [each.name for each in contract.inputs]
     if robot.imu_position is None and any(name.startswith(IMU_VELOCITY) for name in names):
         problems.append(
@@ -70,10 +73,11 @@ def check_fit(contract: Contract, robot: Robot, member: MemberSpec | None = None
 
 def _pose_problems(contract: Contract, robot: Robot) -> list[str]:
     pose = start_pose(contract, robot)
+    wheels = contract.velocity_joints
     return [
         f'start pose of {name}: found {q:.4f} rad, expected {lo:.4f} to {hi:.4f} (the limits)'
         for name, q, lo, hi in zip(robot.joint_names, pose, robot.lower, robot.upper, strict=True)
-        if not lo <= q <= hi
+        if not lo <= q <= hi and name not in wheels
     ]
 
 
@@ -100,9 +104,31 @@ def member_gains(contract: Contract, robot: Robot, member: MemberSpec | None) ->
     return Gains(own.kp * member.kp_factor, own.kd * member.kd_factor, own.torque_limit)
 
 
+def _wheel_problems(contract: Contract, robot: Robot) -> list[str]:
+    """The torque of a wheel is kd (target - speed), also where the robot file has the gains."""
+    requested = gains(contract, robot)
+    places = [robot.joint_names.index(name) for name in contract.velocity_joints]
+    problems = [
+        f'kp of {robot.joint_names[at]}: found {requested.kp[at]:g}, expected 0: the policy '
+        'drives it by velocity (torque = kd (target - speed))'
+        for at in places
+        if requested.kp[at] != 0.0
+    ]
+    return problems + [
+        f'kd of {robot.joint_names[at]}: found 0, expected more: only kd turns a wheel'
+        for at in places
+        if requested.kd[at] == 0.0
+    ]
+
+
 def start_pose(contract: Contract, robot: Robot) -> Float64:
-    """Return the start pose [N] rad, robot order: the policy's joint biases, else home."""
-    return overlay(robot.home, contract.joint_biases, contract, robot)
+    """
+    Return the start pose [N] rad, robot order: the policy's joint biases, else home.
+
+    It is the target of the modes ramp and hold: that of a wheel is 0 rad/s.
+    """
+    pose = overlay(robot.home, contract.joint_biases, contract, robot)
+    return with_rest(pose, find_wheels(contract, robot))
 
 
 def assemble(
@@ -138,7 +164,8 @@ def assemble_set(
         default=settings.default_command,
         extra_entries=settings.command_entries,
     )
-    guards = GuardSet(robot, frame, live)
+    wheels = find_wheels(first, robot)
+    guards = GuardSet(robot, frame, live, wheels)
     overrides = None
     if settings.overrides.joints:
         overrides = JointOverrides(settings.overrides, robot, settings.period_ns / 1e9)
@@ -150,7 +177,11 @@ def assemble_set(
     entry = members[loaded.policy_set.entry]
     pose, requested = entry.start_pose, entry.gains
     limiter = TargetLimiter(
-        robot, (requested.kp, requested.kd, requested.torque_limit), settings.period_ns / 1e9, live
+        robot,
+        (requested.kp, requested.kd, requested.torque_limit),
+        settings.period_ns / 1e9,
+        live,
+        wheels,
     )
     runner = PolicyRunner(entry, live, limit_ns=lambda: settings.longest_inference_ns(live))
     ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
@@ -159,13 +190,14 @@ def assemble_set(
     parts = Parts(
         inputs=inputs,
         guards=guards,
-        checks=ActivationChecks(frame, command, guards, limiter, pose),
+        checks=ActivationChecks(frame, command, guards, robot, pose, wheels),
         limiter=limiter,
         runner=runner,
         start_pose=pose,
         tuning=LiveTuning(live, ramp, runner, guards, limiter, settings.period_ns / 1e9),
         gains=RequestedGains(requested, ramp, every_step=not settings.real_time),
         transitions=transitions,
+        wheels=wheels,
     )
     parts.adopt(entry)
     guards.stats.take_events()  # what the first policy sets is no event of a tick

@@ -24,6 +24,7 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
+from kinfer_ros.control.wheels import SentTargets
 
 COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
 
@@ -43,10 +44,10 @@ class Controller:
     :ivar stats: counts of the guards, and the events of the next tick.
     :ivar start_pose: [N] rad, robot joint order.
     :ivar policies: those of the set, and which runs; ask for another one there.
-    :ivar live: the live settings; change them with `request_live_settings`.
-    :ivar tuning: the live settings that are requested.
+    :ivar wheels: [N] the joints whose targets are velocities; None: none of them.
+    :ivar live: the live settings; change them with `request_live_settings`. `tuning` ramps them.
     :ivar reason: why the mode was entered, or ''; of a fault the first reason.
-    :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
+    :ivar target: [N] rad, of a wheel rad/s, robot joint order; valid where `send` is POSITION.
     :ivar ran: the last tick ran the policy, and its action was accepted.
     :ivar gains: the gains requested from the robot side, and their version.
     :ivar gain_ramp: scale of the action and factors of the gains in this tick.
@@ -62,6 +63,7 @@ class Controller:
         self.checks = parts.checks
         self.stats = parts.guards.stats
         self.start_pose = parts.start_pose
+        self.wheels = parts.wheels
         self.tuning = parts.tuning
         self.live = parts.tuning.live
         self.tuning.retune()
@@ -85,6 +87,7 @@ class Controller:
         self._targets = ModeTargets(parts, self.counts)
         self._swap = self._targets.swap
         self.target = self._targets.target
+        self._sent = SentTargets(self.target, parts.wheels)
 
     def activate(self, now_ns: int) -> None:
         """Enter ramp: from the measured pose to the start pose."""
@@ -171,15 +174,19 @@ class Controller:
             self._apply_requests(now_ns)
             self.tuning.follow()
             self._parts.begin_overrides(self._context)
-            self._fill_inputs(now_ns)
+            running = self._context.running = self.mode is Mode.RUN
+            self.run_ns = self._elapsed_ns(now_ns) if running else self.run_ns
+            self._parts.observe(now_ns, self.settings.period_ns / 1e9, running=running)
             sent = self.target if self.send is Send.POSITION else None
             reason = self._parts.check_guards(self._context, self.mode, sent, missed, self.counts)
             self._run_mode(reason, now_ns)
             self.gains.end_tick(now_ns)
         self.events = self.stats.take_events()
+        self._sent.update(self.inputs.frame.position)
         return Tick(
-            self.mode, self.reason, self.send, self.target, self.events, self.ran,
-            self.counts['faults'], self._parts.runner.outcome(), self.gains.version,
+            self.mode, self.reason, self.send, self.target, self._sent.position,
+            self._sent.velocity, self.events, self.ran, self.counts['faults'],
+            self._parts.runner.outcome(), self.gains.version,
         )  # fmt: skip
 
     def _apply_requests(self, now_ns: int) -> None:
@@ -207,12 +214,6 @@ class Controller:
         if running:
             self.policies.follow(self._swap, now_ns)
         self._swap.begin(now_ns, running=running)
-
-    def _fill_inputs(self, now_ns: int) -> None:
-        """Fill the policy's inputs in every mode, for the log."""
-        running = self._context.running = self.mode is Mode.RUN
-        self.run_ns = self._elapsed_ns(now_ns) if running else self.run_ns
-        self._parts.observe(now_ns, self.settings.period_ns / 1e9, running=running)
 
     def _run_mode(self, reason: str, now_ns: int) -> None:
         """:param reason: of a guard's fault, or ''."""

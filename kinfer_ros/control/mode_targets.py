@@ -10,6 +10,7 @@ from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.swap import PolicySwap
 from kinfer_ros.control.pose_ramp import PoseRamp
+from kinfer_ros.control.wheels import with_rest
 
 ACCEPTED_TO_RESET = 10
 """Accepted outputs in a row that reset the count of refused ones."""
@@ -36,7 +37,7 @@ class ModeTargets:
 
     def begin_ramp(self, speed: float) -> None:
         """Start at the measured pose; `speed` rad/s of the joint that is furthest away."""
-        position = self._parts.inputs.frame.position
+        position = self._measured_rest()
         self.target[:] = position  # a fade may come before the first tick
         self._parts.limiter.restart(position)
         if (overrides := self._parts.inputs.overrides) is not None:
@@ -88,9 +89,13 @@ class ModeTargets:
         """Mode fade: reduce the stiffness; False once only damping is left."""
         if elapsed_ns >= self.ramp.duration_ns:
             return False
-        self.ramp.write_release(self.target, self._parts.inputs.frame.position, elapsed_ns)
+        self.ramp.write_release(self.target, self._measured_rest(), elapsed_ns)
         self._limit()
         return True
+
+    def _measured_rest(self) -> Float64:
+        """Return the target that pushes no joint: the measured pose; a wheel's is 0 rad/s."""
+        return with_rest(self._parts.inputs.frame.position, self._parts.wheels)
 
     def _limit(self) -> None:
         frame = self._parts.inputs.frame

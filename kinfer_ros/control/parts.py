@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.contract.start_state import ActivationChecks
 from kinfer_ros.control.command import CommandVector
@@ -28,6 +29,7 @@ from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
+from kinfer_ros.control.settings import REPLAYED_WITH_WHEELS
 
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')
@@ -54,8 +56,9 @@ class Parts:
     """
     The parts of a controller, used by it alone.
 
-    :ivar start_pose: [N] rad, robot joint order; of the policy that runs first.
+    :ivar start_pose: [N] rad, of a wheel 0 rad/s, robot joint order; of the policy that is first.
     :ivar gains: what the running policy asks of the bridge.
+    :ivar wheels: [N] the joints whose targets are velocities; None: none of them.
     """
 
     inputs: ControlInputs
@@ -67,6 +70,7 @@ class Parts:
     start_pose: Float64
     tuning: LiveTuning
     transitions: Transitions
+    wheels: Bools | None = None
 
     def adopt(self, bound: BoundPolicy) -> None:
         """Take over all that belongs to a policy besides its steps: gains, ranges, guards."""
@@ -137,6 +141,7 @@ class Parts:
         bound = self.runner.bound
         # Row by row: orjson needs contiguous arrays.
         last, smooth = (row[bound.joints] for row in self.limiter.before)
+        replayed = REPLAYED if self.wheels is None else REPLAYED_WITH_WHEELS
         return {
             'model': bound.policy.contract.sha256[:12],
             **({'policy': bound.name} if bound.name else {}),
@@ -144,5 +149,5 @@ class Parts:
             'last': last,
             'smooth': smooth,
             'factors': asdict(gain_ramp),
-            'settings': {name: getattr(self.tuning.live, name) for name in REPLAYED},
+            'settings': {name: getattr(self.tuning.live, name) for name in replayed},
         }

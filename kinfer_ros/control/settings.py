@@ -84,6 +84,8 @@ class LiveSettings:
     target_lowpass: float = setting(
         0.0, 'Hz', 'Corner of a first-order low-pass on the targets; 0: none.', 0.0, 1000.0)
     target_slew: float = setting(60.0, 'rad/s', 'Fastest change of a target.', 0.1, 1000.0)
+    wheel_slew: float = setting(
+        1000.0, 'rad/s^2', 'Fastest change of the velocity target of a wheel.', 0.1, 1e5)
     torque_band: float = setting(
         0.0, '', "Share of a joint's torque limit that a target may ask for through its gains; 0: "
         "the bridge's torque limit alone. Set 1 where the drives do not limit their torque.",
@@ -110,7 +112,8 @@ class LiveSettings:
     tracking_time: float = setting(
         1.0, 's', 'How long a joint may be off its target by more than tracking_error.', 0.0, 60.0)
     max_action: float = setting(
-        50.0, 'rad', 'A policy output further than this from zero is refused.', 0.1, 1000.0)
+        50.0, 'rad', 'A policy output further than this from zero is refused; of a wheel, ten '
+        'times as many rad/s.', 0.1, 1000.0)
     max_refused: int = setting(
         3, 'ticks', "How long the last target is held when the policy's output is refused; then a "
         'fault.', 0, 1000)
@@ -155,6 +158,9 @@ REPLAYED = (
     'max_action',
 )  # fmt: skip
 """Settings that change what is sent for given policy inputs: a replay follows them."""
+
+REPLAYED_WITH_WHEELS = (*REPLAYED, 'wheel_slew')
+"""The same, of a policy that drives wheels."""
 
 
 def live_settings_from(values: Mapping[str, Any]) -> LiveSettings:

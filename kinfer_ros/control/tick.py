@@ -16,7 +16,9 @@ class Tick:
 
     :ivar mode: the mode after the tick.
     :ivar reason: why the mode was entered, or ''.
-    :ivar target: [N] rad, robot joint order; valid where `send` is POSITION.
+    :ivar target: [N] rad, of a wheel rad/s, robot joint order; valid where `send` is POSITION.
+    :ivar position: [N] rad, `target` as it is sent; of a wheel the measured one.
+    :ivar velocity: [N] rad/s, the targets of wheels, 0 for others; None without wheels.
     :ivar ran: the policy ran and its action was accepted.
     :ivar faults: faults since the controller was built.
     :ivar step: the policy's step; its action and carry are valid where `ran`.
@@ -27,6 +29,8 @@ class Tick:
     reason: str
     send: Send
     target: Float64
+    position: Float64
+    velocity: Float64 | None
     events: Sequence[str]
     ran: bool
     faults: int

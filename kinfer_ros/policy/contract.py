@@ -52,7 +52,7 @@ class Contract:
     kind: str
     """'kinfer', 'onnx' (named inputs, its own metadata) or 'spec' (one flat input)."""
     joint_names: tuple[str, ...]
-    """Of the action: absolute position targets, rad."""
+    """Of the action: absolute targets, rad; of `velocity_joints` rad/s."""
     command_names: tuple[str, ...]
     """Entries of the input `command`; empty where the policy has none."""
     inputs: tuple[Input, ...]
@@ -81,6 +81,11 @@ class Contract:
     """Length of each part of a flat carry, in order; see policy/memory.py."""
     assumptions: tuple[str, ...] = ()
     """Statements of the spec that no check can verify."""
+
+    @property
+    def velocity_joints(self) -> tuple[str, ...]:
+        """Joints whose targets are velocities, rad/s: wheels."""
+        return () if self.spec is None else self.spec.action.velocity_joints
 
 
 @dataclass(frozen=True)

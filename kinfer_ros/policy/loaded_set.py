@@ -61,7 +61,11 @@ def load_set(
     """
     policy_set = load_policy_set(path)
     policies = {name: load(member) for name, member in policy_set.members.items()}
-    problems = [*_rate_problems(policies), *_scan_problems(policies)]
+    problems = [
+        *_rate_problems(policies),
+        *_scan_problems(policies),
+        *_wheel_problems(policies),
+    ]
     for each in policy_set.transitions:
         problems += _transition_problems(each, policies)
     if problems:
@@ -75,6 +79,15 @@ def _rate_problems(policies: dict[str, Policy]) -> list[str]:
         return []
     listed = ', '.join(f'{name} {rate or "none"}' for name, rate in rates.items())
     return [f'control rates: found {listed} (Hz), expected one rate for all']
+
+
+def _wheel_problems(policies: dict[str, Policy]) -> list[str]:
+    """A joint is driven in one way for a whole session."""
+    wheels = {name: sorted(policy.contract.velocity_joints) for name, policy in policies.items()}
+    if all(each == next(iter(wheels.values())) for each in wheels.values()):
+        return []
+    listed = '; '.join(f'{name}: {", ".join(each) or "none"}' for name, each in wheels.items())
+    return [f'velocity targets: found {listed}; expected the same joints in all']
 
 
 def _scan_problems(policies: dict[str, Policy]) -> list[str]:

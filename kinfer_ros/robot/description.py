@@ -156,13 +156,11 @@ def _add_urdf(found: Description, urdf: UrdfFacts, folder: Path) -> None:
     found.base = urdf.base
     for joint in urdf.joints:
         found.limits[joint.name] = JointLimits(
-            joint.lower, joint.upper, joint.torque_limit, joint.velocity_limit
-        )
-    endless = [joint.name for joint in urdf.joints if joint.continuous]
-    if endless:
-        found.notes.append(
-            f'robot file, limits: {", ".join(endless)} turn without end in the URDF; a robot file '
-            'needs limits'
+            joint.lower,
+            joint.upper,
+            joint.torque_limit,
+            joint.velocity_limit,
+            continuous=joint.continuous,
         )
     for kind, names in urdf.passed_over.items():
         found.notes.append(f'in the URDF, and not in the robot file: {kind} {", ".join(names)}')
@@ -195,7 +193,7 @@ def _add_mjcf(found: Description, mjcf: 'MjcfFacts', folder: Path) -> None:
     others = found.limits
     found.limits = {}
     for joint in mjcf.joints:
-        mine = JointLimits(joint.lower, joint.upper, joint.torque_limit)
+        mine = JointLimits(joint.lower, joint.upper, joint.torque_limit, continuous=joint.is_wheel)
         found.limits[joint.name] = _merged(joint.name, mine, others.get(joint.name), found)
         if joint.servo is not None:
             found.gains[joint.name] = joint.servo
@@ -231,7 +229,11 @@ def _merged(
         if far:
             found.notes.append(f'limits of {name}: of the MJCF; the URDF has {", ".join(far)}')
     return JointLimits(
-        lower, upper, first.torque_limit or other.torque_limit, other.velocity_limit
+        lower,
+        upper,
+        first.torque_limit or other.torque_limit,
+        other.velocity_limit,
+        continuous=lower is None and (first.continuous or other.continuous),
     )
 
 

@@ -27,6 +27,8 @@ class JointLimits:
     upper: float | None = None
     torque_limit: float | None = None
     velocity_limit: float | None = None
+    continuous: bool = False
+    """It is said to turn without end."""
 
 
 def draft_robot(
@@ -50,7 +52,8 @@ def draft_robot(
         contract.assume(
             f'robot file, home: 0, or the limit nearest to it, for {_list(homeless, contract)}'
         )
-    kp = _by_name(contract, contract.kp, DEFAULT_KP, 'kp')
+    wheels = contract.velocity_joints
+    kp = dict.fromkeys(wheels, 0.0) | _by_name(contract, contract.kp, DEFAULT_KP, 'kp', wheels)
     kd = _by_name(contract, contract.kd, DEFAULT_KD, 'kd')
     joints: dict[str, Any] = {}
     for name in contract.robot_joints:
@@ -76,17 +79,20 @@ def _complete(
     ranges = dict(zip(contract.joints, contract.position_limits, strict=False))
     torques = contract.by_joint(contract.torque_limit)
     velocities = contract.by_joint(contract.velocity_limit)
+    wheels = contract.velocity_joints
     complete = {}
     for name in contract.robot_joints:
         known = limits.get(name, JointLimits())
         torque, velocity = known.torque_limit, known.velocity_limit
         lower, upper = ranges.get(name, (None, None))
+        lower = lower if known.lower is None else known.lower
         complete[name] = replace(
             known,
-            lower=lower if known.lower is None else known.lower,
+            lower=lower,
             upper=upper if known.upper is None else known.upper,
             torque_limit=torques.get(name) if torque is None else torque,
             velocity_limit=velocities.get(name) if velocity is None else velocity,
+            continuous=lower is None and (known.continuous or name in wheels),
         )
     return complete
 
@@ -103,44 +109,61 @@ def _lower_torques(contract: ImportedContract, limits: dict[str, JointLimits]) -
 
 
 def _by_name(
-    contract: ImportedContract, values: Sequence[float] | None, default: float, what: str
+    contract: ImportedContract,
+    values: Sequence[float] | None,
+    default: float,
+    what: str,
+    without: Sequence[str] = (),
 ) -> dict[str, float]:
     known = contract.by_joint(values)
     known = {name: v for name, v in known.items() if name not in contract.unknown_gains}
-    if missing := [name for name in contract.robot_joints if name not in known]:
+    there = (*known, *without)
+    if missing := [name for name in contract.robot_joints if name not in there]:
         listed = _list(missing, contract) if known else 'every joint'
         contract.assume(f'robot file, {what}: {default:g} for {listed} (the file has none)')
     return known
 
 
-def _joint(limits: JointLimits, home: float | None, kp: float, kd: float) -> dict[str, float]:
-    lower = -math.pi if limits.lower is None else limits.lower
-    upper = math.pi if limits.upper is None else limits.upper
-    home = min(max(0.0, lower), upper) if home is None else home
-    torque = kp * ERROR_AT_LIMIT if limits.torque_limit is None else limits.torque_limit
-    return {
-        'lower': min(round(lower, 6), home),
-        'upper': max(round(upper, 6), home),
-        'home': home,
+def _joint(limits: JointLimits, home: float | None, kp: float, kd: float) -> dict[str, Any]:
+    speed = limits.velocity_limit or DEFAULT_VELOCITY_LIMIT
+    # What moves a joint at its limit: the stiffness, or the damping of a wheel.
+    assumed = kp * ERROR_AT_LIMIT or kd * speed
+    torque = assumed if limits.torque_limit is None else limits.torque_limit
+    more = {
         'kp': kp,
         'kd': kd,
         'kp_max': GAIN_HEADROOM * kp,
         'kd_max': GAIN_HEADROOM * kd,
         'torque_limit': round(max(torque, 0.1), 6),
-        'velocity_limit': limits.velocity_limit or DEFAULT_VELOCITY_LIMIT,
+        'velocity_limit': speed,
+    }
+    if limits.continuous:
+        return {'continuous': True, 'home': home or 0.0, **more}
+    lower = -math.pi if limits.lower is None else limits.lower
+    upper = math.pi if limits.upper is None else limits.upper
+    home = min(max(0.0, lower), upper) if home is None else home
+    return {
+        'lower': min(round(lower, 6), home),
+        'upper': max(round(upper, 6), home),
+        'home': home,
+        **more,
     }
 
 
 def _note_assumptions(contract: ImportedContract, limits: dict[str, JointLimits]) -> None:
     names = contract.robot_joints
-    unlimited = [n for n in names if limits[n].lower is None]
+    unlimited = [n for n in names if limits[n].lower is None and not limits[n].continuous]
+    endless = [n for n in names if limits[n].continuous]
     weak = [n for n in names if limits[n].torque_limit is None]
     fast = [n for n in names if not limits[n].velocity_limit]
+    if endless:
+        contract.assume(f'robot file, continuous (no limits): {_list(endless, contract)}')
     if unlimited:
         contract.assume(f'robot file, limits: -3.14 to 3.14 rad for {_list(unlimited, contract)}')
     if weak:
         contract.assume(
             f'robot file, torque limits: kp x {ERROR_AT_LIMIT:g} rad for {_list(weak, contract)}'
+            + (', kd x velocity limit where kp is 0' if contract.velocity_joints else '')
         )
     if fast:
         contract.assume(

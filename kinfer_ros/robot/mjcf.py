@@ -13,6 +13,7 @@ from kinfer_ros.bridges.mujoco.imu_site import USUAL_SITES
 from kinfer_ros.bridges.mujoco.imu_site import ImuSite
 from kinfer_ros.bridges.mujoco.imu_site import find_imu_site
 from kinfer_ros.bridges.mujoco.model import BASE
+from kinfer_ros.bridges.mujoco.model import is_velocity_servo
 from kinfer_ros.bridges.mujoco.model import read_spec
 from kinfer_ros.errors import RobotError
 
@@ -26,7 +27,9 @@ class MjcfJoint:
     upper: float | None
     torque_limit: float | None
     servo: tuple[float, float] | None
-    """kp and kd of its position servo, if it has one."""
+    """kp and kd of its servo, if it has one; kp 0 of a servo of velocities."""
+    is_wheel: bool
+    """It has a servo of velocities, and no limits."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,15 @@ def _joint(model: Any, actuator: int | None, joint: int) -> MjcfJoint:
         upper=high if limited else None,
         torque_limit=torque if 0.0 < torque < math.inf else None,
         servo=None if actuator is None else _servo(model, actuator, joint),
+        is_wheel=actuator is not None and not limited and is_velocity_servo(model, actuator),
     )
 
 
 def _servo(model: Any, actuator: int, joint: int) -> tuple[float, float] | None:
-    """:return: kp and kd of a position servo; without kv, the joint's damping is its kd."""
+    """:return: kp and kd of a servo; of one of positions without kv, the joint's damping is kd."""
+    if is_velocity_servo(model, actuator):
+        gear = float(model.actuator_gear[actuator, 0]) ** 2
+        return 0.0, round(float(model.actuator_gainprm[actuator, 0]) * gear, 6)
     kp, bias = float(model.actuator_gainprm[actuator, 0]), model.actuator_biasprm[actuator]
     affine = model.actuator_biastype[actuator] == mujoco.mjtBias.mjBIAS_AFFINE
     if not affine or kp <= 0.0 or bias[1] != -kp or bias[2] > 0.0:

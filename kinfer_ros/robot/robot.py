@@ -20,6 +20,9 @@ from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_vectors import read_names
 
+ENDLESS = 1e6
+"""rad; limits of a continuous joint. A sensor number beyond is a fault."""
+
 
 @dataclass(frozen=True)
 class Joint:
@@ -46,6 +49,8 @@ class Joint:
     """rad, added to targets sent to the hardware; applied in the bridge only."""
     sign: int = 1
     """-1 where the hardware turns the other way; applied in the bridge only."""
+    continuous: bool = False
+    """It turns without end: lower and upper are those of ENDLESS."""
 
 
 def _column(field: str) -> cached_property[Float64]:
@@ -204,11 +209,12 @@ def _read_legs(root: Section, joints: list[str]) -> tuple[str, ...] | None:
 
 
 def _read_joint(name: str, section: Section) -> Joint:
+    lower, upper, continuous = _read_range(section)
     joint = Joint(
         name=name,
-        lower=section.number('lower', 'rad'),
-        upper=section.number('upper', 'rad'),
-        home=section.number('home', 'rad'),
+        lower=lower,
+        upper=upper,
+        home=section.number('home', 'rad', default=0.0 if continuous else None),
         kp=section.number('kp', 'Nm/rad', 0.0),
         kd=section.number('kd', 'Nms/rad', 0.0),
         kp_max=section.number('kp_max', 'Nm/rad', 0.0),
@@ -218,9 +224,20 @@ def _read_joint(name: str, section: Section) -> Joint:
         id=section.integer('id', 0, 65535) if section.has('id') else None,
         offset=section.number('offset', 'rad', default=0.0),
         sign=_read_sign(section),
+        continuous=continuous,
     )
     _check_joint(joint, section)
     return joint
+
+
+def _read_range(section: Section) -> tuple[float, float, bool]:
+    """:return: lower and upper, rad, and whether the joint turns without end."""
+    if not section.boolean('continuous', False):
+        return section.number('lower', 'rad'), section.number('upper', 'rad'), False
+    for key in ('lower', 'upper'):
+        if section.has(key):
+            section.problem('found a limit of a continuous joint, expected none', key)
+    return -ENDLESS, ENDLESS, True
 
 
 def _read_sign(section: Section) -> int:

@@ -292,7 +292,11 @@ class BagReplay:
             return
         names = list(command.name)
         order = [names.index(name) for name in self._joints]
-        tensor.compare(now, 'target', recorded[order], controller.target)
+        recorded = recorded[order]
+        wheels = controller.wheels
+        if wheels is not None and len(command.velocity) == len(names):
+            recorded = np.where(wheels, np.array(command.velocity)[order], recorded)
+        tensor.compare(now, 'target', recorded, controller.target)
 
 
 def load_for_bag(run: RecordedRun, bags: list[Path]) -> tuple[PolicySetup, Bag]:

@@ -148,10 +148,23 @@ class CommandBytes:
     One sensor_msgs/JointState with as many numbers as names, as bytes; only numbers change.
 
     :ivar values: [N] the numbers, to be written in place.
+    :ivar velocities: [N] those beside positions; None without `both`.
     """
 
-    def __init__(self, frame_id: str, names: Sequence[str], *, velocity: bool = False) -> None:
-        """:param velocity: the numbers are velocities and there is no position, else reverse."""
+    def __init__(
+        self,
+        frame_id: str,
+        names: Sequence[str],
+        *,
+        velocity: bool = False,
+        both: bool = False,
+    ) -> None:
+        """
+        Serialise the message once.
+
+        :param velocity: the numbers are velocities and there is no position, else reverse.
+        :param both: positions and velocities.
+        """
         data = bytearray(b'\x00\x01\x00\x00' + bytes(8))
         _put_text(data, frame_id)
         _put_count(data, len(names))
@@ -163,10 +176,19 @@ class CommandBytes:
         data += bytes(-(len(data) - BODY) % 8)
         first = len(data)
         data += bytes(8 * len(names))
-        for _ in range(1 if velocity else 2):
+        second = 0
+        if both:
+            _put_count(data, len(names))
+            data += bytes(-(len(data) - BODY) % 8)
+            second = len(data)
+            data += bytes(8 * len(names))
+        for _ in range(1 if velocity or both else 2):
             _put_count(data, 0)
         self._data = data
         self.values: Float64 = np.frombuffer(data, '<f8', len(names), first)
+        self.velocities: Float64 | None = None
+        if both:
+            self.velocities = np.frombuffer(data, '<f8', len(names), second)
 
     def stamped(self, ns: int) -> bytes:
         """

@@ -187,6 +187,11 @@ def scan_heights(message: Image) -> Float32:
     return heights
 
 
+POSITIONS, BOTH, DAMPING = 'positions', 'both', 'damping'
+KINDS = (POSITIONS, BOTH, DAMPING)
+"""What a command holds: positions, with velocities for wheels, or velocity zeros."""
+
+
 class CommandMessages:
     """
     The messages a session sends, serialised once: a mode and a kind each.
@@ -199,10 +204,10 @@ class CommandMessages:
     def __init__(self, joint_names: tuple[str, ...], session: str, modes: list[str]) -> None:
         self._names, self._session = joint_names, session
         self._version = 0
-        self._made: dict[tuple[str, bool], CommandBytes] = {}
+        self._made: dict[tuple[str, str], CommandBytes] = {}
         for mode in modes:
-            self._message(mode, damping=False)
-            self._message(mode, damping=True)
+            for kind in KINDS:
+                self._message(mode, kind)
 
     def use_version(self, version: int) -> None:
         """Set the version of the gains; messages are then made when they are first needed."""
@@ -210,23 +215,30 @@ class CommandMessages:
             self._version = version
             self._made.clear()
 
-    def for_position(self, target: Float64, mode: str, stamp: int) -> bytes:
-        """Fill and return the message that asks for a position [N] rad."""
-        message = self._message(mode, damping=False)
+    def for_position(
+        self, target: Float64, mode: str, stamp: int, velocity: Float64 | None = None
+    ) -> bytes:
+        """Fill and return the message that asks for positions [N] rad, and rad/s of wheels."""
+        message = self._message(mode, POSITIONS if velocity is None else BOTH)
         message.values[:] = target
+        if message.velocities is not None:
+            message.velocities[:] = velocity
         return message.stamped(stamp)
 
     def for_damping(self, mode: str, stamp: int) -> bytes:
         """Return the message that asks for damping: velocity zeros, no position."""
-        return self._message(mode, damping=True).stamped(stamp)
+        return self._message(mode, DAMPING).stamped(stamp)
 
-    def _message(self, mode: str, *, damping: bool) -> CommandBytes:
-        made = self._made.get((mode, damping))
+    def _message(self, mode: str, kind: str) -> CommandBytes:
+        made = self._made.get((mode, kind))
         if made is None:
             version = f' {self._version}' if self._version else ''
-            frame_id = f'{self._session} {mode}{version}'
-            made = CommandBytes(frame_id, self._names, velocity=damping)
-            self._made[mode, damping] = made
+            made = self._made[mode, kind] = CommandBytes(
+                f'{self._session} {mode}{version}',
+                self._names,
+                velocity=kind == DAMPING,
+                both=kind == BOTH,
+            )
         return made
 
 
@@ -254,15 +266,17 @@ def read_command(message: JointState) -> Command:
     :raises BridgeError: it names no session, or asks for neither a position nor damping.
     """
     session, mode, version = parse_sender(message.header.frame_id)
-    position = None
+    position, velocity = None, None
     if len(message.position):
         position = values(message.position)
+        velocity = values(message.velocity) if len(message.velocity) else None
     elif not len(message.velocity) or any(message.velocity):
         raise BridgeError(
             'found neither positions nor velocities that are all zero, expected the one '
             '(targets) or the other (damping)'
         )
-    return Command(session, mode, stamp_ns(message.header), message.name, position, version)
+    stamp = stamp_ns(message.header)
+    return Command(session, mode, stamp, message.name, position, version, velocity)
 
 
 def values(sequence: 'array[float]') -> np.ndarray:

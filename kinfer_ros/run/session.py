@@ -241,6 +241,8 @@ def _gains_fact(found: Gains, robot: Robot) -> dict[str, Any]:
 
 def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
     robot = setup.robot
+    names = list(setup.policy.contract.velocity_joints)
+    wheels = {'velocity_joints': names} if names else {}
     return {
         'started': iso_utc(datetime.now(UTC)),
         'ended': None,
@@ -252,6 +254,7 @@ def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
         'robot': robot.name,
         'robot_file': str(robot.path),
         'control_rate_hz': setup.rate_hz,
+        **wheels,
         'limits': {
             'lower': robot.lower,
             'upper': robot.upper,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.cart import WHEELS
+from helpers.cart import spec_content
+from helpers.cart import write_cart
 from helpers.policies import flat_models
 from helpers.policies.flat_policies import FLAT
 from helpers.robots import leaky_policy
@@ -198,6 +201,26 @@ def test_trained_policies_pass_without_a_warning_but_odometry(tmp_path, flat):
     rows = check_contract(policy, load_robot(flat.robot_yaml(tmp_path)))
     warned = [row.what for row in rows if row.verdict not in ('ok', 'assumed')]
     assert warned == ([] if flat.name == 'g1' else ['odometry'])
+
+
+def test_wheels_are_looked_at(tmp_path):
+    """Limits in the robot file, and an angle in the observation, are warned of."""
+
+    def rows(wheel=None, **spec):
+        cart = write_cart(tmp_path, wheel=wheel, **spec)
+        found = check_contract(load_model(cart.model, spec=cart.spec), load_robot(cart.robot))
+        return {row.what: row for row in found}
+
+    good = rows()
+    assert good['wheels'].found == f'{", ".join(WHEELS)}, driven by velocity'
+    assert not [row for row in good.values() if row.verdict not in ('ok', 'assumed')]
+    ends = rows({'continuous': None, 'lower': -3.0, 'upper': 3.0, 'home': 0.0})
+    assert ends['wheel limits'].verdict == WARN
+    seen = spec_content()['observation']
+    terms = [term for term in seen['terms'] if term['source'] != 'joint_positions']
+    angles = {'source': 'joint_positions', 'relative': True, 'joints': ['rear_left']}
+    assert rows(observation={'terms': [*terms, angles]})['wheel angles'].verdict == WARN
+    assert 'wheel angles' not in rows(observation={'terms': [*terms, angles | {'scale': 0.0}]})
 
 
 def test_a_joint_without_stiffness_is_named(tmp_path):

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.cart import JOINTS
+from helpers.cart import write_cart
 from helpers.pendulum import MJCF
 from helpers.pendulum import write_robot
 from helpers.processes import REPOSITORY
@@ -40,6 +42,27 @@ def test_without_mujoco_it_is_said(contract, monkeypatch):
     (row,) = check_simulation(contract, load_robot('biped'))
     assert row.verdict == 'assumed'
     assert 'not installed' in row.found
+
+
+LEGS = [{'joints': list(JOINTS), 'relative_to': 'default_pose', 'scale': 0.1}]
+
+
+def test_positions_for_velocity_servos_are_refused(tmp_path):
+    """A flat position spec of a robot on wheels: the file says how it is driven."""
+    cart = write_cart(tmp_path, 'velocity', {'kp_max': 50.0})
+    robot = load_robot(cart.robot)
+    good = load_model(cart.model, spec=cart.spec).contract
+    assert [row.verdict for row in check_simulation(good, robot)] == ['ok']
+    wrong = write_cart(tmp_path, 'velocity', action=LEGS, gains={'kp': 20.0, 'kd': 1.0})
+    rows = check_simulation(load_model(wrong.model, spec=wrong.spec).contract, robot)
+    assert [row.verdict for row in rows] == ['fail']
+    assert 'front_left (kp 20)' in rows[0].found
+    assert 'drives them by velocity' in rows[0].found
+    gains = {'kp': [20.0, 0.0, 0.0, 0.0, 0.0], 'kd': 1.0}
+    wrong = write_cart(tmp_path, 'velocity', action=LEGS, gains=gains)
+    rows = check_simulation(load_model(wrong.model, spec=wrong.spec).contract, robot)
+    assert rows[0].verdict == 'fail'
+    assert rows[0].found.startswith('front_left, front_right, rear_left, rear_right have a <vel')
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinfer_ros.errors import RobotError
+from kinfer_ros.robot.robot import ENDLESS
 from kinfer_ros.robot.robot import load_robot
 
 JOINT = (
@@ -56,6 +57,18 @@ def test_fields_and_arrays(tmp_path):
     for array in (robot.lower, robot.velocity_limit, robot.imu_mounting):
         with pytest.raises(ValueError, match='read-only'):
             array[0] = 1.0
+
+
+def test_a_continuous_joint(tmp_path):
+    """A wheel has no limits, and its home is 0 where none is given."""
+    entry = JOINT.replace('lower: -1.0, upper: 1.0, home: 0.2', 'continuous: true')
+    robot = load_robot(write(tmp_path, ROBOT + f'  wheel: {entry}\n'))
+    assert [joint.continuous for joint in robot.joints] == [False, False, True]
+    assert (robot.lower[2], robot.upper[2], robot.home[2]) == (-ENDLESS, ENDLESS, 0.0)
+    text = message(tmp_path, ROBOT + f'  wheel: {JOINT.replace("}", ", continuous: true}")}\n')
+    assert text.count('found a limit of a continuous joint, expected none') == 2
+    text = message(tmp_path, ROBOT.replace('lower: -1.0, ', '', 1))
+    assert "missing key 'lower'" in text
 
 
 def test_mjcf_is_relative_to_the_file(tmp_path, monkeypatch):

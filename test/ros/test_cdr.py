@@ -178,6 +178,22 @@ def test_commands_are_what_rclpy_reads(
     assert not found.effort
 
 
+@given(st.lists(TEXTS, max_size=6), TEXTS, STAMPS, st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_commands_of_wheels_are_what_rclpy_reads(
+    names: list[str], frame: str, stamp: int, data: st.DataObject
+) -> None:
+    """Positions and velocities, each where a bridge looks for it."""
+    command = CommandBytes(frame, names, both=True)
+    rows = [[data.draw(st.floats(allow_nan=False)) for _ in names] for _ in range(2)]
+    assert command.velocities is not None
+    command.values[:], command.velocities[:] = rows
+    found = deserialize_message(command.stamped(stamp), JointState)
+    assert (stamp_of(found), found.header.frame_id, list(found.name)) == (stamp, frame, names)
+    assert [list(found.position), list(found.velocity)] == rows
+    assert not found.effort
+
+
 @given(
     st.lists(TEXTS, min_size=3, max_size=3), st.dictionaries(TEXTS, TEXTS), STAMPS, st.booleans()
 )

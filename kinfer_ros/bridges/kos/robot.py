@@ -44,6 +44,10 @@ GAINS_RETRY_NS = SECOND // 5
 POWER_OFF_RETRY_NS = SECOND
 """Between two attempts to switch off a robot that could not be switched off."""
 STILL_HELD = 'it holds its last target: KOS has no watchdog'
+NO_WHEELS = (
+    'found target velocities (wheels), expected positions alone: KOS has no watchdog, so a wheel '
+    'would turn on for ever if this bridge died'
+)
 
 
 class KosRobot(BridgeCore):
@@ -166,8 +170,12 @@ class KosRobot(BridgeCore):
         :param age_ns: age of the sample that it answers. A target that is older than the command
             time-out is refused; damping is obeyed whatever its stamp.
         """
-        if self._admit(command.session):
-            self._obey(command, now_ns, age_ns)
+        if not self._admit(command.session):
+            return
+        if command.velocity is not None:
+            self._damp_because(NO_WHEELS, 'refused')
+            return
+        self._obey(command, now_ns, age_ns)
 
     def answer_waiting(self) -> None:
         """Obey a command whose gains are in force by now."""
@@ -187,7 +195,7 @@ class KosRobot(BridgeCore):
     def _can_move(self) -> bool:
         return self.state != DISABLED and not self._switching
 
-    def _move(self, target: Float64, mode: str) -> None:
+    def _move(self, target: Float64, mode: str, velocity: Float64 | None) -> None:
         if self._motion.move(target):
             self._spawn(self._configure())
 

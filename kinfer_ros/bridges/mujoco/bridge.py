@@ -226,8 +226,11 @@ class MujocoBridgeCore(BridgeCore):
     def _current_target(self) -> Float64:
         return self._present_pose() if self.robot.damped else self.robot.target()
 
-    def _move(self, target: Float64, mode: str) -> None:
-        self.robot.set_target(target)
+    def _current_velocity(self) -> Float64 | None:
+        return None if self.robot.damped else self.robot.target_velocity()
+
+    def _move(self, target: Float64, mode: str, velocity: Float64 | None) -> None:
+        self.robot.set_target(target, velocity)
         if mode == RUN:
             self.robot.hold_base(False)
 

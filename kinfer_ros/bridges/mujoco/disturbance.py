@@ -88,17 +88,22 @@ class Disturbed:
 
 
 class CommandLine:
-    """Targets on their way to the motors; some are lost."""
+    """
+    Targets on their way to the motors; some are lost.
+
+    :ivar velocity: [N] rad/s, of the target that arrived last; None without wheels.
+    """
 
     def __init__(self, disturbance: Disturbance, seed: int, timestep: float) -> None:
         self._shortest, self._longest = disturbance.command_delay
         self._drop = disturbance.command_drop
         self._timestep = timestep
         self._rng = np.random.default_rng((seed, COMMANDS))
-        self._waiting: deque[tuple[int, Float64]] = deque()
+        self._waiting: deque[tuple[int, Float64, Float64 | None]] = deque()
+        self.velocity: Float64 | None = None
 
-    def send(self, target: Float64, step: int) -> None:
-        """Send a target [N] rad before this physics step."""
+    def send(self, target: Float64, step: int, velocity: Float64 | None = None) -> None:
+        """Send targets [N] rad, and rad/s of wheels, before this physics step."""
         lost = self._rng.random() < self._drop
         delay = self._rng.uniform(self._shortest, self._longest)
         if lost:
@@ -106,13 +111,14 @@ class CommandLine:
         due = step + round(delay / self._timestep)
         if self._waiting:
             due = max(due, self._waiting[-1][0])
-        self._waiting.append((due, target.copy()))
+        speed = None if velocity is None else velocity.copy()
+        self._waiting.append((due, target.copy(), speed))
 
     def due(self, step: int) -> Float64 | None:
         """Take the newest target that arrives before this physics step, or None."""
         target = None
         while self._waiting and self._waiting[0][0] <= step:
-            target = self._waiting.popleft()[1]
+            _, target, self.velocity = self._waiting.popleft()
         return target
 
     def clear(self) -> None:

@@ -1,7 +1,8 @@
 """Turns targets and gains into commands of an MJCF's actuators, servos and motors alike.
 
-A position servo computes its torque inside MuJoCo's integrator: its gains are written into the
-model. A motor has no target: its PD torque is written before every physics step.
+A servo, of positions or of velocities, computes its torque inside MuJoCo's integrator: its gains
+are written into the model. A motor has no target: its PD torque is written before every physics
+step.
 """
 
 from typing import Any
@@ -38,6 +39,7 @@ class JointDrive:
         self._servos = np.flatnonzero(fitted.servo)
         self.damped = False
         self._target = robot.home.copy()
+        self._velocity: Float64 | None = None
         self.set_gains(robot.kp, robot.kd, robot.torque_limit)
 
     @property
@@ -51,6 +53,7 @@ class JointDrive:
         damping = self._check('kd', kd, 0.0)
         torque = self._check('torque limit', torque_limit, 0.0)
         limited = limit_gains(Gains(stiffness, damping, torque), self._robot)
+        self._refuse_stiff_wheels(limited.kp)
         self._kp, self._kd = limited.kp, limited.kd
         self._torque_limit = np.minimum(limited.torque_limit, self._fitted.torque_cap)
         self._write_servos()
@@ -63,12 +66,21 @@ class JointDrive:
         """Return a copy of the targets [N] rad."""
         return self._target.copy()
 
-    def set_target(self, position: ArrayLike) -> None:
+    def target_velocity(self) -> Float64 | None:
+        """Return a copy of the target velocities [N] rad/s; None where there are none."""
+        return None if self._velocity is None else self._velocity.copy()
+
+    def set_target(self, position: ArrayLike, velocity: ArrayLike | None = None) -> None:
         """See MujocoRobot.set_target."""
-        self._target[:] = self.check_target(position)
+        target = self.check_target(position)
+        speed = None if velocity is None else self.check_velocity(velocity)
+        same = speed is None and self._velocity is None
+        self._target[:], self._velocity = target, speed
         if self.damped:
             self.damped = False
             self._write_servos()
+        elif not same:
+            self._write_servo_velocities()
         index = self._servos
         self._data.ctrl[self._fitted.actuator[index]] = (
             self._target[index] * self._fitted.gear[index]
@@ -77,6 +89,10 @@ class JointDrive:
     def check_target(self, position: ArrayLike) -> Float64:
         """Return a copy [N] rad; :raises BridgeError: wrong size or numbers not finite."""
         return self._check('target', position).copy()
+
+    def check_velocity(self, velocity: ArrayLike) -> Float64:
+        """Return a copy [N] rad/s; :raises BridgeError: wrong size or numbers not finite."""
+        return self._check('target velocity', velocity).copy()
 
     def damp(self) -> None:
         """See MujocoRobot.damp."""
@@ -91,9 +107,22 @@ class JointDrive:
         if not self.damped:
             error = self._target[index] - self._data.qpos[fitted.qpos[index]]
             torque += self._kp[index] * self._factors.kp[index] * error
+            if self._velocity is not None:
+                torque += self._kd[index] * self._factors.kd[index] * self._velocity[index]
         limit = self._torque_limit[index] * self._factors.torque[index]
         np.clip(torque, -limit, limit, out=torque)
         self._data.ctrl[fitted.actuator[index]] = torque / fitted.motor_gain[index]
+
+    def _refuse_stiff_wheels(self, kp: Float64) -> None:
+        """A stiffness would make a position servo of what the MJCF drives by velocity."""
+        stiff = np.flatnonzero(kp * self._fitted.by_velocity)
+        found = [f'{self._robot.joint_names[i]} (kp {kp[i]:g})' for i in stiff]
+        if found:
+            raise BridgeError(
+                f'found {", ".join(found)}, expected kp 0: {self._robot.mjcf} drives them by '
+                'velocity (<velocity>). Use target: velocity in the policy spec, with kp 0, or '
+                '<position> actuators'
+            )
 
     def _write_servos(self) -> None:
         """Write the gains into the MJCF's own servos."""
@@ -112,6 +141,18 @@ class JointDrive:
         self._model.actuator_forcelimited[actuator] = True
         self._model.actuator_forcerange[actuator, 0] = -limit
         self._model.actuator_forcerange[actuator, 1] = limit
+        self._write_servo_velocities()
+
+    def _write_servo_velocities(self) -> None:
+        """Write kd times the target velocity as a constant force into the MJCF's own servos."""
+        index = self._servos
+        force = np.zeros(index.size)
+        if self._velocity is not None and not self.damped:
+            # A joint's own damping above kd is all of its kd.
+            requested = self._kd[index] * self._factors.kd[index]
+            kd = np.maximum(requested, self._fitted.passive_kd[index])
+            force = kd * self._velocity[index] / self._fitted.gear[index]
+        self._model.actuator_biasprm[self._fitted.actuator[index], 0] = force
 
     def _check(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64:
         array = np.asarray(values, np.float64)

@@ -44,7 +44,9 @@ class FittedModel:
     """Addresses of the joints in qvel."""
     actuator: Indices
     servo: NDArray[np.bool_]
-    """True for a position servo, False for a motor."""
+    """True for a servo of positions or velocities, False for a motor."""
+    by_velocity: NDArray[np.bool_]
+    """True for a servo of velocities, as the MJCF means it."""
     gear: Float64
     """Actuator length per rad."""
     motor_gain: Float64
@@ -226,6 +228,7 @@ def _locate(
         dof=model.jnt_dofadr[joints].astype(np.intp),
         actuator=actuator,
         servo=servo,
+        by_velocity=np.array([is_velocity_servo(model, index) for index in actuator]),
         gear=gear,
         motor_gain=gear * model.actuator_gainprm[actuator, 0],
         passive_kd=_passive_kd(model, joints, actuator, servo),
@@ -286,7 +289,7 @@ def _actuators(robot: Robot, model: Any, joints: list[int], path: Path) -> Indic
 
 
 def _is_servo(model: Any, index: int, path: Path) -> bool:
-    """Tell a position servo from a motor; refuse all other kinds."""
+    """Tell a servo from a motor; refuse all other kinds."""
     fixed = model.actuator_gaintype[index] == mujoco.mjtGain.mjGAIN_FIXED
     static = model.actuator_dyntype[index] == mujoco.mjtDyn.mjDYN_NONE
     gain = model.actuator_gainprm[index, 0]
@@ -297,10 +300,20 @@ def _is_servo(model: Any, index: int, path: Path) -> bool:
             return False
         if kind == mujoco.mjtBias.mjBIAS_AFFINE and bias[0] == 0.0 and bias[1] == -gain:
             return True
+        if is_velocity_servo(model, index):
+            return True
     raise RobotError(
         f"MJCF {path}: actuator '{model.actuator(index).name}' is neither a <motor> nor a "
-        '<position> servo without time constant; expected one of these'
+        '<position> servo without time constant, nor a <velocity> servo; expected one of these'
     )
+
+
+def is_velocity_servo(model: Any, index: int) -> bool:
+    """Tell whether an actuator is what MJCF calls <velocity>."""
+    kv = model.actuator_gainprm[index, 0]
+    bias = model.actuator_biasprm[index]
+    affine = model.actuator_biastype[index] == mujoco.mjtBias.mjBIAS_AFFINE
+    return bool(affine and kv > 0.0 and bias[0] == bias[1] == 0.0 and bias[2] == -kv)
 
 
 def _torque_cap(

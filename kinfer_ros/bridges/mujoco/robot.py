@@ -141,19 +141,28 @@ class MujocoRobot:
         target += self._disturbed.zero_error
         return target
 
-    def set_target(self, position: ArrayLike) -> None:
-        """
-        Set the position targets [N] rad, which stay until the next; ends damping.
+    def target_velocity(self) -> Float64 | None:
+        """Return a copy of the last target velocities [N] rad/s; None where there were none."""
+        return self._drive.target_velocity()
 
+    def set_target(self, position: ArrayLike, velocity: ArrayLike | None = None) -> None:
+        """
+        Set the targets [N], which stay until the next; ends damping.
+
+        The torque of a joint is kp (position - q) + kd (velocity - qd), within its limit.
+
+        :param position: rad.
+        :param velocity: rad/s, as wheels need it; None: 0 for every joint.
         :raises BridgeError: for a wrong size or a number that is not finite; nothing is changed.
         """
         target = self._drive.check_target(position)
         target -= self._disturbed.zero_error
+        speed = None if velocity is None else self._drive.check_velocity(velocity)
         line = self._disturbed.line
         if line is None:
-            self._drive.set_target(target)
+            self._drive.set_target(target, speed)
         else:
-            line.send(target, self._steps)
+            line.send(target, self._steps, speed)
 
     def damp(self) -> None:
         """Drop the targets: torque = -kd qd within the torque limits, until the next target."""
@@ -186,8 +195,8 @@ class MujocoRobot:
     def _step_once(self) -> None:
         line = self._disturbed.line
         arrived = line.due(self._steps) if line is not None else None
-        if arrived is not None:
-            self._drive.set_target(arrived)
+        if line is not None and arrived is not None:
+            self._drive.set_target(arrived, line.velocity)
         if self._drive.has_motors:
             self._drive.write_motors()
         mujoco.mj_step(self.model, self.data)

@@ -98,7 +98,7 @@ def _contract_facts(contract: Contract) -> dict[str, Any]:
             {'name': e.name, 'shape': list(e.shape), 'unit': e.unit, 'meaning': e.meaning}
             for e in contract.inputs
         ],
-        'action': f'{len(contract.joint_names)} absolute joint position targets, rad',
+        'action': _action(contract),
         'joints': list(contract.joint_names),
         'commands': {name: contract.command_ranges.get(name) for name in contract.command_names},
         'carry_shape': list(contract.carry_shape) if contract.carry_shape is not None else None,
@@ -125,6 +125,12 @@ def _contract_facts(contract: Contract) -> dict[str, Any]:
             for term in block.terms
         ]
     return facts
+
+
+def _action(contract: Contract) -> str:
+    wheels = contract.velocity_joints
+    positions = f'{len(contract.joint_names) - len(wheels)} absolute joint position targets, rad'
+    return f'{positions}; velocity targets, rad/s: {", ".join(wheels)}' if wheels else positions
 
 
 def _latency(policy: Policy) -> dict[str, float]:

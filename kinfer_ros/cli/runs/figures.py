@@ -153,6 +153,8 @@ def draw_report(path: Path, subjects: Sequence[ReportedRun]) -> None:
 def _rows(subject: ReportedRun) -> list[tuple[str, Any]]:
     columns = subject.columns
     error = tracking_error(columns)
+    if error is not None and columns.wheels:
+        error[:, columns.wheels] = np.nan  # theirs are of velocities
     return [
         ('lateness, us', columns.scalars.get('late_us')),
         ('tilt, rad', tilt(columns)),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import OK
@@ -45,11 +46,13 @@ class JointGuard:
     """
     Faults on a joint far outside its limits, too fast, or off its target for `tracking_time`.
 
-    All joints and all three limits are compared in one pass.
+    All joints and all three limits are compared in one pass. A wheel, whose target is a velocity,
+    has no target to be off.
     """
 
-    def __init__(self, robot: Robot, live: LiveSettings) -> None:
+    def __init__(self, robot: Robot, live: LiveSettings, wheels: Bools | None = None) -> None:
         self._names = robot.joint_names
+        self._wheels = wheels
         self._live = live
         self._middle = (robot.lower + robot.upper) / 2
         self._half = (robot.upper - robot.lower) / 2
@@ -68,6 +71,8 @@ class JointGuard:
         self._limits[0] = self._half + live.position_margin
         self._limits[1] = self._speed * (live.joint_speed_factor or math.inf)
         self._limits[2] = live.tracking_error or math.inf
+        if self._wheels is not None:
+            self._limits[2, self._wheels] = math.inf
 
     def restart(self) -> None:
         """Reset the state: a new session begins."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.guards.body import HealthGuard
@@ -32,7 +33,10 @@ class GuardSet:
     :ivar health: reported temperatures and battery charge.
     """
 
-    def __init__(self, robot: Robot, frame: SensorFrame, live: LiveSettings) -> None:
+    def __init__(
+        self, robot: Robot, frame: SensorFrame, live: LiveSettings, wheels: Bools | None = None
+    ) -> None:
+        """:param wheels: [N] the joints whose targets are velocities; None: none of them."""
         self.stats = GuardStats()
         self.health = Health(robot)
         self._frame = frame
@@ -66,7 +70,7 @@ class GuardSet:
             silence=frame.silence,
         )
         self._tilt = TiltGuard(live)
-        self._joints = JointGuard(robot, live)
+        self._joints = JointGuard(robot, live, wheels)
         self._health = HealthGuard(robot, live)
         self._missed = MissedGuard(live)
         self._changes = 0

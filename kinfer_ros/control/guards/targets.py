@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
@@ -19,6 +20,9 @@ NO_STIFFNESS = 1e-6
 """Nm/rad; below it a joint has no torque band, whose width would overflow in the division."""
 
 SLEW = Verdict(Level.LIMIT, 'slew', 'a target was slowed down to target_slew')
+WHEEL_SLEW = Verdict(
+    Level.LIMIT, 'slew', 'a target was slowed down to target_slew, of a wheel to wheel_slew'
+)
 TORQUE = Verdict(Level.LIMIT, 'torque', 'a target asked for more than the torque limit')
 POSITION = Verdict(Level.LIMIT, 'limit', 'a target was beyond a joint limit')
 SLEW_BROKEN = Verdict(
@@ -41,17 +45,24 @@ class Limits(Protocol):
     def upper(self) -> Float64:
         """Upper position limits [N], rad."""
 
+    @property
+    def velocity_limit(self) -> Float64:
+        """Of each joint [N], rad/s."""
+
 
 class TargetLimiter:
     """
     Limits targets [N] (rad, robot joint order).
+
+    The target of a wheel is a velocity: it is held to the joint's velocity limit in place of the
+    position limits, changes by `wheel_slew` in place of `target_slew`, and has no torque band.
 
     The torque band of a PD drive, torque = kp (target - q) - kd qd, holds the targets for which
     the torque stays within `torque_band` of the joint's limit now: q + (kd qd +- limit) / kp. A
     target is moved towards the joint position, never past it: where the damping alone reaches the
     limit, the stiffness must not act against it. A joint without stiffness has no band.
 
-    :ivar lower, upper: the joint limits [N], rad.
+    :ivar lower, upper: the limits of the targets [N], rad, of a wheel rad/s.
     :ivar state: [2, N] the last target and the low-passed one, rad.
     :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad; a
         replay that begins at that step needs them.
@@ -63,10 +74,22 @@ class TargetLimiter:
         gains: tuple[Float64, Float64, Float64],
         period_s: float,
         live: LiveSettings,
+        wheels: Bools | None = None,
     ) -> None:
-        """:param gains: kp, kd and torque limits [N] that the policy was trained with."""
+        """
+        Begin at zero.
+
+        :param gains: kp, kd and torque limits [N] that the policy was trained with.
+        :param wheels: [N] the joints whose targets are velocities; None: none of them.
+        """
         n = len(robot.joint_names)
         self.lower, self.upper = robot.lower, robot.upper
+        if wheels is not None:
+            self.lower = np.where(wheels, -robot.velocity_limit, robot.lower)
+            self.upper = np.where(wheels, robot.velocity_limit, robot.upper)
+        self._wheels = wheels
+        self._slew_verdict = SLEW if wheels is None else WHEEL_SLEW
+        self._step: float | Float64 = 0.0
         self._kp, self._kd, self._torque = gains
         self._period_s = period_s
         self._live = live
@@ -100,6 +123,8 @@ class TargetLimiter:
         self._band_per_speed.fill(0.0)
         np.divide(kd, kp, out=self._band_per_speed, where=stiff)
         self._step = live.target_slew * self._period_s
+        if self._wheels is not None:
+            self._step = np.where(self._wheels, live.wheel_slew * self._period_s, self._step)
         corner = live.target_lowpass
         # First order, exact for a target held over a period.
         self._share = 1.0 - math.exp(-math.tau * corner * self._period_s) if corner else 1.0
@@ -157,7 +182,7 @@ class TargetLimiter:
         without_slew = np.fmin(np.fmax(target, self._band_low), self._band_high)
         np.clip(without_slew, self.lower, self.upper, out=without_slew)
         for low, high, verdict in (
-            (self._slew_low, self._slew_high, SLEW),
+            (self._slew_low, self._slew_high, self._slew_verdict),
             (self._band_low, self._band_high, TORQUE),
             (self.lower, self.upper, POSITION),
         ):
@@ -166,8 +191,8 @@ class TargetLimiter:
             np.fmin(target, high, out=target)
             if (self._scratch != target).any():
                 found.append(verdict)
-        if SLEW in found and (without_slew == target).all():
-            found.remove(SLEW)
+        if self._slew_verdict in found and (without_slew == target).all():
+            found.remove(self._slew_verdict)
         # An exact comparison is right: rounding does not move a target that is within the limit.
         if (target < self._slew_low).any() or (target > self._slew_high).any():
             found.append(SLEW_BROKEN)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,9 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.motion.timeline import Timeline
+
+WHEEL_UNIT = 10.0
+"""rad/s of a wheel that are as plausible as 1 rad of a joint."""
 
 
 class InputSource(Protocol):
@@ -103,6 +107,18 @@ class BoundPolicy:
     action_scale: float = 1.0
     command_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     stricter: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def action_unit(self) -> Float32 | None:
+        """[P] what counts as one rad of an action: more rad/s of a wheel; None without wheels."""
+        contract = self.policy.contract
+        if not contract.velocity_joints:
+            return None
+        units = [
+            WHEEL_UNIT if name in contract.velocity_joints else 1.0
+            for name in contract.joint_names
+        ]
+        return np.array(units, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +319,18 @@ class PolicyRunner:
                 return f'the policy gave a non-finite target of its joints {bad}', action
             return f'the policy gave a non-finite number: {policy.non_finite()}', action
         limit = self._live.max_action
+        unit = bound.action_unit
+        compared = action if unit is None else action / unit
         # Two reductions take half the time of an absolute value.
-        if action.max() > limit or action.min() < -limit:
-            worst = int(np.abs(action).argmax())
+        if compared.max() > limit or compared.min() < -limit:
+            worst = int(np.abs(compared).argmax())
+            wheel = unit is not None and unit[worst] > 1.0
+            most = (
+                f'{WHEEL_UNIT * limit:g} (10 max_action)' if wheel else f'{limit:g} (max_action)'
+            )
             return (
-                f'the policy asked its joint {worst} for {action[worst]:.4g} rad, '
-                f'at most {limit:g} (max_action) are believed',
+                f'the policy asked its joint {worst} for {action[worst]:.4g} '
+                f'{"rad/s" if wheel else "rad"}, at most {most} are believed',
                 action,
             )
         return '', action

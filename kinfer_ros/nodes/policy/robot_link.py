@@ -333,7 +333,9 @@ class RobotLink:
             return
         self._messages.use_version(tick.gains_version)
         if tick.send is Send.POSITION:
-            command = self._messages.for_position(tick.target, str(tick.mode), stamp_ns)
+            command = self._messages.for_position(
+                tick.position, str(tick.mode), stamp_ns, tick.velocity
+            )
         else:
             command = self._messages.for_damping(str(tick.mode), stamp_ns)
         self._last_command, self.last_stamp_ns = command, stamp_ns

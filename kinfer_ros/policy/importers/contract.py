@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from itertools import groupby
 from pathlib import Path
 from pathlib import PurePosixPath
 from typing import Any
@@ -139,6 +140,24 @@ class ImportedContract:
         self.assume(f'motion, anchor: the torso, behind {listed}')
         return chain
 
+    @property
+    def velocity_joints(self) -> list[str]:
+        """Joints that are driven by velocity: wheels."""
+        groups = [g for g in self.action_groups or [self.action] if g.get('target') == 'velocity']
+        names = [group.get('joints', self.joints) for group in groups]
+        return [name for each in names if isinstance(each, list) for name in each]
+
+    @property
+    def action_joints(self) -> list[str]:
+        """Joints of the action, in the order of the network's output."""
+        groups = self.action_groups or [self.action]
+        return [name for group in groups for name in group.get('joints', self.joints)]
+
+    def set_action(self, groups: list[dict[str, Any]]) -> None:
+        """Take the groups of the action, in the order of the network's output."""
+        self.action = groups[0] if groups else {}
+        self.action_groups = groups if len(groups) > 1 else []
+
     def by_joint(self, values: Sequence[float] | None) -> dict[str, float]:
         """Return values by joint name; empty where they, or the joints, are not known."""
         if values is None or not self.joints:
@@ -154,7 +173,7 @@ class ImportedContract:
             'default_pose': self._pose(),
         }
         gains = {
-            key: self._gains(values, unit)
+            key: self._gains(values, unit, [] if key == 'kd' else self.velocity_joints)
             for key, values, unit in (
                 ('kp', self.kp, 'Nm/rad'),
                 ('kd', self.kd, 'Nm s/rad'),
@@ -179,14 +198,20 @@ class ImportedContract:
             content['states'] = self.states
         return content
 
-    def _gains(self, values: Sequence[float] | None, unit: str) -> Any:
-        """:return: gains of the spec, with places to fill in for joints without one."""
-        if values is None or set(self.joints) <= set(self.unknown_gains):
+    def _gains(self, values: Sequence[float] | None, unit: str, zero: Sequence[str]) -> Any:
+        """
+        Return gains of the spec, with places to fill in for joints without one.
+
+        :param zero: joints that have none of these gains.
+        """
+        known: dict[str, Any] = self.by_joint(values)
+        unknown = self.joints if values is None else self.unknown_gains
+        if set(self.joints) <= set(unknown) and not zero:
             return fill_in(f'{unit}: a number, or one a joint')
-        if not self.unknown_gains:
+        if values is not None and not unknown:
             return collapse_equal(values)
-        unknown = {name: fill_in(unit) for name in self.unknown_gains}
-        return self.by_joint(values) | unknown
+        none = [name for name in zero if name in unknown]
+        return known | dict.fromkeys(unknown, fill_in(unit)) | dict.fromkeys(none, 0.0)
 
     def stack(self, terms: list[dict[str, Any]], lengths: list[int], per_frame: bool) -> None:
         """Write the history of `observation`, oldest first; terms with fewer frames say so."""
@@ -212,6 +237,33 @@ class ImportedContract:
 def collapse_equal(values: Sequence[float]) -> float | list[float]:
     """Return one number where all are equal, else the list."""
     return values[0] if len(set(values)) == 1 else list(values)
+
+
+def action_runs(
+    joints: Sequence[str], wheels: Sequence[str], of: Callable[[list[str]], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """
+    Split an action into groups of neighbours that are wheels, or are not.
+
+    :param of: makes the rest of a group from its joints.
+    """
+    runs = [(wheel, list(names)) for wheel, names in groupby(joints, lambda n: n in wheels)]
+    return [
+        {'joints': names, **({'target': 'velocity'} if wheel else {}), **of(names)}
+        for wheel, names in runs
+    ]
+
+
+def refuse_stiff_wheels(section: Section, key: str, contract: ImportedContract) -> None:
+    """Note a problem where a joint that is driven by velocity has a stiffness."""
+    kp = contract.by_joint(contract.kp)
+    stiff = [name for name in contract.velocity_joints if kp.get(name)]
+    if stiff:
+        found = ', '.join(f'{kp[name]:g} for {name}' for name in stiff)
+        section.problem(
+            f'found {found}, expected 0: it is driven by velocity (torque = kd (target - speed))',
+            key,
+        )
 
 
 def spec_term(name: str, where: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import read_open_bounds
 from kinfer_ros.policy.importers.contract import read_required
+from kinfer_ros.policy.importers.contract import refuse_stiff_wheels
 from kinfer_ros.policy.importers.io_terms import read_terms
 from kinfer_ros.policy.importers.io_terms import used_joints
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
@@ -23,9 +24,10 @@ from kinfer_ros.yaml_vectors import read_names
 from kinfer_ros.yaml_vectors import read_vector
 
 POSITION, RELATIVE = 'JointPositionAction', 'RelativeJointPositionAction'
+VELOCITY = 'JointVelocityAction'
+KINDS = (POSITION, RELATIVE, VELOCITY)
 OTHER_ACTIONS = {
-    'JointVelocityAction': 'joint velocities, and a target here is a joint position',
-    'JointEffortAction': 'torques, and a target here is a joint position',
+    'JointEffortAction': 'torques, and a target here is a joint position or velocity',
     'JointPositionToLimitsAction': 'the soft joint limits of the training, which are not in it',
     'EMAJointPositionToLimitsAction': 'the soft joint limits of the training, which are not in it',
 }
@@ -38,8 +40,9 @@ UNLIMITED = 1e3
 """rad; a limit beyond is none."""
 EFFORT = ('default_joint_effort_limits', 'joint_effort_limits', 'effort_limits')
 SPEED = ('default_joint_vel_limits', 'joint_vel_limits', 'velocity_limits')
+STIFFNESS = ('default_joint_stiffness', 'joint_stiffness', 'stiffness')
 LISTS = (
-    (('default_joint_stiffness', 'joint_stiffness', 'stiffness'), 'kp', 'Nm/rad', 0.0),
+    (STIFFNESS, 'kp', 'Nm/rad', 0.0),
     (('default_joint_damping', 'joint_damping', 'damping'), 'kd', 'Nm s/rad', 0.0),
     (EFFORT, 'torque_limit', 'Nm', 1e-6),
     (SPEED, 'velocity_limit', 'rad/s', 1e-6),
@@ -80,6 +83,7 @@ def read_io_descriptors(file: YamlFile) -> ImportedContract:
     _relate_actions(contract, groups, actions)
     read_terms(contract, terms, groups)
     _check_gains(contract, groups)
+    refuse_stiff_wheels(robot, _given(robot, STIFFNESS), contract)
     file.finish()
     if unread := file.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
@@ -154,23 +158,25 @@ def _read_action(action: Section) -> dict[str, Any] | None:
     for key in INFORMATIVE:
         action.has(key)
     kind = action.string('full_path').rpartition('.')[2]
-    if kind not in (POSITION, RELATIVE):
+    if kind not in KINDS:
         why = OTHER_ACTIONS.get(kind)
         told = f', which needs {why}' if why else ''
-        action.problem(f'found {kind}{told}; expected {POSITION} or {RELATIVE}', 'full_path')
+        expected = f'{POSITION}, {RELATIVE} or {VELOCITY}'
+        action.problem(f'found {kind}{told}; expected {expected}', 'full_path')
         action.allow_all_keys()
         return None
     names = list(read_names(action, 'joint_names'))
     shape = action.plain('shape')
     if isinstance(shape, list) and shape != [len(names)]:
         action.problem(f'found {shape}, expected [{len(names)}], one for each joint', 'shape')
-    scale = read_required(action, 'scale', names, 'rad per unit')
+    unit = 'rad/s' if kind == VELOCITY else 'rad'
+    scale = read_required(action, 'scale', names, f'{unit} per unit')
     return {
         'kind': kind,
         'joints': names,
         'scale': list(scale),
-        'offset': list(read_required(action, 'offset', names, 'rad')),
-        'clip': read_open_bounds(action, 'clip', names, 'rad'),
+        'offset': list(read_required(action, 'offset', names, unit)),
+        'clip': read_open_bounds(action, 'clip', names, unit),
     }
 
 
@@ -183,6 +189,8 @@ def _relate_actions(
     for group, section in zip(groups, sections, strict=False):
         names, offset = group['joints'], group['offset']
         entry: dict[str, Any] = {'relative_to': 'zero', 'scale': collapse_equal(group['scale'])}
+        if group['kind'] == VELOCITY:
+            entry = {'target': 'velocity', 'scale': collapse_equal(group['scale'])}
         if len(groups) > 1 or names != contract.joints:
             entry = {'joints': names, **entry}
         if group['kind'] == RELATIVE:
@@ -191,18 +199,19 @@ def _relate_actions(
                 'action: added to the measured positions once in a control step; Isaac Lab does '
                 'so in every physics step'
             )
+        elif group['kind'] == VELOCITY:
+            pass
         elif all(abs(a - pose.get(n, 0.0)) < SAME for a, n in zip(offset, names, strict=True)):
             entry['relative_to'] = 'default_pose'
             offset = [0.0]
         if any(offset):
             entry['offset'] = collapse_equal(offset)
-        if group['clip'] is not None and group['kind'] == POSITION:
+        if group['clip'] is not None and group['kind'] != RELATIVE:
             entry['target_clip'] = group['clip']
         elif group['clip'] is not None:
             entry['clip'] = _clip_of_output(section, group)
         written.append(entry)
-    contract.action = written[0] if written else {}
-    contract.action_groups = written if len(written) > 1 else []
+    contract.set_action(written)
 
 
 def _clip_of_output(section: Section, group: dict[str, Any]) -> list[list[float]]:
@@ -226,8 +235,7 @@ def _read_robot(contract: ImportedContract, robot: Section, names: list[str]) ->
 
     contract.default_pose = pick(read_required(robot, 'default_joint_pos', names, 'rad'))
     for keys, attribute, unit, minimum in LISTS:
-        key = next((key for key in keys if robot.plain(key) is not None), None)
-        if key is not None:
+        if key := _given(robot, keys):
             values = read_vector(robot, key, names, unit, minimum=minimum)
             setattr(contract, attribute, pick(values))
     bounds = pick(read_open_bounds(robot, 'default_joint_pos_limits', names, 'rad'))
@@ -235,6 +243,11 @@ def _read_robot(contract: ImportedContract, robot: Section, names: list[str]) ->
         (None if low < -UNLIMITED else low, None if high > UNLIMITED else high)
         for low, high in bounds
     ]
+
+
+def _given(robot: Section, keys: Sequence[str]) -> str:
+    """:return: the key that the file has, or ''."""
+    return next((key for key in keys if robot.plain(key) is not None), '')
 
 
 def _check_gains(contract: ImportedContract, groups: list[dict[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.graph import probe
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
+from kinfer_ros.policy.importers.contract import refuse_stiff_wheels
 from kinfer_ros.policy.importers.leapp_pipeline import Model
 from kinfer_ros.policy.importers.leapp_pipeline import connect
 from kinfer_ros.policy.importers.leapp_pipeline import read_models
@@ -38,7 +39,11 @@ from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_vectors import format_value
 from kinfer_ros.yaml_vectors import is_float32
 
-TARGET = 'target/joint/position'
+TARGETS = {
+    'target/joint/position': {'relative_to': 'zero'},
+    'target/joint/velocity': {'target': 'velocity'},
+}
+"""Kinds of outputs that move joints, with what they are in a group of an action."""
 GAINS = {'kp': 'kp', 'kd': 'kd'}
 """Kinds of outputs, by the attribute of the contract."""
 SYSTEM = 'system information'
@@ -88,6 +93,7 @@ def read_leapp(file: YamlFile) -> ImportedContract:
     ]
     _read_states(contract, initial_path, models)
     _read_gains(contract, graphs[-1], used)
+    refuse_stiff_wheels(pipeline, 'outputs', contract)
     file.finish()
     if unread := file.unread():
         contract.assume(f'in the file, and not read: {", ".join(unread)}')
@@ -100,7 +106,7 @@ def read_leapp(file: YamlFile) -> ImportedContract:
 def _read_joints(contract: ImportedContract, tensors: list[BundleTensor], robot: str) -> None:
     """All joints that are seen or moved, in the order of the tensor that has most."""
     lists = [
-        list(t.names) for t in tensors if joint_source(t, robot) or t.kind in (TARGET, *GAINS)
+        list(t.names) for t in tensors if joint_source(t, robot) or t.kind in (*TARGETS, *GAINS)
     ]
     order = sorted(lists, key=len, reverse=True)
     contract.joints = list(dict.fromkeys(name for names in order for name in names))
@@ -108,8 +114,8 @@ def _read_joints(contract: ImportedContract, tensors: list[BundleTensor], robot:
 
 
 def _read_targets(contract: ImportedContract, pipeline: Section, used: list[BundleTensor]) -> None:
-    targets = [tensor for tensor in used if tensor.kind == TARGET]
-    others = [tensor for tensor in used if tensor.kind not in (TARGET, *GAINS)]
+    targets = [tensor for tensor in used if tensor.kind in TARGETS]
+    others = [tensor for tensor in used if tensor.kind not in (*TARGETS, *GAINS)]
     if not targets and len(others) == 1 and others[0].kind is None:
         (output,) = others
         place = fill_in(f'{output.width} names, in the order of the output')
@@ -124,8 +130,8 @@ def _read_targets(contract: ImportedContract, pipeline: Section, used: list[Bund
     if wrong or not targets:
         found = ', '.join(f'{each.name} ({each.kind})' for each in wrong or used) or 'nothing'
         pipeline.problem(
-            f'found {found}, expected targets of the kind {TARGET} alone: a target here is a '
-            'joint position',
+            f'found {found}, expected targets of the kinds {" and ".join(TARGETS)} alone: a '
+            'target here is a joint position or velocity',
             'outputs',
         )
     if others:
@@ -135,13 +141,12 @@ def _read_targets(contract: ImportedContract, pipeline: Section, used: list[Bund
         {
             'output': tensor.name,
             'joints': list(tensor.names) or fill_in(f'{tensor.width} names, in their order'),
-            'relative_to': 'zero',
+            **TARGETS[tensor.kind or ''],
             'scale': 1.0,
         }
         for tensor in targets
     ]
-    contract.action = groups[0] if groups else {}
-    contract.action_groups = groups if len(groups) > 1 else []
+    contract.set_action(groups)
 
 
 def _blocks(contract: ImportedContract, model: Model, robot: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ Frame 0 of `observations_history` is the newest.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from kinfer_ros.fill_in import fill_in
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import FindNames
 from kinfer_ros.policy.importers.contract import ImportedContract
+from kinfer_ros.policy.importers.contract import action_runs
 from kinfer_ros.policy.importers.contract import collapse_equal
 from kinfer_ros.policy.importers.contract import names_or_none
 from kinfer_ros.policy.importers.contract import network_beside
 from kinfer_ros.policy.importers.contract import read_required
+from kinfer_ros.policy.importers.contract import refuse_stiff_wheels
 from kinfer_ros.policy.importers.contract import velocity_command
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.policy.spec.terms import MAX_LENGTH
@@ -171,14 +174,7 @@ def _read_rate(contract: ImportedContract, config: Section, base: Section | None
 
 
 def _read_action(contract: ImportedContract, config: Section, places: list[str]) -> None:
-    if config.plain('wheel_indices'):
-        config.problem(
-            'found wheels, which take velocity targets, expected none: a target here is a joint '
-            'position',
-            'wheel_indices',
-        )
     scale = read_required(config, 'action_scale', places, 'rad per unit')
-    contract.action = {'relative_to': 'default_pose', 'scale': collapse_equal(scale)}
     low, high = (
         read_required(config, f'clip_actions_{end}', places, 'network output')
         for end in ('lower', 'upper')
@@ -186,7 +182,40 @@ def _read_action(contract: ImportedContract, config: Section, places: list[str])
     if any(a > b for a, b in zip(low, high, strict=False)):
         config.problem('found bounds above clip_actions_upper', 'clip_actions_lower')
     pairs = [[a, b] for a, b in zip(low, high, strict=False)]
-    contract.action['clip'] = pairs[0] if pairs and all(p == pairs[0] for p in pairs) else pairs
+    wheels = _read_wheels(config, places)
+
+    def group(names: list[str]) -> dict[str, Any]:
+        at = [places.index(name) for name in names]
+        own = [pairs[i] for i in at]
+        relative = {} if names[0] in wheels else {'relative_to': 'default_pose'}
+        clip = own[0] if all(pair == own[0] for pair in own) else own
+        return relative | {'scale': collapse_equal([scale[i] for i in at]), 'clip': clip}
+
+    contract.set_action(action_runs(places, wheels, group))
+    if not wheels:
+        contract.action.pop('joints')
+        return
+    if not contract.joints:
+        config.problem('found wheels, expected joint_names as well', 'wheel_indices')
+    contract.assume(
+        'wheels: their angles count as 0 in dof_pos, as in the runtime; their targets are rad/s'
+    )
+    refuse_stiff_wheels(config, 'rl_kp', contract)
+
+
+def _read_wheels(config: Section, places: Sequence[str]) -> list[str]:
+    """:return: the joints of wheel_indices, in the policy's order as all lists."""
+    value = config.plain('wheel_indices')
+    if not value:
+        return []
+    good = isinstance(value, list) and all(type(v) is int and 0 <= v < len(places) for v in value)
+    if not good or len(set(value)) < len(value):
+        config.problem(
+            f'found {format_value(value)}, expected different indices below {len(places)}',
+            'wheel_indices',
+        )
+        return []
+    return [name for at, name in enumerate(places) if at in value]
 
 
 def _read_observation(contract: ImportedContract, config: Section, count: int) -> None:
@@ -209,14 +238,17 @@ def _read_observation(contract: ImportedContract, config: Section, count: int) -
             start = fill_in(f'[rad]: 2 pi / {G1_PERIOD} s / control_rate')
         contract.phase = {'frequency': 1.0 / G1_PERIOD, 'start': start, 'wrap': 'two_pi'}
         contract.assume('gait clock: g1_phase of the runtime, 0.8 s, one step on at the first one')
-    terms = [_read_term(config, name) for name in names]
+    wheels = contract.velocity_joints
+    terms = [_read_term(config, name, contract.joints, wheels) for name in names]
     contract.observation['terms'] = terms
     clip = config.number('clip_obs', '1', 1e-6)
     contract.observation['clip'] = [-clip, clip]
     _read_history(contract, config)
 
 
-def _read_term(config: Section, name: str) -> dict[str, Any]:
+def _read_term(
+    config: Section, name: str, joints: Sequence[str], wheels: Sequence[str]
+) -> dict[str, Any]:
     if name not in TERMS:
         size = f', {UNKNOWN_SIZES[name]} numbers' if name in UNKNOWN_SIZES else ''
         return {'source': fill_in(f'of {name}{size}, in the runtime: docs/specs.md')}
@@ -227,6 +259,9 @@ def _read_term(config: Section, name: str) -> dict[str, Any]:
         scale = read_required(config, key, labels, '1')
         if set(scale) != {1.0}:
             term['scale'] = collapse_equal(scale)
+    if wheels and term['source'] == 'joint_positions':
+        factor = term.get('scale', 1.0)
+        term['scale'] = [0.0 if joint in wheels else factor for joint in joints]
     return term
 
 

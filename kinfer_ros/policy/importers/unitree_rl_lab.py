@@ -15,6 +15,7 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import collapse_equal
+from kinfer_ros.policy.importers.contract import refuse_stiff_wheels
 from kinfer_ros.policy.importers.contract import spec_term
 from kinfer_ros.policy.importers.scans import draft_scan
 from kinfer_ros.policy.importers.unitree_motion import MOTION_TERMS
@@ -31,6 +32,9 @@ from kinfer_ros.yaml_vectors import read_vector
 
 SWITCHES = ('use_gym_history', 'scale_first')
 RANGES = {'lin_vel_x': 'xvel', 'lin_vel_y': 'yvel', 'ang_vel_z': 'yawrate'}
+POSITION, VELOCITY = 'JointPositionAction', 'JointVelocityAction'
+ACTIONS = {POSITION: 'rad', VELOCITY: 'rad/s'}
+"""Kinds of actions, with the unit of their targets."""
 MAX_ID = 4096
 WHOLE = (None, [None, None, None], 'slice(None, None, None)')
 """All joints: nothing, or slice(None) as the loader reads it, or as text."""
@@ -194,31 +198,62 @@ def _read_action(contract: ImportedContract, root: Section) -> None:
     actions = root.section('actions')
     if actions is None:
         return
-    if list(actions.keys()) != ['JointPositionAction']:
-        found = ', '.join(actions.keys()) or 'none'
-        root.problem(f'found {found}, expected JointPositionAction alone', 'actions')
+    kinds = list(actions.keys())
+    if not kinds or not set(kinds) <= set(ACTIONS):
+        found = ', '.join(kinds) or 'none'
+        root.problem(f'found {found}, expected {" or ".join(ACTIONS)}, or both', 'actions')
         actions.allow_all_keys()
         return
-    action = actions.section('JointPositionAction')
-    if action is None:
+    sections = {kind: each for kind in kinds if (each := actions.section(kind)) is not None}
+    chosen = {
+        kind: _read_ids(each, 'joint_ids', contract.joints) for kind, each in sections.items()
+    }
+    moved = [name for names in chosen.values() for name in names or contract.joints]
+    if twice := sorted({name for name in moved if moved.count(name) > 1}):
+        actions.allow_all_keys()
+        root.problem(
+            f'found {", ".join(twice)} in {" and ".join(kinds)}, expected joint_ids of each, with '
+            'no joint twice',
+            'actions',
+        )
         return
-    chosen = _read_ids(action, 'joint_ids', contract.joints)
+    contract.set_action(
+        [_read_group(contract, each, kind, chosen[kind]) for kind, each in sections.items()]
+    )
+    if len(kinds) > 1:
+        contract.assume(f'output of the network: {", then ".join(kinds)}, as in the file')
+    refuse_stiff_wheels(root, 'stiffness', contract)
+
+
+def _read_group(
+    contract: ImportedContract, action: Section, kind: str, chosen: list[str] | None
+) -> dict[str, Any]:
+    """:return: a group of the spec's action."""
+    unit = ACTIONS[kind]
     names = chosen or contract.joints
-    scale = _vector(action, 'scale', names, 'rad per unit')
-    contract.action = {'relative_to': 'default_pose'}
+    scale = _vector(action, 'scale', names, f'{unit} per unit')
+    group: dict[str, Any] = {'relative_to': 'default_pose'}
+    if kind == VELOCITY:
+        group = {'target': 'velocity'}
     if chosen is not None:
-        contract.action['joints'] = chosen
-    contract.action['scale'] = collapse_equal(scale or [1.0])
+        group['joints'] = chosen
+    group['scale'] = collapse_equal(scale or [1.0])
     offset = [0.0] * len(names)
     if action.plain('offset') is not None:
-        offset = list(read_vector(action, 'offset', names, 'rad') or offset)
+        offset = list(read_vector(action, 'offset', names, unit) or offset)
     pose = dict(zip(contract.joints, contract.default_pose or (), strict=False))
-    if offset != [pose.get(name) for name in names]:
-        contract.action['relative_to'] = 'zero'
-        contract.action['offset'] = collapse_equal(offset)
-    if read_bounds(action, 'clip', names, 'rad') is not None:
-        contract.action['target_clip'] = action.plain('clip')
-        contract.assume('clip of the action: applied to the target, in rad, as its runtime does')
+    if kind == VELOCITY:
+        if any(offset):
+            group['offset'] = collapse_equal(offset)
+    elif offset != [pose.get(name) for name in names]:
+        group['relative_to'] = 'zero'
+        group['offset'] = collapse_equal(offset)
+    if read_bounds(action, 'clip', names, unit) is not None:
+        group['target_clip'] = action.plain('clip')
+        contract.assume(
+            f'clip of the action: applied to the target, in {unit}, as its runtime does'
+        )
+    return group
 
 
 # Observation -----------------------------------------------------------------------------
@@ -317,7 +352,7 @@ def _labels(contract: ImportedContract, term: dict[str, Any]) -> list[str]:
     if source in ('joint_positions', 'joint_velocities'):
         return list(term.get('joints', contract.joints))
     if source == 'last_action':
-        return list(contract.action.get('joints', contract.joints))
+        return contract.action_joints
     if source == 'phase':
         return list(term['encoding'])
     if source == 'command':

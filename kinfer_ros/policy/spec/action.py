@@ -23,6 +23,8 @@ DEFAULT_POSE, ZERO, MEASURED, LAST_TARGET = (
     'last_target',
 )
 REFERENCES = (DEFAULT_POSE, ZERO, MEASURED, LAST_TARGET)
+VELOCITY_REFERENCES = (ZERO, LAST_TARGET)
+"""Those that are a velocity."""
 POSITION, VELOCITY = 'position', 'velocity'
 
 
@@ -33,7 +35,10 @@ class TargetFilter:
     share: float
     """Of the new target, over 0 to 1."""
     from_first: bool
-    """In the first step: True takes its target as it is, False starts at the default pose."""
+    """
+    In the first step: True takes its target as it is, False starts at the default pose, a wheel
+    at rest.
+    """
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class ActionGroup:
     """
     The outputs of some joints, in `joints` order.
 
-    target = clip_target(clip_torque(filter(reference + offset + scale * clip(output)))).
+    target = clip_target(clip_torque(filter(reference + offset + scale * clip(output)))); rad, or
+    rad/s where `velocity` is set.
     """
 
     output: str | None
@@ -55,6 +61,8 @@ class ActionGroup:
     filter: TargetFilter | None
     torque_clip: Vector | None = None
     """Nm: the torque that a target asks for, kp (target - q) - kd qd, is at most this."""
+    velocity: bool = False
+    """The targets are velocities, of wheels."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,11 @@ class ActionSpec:
     def joints(self) -> tuple[str, ...]:
         """Joints of all groups, in their order."""
         return tuple(name for group in self.groups for name in group.joints)
+
+    @property
+    def velocity_joints(self) -> tuple[str, ...]:
+        """Joints whose targets are velocities: wheels."""
+        return tuple(name for group in self.groups if group.velocity for name in group.joints)
 
     @property
     def outputs(self) -> dict[str | None, tuple[str, ...]]:
@@ -83,7 +96,7 @@ class ActionSpec:
 
     @property
     def offset(self) -> Vector:
-        """Of all joints, rad."""
+        """Of all joints, rad, or rad/s of a wheel."""
         return tuple(value for group in self.groups for value in group.offset)
 
     @property
@@ -93,7 +106,7 @@ class ActionSpec:
 
     @property
     def target_clip(self) -> Bounds | None:
-        """Of the targets of all joints, rad; None where there are none."""
+        """Of the targets of all joints, rad or rad/s; None where there are none."""
         return join_bounds((group.target_clip, len(group.joints)) for group in self.groups)
 
     @property
@@ -142,31 +155,38 @@ def read_action(root: Section, joints: tuple[str, ...]) -> ActionSpec:
 
 def _read_group(section: Section, joints: tuple[str, ...], *, alone: bool) -> ActionGroup:
     names = read_names(section, 'joints', joints if alone or section.has('joints') else None)
-    if section.choice('target', (POSITION, VELOCITY), POSITION) == VELOCITY:
-        section.problem(
-            'found velocity, expected position: velocity targets (wheels) are not supported yet, '
-            'every target is a joint position in rad',
-            'target',
-        )
-        section.allow_all_keys()
-        return ActionGroup(
-            None, names, (0.0,) * len(names), (0.0,) * len(names), None, None, ZERO, None
-        )
+    velocity = section.choice('target', (POSITION, VELOCITY), POSITION) == VELOCITY
+    unit = 'rad/s' if velocity else 'rad'
     return ActionGroup(
         output=optional_text(section, 'output'),
         joints=names,
-        scale=required_vector(section, 'scale', names, 'rad per unit'),
-        offset=read_vector(section, 'offset', names, 'rad', default=0.0) or (),
+        scale=required_vector(section, 'scale', names, f'{unit} per unit'),
+        offset=read_vector(section, 'offset', names, unit, default=0.0) or (),
         clip=read_bounds(section, 'clip', names, 'network output'),
-        target_clip=read_bounds(section, 'target_clip', names, 'rad'),
-        # Required: whether the default pose is added is forgotten most often.
-        relative_to=section.choice('relative_to', REFERENCES),
-        filter=_read_filter(section),
+        target_clip=read_bounds(section, 'target_clip', names, unit),
+        relative_to=_read_reference(section, velocity=velocity),
+        filter=_read_filter(section, ZERO if velocity else DEFAULT_POSE),
         torque_clip=read_vector(section, 'torque_clip', names, 'Nm', minimum=0.0),
+        velocity=velocity,
     )
 
 
-def _read_filter(group: Section) -> TargetFilter | None:
+def _read_reference(section: Section, *, velocity: bool) -> str:
+    if not velocity:
+        # Required: whether the default pose is added is forgotten most often.
+        return section.choice('relative_to', REFERENCES)
+    found = section.plain('relative_to')
+    if found in REFERENCES and found not in VELOCITY_REFERENCES:
+        section.problem(
+            f'found {found}, expected {" or ".join(VELOCITY_REFERENCES)}: the target is a '
+            'velocity, and that is an angle',
+            'relative_to',
+        )
+        return ZERO
+    return section.choice('relative_to', VELOCITY_REFERENCES, ZERO)
+
+
+def _read_filter(group: Section, rest: str) -> TargetFilter | None:
     section = group.section('filter') if group.has('filter') else None
     if section is None:
         return None
@@ -174,7 +194,7 @@ def _read_filter(group: Section) -> TargetFilter | None:
     if share == 0.0:
         section.problem('found 0, expected more: the target would never move', 'share')
     # Required: the two differ by a jump in the first step.
-    start = section.choice('start', (DEFAULT_POSE, 'first_target'))
+    start = section.choice('start', (rest, 'first_target'))
     return TargetFilter(share, start == 'first_target')
 
 

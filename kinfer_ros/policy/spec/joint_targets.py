@@ -1,4 +1,4 @@
-"""Converts the outputs of a policy's network into absolute joint targets."""
+"""Converts the outputs of a policy's network into absolute joint targets: rad, of wheels rad/s."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,8 @@ class JointTargets:
     """
     The targets of one policy.
 
-    :ivar all_joints: rad, in spec order; joints without an action stay at the default pose.
+    :ivar all_joints: rad, of a wheel rad/s, in spec order; joints without an action stay at the
+        default pose.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class JointTargets:
         Compute the targets from the outputs of the last run.
 
         :param memory: before the step.
-        :return: the clipped action for the memory, and the targets, rad.
+        :return: the clipped action for the memory, and the targets, rad or rad/s.
         """
         action, target = self._action, self._target
         for places, output in self._copies:

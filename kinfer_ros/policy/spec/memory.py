@@ -27,7 +27,7 @@ class Memory:
     | frames | (H - 1) x F | the frames before the newest, oldest first, H the longest history |
     | filled | 1 or 0 | 0 before the first step, where missing frames repeat the first one |
     | actions | K x A | raw (clipped) outputs, newest first |
-    | targets | T x A | rad, filtered and clipped; newest first |
+    | targets | T x A | rad, of a wheel rad/s; filtered and clipped; newest first |
     | phase, phase_low | a foot | rad; the sum of both, as one float32 would drift |
     | step | 1 or 0 | accepted steps since the start |
     | motion | 3 or 0 | ticks since the motion's start, 1 once its heading is aligned, that angle |
@@ -72,6 +72,7 @@ class Memory:
     def _initial(self, spec: PolicySpec, targets: int) -> Float32:
         initial = np.zeros(self.size, np.float32)
         pose = dict(zip(spec.joints, spec.default_pose, strict=True))
+        pose |= dict.fromkeys(spec.action.velocity_joints, 0.0)
         held = np.array([pose[name] for name in spec.action.joints], np.float32)
         initial[self.parts['targets']] = np.tile(held, targets)
         if spec.phase is not None:

@@ -6,7 +6,6 @@ problems are reported at once, with their lines. Format: docs/specs.md.
 """
 
 import hashlib
-import math
 import os
 from dataclasses import dataclass
 from dataclasses import replace
@@ -20,6 +19,8 @@ from kinfer_ros.policy.motion.spec_motion import read_motion
 from kinfer_ros.policy.spec.action import ActionSpec
 from kinfer_ros.policy.spec.action import read_action
 from kinfer_ros.policy.spec.action import required_vector
+from kinfer_ros.policy.spec.gain_checks import check_torque_clip
+from kinfer_ros.policy.spec.gain_checks import check_wheels
 from kinfer_ros.policy.spec.observation import Block
 from kinfer_ros.policy.spec.observation import read_observation
 from kinfer_ros.policy.spec.observation import read_range
@@ -189,7 +190,7 @@ def _read(file: YamlFile) -> PolicySpec:
     commands = _read_commands(root)
     phase = _read_phase(root, tuple(commands))
     action = read_action(root, joints)
-    kp, kd, torque, undamped = _read_gains(root, joints)
+    kp, kd, torque, undamped = _read_gains(root, joints, action.velocity_joints)
     motion = read_motion(root, joints)
     known = TermNames(
         joints,
@@ -221,7 +222,7 @@ def _read(file: YamlFile) -> PolicySpec:
         motion=motion,
     )
     _check_networks(root, spec)
-    _check_torque_clip(root, spec)
+    check_torque_clip(root, spec.action, spec.joints, (spec.kp, spec.kd))
     scans = {replace(term.scan, order='') for term in spec.terms if term.scan is not None}
     if len(scans) > 1:
         root.problem('found terms of height scans with other points, expected one scan for all')
@@ -266,33 +267,22 @@ def _check_networks(root: Section, spec: PolicySpec) -> None:
             )
 
 
-def _check_torque_clip(root: Section, spec: PolicySpec) -> None:
-    """Check that the torque of a target can be known: by the gains of the training."""
-    limits = spec.action.torque_clip
-    if limits is None:
-        return
-    if spec.kp is None or spec.kd is None:
-        root.problem('found torque_clip, expected gains with kp and kd as well', 'action')
-        return
-    kp = dict(zip(spec.joints, spec.kp, strict=True))
-    for name, limit in zip(spec.action.joints, limits, strict=True):
-        if math.isfinite(limit) and not kp[name] > 0.0:
-            expected = 'more: its targets ask for no torque'
-            root.problem(
-                f'found torque_clip of {name}, whose kp is {kp[name]:g}, expected {expected}',
-                'action',
-            )
-
-
 def _read_gains(
-    root: Section, joints: tuple[str, ...]
+    root: Section, joints: tuple[str, ...], wheels: tuple[str, ...]
 ) -> tuple[Vector | None, Vector | None, Vector | None, bool]:
     section = root.section('gains') if root.has('gains') else None
     if section is None:
         return None, None, None, False
+    kp = read_vector(section, 'kp', joints, 'Nm/rad', minimum=0.0)
+    kd = read_vector(section, 'kd', joints, 'Nm s/rad', minimum=0.0)
+    places = {name: joints.index(name) for name in wheels if name in joints}
+    check_wheels(
+        section,
+        {name: (kp[at] if kp else 0.0, kd[at] if kd else 1.0) for name, at in places.items()},
+    )
     return (
-        read_vector(section, 'kp', joints, 'Nm/rad', minimum=0.0),
-        read_vector(section, 'kd', joints, 'Nm s/rad', minimum=0.0),
+        kp,
+        kd,
         read_vector(section, 'torque_limit', joints, 'Nm', minimum=0.0),
         section.boolean('undamped', False),
     )

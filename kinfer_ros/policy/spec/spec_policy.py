@@ -23,6 +23,7 @@ from kinfer_ros.policy.network import network_wanted
 from kinfer_ros.policy.network import policy_wanted
 from kinfer_ros.policy.network import read_network
 from kinfer_ros.policy.number_types import FLOAT32
+from kinfer_ros.policy.spec.action import ActionSpec
 from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.policy.spec.sources import IMU_SUFFIX
 from kinfer_ros.policy.spec.sources import input_sizes
@@ -202,14 +203,15 @@ def _network_lines(network: Network) -> list[str]:
 
 def _joint_lines(spec: PolicySpec) -> list[str]:
     action = spec.action
-    scales = sorted(set(action.scale))
-    scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
-    lines = [
-        f'joint order: {", ".join(spec.joints)}',
-        f'targets: {action.relative_to} + {scale} x action'
-        + (' + offset' if any(action.offset) else ''),
-        f'default pose: {", ".join(f"{angle:g}" for angle in spec.default_pose)} rad',
-    ]
+    legs = ActionSpec(tuple(group for group in action.groups if not group.velocity))
+    wheels = ActionSpec(tuple(group for group in action.groups if group.velocity))
+    lines = [f'joint order: {", ".join(spec.joints)}']
+    if legs.groups:
+        lines.append(f'targets: {_target_formula(legs)}')
+    if wheels.groups:
+        names = ', '.join(wheels.joints)
+        lines.append(f'velocity targets: {_target_formula(wheels)}, rad/s, of {names}')
+    lines.append(f'default pose: {", ".join(f"{angle:g}" for angle in spec.default_pose)} rad')
     shares = sorted({each.share for each in action.filters if each is not None})
     if shares:
         listed = ', '.join(f'{share:g}' for share in shares)
@@ -222,6 +224,13 @@ def _joint_lines(spec: PolicySpec) -> list[str]:
     if held:
         lines.append(f'held at the default pose: {", ".join(held)}')
     return lines
+
+
+def _target_formula(action: ActionSpec) -> str:
+    scales = sorted(set(action.scale))
+    scale = f'{scales[0]:g}' if len(scales) == 1 else f'{scales[0]:g} to {scales[-1]:g}'
+    offset = ' + offset' if any(action.offset) else ''
+    return f'{action.relative_to} + {scale} x action{offset}'
 
 
 def _history_lines(spec: PolicySpec) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from kos_rig import SECOND
 from kos_rig import on
 
 from helpers.optional import needs_kos
+from kinfer_ros.bridges.command import Command
 
 pytestmark = needs_kos
 
@@ -32,6 +34,24 @@ def test_enabling_holds_still(server):
         torque_at = len(server.calls) - 1 - server.calls[::-1].index('configure')
         assert 'command' in server.calls[:torque_at], 'the target comes before the torque'
         np.testing.assert_allclose(list(server.commands[0].values()), np.degrees(KBOT.home))
+
+    on(server, work)
+
+
+def test_wheels_are_refused_in_words(server):
+    """KOS has no watchdog; even zeros are refused, before anything turns."""
+
+    async def work(rig):
+        await rig.enable()
+        sent = len(server.commands)
+        speeds = np.zeros(len(KBOT.joints))
+        command = Command('aaaa', 'ramp', 0, KBOT.joint_names, KBOT.home + 0.2, velocity=speeds)
+        rig.robot.command(command, time.monotonic_ns())
+        assert rig.robot.state_text.startswith('damping found target velocities (wheels)')
+        await rig.read(5)
+        assert sent <= len(server.commands)
+        for command in server.commands[sent:]:
+            assert np.abs(np.radians(list(command.values())) - KBOT.home).max() < 0.1
 
     on(server, work)
 

@@ -45,7 +45,7 @@ def test_joints_of_the_mjcf_that_the_yaml_leaves_out(tmp_path):
             r'another number for knee \(2\)',
         ),
         ('<position name="hip_servo" joint="hip" kp="1" kv="0.1"/>',
-         '<velocity name="hip_servo" joint="hip"/>', 'neither a <motor> nor a'),
+         '<intvelocity name="hip_servo" joint="hip" actrange="-1 1"/>', 'neither a <motor> nor a'),
         ('<motor name="knee_motor" joint="knee" gear="4"/>',
          '<motor name="knee_motor" joint="knee" gear="0"/>', 'neither a <motor> nor a'),
         ('<site name="imu"/>', '<site name="imu" quat="0 1 0 0"/>', 'imu.mounting'),

@@ -73,7 +73,7 @@ def test_deploy_yaml_key_by_key(tmp_path, capsys):
         ({'joint_ids_map': [0, 0]}, 'joint_ids_map'),
         ({'default_joint_pos': [0.1]}, 'found 1 numbers, expected 2'),
         ({'observations': {'foot_height': {}}}, "'foot_height' is not known"),
-        ({'actions': {'JointVelocityAction': {}}}, 'JointPositionAction alone'),
+        ({'actions': {'JointEffortAction': {}}}, 'JointPositionAction or JointVelocityAction'),
     ],
 )
 def test_an_incomplete_deploy_yaml_is_refused(tmp_path, capsys, change, said):

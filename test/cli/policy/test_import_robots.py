@@ -64,7 +64,8 @@ def test_limits_of_a_urdf(tmp_path, capsys):
     assert robot.torque_limit.tolist() == [25.0, 60.0, 20.0]
     assert robot.velocity_limit.tolist() == [11.0, 12.0, 20.0]
     assert (robot.mjcf, robot.urdf) == (None, urdf.resolve())
-    assert 'ankle turn without end' in out
+    assert 'continuous (no limits): ankle' in out
+    assert [joint.continuous for joint in robot.joints] == [False, False, True]
     metadata = METADATA | {'joint_names': 'hip,knee,arm'}
     path.write_bytes(flat_models.linear(18, custom=metadata)[0])
     code, _, err = run_import(capsys, path, '--out', tmp_path, '--urdf', urdf, '--force')

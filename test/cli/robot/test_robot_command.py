@@ -12,6 +12,7 @@ from helpers.shared import shared_path
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.cli.robot.robot import main
 from kinfer_ros.errors import RobotError
+from kinfer_ros.robot.robot import ENDLESS
 from kinfer_ros.robot.robot import load_robot
 
 METADATA = shared_path('robots/kbot/actuator_metadata.json')
@@ -213,13 +214,12 @@ def test_from_urdf(tmp_path, capsys):
     path.write_text(URDF)
     assert run('from-urdf', path, '--out', out) == 0
     said = capsys.readouterr().out
-    assert 'spin turn without end in the URDF' in said
-    assert 'limits: -3.14 to 3.14 rad for spin' in said
+    assert 'continuous (no limits): spin' in said
     assert 'kp and kd: 40 and 1 for spin' in said
     robot = load_robot(out)
     assert robot.joint_names == ('hip', 'knee', 'spin')
     assert robot.lower.tolist()[:2] == [-1.0, -2.5]
-    assert robot.upper.tolist()[:2] == [1.5, 0.0]
+    assert robot.upper.tolist() == [1.5, 0.0, ENDLESS]
     assert robot.torque_limit.tolist() == [25.0, 60.0, 20.0]
     assert robot.velocity_limit.tolist() == [11.0, 12.0, 20.0]
     assert robot.kp.tolist() == [50.0, 120.0, 40.0]

@@ -21,7 +21,7 @@ from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.yaml_file import YamlFile
 
-HIP, KNEE, ANKLE = 'hip', 'knee', 'ankle'
+HIP, KNEE, ANKLE = flat_models.JOINTS
 
 
 def term(name: str, width: int, *, module: str = 'isaaclab.envs.mdp.observations', **more: Any):
@@ -309,8 +309,9 @@ def test_one_group_of_several(tmp_path):
         (('scene', 'dt'), 0.01, 'found 0.01 s, expected physics_dt times decimation, 0.02 s'),
         (('actions',), [], 'actions: found the list'),
         (('actions',), {'a': 1}, 'actions: found a mapping'),
-        ((*ACTION, 'full_path'), 'a.JointVelocityAction', 'needs joint velocities'),
-        ((*ACTION, 'full_path'), 'a.Mine', 'found Mine; expected JointPositionAction or'),
+        ((*ACTION, 'full_path'), 'a.JointVelocityAction', 'default_joint_stiffness: found 30'),
+        ((*ACTION, 'full_path'), 'a.JointEffortAction', 'needs torques'),
+        ((*ACTION, 'full_path'), 'a.Mine', 'found Mine; expected JointPositionAction, Rel'),
         ((*ACTION, 'joint_names'), [KNEE, 'toe'], 'expected one with joint_names that have all'),
         ((*ACTION, 'scale'), ..., "missing key 'scale'"),
         ((*ACTION, 'scale'), [0.5], 'found 1 numbers, expected 2'),
@@ -393,8 +394,7 @@ def test_the_last_action_of_one_of_two_equal_actions_is_to_be_named(tmp_path):
 
 def test_the_group_may_be_called_actor(tmp_path):
     """As mjlab and newer trainings have it; the others are not the policy's."""
-    terms = CONTENT['observations']['policy']
-    groups = {'critic': [term('base_lin_vel', 3)], 'actor': terms}
+    groups = {'critic': [term('base_lin_vel', 3)], 'actor': CONTENT['observations']['policy']}
     contract = read(tmp_path, CONTENT, (('observations',), groups))
-    assert len(contract.observation['terms']) == len(terms)
+    assert len(contract.observation['terms']) == len(groups['actor'])
     assert 'the group actor; not read: critic, which the network must not take' in said(contract)

@@ -222,7 +222,7 @@ def test_two_outputs_are_two_groups(tmp_path):
         ((*INPUTS, 2, 'element_names'), [['qx', 'qz', 'qy', 'qw']], 'expected qx, qy, qz, qw'),
         ((*INPUTS, 3, 'element_names'), [['x', 'y', 'n']], 'expected of x, y, z'),
         ((*INPUTS, 4, 'shape'), 3, 'expected sizes'),
-        ((*OUTPUTS, 0, 'kind'), 'target/joint/velocity', 'alone: a target here is a joint'),
+        ((*OUTPUTS, 0, 'kind'), 'target/joint/effort', 'alone: a target here is a joint'),
         (('pipeline', 'outputs'), {'walk': ['action']}, 'found action, expected outputs of walk'),
         (('pipeline', 'inputs'), {'walk': ['q']}, 'expected the inputs that nothing feeds'),
         (('pipeline', 'inputs'), ['q'], r'inputs: found \[.q.\], expected {MODEL'),

@@ -159,7 +159,9 @@ def test_an_older_file(tmp_path):
 @pytest.mark.parametrize(
     ('key', 'value', 'words'),
     [
-        ('wheel_indices', [2], 'found wheels'),
+        ('wheel_indices', [2], 'rl_kp: found 30 for rear, expected 0'),
+        ('wheel_indices', [3], 'found .3., expected different indices below 3'),
+        ('wheel_indices', [1, 1], 'expected different indices below 3'),
         ('num_observations', 45, 'found 45, expected 18, the sum of the terms'),
         ('num_of_dofs', '3', "num_of_dofs: found the text '3'"),
         ('rl_kp', [1.0], 'found 1 numbers, expected 3'),

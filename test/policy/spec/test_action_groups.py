@@ -7,10 +7,8 @@ import pytest
 
 from helpers.policies import flat_models
 from helpers.policies import models
-from helpers.shared import shared_path
 from kinfer_ros.errors import ContractError
 from kinfer_ros.errors import ModelError
-from kinfer_ros.policy.policy import load_model
 
 POSE = dict(zip(flat_models.JOINTS, flat_models.POSE, strict=True))
 SPEED = {'source': 'joint_velocities'}
@@ -107,8 +105,6 @@ REST = {'relative_to': 'zero', 'scale': 1.0}
         ([REST | {'joints': ['hip']}], 'expected 1 numbers, one for each of action.joints: hip'),
         ([REST | {'joints': ['hip'], 'output': 'actions'}, REST | {'joints': ['knee']}],
          'expected its name in each or in none'),
-        ([REST | {'joints': ['hip']}, {'joints': ['knee'], 'target': 'velocity', 'scale': 5.0}],
-         r'action\[1\]\.target: found velocity, .*velocity targets \(wheels\) are not supported'),
         (REST | {'target': 'torque'}, 'expected one of position, velocity'),
         (REST | {'filter': {'share': 0.0, 'start': 'default_pose'}}, 'would never move'),
         (REST | {'filter': {'share': 1.5, 'start': 'default_pose'}}, 'from 0 to 1'),
@@ -120,19 +116,6 @@ def test_what_does_not_fit_is_refused(tmp_path, groups, said):
     """Half of it must never be used."""
     with pytest.raises(ModelError, match=said):
         policy(tmp_path, groups)
-
-
-CASES = shared_path('cases')
-
-
-@pytest.mark.skipif(CASES is None, reason='the shared cases are not here')
-def test_a_wheeled_robot_is_refused_in_words():
-    """Its wheels would be sent positions in place of velocities."""
-    assert CASES is not None
-    with pytest.raises(ModelError, match='velocity targets') as caught:
-        load_model(CASES / 'wheel' / 'policy.onnx', spec=CASES / 'wheel' / 'wheel.spec.yaml')
-    assert 'line 16' in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
 
 
 GAINS = {'kp': [20.0, 40.0, 0.0], 'kd': [1.0, 2.0, 0.5]}
