@@ -27,12 +27,12 @@ from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.power import find_enable_problem
 from kinfer_ros.bridges.kos.power import power_off
 from kinfer_ros.bridges.kos.power import power_on
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.sample import SampleReader
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.bridges.kos.watch import Event
 from kinfer_ros.bridges.kos.watch import KosWatch
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
