@@ -8,6 +8,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,10 +21,12 @@ from helpers.optional import needs_cyclonedds
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
+from helpers.processes import wait_until
 from helpers.unitree_peer import POLICY
 from helpers.unitree_peer import RUN_SH
 from helpers.unitree_peer import UnitreePeer
 from helpers.unitree_peer import robot_domain
+from helpers.unitree_robot import UnitreeRobot
 
 SPEC = Path(__file__).parents[1] / 'data' / 'specs' / 'g1.yaml'
 SECONDS, SPEED = 10.0, 0.5
@@ -80,6 +87,19 @@ def enable(tmp_path: Path, environment: dict[str, str], word: str = 'enable') ->
         return call.wait(40), call.output
 
 
+def test_our_messages_are_the_sdks():
+    """Bytes, checksums and DDS types, for random messages of all four types."""
+    venv = os.environ.get('UNITREE_SIM_VENV')
+    cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'))
+    python = Path(venv or cache / 'kinfer_ros' / 'unitree_sim') / 'bin' / 'python'
+    subprocess.run([str(RUN_SH), '--help'], check=True, capture_output=True, timeout=600)
+    check = Path(__file__).parents[1] / 'helpers' / 'unitree_sdk_check.py'
+    done = subprocess.run(
+        [str(python), str(check), '100'], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert '400 messages are the same' in done.stdout, done.stderr
+
+
 def test_it_walks(make_peer, tmp_path):
     """10 s at 0.5 m/s in real time: no command refused, no fall, at least 4 m."""
     environment = domain_environment()
@@ -99,4 +119,120 @@ def test_it_walks(make_peer, tmp_path):
     facts = json.loads((tmp_path / 'runs' / 'latest' / 'run.json').read_text())
     print(facts['counters'], facts['timing'])
     assert facts['reason'].startswith('duration'), facts['reason']
+    assert seen['commands'] > 1000
     assert seen['bad_crc'] == seen['bad_mode_machine'] == seen['not_finite'] == 0
+    assert seen['falls'] == facts['counters']['faults'] == 0
+    assert seen['distance_m'][0] >= 4.0
+
+
+@dataclass
+class Graph:
+    """What runs."""
+
+    peer: UnitreePeer
+    motors: UnitreeRobot
+    bridge: Process
+    policy: Process
+
+    def is_damped(self) -> bool:
+        """Whether the last message has no stiffness, but damping, and motors that are on."""
+        told = self.motors.ask()
+        return (
+            max(told['kp']) == 0.0 and min(told['kd'][:29]) > 0 and told['mode'][:29] == [1] * 29
+        )
+
+    def assert_damped(self) -> None:
+        """Soon, and it stays so."""
+        assert wait_until(self.is_damped, 10.0), self.bridge.output
+        time.sleep(0.5)
+        assert self.is_damped(), self.bridge.output
+
+
+@contextmanager
+def running(make_peer, tmp_path: Path, *options: str) -> Iterator[Graph]:
+    """Run a policy on a hanging robot, and watch what its motors are told."""
+    environment = domain_environment()
+    peer = make_peer(*options)
+    with (
+        UnitreeRobot(robot_domain()) as motors,
+        start_bridge(tmp_path, environment, lost_timeout=2.0) as bridge,
+    ):
+        motors.ask(publishes=False)  # it only listens
+        bridge.wait_for('state disabled not enabled yet', 40)
+        code, text = enable(tmp_path, environment)
+        assert code == 0, text
+        with start_policy(tmp_path, environment) as policy:
+            policy.wait_for('mode run', 60)
+            yield Graph(peer, motors, bridge, policy)
+
+
+def test_a_killed_policy_is_damping(make_peer, tmp_path):
+    """Nothing else tells the bridge: the command time-out ends it."""
+    with running(make_peer, tmp_path) as graph:
+        graph.policy.send(signal.SIGKILL)
+        graph.bridge.wait_for('state damping no command for 0.5 s', 10)
+        graph.assert_damped()
+
+
+def test_a_killed_bridge_leaves_a_damped_robot(make_peer, tmp_path):
+    """The process that writes outlives it, damps, and ends; the policy faults."""
+    with running(make_peer, tmp_path) as graph:
+        graph.bridge.send(signal.SIGKILL)
+        assert wait_until(graph.is_damped, 10.0)
+        graph.policy.wait_for('mode fault', 10)
+        assert graph.is_damped()
+
+
+def test_a_killed_robot_is_a_fault(make_peer, tmp_path):
+    """The bridge damps what it does not hear, and the policy stops."""
+    with running(make_peer, tmp_path) as graph:
+        graph.peer.kill()
+        graph.policy.wait_for('mode fault', 10)
+        graph.assert_damped()
+
+
+def test_a_robot_that_was_stopped_stays_damped(make_peer, tmp_path):
+    """It comes back with an old command in force; only ~/enable moves it again."""
+    with running(make_peer, tmp_path) as graph:
+        graph.peer.send(signal.SIGSTOP)
+        graph.policy.wait_for('mode fault', 10)
+        graph.assert_damped()
+        graph.peer.send(signal.SIGCONT)
+        graph.assert_damped()
+
+
+def test_a_frozen_robot_is_a_fault(make_peer, tmp_path):
+    """Lowstate comes on, and never changes: its samples are not published."""
+    with running(make_peer, tmp_path, '--freeze-after', '40') as graph:
+        graph.bridge.wait_for('it repeats itself', 60)
+        graph.policy.wait_for('mode fault', 10)
+        graph.assert_damped()
+
+
+def test_the_remote_stops_the_robot(make_peer, tmp_path):
+    """L2 and B, whatever the policy says."""
+    with running(make_peer, tmp_path, '--remote-stop-after', '30') as graph:
+        graph.bridge.wait_for('state damping stopped by the remote', 60)
+        graph.policy.wait_for('mode fault', 10)
+        graph.assert_damped()
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (('--rival',), '1 other publisher of rt/lowcmd'),
+        (('--motor-fault', '3'), 'left_knee_joint: motor error 0x1'),
+        (('--mode-machine', '4'), 'mode_machine 4, which has no waist_roll_joint'),
+    ],
+)
+def test_what_prevents_enabling(options, said, make_peer, tmp_path):
+    """Nothing is written on rt/lowcmd then."""
+    environment = domain_environment()
+    peer = make_peer(*options)
+    with start_bridge(tmp_path, environment, lost_timeout=5.0) as bridge:
+        wait_until(lambda: 'yet (call' in bridge.output or 'mode_machine' in bridge.output, 40)
+        time.sleep(2.0)  # until the rival is discovered
+        code, text = enable(tmp_path, environment)
+        assert code == 1
+        assert said in text
+    assert peer.summary()['commands'] == 0
