@@ -21,15 +21,16 @@ class UnitreeDrive:
     """
     The way from the bridge to the motors; motors of no joint stay off.
 
-    :param send: takes the frames for the DDS process.
+    :param send: takes the frames for the DDS process; returns whether it could.
     """
 
-    def __init__(self, units: MotorUnits, family: Family, send: Callable[[bytes], None]) -> None:
+    def __init__(self, units: MotorUnits, family: Family, send: Callable[[bytes], bool]) -> None:
         self._units = units
         self._writer = CommandWriter(family)
         self._send_frame = send
         self._has_machine = 'mode_machine' in (family.command.names or ())
         self._sent_ns = 0
+        self._waiting: dict[bytes, bytes] = {}  # by kind: fallback first, as they are made
         self.sent = 0
         """Messages that were made."""
 
@@ -60,14 +61,19 @@ class UnitreeDrive:
         self._send(frames.REST)
 
     def beat(self, now_ns: int) -> None:
-        """Say that this process is alive, where nothing was said for a while."""
+        """Say that this process is alive; send a message again that was not taken."""
+        for frame in list(self._waiting.values()):
+            self._send(frame)
         if now_ns - self._sent_ns >= BEAT_NS:
             self._sent_ns = now_ns
             self._send_frame(frames.BEAT)
 
     def _send(self, frame: bytes) -> None:
         self.sent += 1
-        self._send_frame(frame)
+        slot = frames.DAMP if frame[:1] == frames.DAMP else frames.WRITE
+        self._waiting.pop(slot, None)
+        if not self._send_frame(frame):
+            self._waiting[slot] = frame
 
     def _message(self, mode: int, target: Float64, gains: Gains) -> bytes:
         motors, places = self._writer.fields['motor_cmd'], self._units.places

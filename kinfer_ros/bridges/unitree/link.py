@@ -76,14 +76,16 @@ class Link:
         self.close()
         raise BridgeError(f'the DDS process of the Unitree bridge has failed: {text}')
 
-    def send(self, frame: bytes) -> None:
-        """Send a frame; where the process does not take it, `lost` says so."""
+    def send(self, frame: bytes) -> bool:
+        """Send a frame; :return: False if it was not taken: the process is not run, or gone."""
         try:
             self._socket.send(frame, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass  # it is not run now: the newest message is sent again with the next change
+        except (BlockingIOError, TimeoutError):
+            return False
         except OSError as error:
             self.lost = self.lost or f'it has ended ({error.strerror})'
+            return False
+        return True
 
     def receive(self, timeout: float) -> list[bytes]:
         """Return the frames that have come, after at most `timeout` s."""

@@ -37,7 +37,7 @@ class UnitreeRobot(BridgeCore):
     """
     One Unitree robot; every `now_ns` is of the steady clock.
 
-    :param send: takes the frames for the DDS process.
+    :param send: takes the frames for the DDS process; returns whether it could.
     :param warn: takes one line on each thing that was refused or went wrong.
     :param on_change: called after `state_text` or the gains may have changed.
     """
@@ -52,7 +52,7 @@ class UnitreeRobot(BridgeCore):
         robot: Robot,
         family: Family,
         timeouts: Timeouts,
-        send: Callable[[bytes], None],
+        send: Callable[[bytes], bool],
         warn: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from unitree_rig import COMMAND_NS
 from unitree_rig import G1
 from unitree_rig import LOST_NS
 from unitree_rig import MS
@@ -193,3 +194,27 @@ def test_a_pose_outside_the_limits_prevents_enabling(rig):
     rig.run(10 * MS)
     with pytest.raises(BridgeError, match=r'left_knee_joint at -0\.60 rad: further outside'):
         rig.core.enable(rig.now_ns)
+
+
+def test_a_message_that_was_not_taken_is_sent_again(rig):
+    """The DDS process was not run for a while: damping must not be lost with a full queue."""
+    rig.enable()
+    rig.run(20 * MS, G1.home)
+    rig.takes = False
+    rig.run(COMMAND_NS + 4 * TICK)
+    assert rig.core.state == 'damping'
+    assert (rig.motors('kp') > 0).all(), 'the last that was taken'
+    rig.takes = True
+    rig.run(TICK)
+    assert_damped(rig)
+
+
+def test_the_fallback_is_not_lost_either(rig):
+    """Without it the DDS process would not know how to damp."""
+    rig.run(20 * MS)
+    rig.takes = False
+    rig.core.enable(rig.now_ns)
+    rig.takes = True
+    rig.run(TICK)
+    kinds = [frame[:1] for frame in rig.sent if frame[:1] != frames.BEAT]
+    assert kinds == [frames.DAMP, frames.WRITE]

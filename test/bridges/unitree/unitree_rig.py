@@ -36,15 +36,21 @@ class Rig:
         self.record['imu_state']['accelerometer'] = (0, 0, 9.81)
         if family is HG:
             self.record['mode_machine'] = 5
-        self.sending = True
+        self.sending = self.takes = True
         self.core = UnitreeRobot(
             robot,
             family,
             Timeouts(COMMAND_NS, LOST_NS, RAMP_NS),
-            self.sent.append,
+            self.send,
             self.warnings.append,
             self._note,
         )
+
+    def send(self, frame: bytes) -> bool:
+        """Take a frame, as the DDS process does where it is run."""
+        if self.takes:
+            self.sent.append(frame)
+        return self.takes
 
     def _note(self) -> None:
         if getattr(self, 'core', None) is not None:
