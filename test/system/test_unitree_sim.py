@@ -87,6 +87,14 @@ def enable(tmp_path: Path, environment: dict[str, str], word: str = 'enable') ->
         return call.wait(40), call.output
 
 
+def enable_for(policy: Process, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Enable the robot once the policy is loaded, which keeps a small machine busy."""
+    policy.wait_for('waiting: the bridge is disabled', 60)
+    code, text = enable(tmp_path, environment)
+    assert code == 0, text
+    policy.wait_for('mode run', 60)
+
+
 def test_our_messages_are_the_sdks():
     """Bytes, checksums and DDS types, for random messages of all four types."""
     venv = os.environ.get('UNITREE_SIM_VENV')
@@ -104,17 +112,16 @@ def test_it_walks(make_peer, tmp_path):
     """10 s at 0.5 m/s in real time: no command refused, no fall, at least 4 m."""
     environment = domain_environment()
     peer = make_peer()
-    with start_bridge(tmp_path, environment) as bridge:
-        bridge.wait_for('state disabled not enabled yet', 20)
-        code, text = enable(tmp_path, environment)
-        assert code == 0, text
-        with start_policy(tmp_path, environment) as policy:
-            policy.wait_for('mode run', 60)
-            peer.let_go()
-            time.sleep(SECONDS)
-            assert 'mode fault' not in policy.output, policy.output
-            assert 'state damping' not in bridge.output, bridge.output
-            seen = peer.summary()  # before the policy ends, which lets the robot down
+    with (
+        start_bridge(tmp_path, environment) as bridge,
+        start_policy(tmp_path, environment) as policy,
+    ):
+        enable_for(policy, tmp_path, environment)
+        peer.let_go()
+        time.sleep(SECONDS)
+        assert 'mode fault' not in policy.output, policy.output
+        assert 'state damping' not in bridge.output, bridge.output
+        seen = peer.summary()  # before the policy ends, which lets the robot down
     print(seen)
     assert seen['bad_crc'] == seen['bad_mode_machine'] == seen['not_finite'] == 0
     assert seen['commands'] > 400 * SECONDS
@@ -154,14 +161,11 @@ def running(make_peer, tmp_path: Path, *options: str) -> Iterator[Graph]:
     with (
         UnitreeRobot(robot_domain()) as motors,
         start_bridge(tmp_path, environment, lost_timeout=2.0) as bridge,
+        start_policy(tmp_path, environment) as policy,
     ):
         motors.ask(publishes=False)  # it only listens
-        bridge.wait_for('state disabled not enabled yet', 40)
-        code, text = enable(tmp_path, environment)
-        assert code == 0, text
-        with start_policy(tmp_path, environment) as policy:
-            policy.wait_for('mode run', 60)
-            yield Graph(peer, motors, bridge, policy)
+        enable_for(policy, tmp_path, environment)
+        yield Graph(peer, motors, bridge, policy)
 
 
 def test_a_killed_policy_is_damping(make_peer, tmp_path):

@@ -8,6 +8,9 @@ from typing import Any
 MAX_FRAME = 1 << 16
 """Bytes of the longest datagram."""
 
+MAX_BACKLOG = 4
+"""States of one batch that are all looked at: 8 ms."""
+
 # To the DDS process.
 WRITE = b'W'
 """Write this message from now on, 500 times a second."""
@@ -67,6 +70,15 @@ def state_frame(arrival_ns: int, data: bytes) -> bytes:
 def read_state(frame: bytes) -> tuple[int, bytes]:
     """:return: arrival in ns of the steady clock, and the message of a STATE."""
     return _TIME.unpack_from(frame, 1)[0], frame[1 + _TIME.size :]
+
+
+def without_old_states(batch: list[bytes]) -> list[bytes]:
+    """Leave out all but the newest STATE of a batch that was held up, so that it is caught up."""
+    states = [index for index, frame in enumerate(batch) if frame[:1] == STATE]
+    if len(states) <= MAX_BACKLOG:
+        return batch
+    old = set(states[:-1])
+    return [frame for index, frame in enumerate(batch) if index not in old]
 
 
 def damp_frame(timeout_ns: int, message: bytes) -> bytes:

@@ -160,7 +160,7 @@ class UnitreeBridge(BridgeNode):
     def _run(self) -> None:
         try:
             while not self._ended.is_set():
-                for frame in self._link.receive(WAIT):
+                for frame in frames.without_old_states(self._link.receive(WAIT)):
                     self._on_frame(frame)
                 if self._link.lost:
                     self._reopen()
