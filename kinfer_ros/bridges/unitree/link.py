@@ -57,6 +57,7 @@ class Link:
                 env=_environment(),
                 start_new_session=True,  # what kills our group must not kill what damps the robot
             )  # fmt: skip
+        self._early: list[bytes] = []
         self.lost = ''
         """Why nothing more comes from the process, or ''."""
         self._wait_until_ready()
@@ -64,9 +65,12 @@ class Link:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while not self.lost:
-            for frame in self.receive(0.1):
-                if frame == frames.READY:
-                    return
+            batch = self.receive(0.1)
+            if frames.READY in batch:
+                # What came with it counts: who else publishes is said once.
+                self._early = batch[batch.index(frames.READY) + 1 :]
+                return
+            for frame in batch:
                 if frame[:1] == frames.FAILED:
                     self.lost = frame[1:].decode(errors='replace')
             if time.monotonic() > deadline:
@@ -89,9 +93,9 @@ class Link:
 
     def receive(self, timeout: float) -> list[bytes]:
         """Return the frames that have come, after at most `timeout` s."""
-        found: list[bytes] = []
+        found, self._early = self._early, []
         try:
-            self._socket.settimeout(timeout)
+            self._socket.settimeout(0.0 if found else timeout)
             found.append(self._socket.recv(frames.MAX_FRAME))
             self._socket.settimeout(0.0)
             while found[-1] and len(found) < MAX_WAITING:
