@@ -101,7 +101,7 @@ def test_our_messages_are_the_sdks():
     cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'))
     python = Path(venv or cache / 'kinfer_ros' / 'unitree_sim') / 'bin' / 'python'
     subprocess.run([str(RUN_SH), '--help'], check=True, capture_output=True, timeout=600)
-    check = Path(__file__).parents[1] / 'helpers' / 'unitree_sdk_check.py'
+    check = Path(__file__).parent / 'unitree_sdk_check.py'
     done = subprocess.run(
         [str(python), str(check), '100'], check=False, capture_output=True, text=True, timeout=120
     )
