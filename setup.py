@@ -18,6 +18,7 @@ NODES = [
     'policy_node = kinfer_ros.nodes.policy.node:main',
     'recorder = kinfer_ros.nodes.recorder:main',
     'robot_state = kinfer_ros.nodes.robot_state:main',
+    'unitree_bridge = kinfer_ros.nodes.unitree.node:main',
 ]
 """What runs as a node, and the one door to every command: on PATH after `pip install`."""
 
@@ -40,6 +41,7 @@ COMMANDS = [
     'runs = kinfer_ros.cli.runs.runs:main',
     'teleop = kinfer_ros.cli.live.teleop:main',
     'top = kinfer_ros.cli.live.top:main',
+    'unitree = kinfer_ros.cli.robot.unitree:main',
     'verdict = kinfer_ros.cli.runs.verdict:main',
     'walk = kinfer_ros.cli.walk.walk:main',
     'watch = kinfer_ros.cli.live.watch:main',
@@ -102,6 +104,7 @@ setup(
         'rerun': ['rerun-sdk'],
         'zstd': ['backports.zstd'],
         'top': ['rich'],
+        'unitree': ['cyclonedds'],
         'video': ['imageio-ffmpeg'],
         'test': ['pytest', 'hypothesis', 'fastjsonschema', 'mcap', 'onnx'],
     },

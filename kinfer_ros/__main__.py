@@ -55,6 +55,9 @@ COMMANDS = {
     'runs': Command('runs.runs', 'list recorded runs, and remove old ones'),
     'teleop': Command('live.teleop', "steer every entry of a policy's command by keyboard"),
     'top': Command('live.top', 'show a running policy node in a terminal'),
+    'unitree': Command(
+        'robot.unitree', "show which controller of a Unitree robot's own is active, or end it"
+    ),
     'verdict': Command('runs.verdict', 'summarise a run: distance, falls, timing, success'),
     'watch': Command('live.watch', 'show a running policy node or a recorded run in Rerun'),
     'walk': Command(

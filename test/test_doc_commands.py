@@ -31,6 +31,7 @@ from kinfer_ros.launching import policy_node
 from kinfer_ros.launching import two_robots
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
+from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS
 from kinfer_ros.run.parameters import POLICY_PARAMETERS
 
 ALL = commands()
@@ -43,6 +44,7 @@ PARAMETERS = {
     '/policy_node': POLICY_PARAMETERS,
     '/mujoco_bridge': MUJOCO_PARAMETERS,
     '/kos_bridge': KOS_PARAMETERS,
+    '/unitree_bridge': UNITREE_PARAMETERS,
 }
 
 
@@ -144,7 +146,7 @@ def try_make(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 def check_make_variables(names: list[str]) -> None:
     """Variables that the Makefile or its scripts read."""
     text = (REPOSITORY / 'Makefile').read_text()
-    read = {*re.findall(r'^(\w+) \?=', text, re.MULTILINE), 'MUJOCO_GL', 'KOS_SIM'}
+    read = {*re.findall(r'^(\w+) \?=', text, re.MULTILINE), 'MUJOCO_GL', 'KOS_SIM', 'UNITREE_SIM'}
     exported = re.search(r'^export (.*)$', text, re.MULTILINE)
     assert exported
     assert set(names) <= read | set(exported[1].split())

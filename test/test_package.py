@@ -42,7 +42,7 @@ SYSTEM_KEYS = {
     'yaml': 'python3-yaml',
 }
 """What rosdep calls the Python modules that it can install without pip."""
-FEATURES = ('base', 'video', 'kos', 'parquet', 'plot', 'ray', 'rerun', 'top')
+FEATURES = ('base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'rerun', 'top')
 """Requirement files of what the package itself imports."""
 
 SKIPS = {'importorskip', 'skip'}
@@ -159,8 +159,8 @@ def test_every_import_of_the_tests_is_declared():
     keys = {each.name for each in package.exec_depends + package.test_depends}
     paths = [*TEST.rglob('*.py')]
     ours = {path.stem for path in paths} | {path.name for path in TEST.iterdir()}
-    # kinfer has an environment of its own (requirements/kinfer-peer.txt).
-    modules = imported_modules(paths) - ours - {'kinfer'}
+    # Both have environments of their own: requirements/kinfer-peer.txt, and that of the peer.
+    modules = imported_modules(paths) - ours - {'kinfer', 'unitree_sdk2py'}
     assert not undeclared(modules, keys, (*FEATURES, 'test'))
 
 

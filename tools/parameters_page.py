@@ -18,6 +18,7 @@ from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.recorder import RECORDER_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.robot_state import ROBOT_STATE_PARAMETERS  # noqa: E402
+from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS  # noqa: E402
 from kinfer_ros.parameters import Declared  # noqa: E402
 from kinfer_ros.parameters import declared  # noqa: E402
 from kinfer_ros.run.parameters import STRUCTURE  # noqa: E402
@@ -42,6 +43,7 @@ SECTIONS = (
     ),
     ('mujoco_bridge', 'The [simulated robot](simulation.md).', MUJOCO_PARAMETERS),
     ('kos_bridge', 'A robot that [KOS](kos.md) runs.', KOS_PARAMETERS),
+    ('unitree_bridge', 'A [Unitree](unitree.md) robot.', UNITREE_PARAMETERS),
     ('recorder', 'The bag of a [run](runs.md).', RECORDER_PARAMETERS),
     ('robot_state', 'For [viewers](viewing.md).', ROBOT_STATE_PARAMETERS),
 )

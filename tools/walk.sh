@@ -15,6 +15,7 @@ if [ -n "${VIDEO:-}" ]; then
 fi
 case " ${arguments[*]} $* " in
   *' bridge:=kos '*) in_venv kos.stamp 'Installing the client of KOS (once)' requirements/kos.txt ;;
+  *' bridge:=unitree '*) in_venv unitree.stamp 'Installing Cyclone DDS (once)' requirements/unitree.txt ;;
 esac
 enter
 if [ "$flavour" = wheels ]; then

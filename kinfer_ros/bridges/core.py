@@ -42,6 +42,10 @@ class BridgeCore(ABC):
     """
 
     COUNTERS: ClassVar[tuple[str, ...]]
+    NO_WHEELS: ClassVar[str] = (
+        'found target velocities (wheels), expected positions alone: this bridge sends no others'
+    )
+    """Why a command with velocities damps the robot; '' where the bridge takes them."""
 
     def __init__(
         self,
@@ -184,6 +188,9 @@ class BridgeCore(ABC):
         :param age_ns: age of the sensor sample that it answers.
         :return: False if it was refused: then nothing of it is done.
         """
+        if command.velocity is not None and self.NO_WHEELS:
+            self._damp_because(self.NO_WHEELS, 'refused')
+            return False
         try:
             target = self._read_target(command, age_ns)
             velocity = self._read_velocity(command)
@@ -250,6 +257,11 @@ class BridgeCore(ABC):
             return None
         self._waiting = None
         return command
+
+    def answer_waiting(self, now_ns: int) -> bool:
+        """Obey the command that waits for gains, if these are there; :return: whether it was."""
+        command = self.take_waiting()
+        return command is not None and self._obey(command, now_ns)
 
     @property
     def lacking(self) -> str:

@@ -51,9 +51,14 @@ ARGUMENTS = (
     Argument(
         'bridge',
         'mujoco',
-        'The robot side to start: the MuJoCo robot, a robot with KOS (docs/kos.md), or none '
-        '(it runs already).',
-        ('mujoco', 'kos', 'none'),
+        'The robot side to start: the MuJoCo robot, a robot with KOS (docs/kos.md), one of '
+        'Unitree (docs/unitree.md), or none (it runs already).',
+        ('mujoco', 'kos', 'unitree', 'none'),
+    ),
+    Argument(
+        'network_interface',
+        '',
+        'Network interface that leads to the robot (bridge:=unitree); there is no default.',
     ),
     Argument('kos_host', '127.0.0.1', 'Host name or address of the KOS server (bridge:=kos).'),
     Argument('kos_port', '50051', 'Port of the KOS server (bridge:=kos).'),

@@ -61,6 +61,8 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
         found.append(_bridge(arguments, lockstep=lockstep, sim_time=sim_time))
     elif arguments['bridge'] == 'kos':
         found.append(_kos_bridge(arguments, common))
+    elif arguments['bridge'] == 'unitree':
+        found.append(_unitree_bridge(arguments, common))
     found.append(_policy(arguments, common, simulated=simulated, lockstep=lockstep))
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
@@ -103,9 +105,30 @@ def _scan_grid(spec: str) -> list[float]:
     return [*scan.grid.size, scan.grid.resolution, *scan.grid.center]
 
 
-def _kos_bridge(arguments: Mapping[str, str], common: Mapping[str, ParameterValue]) -> NodeSpec:
+def _refuse_sim_time(arguments: Mapping[str, str]) -> None:
     if arguments['use_sim_time'] == 'true':
-        raise ConfigError('use_sim_time:=true needs a /clock, and no KOS robot publishes one')
+        raise ConfigError(
+            f'use_sim_time:=true needs a /clock, which bridge:={arguments["bridge"]} does not '
+            'publish'
+        )
+
+
+def _unitree_bridge(
+    arguments: Mapping[str, str], common: Mapping[str, ParameterValue]
+) -> NodeSpec:
+    _refuse_sim_time(arguments)
+    if 'auto_enable' in changed(arguments):
+        raise ConfigError(
+            'auto_enable is for bridge:=kos: a Unitree robot is enabled by ~/enable alone'
+        )
+    given: dict[str, ParameterValue] = {'robot': arguments['robot']}
+    if 'network_interface' in changed(arguments):
+        given['network_interface'] = arguments['network_interface']
+    return NodeSpec('unitree_bridge', dict(common), given)
+
+
+def _kos_bridge(arguments: Mapping[str, str], common: Mapping[str, ParameterValue]) -> NodeSpec:
+    _refuse_sim_time(arguments)
     given: dict[str, ParameterValue] = {'robot': arguments['robot']}
     differing = changed(arguments)
     if 'kos_host' in differing:

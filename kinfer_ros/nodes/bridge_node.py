@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -17,13 +18,18 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
+from std_srvs.srv import SetBool
 
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.ending import BridgeEnd
 from kinfer_ros.bridges.gain_versions import parse_gains_sender
+from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr_check import read_message
+from kinfer_ros.ros.messages import gains_message
+from kinfer_ros.ros.messages import read_command
 from kinfer_ros.ros.messages import values
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import RELIABLE
@@ -87,8 +93,9 @@ class BridgeNode(Node):
     def _set_gains(
         self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
     ) -> None:
-        """Hand gains of a message on joint_gains to the robot."""
-        raise NotImplementedError
+        """Hand gains of a message on joint_gains to the robot; on its thread, if it has one."""
+        self.core.set_gains(names, gains, session, version)
+        self.core.answer_waiting(time.monotonic_ns())
 
     def _make_publishers(self, sensors: QoSProfile = SENSORS) -> None:
         self._joints = self._publisher(JointState, 'joint_states', sensors)
@@ -140,6 +147,45 @@ class BridgeNode(Node):
             self._published_state = text
             self._state.publish(String(data=text))
         return changed
+
+    def _publish_gains(
+        self, names: Sequence[str], gains: Gains, frame_id: str | None = None
+    ) -> None:
+        """
+        Publish the gains in force if they are others than those published last.
+
+        :param frame_id: their session and version; default: those of the core.
+        """
+        if gains is not self._published_gains:
+            self._published_gains = gains
+            sender = self.core.gains_frame_id if frame_id is None else frame_id
+            message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, sender)
+            self._gains.publish(message)
+
+    def _read_command(self, message: JointState) -> tuple[Command, int] | None:
+        """:return: a command and the age of its sample, ns (0: unknown); None if it is refused."""
+        try:
+            command = read_command(message)
+        except BridgeError as error:
+            self.core.refuse(f'joint_commands: {error}')
+            return None
+        now_ns = self.get_clock().now().nanoseconds
+        return command, now_ns - command.stamp_ns if command.stamp_ns else 0
+
+    def _answer_enable(
+        self,
+        enable: Callable[[bool], None],
+        request: SetBool.Request,
+        response: SetBool.Response,
+    ) -> SetBool.Response:
+        """Answer ~/enable with the state, or with the BridgeError of `enable`."""
+        try:
+            enable(request.data)
+            response.success, response.message = True, self.core.state_text
+        except BridgeError as error:
+            self.get_logger().error(str(error))
+            response.success, response.message = False, str(error)
+        return response
 
     def _wait_until_state_is_sent(self) -> None:
         self._state.wait_for_all_acked(Duration(seconds=0.2))

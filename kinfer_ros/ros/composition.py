@@ -17,6 +17,8 @@ from kinfer_ros.nodes import NODES
 from kinfer_ros.ros.executor import ControlExecutor
 
 STOP_TIMEOUT = 4.0
+BRIDGES = ('mujoco_bridge', 'kos_bridge', 'unitree_bridge')
+ENDING_ORDER = ('policy_node', *BRIDGES, 'robot_state', 'recorder')
 
 
 class Composition:
@@ -88,7 +90,7 @@ class Composition:
         self._running.clear()
         for thread in self._threads:
             thread.join(1.0)
-        for name in ('policy_node', 'mujoco_bridge', 'kos_bridge', 'robot_state', 'recorder'):
+        for name in ENDING_ORDER:
             # The recorder goes on until the other publishers have left.
             if name in self.nodes:
                 node = self.nodes.pop(name)

@@ -22,6 +22,9 @@ def has(module: str) -> bool:
 
 HAS_KOS = has('kos_protos')
 needs_kos = pytest.mark.skipif(not HAS_KOS, reason='needs pykos (requirements/kos.txt)')
+needs_cyclonedds = pytest.mark.skipif(
+    not has('cyclonedds'), reason='needs cyclonedds (requirements/unitree.txt)'
+)
 needs_matplotlib = pytest.mark.skipif(
     not has('matplotlib'), reason='needs matplotlib (requirements/plot.txt)'
 )

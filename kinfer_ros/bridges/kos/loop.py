@@ -14,8 +14,8 @@ from typing import Any
 from typing import TypeVar
 
 from kinfer_ros.bridges.kos.robot import KosRobot
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.errors import BridgeError
 
 Result = TypeVar('Result')

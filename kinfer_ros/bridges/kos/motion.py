@@ -17,7 +17,7 @@ from kinfer_ros.bridges.kos.drive import KosDrive
 from kinfer_ros.bridges.kos.options import BY_GAINS
 from kinfer_ros.bridges.kos.options import Backend
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.kos.sample import JointSample
+from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 

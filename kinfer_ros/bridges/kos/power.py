@@ -7,8 +7,6 @@ user, to that user's last target or to 0.
 import asyncio
 import time
 
-import numpy as np
-
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.client import KosClient
@@ -16,12 +14,11 @@ from kinfer_ros.bridges.kos.drive import KosDrive
 from kinfer_ros.bridges.kos.options import ONLINE_TORQUE
 from kinfer_ros.bridges.kos.options import Backend
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.kos.sample import JointSample
+from kinfer_ros.bridges.samples import JointSample
+from kinfer_ros.bridges.samples import find_outside
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 
-MAX_OUTSIDE = 0.2
-"""rad by which a joint may be outside its limits when the torque is switched on."""
 CONFIRM_TIMEOUT = 0.5
 """s, within which the actuators must report that their torque is on."""
 
@@ -32,17 +29,8 @@ def find_enable_problem(
     """Return why the torque must not be switched on, or ''."""
     if sample is None or age_ns > max_age_ns:
         return f'the last complete sample of the joints is {age_ns / 1e9:.1f} s old'
-    outside = np.maximum(robot.lower - sample.position, sample.position - robot.upper)
-    far = [
-        f'{name} at {at:.2f} rad'
-        for name, at, by in zip(robot.joint_names, sample.position, outside, strict=True)
-        if by > MAX_OUTSIDE
-    ]
-    if far:
-        return (
-            f'{", ".join(far)}: further outside the limits of the robot YAML than {MAX_OUTSIDE:g} '
-            'rad, so that holding it would move it. Are offset, sign and the zero position right?'
-        )
+    if outside := find_outside(sample.position, robot):
+        return outside
     if health is not None and health.faults:
         listed = '; '.join(f'{name}: {", ".join(f)}' for name, f in health.faults.items())
         return f'actuators report faults: {listed}'

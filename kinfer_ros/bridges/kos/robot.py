@@ -27,12 +27,12 @@ from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.power import find_enable_problem
 from kinfer_ros.bridges.kos.power import power_off
 from kinfer_ros.bridges.kos.power import power_on
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.sample import SampleReader
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.bridges.kos.watch import Event
 from kinfer_ros.bridges.kos.watch import KosWatch
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
@@ -44,10 +44,6 @@ GAINS_RETRY_NS = SECOND // 5
 POWER_OFF_RETRY_NS = SECOND
 """Between two attempts to switch off a robot that could not be switched off."""
 STILL_HELD = 'it holds its last target: KOS has no watchdog'
-NO_WHEELS = (
-    'found target velocities (wheels), expected positions alone: KOS has no watchdog, so a wheel '
-    'would turn on for ever if this bridge died'
-)
 
 
 class KosRobot(BridgeCore):
@@ -61,6 +57,10 @@ class KosRobot(BridgeCore):
     COUNTERS = (
         'commands', 'refused', 'rejected', 'late', 'timeouts', 'lost', 'unsent', 'clamped',
     )  # fmt: skip
+    NO_WHEELS = (
+        'found target velocities (wheels), expected positions alone: KOS has no watchdog, so a '
+        'wheel would turn on for ever if this bridge died'
+    )
 
     def __init__(
         self,
@@ -170,17 +170,8 @@ class KosRobot(BridgeCore):
         :param age_ns: age of the sample that it answers. A target that is older than the command
             time-out is refused; damping is obeyed whatever its stamp.
         """
-        if not self._admit(command.session):
-            return
-        if command.velocity is not None:
-            self._damp_because(NO_WHEELS, 'refused')
-            return
-        self._obey(command, now_ns, age_ns)
-
-    def answer_waiting(self) -> None:
-        """Obey a command whose gains are in force by now."""
-        if (command := self.take_waiting()) is not None:
-            self.command(command, time.monotonic_ns())
+        if self._admit(command.session):
+            self._obey(command, now_ns, age_ns)
 
     def _current_target(self) -> Float64:
         return self._motion.current_target()
@@ -231,7 +222,7 @@ class KosRobot(BridgeCore):
         except BridgeError as error:
             self._warn(str(error))
         self._on_change()
-        self.answer_waiting()
+        self.answer_waiting(time.monotonic_ns())
 
     # Torque ------------------------------------------------------------------------------
 

@@ -5,44 +5,16 @@ server; before its first sample an IMU reports (0, 0, 0, 0). None of these is a 
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.kos.client import Reading
 from kinfer_ros.bridges.kos.options import ONLINE_FEEDBACK
 from kinfer_ros.bridges.kos.options import Backend
 from kinfer_ros.bridges.kos.units import JointUnits
-
-
-@dataclass(eq=False)
-class JointSample:
-    """One sample of the joints, [N] in the robot's order."""
-
-    sent_ns: int
-    """Steady clock at the request."""
-    position: Float64
-    """rad; NaN for a joint that does not answer."""
-    velocity: Float64
-    """rad/s."""
-    effort: Float64 | None
-    """Nm; None if the backend does not report it."""
-    problem: str = ''
-    """Why the sample is not complete, or ''."""
-
-
-@dataclass(frozen=True)
-class ImuSample:
-    """One sample of the IMU, in its own frame."""
-
-    quaternion: tuple[float, float, float, float]
-    """x y z w, as KOS and ROS have it."""
-    gyro: tuple[float, float, float]
-    """rad/s."""
-    accel: tuple[float, float, float]
-    """Specific force, m/s^2."""
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 
 
 class Health:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.kos.client import Reading
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.sample import SampleReader
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 
 HEALTH_NS = SECOND // 2
 """Period of temperatures, voltages and faults."""

@@ -39,6 +39,7 @@ class MujocoBridgeCore(BridgeCore):
     :raises ConfigError: the control period is not a whole number of physics steps.
     """
 
+    NO_WHEELS = ''
     COUNTERS = (
         'commands', 'refused', 'rejected', 'late', 'stale', 'timeouts', 'resets', 'pushes',
     )  # fmt: skip

@@ -10,10 +10,10 @@ from kinfer_ros.bridges.kos.options import GYRO_UNITS
 from kinfer_ros.bridges.kos.options import Connection
 from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.sample import SampleReader
 from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot

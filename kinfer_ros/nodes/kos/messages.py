@@ -1,64 +1,10 @@
-"""The messages of a KOS robot, built once and refilled: new ones would cost 10 % of a core."""
-
-from array import array
+"""The battery of a KOS robot, as its actuators measure it."""
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import BatteryState
-from sensor_msgs.msg import Imu
-from sensor_msgs.msg import JointState
 
 from kinfer_ros.bridges.kos.sample import Health
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
-from kinfer_ros.robot.robot import Robot
-
-
-class KosMessages:
-    """The newest sample of joints and IMU, with one stamp."""
-
-    def __init__(self, robot: Robot) -> None:
-        names = list(robot.joint_names)
-        zeros = bytes(8 * len(names))
-        self._stamp = Time()
-        self.joints = JointState(name=names)
-        self.joints.position, self.joints.velocity = array('d', zeros), array('d', zeros)
-        # Covariances stay zero, which is unknown in REP-145.
-        self.imu = Imu()
-        self.imu.header.frame_id = robot.imu_frame
-        self.joints.header.stamp = self.imu.header.stamp = self._stamp
-        self._effort = array('d', zeros)
-
-    def stamp(self, stamp_ns: int) -> None:
-        """Set the stamp of both, ns."""
-        self._stamp.sec, self._stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-
-    def fill_joints(self, sample: JointSample) -> JointState:
-        """Fill and return the joints; `effort` stays empty if the robot does not report it."""
-        np.frombuffer(self.joints.position)[:] = sample.position
-        np.frombuffer(self.joints.velocity)[:] = sample.velocity
-        if sample.effort is not None:
-            if not len(self.joints.effort):
-                self.joints.effort = self._effort
-            np.frombuffer(self.joints.effort)[:] = sample.effort
-        return self.joints
-
-    def fill_imu(self, sample: ImuSample) -> Imu:
-        """Fill and return the IMU, in its own frame."""
-        q, g, a = self.imu.orientation, self.imu.angular_velocity, self.imu.linear_acceleration
-        q.x, q.y, q.z, q.w = sample.quaternion
-        g.x, g.y, g.z = sample.gyro
-        a.x, a.y, a.z = sample.accel
-        return self.imu
-
-
-def temperatures_message(robot: Robot, health: Health) -> JointState | None:
-    """Return named values in deg C of the joints that report one; None if none does."""
-    known = np.isfinite(health.temperature)
-    if not known.any():
-        return None
-    names = [name for name, is_known in zip(robot.joint_names, known, strict=True) if is_known]
-    return JointState(name=names, position=array('d', health.temperature[known]))
+from kinfer_ros.nodes import sample_messages
 
 
 def battery_message(health: Health) -> BatteryState | None:
@@ -72,13 +18,5 @@ def battery_message(health: Health) -> BatteryState | None:
         return None
     amps = health.current[np.isfinite(health.current)]
     nan = float('nan')
-    return BatteryState(
-        voltage=float(np.median(volts)),
-        current=-float(amps.sum()) if len(amps) else nan,
-        percentage=nan,
-        charge=nan,
-        capacity=nan,
-        design_capacity=nan,
-        temperature=nan,
-        present=True,
-    )
+    current = -float(amps.sum()) if len(amps) else nan
+    return sample_messages.battery_message(float(np.median(volts)), current, nan)

@@ -34,21 +34,20 @@ from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.robot import KosRobot
-from kinfer_ros.bridges.kos.sample import ImuSample
-from kinfer_ros.bridges.kos.sample import JointSample
 from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.nodes.bridge_node import SENSORS
 from kinfer_ros.nodes.bridge_node import BridgeNode
 from kinfer_ros.nodes.kos.diagnostics import make_robot_status
-from kinfer_ros.nodes.kos.messages import KosMessages
 from kinfer_ros.nodes.kos.messages import battery_message
-from kinfer_ros.nodes.kos.messages import temperatures_message
 from kinfer_ros.nodes.kos.parameters import KosSettings
 from kinfer_ros.nodes.kos.parameters import read_settings
-from kinfer_ros.ros.messages import gains_message
+from kinfer_ros.nodes.sample_messages import SampleMessages
+from kinfer_ros.nodes.sample_messages import temperatures_message
 from kinfer_ros.ros.messages import read_command
 from kinfer_ros.ros.process import run_node
 
@@ -75,7 +74,7 @@ class KosBridge(BridgeNode):
         self.finished = False
         self.age = Histogram()
         self._auto_enable = settings.auto_enable
-        self._messages = KosMessages(settings.robot)
+        self._messages = SampleMessages(settings.robot)
         self._make_publishers()
         self._temperatures = self._publisher(JointState, 'joint_temperatures', SENSORS)
         self._battery = self._publisher(BatteryState, 'battery_state', SENSORS)
@@ -152,16 +151,8 @@ class KosBridge(BridgeNode):
         if self._publish_state(robot.state_text):
             self.get_logger().info(f'state {robot.state_text}')
         gains = robot.in_force
-        if gains is not None and gains is not self._published_gains:
-            self._published_gains = gains
-            message = gains_message(
-                robot.robot.joint_names,
-                gains.kp,
-                gains.kd,
-                gains.torque_limit,
-                robot.in_force_frame_id,
-            )
-            self._gains.publish(message)
+        if gains is not None:
+            self._publish_gains(robot.robot.joint_names, gains, robot.in_force_frame_id)
 
     # On the executor ---------------------------------------------------------------------
 
@@ -189,7 +180,7 @@ class KosBridge(BridgeNode):
         self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
     ) -> None:
         self._loop.hand_over(self.robot.set_gains, names, gains, session, version)
-        self._loop.hand_over(self.robot.answer_waiting)
+        self._loop.hand_over(self.robot.answer_waiting, time.monotonic_ns())
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:
@@ -219,7 +210,7 @@ class KosBridge(BridgeNode):
         health = robot.watch.health
         if health is not None and robot.watch.connected:
             for publisher, message in (
-                (self._temperatures, temperatures_message(robot.robot, health)),
+                (self._temperatures, temperatures_message(robot.robot, health.temperature)),
                 (self._battery, battery_message(health)),
             ):
                 if message is not None:

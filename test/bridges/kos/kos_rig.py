@@ -13,8 +13,8 @@ from kinfer_ros.bridges.kos.options import BACKENDS
 from kinfer_ros.bridges.kos.options import Connection
 from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.robot import KosRobot
-from kinfer_ros.bridges.kos.sample import ImuSample
 from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.robot.robot import load_robot
 
 if TYPE_CHECKING:

@@ -1,0 +1,259 @@
+"""The decisions of the Unitree bridge, without ROS, without DDS, with the time passed in.
+
+Sessions, command checks and states are those of all bridges (bridges/core.py). Here: motors on and
+off, damping, the remote control's stop, and who else commands the robot.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.command import Command
+from kinfer_ros.bridges.core import BridgeCore
+from kinfer_ros.bridges.gains import Gains
+from kinfer_ros.bridges.samples import ImuSample
+from kinfer_ros.bridges.samples import JointSample
+from kinfer_ros.bridges.samples import find_outside
+from kinfer_ros.bridges.states import DAMPING
+from kinfer_ros.bridges.states import DISABLED
+from kinfer_ros.bridges.states import ENABLED
+from kinfer_ros.bridges.unitree.drive import UnitreeDrive
+from kinfer_ros.bridges.unitree.frames import Publisher
+from kinfer_ros.bridges.unitree.messages import Family
+from kinfer_ros.bridges.unitree.options import Timeouts
+from kinfer_ros.bridges.unitree.units import MotorUnits
+from kinfer_ros.bridges.unitree.watch import UnitreeWatch
+from kinfer_ros.errors import BridgeError
+from kinfer_ros.robot.robot import Robot
+
+OFF_NS = 100_000_000
+"""Time for which `off` is written, before nothing is."""
+STILL_HELD = 'the motors keep the last message'
+STOPPED = "stopped by the remote control's L2 and B: call ~/enable"
+
+
+class UnitreeRobot(BridgeCore):
+    """
+    One Unitree robot; every `now_ns` is of the steady clock.
+
+    :param send: takes the frames for the DDS process; returns whether it could.
+    :param warn: takes one line on each thing that was refused or went wrong.
+    :param on_change: called after `state_text` or the gains may have changed.
+    """
+
+    COUNTERS = (
+        'commands', 'refused', 'rejected', 'late', 'timeouts', 'lost', 'rivals', 'stops', 'silent',
+        'clamped',
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        robot: Robot,
+        family: Family,
+        timeouts: Timeouts,
+        send: Callable[[bytes], bool],
+        warn: Callable[[str], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        super().__init__(robot, timeouts.command_timeout_ns, warn, on_change)
+        self.robot = robot
+        self._timeouts = timeouts
+        units = MotorUnits(robot, family)
+        self.watch = UnitreeWatch(units, family, timeouts.lost_timeout_ns, warn)
+        self.drive = UnitreeDrive(units, family, send)
+        self.gains = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
+        """Requested, and in force with each command."""
+        self._target = robot.home.copy()
+        self._damped = True
+        self._stop_held = self._stopped = False
+        self._off_begin_ns: int | None = None
+        self._off_reason = ''
+        self._problem = self.watch.problem(0)
+        self._enter(DISABLED, self._problem)
+
+    # What comes in -----------------------------------------------------------------------
+
+    def on_state(
+        self, data: bytes, arrival_ns: int
+    ) -> tuple[JointSample, ImuSample | None] | None:
+        """Take a message of rt/lowstate; :return: its samples, None where it has nothing new."""
+        machine = self.watch.machine
+        samples = self.watch.take(data, arrival_ns)
+        if self.watch.machine != machine:
+            self.drive.set_machine(self.watch.machine)
+        held = self.watch.remote is not None and self.watch.remote.stops
+        if held and not self._stop_held and self.state != DISABLED:
+            self._stopped = True
+            self._give_up(STOPPED, 'stops')
+        self._stop_held = held
+        return samples
+
+    def on_publishers(self, publishers: list[Publisher]) -> None:
+        """Take the list of who else publishes rt/lowstate and rt/lowcmd."""
+        self.watch.publishers = publishers
+        problem = self.watch.rival_problem()
+        if problem and self.state == ENABLED:
+            self._give_up(problem, 'rivals')
+
+    def on_silence(self) -> None:
+        """Take notice that the DDS process damps the robot: this process was not run."""
+        if self.state == ENABLED:
+            self._give_up('this process was not run for the command time-out', 'silent')
+
+    def tick(self, now_ns: int) -> None:
+        """Check time-outs and go on switching off; call it at least every 10 ms."""
+        self._check_command_timeout(now_ns)
+        problem = self.watch.problem(now_ns)
+        if problem != self._problem:
+            self._on_problem(problem)
+        if self._off_begin_ns is not None:
+            self._go_on_switching_off(now_ns - self._off_begin_ns)
+        self.drive.beat(now_ns)
+
+    def _on_problem(self, problem: str) -> None:
+        self._problem = problem
+        if self.state == ENABLED and problem:
+            self._give_up(problem, 'lost')
+        elif self.state == DISABLED:
+            self._enter(DISABLED, problem or 'not enabled yet (call ~/enable)')
+
+    def _give_up(self, reason: str, counter: str) -> None:
+        """Damp; the session has to be activated anew, since its next target would be a jump."""
+        self._guard.block(self._guard.holder)
+        self._damp_because(reason, counter)
+
+    # Commands ----------------------------------------------------------------------------
+
+    def command(self, command: Command, now_ns: int, age_ns: int = 0) -> None:
+        """
+        Obey or refuse a command.
+
+        :param age_ns: age of the sample that it answers.
+        """
+        if self._admit(command.session):
+            self._obey(command, now_ns, age_ns)
+
+    def set_command_timeout(self, timeout_ns: int) -> None:
+        """Change how long a session, and this process, may be silent."""
+        super().set_command_timeout(timeout_ns)
+        self._set_fallback()
+
+    def _current_target(self) -> Float64:
+        return self._present_pose() if self._damped else self._target.copy()
+
+    def _check_target(self, target: Float64) -> Float64:
+        problem = STOPPED if self._stopped else self._problem or self.watch.rival_problem()
+        if problem and self.state == DAMPING:
+            raise BridgeError(f'the robot is damped: {problem}')
+        limited = np.clip(target, self.robot.lower, self.robot.upper)
+        self.counts['clamped'] += bool((limited != target).any())
+        return limited
+
+    def _can_move(self) -> bool:
+        return self.state != DISABLED and self._off_begin_ns is None
+
+    def _move(self, target: Float64, mode: str, velocity: Float64 | None = None) -> None:
+        self._target, self._damped = target, False
+        self.drive.move(target, self.gains)
+
+    def _damp(self) -> None:
+        if self.state == DISABLED:
+            return
+        self._target, self._damped = self._present_pose(), True
+        self.drive.damp(self._target, self.gains)
+
+    def _requested_gains(self) -> Gains:
+        return self.gains
+
+    def _apply_gains(self, gains: Gains) -> None:
+        """Bring gains into force with the target; while disabled only keep them."""
+        self.gains = gains
+        if self._can_move():
+            soft = gains.softened(0.0) if self._damped else gains
+            self.drive.move(self._target, soft)
+        self._set_fallback()
+        self._on_change()
+
+    def _set_fallback(self) -> None:
+        self.drive.set_fallback(self._guard.timeout.limit_ns, self._present_pose(), self.gains)
+
+    def _present_pose(self) -> Float64:
+        """Return the measured pose [N] rad, limited."""
+        sample = self.watch.sample
+        pose = self._target if sample is None else sample.position
+        return np.clip(pose, self.robot.lower, self.robot.upper)
+
+    # Motors on and off -------------------------------------------------------------------
+
+    def check_can_enable(self, now_ns: int) -> None:
+        """:raises BridgeError: the motors must not be switched on."""
+        watch = self.watch
+        problem = watch.problem(now_ns) or watch.rival_problem()
+        if watch.sample is not None:
+            problem = problem or find_outside(watch.sample.position, self.robot)
+        if self._off_begin_ns is not None:
+            problem = problem or 'it is being switched off'
+        if self._stop_held:
+            problem = problem or "the remote control's L2 and B are held"
+        if watch.health is not None and watch.health.faults:
+            faults = [f'{name}: {fault}' for name, fault in watch.health.faults.items()]
+            problem = problem or f'motors report errors: {"; ".join(faults)}'
+        if problem:
+            raise BridgeError(f'not enabled: {problem}')
+
+    def enable(self, now_ns: int) -> None:
+        """
+        Switch the motors on, in the present pose; admits every session again.
+
+        :raises BridgeError: they must not be switched on.
+        """
+        self.check_can_enable(now_ns)
+        self._guard.unblock_all()
+        self._stopped = False
+        if self.state == ENABLED and not self._damped:
+            return
+        self._set_fallback()
+        self._move(self._present_pose(), '')
+        self._enter(ENABLED)
+
+    def disable(self, reason: str, now_ns: int) -> None:
+        """Ramp the stiffness down, switch the motors off, then write nothing; `tick` goes on."""
+        if self.state == DISABLED or self._off_begin_ns is not None:
+            return
+        self._off_begin_ns, self._off_reason = now_ns, reason
+        self._guard.release()
+        self._enter(DAMPING, f'ramping down: {reason}')
+
+    def note_end(self, reason: str) -> None:
+        """Say that the bridge has ended, as a state."""
+        if self.state == DISABLED:
+            self._enter(DISABLED, reason)
+
+    def on_link_lost(self, reason: str) -> None:
+        """Take notice that the DDS process is gone: nothing reaches the robot any more."""
+        text = f'the DDS process is gone: {reason}'
+        if self.state == DISABLED:
+            self._warn(text)
+        else:
+            self._off_begin_ns = None
+            self._give_up(f'{text}; {STILL_HELD} until another one runs', 'lost')
+
+    def on_link_back(self) -> None:
+        """Another DDS process runs: damp the robot, which may hold a target."""
+        self._set_fallback()
+        if self.state != DISABLED:
+            self._damp()
+            self._enter(DAMPING, 'the DDS process was gone and runs again')
+
+    def _go_on_switching_off(self, elapsed_ns: int) -> None:
+        ramp_ns = self._timeouts.ramp_ns
+        if elapsed_ns < ramp_ns:
+            share = 0.0 if self._damped else 1.0 - elapsed_ns / ramp_ns
+            self.drive.move(self._target, self.gains.softened(share))
+        elif elapsed_ns < ramp_ns + OFF_NS:
+            self.drive.off(self._target, self.gains)
+        else:
+            self.drive.rest()
+            self._off_begin_ns, self._damped = None, True
+            self._enter(DISABLED, self._off_reason)

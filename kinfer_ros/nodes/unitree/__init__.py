@@ -1,0 +1,1 @@
+"""The Unitree bridge as a node."""
