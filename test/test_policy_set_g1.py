@@ -22,7 +22,7 @@ from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.gains.policy_gains import policy_joints
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import SessionSettings
-from kinfer_ros.policy.loaded_set import load_set
+from kinfer_ros.policy.sets.loaded_set import load_set
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.rotations import rotation_matrix
 from kinfer_ros.simulate import Simulation

@@ -17,7 +17,6 @@ from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.gains.requested import RequestedGains
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
-from kinfer_ros.control.live_tuning import LiveTuning
 from kinfer_ros.control.overrides.hidden import HiddenJoints
 from kinfer_ros.control.overrides.joint_overrides import JointOverrides
 from kinfer_ros.control.parts import ControlInputs
@@ -30,13 +29,14 @@ from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
+from kinfer_ros.control.tuning.live_tuning import LiveTuning
 from kinfer_ros.control.wheels import find_wheels
 from kinfer_ros.control.wheels import with_rest
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
-from kinfer_ros.policy.loaded_set import LoadedSet
 from kinfer_ros.policy.policy import Policy
-from kinfer_ros.policy.policy_set import MemberSpec
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
+from kinfer_ros.policy.sets.policy_set import MemberSpec
 from kinfer_ros.robot.robot import Robot
 
 DEFAULT_RATE_HZ = 50.0

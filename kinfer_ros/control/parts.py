@@ -19,7 +19,6 @@ from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import warn
-from kinfer_ros.control.live_tuning import LiveTuning
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.motion import MotionControl
@@ -30,6 +29,7 @@ from kinfer_ros.control.policy.transitions import Transitions
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import REPLAYED
 from kinfer_ros.control.settings import REPLAYED_WITH_WHEELS
+from kinfer_ros.control.tuning.live_tuning import LiveTuning
 
 _COMMAND = Verdict(Level.LIMIT, 'command', 'the command was beyond its range')
 _ACCELERATION = Verdict(Level.LIMIT, 'acceleration', 'the command changed too fast')

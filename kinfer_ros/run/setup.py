@@ -19,11 +19,11 @@ from kinfer_ros.control.overrides.settings import read_override_settings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.policy.loaded_set import LoadedSet
-from kinfer_ros.policy.loaded_set import load_set
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.policy_set import ALONE
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
+from kinfer_ros.policy.sets.loaded_set import load_set
+from kinfer_ros.policy.sets.policy_set import ALONE
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot

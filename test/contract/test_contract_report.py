@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.cart import WHEELS
-from helpers.cart import spec_content
-from helpers.cart import write_cart
 from helpers.policies import flat_models
+from helpers.policies.cart import WHEELS
+from helpers.policies.cart import spec_content
+from helpers.policies.cart import write_cart
 from helpers.policies.flat_policies import FLAT
 from helpers.robots import leaky_policy
 from helpers.robots import small_robot

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.cart import JOINTS
-from helpers.cart import write_cart
 from helpers.pendulum import MJCF
 from helpers.pendulum import write_robot
+from helpers.policies.cart import JOINTS
+from helpers.policies.cart import write_cart
 from helpers.processes import REPOSITORY
 from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.policy.policy import load_model

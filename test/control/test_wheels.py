@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.cart import JOINTS
-from helpers.cart import WHEELS
-from helpers.cart import write_cart
+from helpers.policies.cart import JOINTS
+from helpers.policies.cart import WHEELS
+from helpers.policies.cart import write_cart
 from helpers.recorded import record_run
 from helpers.robots import Rig
 from helpers.robots import leaky_policy

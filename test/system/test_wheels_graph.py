@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.cart import WHEELS
-from helpers.cart import Cart
-from helpers.cart import write_cart
+from helpers.policies.cart import WHEELS
+from helpers.policies.cart import Cart
+from helpers.policies.cart import write_cart
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.walking import way_by

@@ -13,10 +13,10 @@ from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.policy.swap import PolicySwap
 from kinfer_ros.control.policy.swap import Takeover
-from kinfer_ros.policy.policy_set import ALONE
-from kinfer_ros.policy.policy_set import MOTION_ENDED
-from kinfer_ros.policy.policy_set import PolicySet
-from kinfer_ros.policy.policy_set import Transition
+from kinfer_ros.policy.sets.policy_set import ALONE
+from kinfer_ros.policy.sets.policy_set import MOTION_ENDED
+from kinfer_ros.policy.sets.policy_set import PolicySet
+from kinfer_ros.policy.sets.policy_set import Transition
 from kinfer_ros.yaml_file import did_you_mean
 
 

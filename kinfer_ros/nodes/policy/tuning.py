@@ -1,12 +1,12 @@
-"""Lets `ros2 param set` reach the controller: control/tuning.py decides."""
+"""Lets `ros2 param set` reach the controller: control/tuning/tuning.py decides."""
 
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
-from kinfer_ros.control.tuning import POLICY
-from kinfer_ros.control.tuning import Tuning
+from kinfer_ros.control.tuning.tuning import POLICY
+from kinfer_ros.control.tuning.tuning import Tuning
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.ros.parameters import value
 from kinfer_ros.run.parameters import STRUCTURE

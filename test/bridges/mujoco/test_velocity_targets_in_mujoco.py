@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.cart import KD
-from helpers.cart import WHEELS
-from helpers.cart import mjcf
-from helpers.cart import write_cart
+from helpers.policies.cart import KD
+from helpers.policies.cart import WHEELS
+from helpers.policies.cart import mjcf
+from helpers.policies.cart import write_cart
 from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.mujoco.bridge import MujocoBridgeCore
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance

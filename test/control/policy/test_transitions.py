@@ -16,7 +16,7 @@ from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
-from kinfer_ros.policy.loaded_set import load_set
+from kinfer_ros.policy.sets.loaded_set import load_set
 
 SET = """enter: low
 policies:

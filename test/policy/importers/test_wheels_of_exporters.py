@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from helpers.cart import JOINTS
-from helpers.cart import WHEELS
-from helpers.cart import mjcf
 from helpers.policies import flat_models
+from helpers.policies.cart import JOINTS
+from helpers.policies.cart import WHEELS
+from helpers.policies.cart import mjcf
 from helpers.policies.leapp_bundle import BUNDLE
 from helpers.policies.leapp_bundle import network
 from helpers.policies.leapp_bundle import tensor

@@ -7,10 +7,10 @@ import onnxruntime
 import pytest
 import yaml
 
-from helpers.cart import WHEELS
-from helpers.cart import write_cart
 from helpers.policies import flat_models
 from helpers.policies import models
+from helpers.policies.cart import WHEELS
+from helpers.policies.cart import write_cart
 from helpers.shared import shared_path
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.policy import Policy

@@ -12,7 +12,7 @@ from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.settings import LiveSettings
-from kinfer_ros.control.tuning import Tuning
+from kinfer_ros.control.tuning.tuning import Tuning
 from kinfer_ros.run.setup import PolicySetup
 
 

@@ -9,13 +9,13 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.policy.motion.spec_motion import STOP
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.policy_set import ALONE
-from kinfer_ros.policy.policy_set import MOTION_ENDED
-from kinfer_ros.policy.policy_set import MemberSpec
-from kinfer_ros.policy.policy_set import PolicySet
-from kinfer_ros.policy.policy_set import Transition
-from kinfer_ros.policy.policy_set import load_policy_set
-from kinfer_ros.policy.policy_set import set_of_one
+from kinfer_ros.policy.sets.policy_set import ALONE
+from kinfer_ros.policy.sets.policy_set import MOTION_ENDED
+from kinfer_ros.policy.sets.policy_set import MemberSpec
+from kinfer_ros.policy.sets.policy_set import PolicySet
+from kinfer_ros.policy.sets.policy_set import Transition
+from kinfer_ros.policy.sets.policy_set import load_policy_set
+from kinfer_ros.policy.sets.policy_set import set_of_one
 
 Load = Callable[[MemberSpec], Policy]
 

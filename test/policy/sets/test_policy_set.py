@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from helpers.robots import level_policy
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.policy.loaded_set import load_set
-from kinfer_ros.policy.policy_set import load_policy_set
+from kinfer_ros.policy.sets.loaded_set import load_set
+from kinfer_ros.policy.sets.policy_set import load_policy_set
 
 SET = """enter: walk
 policies:

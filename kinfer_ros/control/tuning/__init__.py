@@ -1,0 +1,1 @@
+"""Live settings: sets of parameters checked, and taken over in a tick."""

@@ -1,0 +1,1 @@
+"""Policy sets: their file, and its policies loaded."""
