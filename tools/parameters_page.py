@@ -63,7 +63,8 @@ YAML_LIVE = """
 
 NOT_IN_YAML = {
     # Set by the launch file or the user for each start.
-    'model', 'spec', 'robot', 'lockstep', 'autostart', 'auto_run', 'dry_run', 'duration',
+    'model', 'spec', 'policies', 'policy', 'robot', 'lockstep', 'autostart', 'auto_run',
+    'dry_run', 'duration',
     'default_command', 'policy_command_entries',
 }  # fmt: skip
 

@@ -18,7 +18,6 @@ from kinfer_ros.yaml_vectors import read_names
 MAX_POLICIES = 32
 MAX_BLEND_S = 0.3
 """s; of a blend of 1 s half of the transitions ended in a fall."""
-MAX_POSE_S = 10.0
 MIN_SCALE = 0.01
 
 MOTION_ENDED = 'motion_ended'
@@ -63,8 +62,6 @@ class Transition:
     target: str
     blend_s: float
     """Time in which the targets of the two are blended; 0: at once."""
-    via_pose_s: float
-    """Time in which the joints go to the entered policy's start pose first; 0: they do not."""
     automatic: str
     """One of AUTOMATIC: what starts it unasked."""
     conditions: Conditions
@@ -213,13 +210,10 @@ def _read_transition(section: Section, members: dict[str, MemberSpec]) -> list[T
     sources = _read_sources(section, members)
     target = _read_member_name(section, 'to', members)
     blend_s = section.number('blend_s', 's', 0.0, MAX_BLEND_S, 0.0)
-    via_pose_s = section.number('via_pose_s', 's', 0.0, MAX_POSE_S, 0.0)
-    if blend_s and via_pose_s:
-        section.problem('found blend_s and via_pose_s, expected one of the two', 'blend_s')
     automatic = section.choice('automatic', AUTOMATIC, 'no')
     conditions = _read_conditions(section)
     return [
-        Transition(source, target, blend_s, via_pose_s, automatic, conditions)
+        Transition(source, target, blend_s, automatic, conditions)
         for source in sources
         if source != target
     ]

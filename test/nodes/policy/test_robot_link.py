@@ -174,6 +174,7 @@ def test_gains_of_another_policy_and_their_command_carry_the_version(made):
     made.rig.runner.bound = replace(
         made.rig.runner.bound, gains=Gains(asked.kp * 0.5, asked.kd, asked.torque_limit)
     )
+    made.rig.controller._parts.adopt(made.rig.runner.bound)
     tick = made.rig.controller.tick(made.rig.now, made.rig.now)
     made.link.send_changed_gains()
     made.link.send(tick, 5_000_000_000)
