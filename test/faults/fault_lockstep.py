@@ -18,6 +18,7 @@ from fault_relay import Relay
 
 from helpers.processes import domain_environment
 from helpers.processes import node
+from helpers.processes import wait_until
 from helpers.walking import MODEL
 
 PERIOD_NS = 20_000_000
@@ -60,6 +61,8 @@ class LockstepRun:
                 with node('policy_node', folder, environment, policy | more) as process:
                     process.wait(90)
                     self.output = process.output
+                # The relay may be busy with a message of a million names.
+                wait_until(lambda: any(sent.mode == 'inactive' for sent in relay.commands), 20)
                 self.commands = relay.commands
             robot.send(signal.SIGINT)
             robot.wait(20)
