@@ -207,8 +207,11 @@ class PolicyRunner:
         assert self._outgoing is None, 'roll the last swap back first'
         self._outgoing = self.bound
         self._use(bound)
-        order = places(self._outgoing.joints, bound.joints)
-        self._swap_blend.begin(now_ns, blend_ns, order, conversion(self._outgoing, bound))
+        order = convert = None
+        if blend_ns:
+            order = places(self._outgoing.joints, bound.joints)
+            convert = conversion(self._outgoing, bound)
+        self._swap_blend.begin(now_ns, blend_ns, order, convert)
         self._old_began_ns, self.began_ns = self.began_ns, now_ns
         bound.policy.reset()
         bound.observation.reset()

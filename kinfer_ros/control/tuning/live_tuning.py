@@ -1,6 +1,7 @@
 """Takes over live settings in a tick: the operator's, or those of a policy where stricter."""
 
 import math
+from collections.abc import Mapping
 
 from kinfer_ros.control.gains.ramp import FACTOR_SPEED
 from kinfer_ros.control.gains.ramp import GainRamp
@@ -30,6 +31,7 @@ class LiveTuning:
         self.live = live
         self._operator = live.copy()
         self._requested: LiveSettings | None = None
+        self._stricter: Mapping[str, float] = {}
         self._ramp = ramp
         self._runner = runner
         self._guards = guards
@@ -58,6 +60,9 @@ class LiveTuning:
 
     def follow_policy(self) -> None:
         """Take over what the running policy makes stricter."""
+        stricter = self._runner.bound.stricter
+        if stricter == self._stricter:
+            return  # comparing all settings would take longer than a tick
         if self._adopt():
             self.retune()
 
@@ -66,6 +71,7 @@ class LiveTuning:
         self._limiter.retune(self._ramp.kp_factor, self._ramp.kd_factor)
 
     def _adopt(self) -> bool:
+        self._stricter = self._runner.bound.stricter
         changed = self.live.adopt(stricter_of(self._operator, self._runner.bound.stricter))
         if changed:
             self._guards.stats.events += changed
