@@ -108,5 +108,5 @@ def test_every_command_is_in_it(capsys):
     assert set(COMMANDS) | {'help'} == set(found)
     options = {word: action for action in found['eval']._actions for word in action.option_strings}
     assert {'--matrix', '--resume', '--only'} <= set(options)
-    assert options['--robot'].choices == ('biped', 'kbot', 'zbot')
+    assert options['--robot'].choices == ('biped', 'g1', 'g1_23', 'go2', 'kbot', 'zbot')
     assert capsys.readouterr().err == ''

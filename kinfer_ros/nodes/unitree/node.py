@@ -238,7 +238,8 @@ class UnitreeBridge(BridgeNode):
         self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
     ) -> None:
         with self._lock:
-            super()._set_gains(names, gains, session, version)
+            self.robot.set_gains(names, gains, session, version)
+            self.robot.answer_waiting(time.monotonic_ns())
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         def enable(on: bool) -> None:
