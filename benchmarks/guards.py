@@ -105,7 +105,7 @@ def measure_with_record(ticks: int) -> Figure:
         guarded, plain = rig(folder / 'guarded'), bare(rig(folder / 'plain'))
         policy = guarded.controller._parts.runner.bound.policy
         log = StepLog(
-            folder, guarded.controller, policy, rate_hz=1000.0, carry_every=50, record=True
+            folder, guarded.controller, {'': policy}, rate_hz=1000.0, carry_every=50, record=True
         )
         start = time.perf_counter()
         for i in range(ticks):

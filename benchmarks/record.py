@@ -58,8 +58,8 @@ def hand_over(folder: Path, seconds: float) -> list[Figure]:
     made = rig(folder / 'rig')
     policy = made.controller._parts.runner.bound.policy
     settings = {'rate_hz': RATE_HZ, 'carry_every': RATE_HZ}
-    log = StepLog(folder, made.controller, policy, record=True, **settings)
-    alone = StepLog(folder / 'rig', made.controller, policy, record=False, **settings)
+    log = StepLog(folder, made.controller, {'': policy}, record=True, **settings)
+    alone = StepLog(folder / 'rig', made.controller, {'': policy}, record=False, **settings)
     alone.close()
     alone._ring.closed = False
     count = round(seconds * RATE_HZ)
