@@ -15,6 +15,7 @@ import pytest
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 from helpers.client import Client
 from helpers.processes import domain_environment
@@ -65,31 +66,40 @@ def lockstep_run(folder: Path, second: Path) -> tuple[list[dict[str, Any]], list
     policy = {
         'robot': 'biped', 'model': MODEL, 'runs_dir': folder, 'use_sim_time': True,
         'lockstep': True, 'autostart': True, 'auto_run': True, 'duration': SECONDS,
-        'sensor_timeout': 30.0, 'blend_time': 0.0, 'default_command': list(COMMAND),
+        'sensor_timeout': 90.0, 'blend_time': 0.0, 'default_command': list(COMMAND),
     }  # fmt: skip
     bridge = {'robot': 'biped', 'lockstep': True, 'seed': 0}
     with (
-        node('mujoco_bridge', folder, environment, bridge) as robot_side,
         node('policy_node', folder, environment, policy) as policy_side,
         Client(int(environment['ROS_DOMAIN_ID'])) as client,
     ):
         gains = client.follow(JointState, 'joint_gains')
+        parameters = client.node.create_client(SetParameters, 'policy_node/set_parameters')
+        load = client.node.create_client(Trigger, 'policy_node/load_model')
+        # Before the bridge is there: a run in lockstep may be over before a service is found.
+        for service in (parameters, load):
+            assert client.spin_until(service.service_is_ready, 60), policy_side.output
+
+        def ask(service: Any, request: Any) -> Any:
+            future = service.call_async(request)
+            assert client.spin_until(future.done, 20), policy_side.output
+            return future.result()
 
         def set_parameter(name: str, value: Any) -> None:
             parameter = Parameter(name, value=value).to_parameter_msg()
-            request = SetParameters.Request(parameters=[parameter])
-            answer = client.call(SetParameters, 'policy_node/set_parameters', request)
+            answer = ask(parameters, SetParameters.Request(parameters=[parameter]))
             assert answer.results[0].successful, answer.results[0].reason
 
-        assert wait_until(lambda: 'mode run' in policy_side.output, 60), policy_side.output
-        set_parameter('model', str(second))
-        set_parameter('kp_factor', FACTOR)
-        answer = client.trigger('policy_node/load_model')
-        assert answer.success, answer.message
-        assert client.spin_until(lambda: not policy_side.running, 90)
-        frame_ids = [message.header.frame_id for message in gains]
-        robot_side.send(signal.SIGINT)
-        assert robot_side.wait(40) == 0, robot_side.output
+        with node('mujoco_bridge', folder, environment, bridge) as robot_side:
+            assert wait_until(lambda: 'mode run' in policy_side.output, 60), policy_side.output
+            set_parameter('model', str(second))
+            set_parameter('kp_factor', FACTOR)
+            answer = ask(load, Trigger.Request())
+            assert answer.success, answer.message
+            assert client.spin_until(lambda: not policy_side.running, 90)
+            frame_ids = [message.header.frame_id for message in gains]
+            robot_side.send(signal.SIGINT)
+            assert robot_side.wait(40) == 0, robot_side.output
     facts = json.loads((folder / 'latest' / 'run.json').read_text())
     assert facts['reason'] == 'duration reached', policy_side.output
     assert facts['counters']['faults'] == facts['falls'] == 0
