@@ -12,7 +12,7 @@ from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.sensors import SensorFrame
-from kinfer_ros.control.wheels import with_rest
+from kinfer_ros.control.wheels import farthest_joint
 from kinfer_ros.robot.robot import Robot
 
 MAX_LIMIT_EXCESS = 0.05
@@ -73,11 +73,10 @@ class ActivationChecks:
         )
 
     def _far_from_start(self, max_ramp: float) -> str:
-        away = np.abs(with_rest(self._frame.position, self._wheels) - self._start_pose)
-        worst = int(away.argmax())
-        if away[worst] <= max_ramp:
+        worst, away = farthest_joint(self._frame.position, self._start_pose, self._wheels)
+        if away <= max_ramp:
             return ''
         return (
-            f'{self._frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
+            f'{self._frame.joint_names[worst]} is {away:.2f} rad from the start pose, '
             f'at most {max_ramp:g} rad (max_ramp): bring the robot nearer to it by hand'
         )

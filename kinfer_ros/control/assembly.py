@@ -185,7 +185,7 @@ def assemble_set(
     )
     runner = PolicyRunner(entry, live, limit_ns=lambda: settings.longest_inference_ns(live))
     ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
-    check = ConditionCheck(frame, command)
+    check = ConditionCheck(frame, command, wheels)
     transitions = Transitions(loaded.policy_set, members, runner, check, guards.stats.say)
     parts = Parts(
         inputs=inputs,

@@ -45,3 +45,15 @@ class SentTargets:
 def with_rest(values: Float64, wheels: Bools | None) -> Float64:
     """Return positions [N] rad as targets: those of wheels are 0 rad/s."""
     return values if wheels is None else np.where(wheels, 0.0, values)
+
+
+def farthest_joint(position: Float64, pose: Float64, wheels: Bools | None) -> tuple[int, float]:
+    """
+    Return the joint that is farthest from a start pose, and how far; a wheel is at rest anywhere.
+
+    :param position: [N] rad, measured.
+    :param pose: [N] rad, of a wheel 0.
+    """
+    away = np.abs(with_rest(position, wheels) - pose)
+    worst = int(away.argmax())
+    return worst, float(away[worst])

@@ -2,12 +2,12 @@
 
 import math
 
-import numpy as np
-
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.control.sensors import SensorFrame
+from kinfer_ros.control.wheels import farthest_joint
 from kinfer_ros.policy.sets.policy_set import Conditions
 
 DOWN = (0.0, 0.0, -1.0)
@@ -16,9 +16,13 @@ DOWN = (0.0, 0.0, -1.0)
 class ConditionCheck:
     """Says which condition does not hold."""
 
-    def __init__(self, frame: SensorFrame, command: CommandVector) -> None:
+    def __init__(
+        self, frame: SensorFrame, command: CommandVector, wheels: Bools | None = None
+    ) -> None:
+        """:param wheels: [N] the joints whose targets are velocities; None: none of them."""
         self._frame = frame
         self._command = command
+        self._wheels = wheels
 
     def unmet(
         self, conditions: Conditions, running: TickPolicy, start_pose: Float64, now_ns: int
@@ -61,11 +65,10 @@ class ConditionCheck:
         return math.acos(max(-1.0, min(1.0, cosine))) if math.isfinite(cosine) else math.nan
 
     def _far_from(self, pose: Float64, limit: float) -> str:
-        away = np.abs(self._frame.position - pose)
-        worst = int(away.argmax())
-        if away[worst] <= limit:
+        worst, away = farthest_joint(self._frame.position, pose, self._wheels)
+        if away <= limit:
             return ''
         return (
-            f'{self._frame.joint_names[worst]} is {away[worst]:.2f} rad from the start pose, '
+            f'{self._frame.joint_names[worst]} is {away:.2f} rad from the start pose, '
             f'expected at most {limit:g} (pose_within)'
         )
