@@ -181,6 +181,7 @@ def _odometry(columns: Columns) -> MakeMessage:
     velocity = base_velocity(columns)
 
     def make(index: int, stamp: Any) -> Any:
+        """Make the message of a record; None where it has no pose."""
         x, y, yaw = poses[index].tolist()
         if x != x:
             return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.duration import Duration
@@ -161,6 +162,17 @@ class BridgeNode(Node):
             sender = self.core.gains_frame_id if frame_id is None else frame_id
             message = gains_message(names, gains.kp, gains.kd, gains.torque_limit, sender)
             self._gains.publish(message)
+
+    def _publish_report(
+        self, status: DiagnosticStatus, messages: Sequence[tuple[Publisher, Any]]
+    ) -> None:
+        """Publish what a robot reports of itself, with one stamp; a message None is left out."""
+        stamp = self.get_clock().now().to_msg()
+        report = DiagnosticArray(status=[status])
+        for publisher, message in (*messages, (self._diagnostics, report)):
+            if message is not None:
+                message.header.stamp = stamp
+                publisher.publish(message)
 
     def _read_command(self, message: JointState) -> tuple[Command, int] | None:
         """:return: a command and the age of its sample, ns (0: unknown); None if it is refused."""

@@ -1,9 +1,13 @@
 """The messages of a real robot, built once and refilled: new ones would cost 10 % of a core."""
 
 from array import array
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
 from sensor_msgs.msg import BatteryState
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
@@ -73,4 +77,17 @@ def battery_message(voltage: float, current: float, percentage: float) -> Batter
         design_capacity=nan,
         temperature=nan,
         present=True,
+    )
+
+
+def robot_status(
+    name: str, robot: str, level: bytes, texts: Sequence[str], entries: Mapping[str, object]
+) -> DiagnosticStatus:
+    """Return the entry of a robot in /diagnostics: its state and problems, and values."""
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        message='; '.join(texts),
+        hardware_id=robot,
+        values=[KeyValue(key=key, value=str(entry)) for key, entry in entries.items()],
     )

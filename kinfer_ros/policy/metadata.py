@@ -175,6 +175,7 @@ class _Reader:
         self.problems = problems
 
     def names(self, key: str) -> tuple[str, ...] | None:
+        """Return a list of distinct names; None where there is none, or with a problem noted."""
         value = self._raw.get(key)
         if value is None:
             return None
@@ -221,6 +222,7 @@ class _Reader:
     def vector(
         self, key: str, names: tuple[str, ...], *, lowest: float
     ) -> tuple[float, ...] | None:
+        """Return a number for each of `names`; None where there is none, or with a problem."""
         value, count = self._raw.get(key), len(names)
         if value is None:
             return None

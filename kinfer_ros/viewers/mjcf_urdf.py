@@ -64,6 +64,7 @@ class _Writer:
         self._folder = robot.mjcf.parent
 
     def write(self) -> UrdfText:
+        """Write the bodies of the robot, from its base outwards."""
         model = self._model
         bodies = [b for b in range(model.nbody) if model.body_rootid[b] == self._base]
         used = {self._robot.base_frame}

@@ -2,7 +2,6 @@
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_msgs.msg import KeyValue
 
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.robot import KosRobot
@@ -10,6 +9,7 @@ from kinfer_ros.bridges.kos.sample import Health
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.control.timing import Histogram
+from kinfer_ros.nodes.sample_messages import robot_status
 
 
 def make_robot_status(
@@ -42,13 +42,8 @@ def make_robot_status(
         **robot.counts,
         **_health_values(robot),
     }
-    return DiagnosticStatus(
-        level=level,
-        name=name,
-        message='; '.join([robot.state_text, *problems]),
-        hardware_id=robot.robot.name,
-        values=[KeyValue(key=key, value=str(text)) for key, text in entries.items()],
-    )
+    texts = [robot.state_text, *problems]
+    return robot_status(name, robot.robot.name, level, texts, entries)
 
 
 def _health_values(robot: KosRobot) -> dict[str, str]:

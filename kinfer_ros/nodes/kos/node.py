@@ -20,7 +20,6 @@ states; the executor's thread hands over the messages that it receives.
 import time
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
@@ -205,21 +204,15 @@ class KosBridge(BridgeNode):
             raise self._loop.crash
 
     def _publish_health(self) -> None:
-        robot = self.robot
-        stamp = self.get_clock().now().to_msg()
+        robot, messages = self.robot, []
         health = robot.watch.health
         if health is not None and robot.watch.connected:
-            for publisher, message in (
+            messages = [
                 (self._temperatures, temperatures_message(robot.robot, health.temperature)),
                 (self._battery, battery_message(health)),
-            ):
-                if message is not None:
-                    message.header.stamp = stamp
-                    publisher.publish(message)
+            ]
         name = f'{self.get_fully_qualified_name()}: KOS robot'
-        array = DiagnosticArray(status=[make_robot_status(name, robot, self.age, self.schedule)])
-        array.header.stamp = stamp
-        self._diagnostics.publish(array)
+        self._publish_report(make_robot_status(name, robot, self.age, self.schedule), messages)
 
 
 def main(args: list[str] | None = None) -> int:

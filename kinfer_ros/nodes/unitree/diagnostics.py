@@ -1,12 +1,12 @@
 """The diagnostics of a Unitree robot, published once a second."""
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_msgs.msg import KeyValue
 
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.bridges.unitree.robot import UnitreeRobot
 from kinfer_ros.control.timing import Histogram
+from kinfer_ros.nodes.sample_messages import robot_status
 
 
 def make_robot_status(
@@ -39,13 +39,8 @@ def make_robot_status(
         **robot.counts,
         **_health_values(robot),
     }
-    return DiagnosticStatus(
-        level=level,
-        name=name,
-        message='; '.join([robot.state_text, *problems]),
-        hardware_id=robot.robot.name,
-        values=[KeyValue(key=key, value=str(text)) for key, text in entries.items()],
-    )
+    texts = [robot.state_text, *problems]
+    return robot_status(name, robot.robot.name, level, texts, entries)
 
 
 def _health_values(robot: UnitreeRobot) -> dict[str, str]:

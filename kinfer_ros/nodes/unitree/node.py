@@ -27,7 +27,6 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
@@ -290,23 +289,15 @@ class UnitreeBridge(BridgeNode):
             raise self._crash
 
     def _publish_health(self) -> None:
-        robot, now_ns = self.robot, time.monotonic_ns()
-        stamp = self.get_clock().now().to_msg()
+        robot, now_ns, messages = self.robot, time.monotonic_ns(), []
         health = robot.watch.health
         if health is not None and not robot.watch.problem(now_ns):
-            temperatures = temperatures_message(robot.robot, health.temperature)
-            battery = battery_message(*health.battery) if health.battery else None
-            for publisher, message in (
-                (self._temperatures, temperatures),
-                (self._battery, battery),
-            ):
-                if message is not None:
-                    message.header.stamp = stamp
-                    publisher.publish(message)
+            messages = [
+                (self._temperatures, temperatures_message(robot.robot, health.temperature)),
+                (self._battery, battery_message(*health.battery) if health.battery else None),
+            ]
         name = f'{self.get_fully_qualified_name()}: Unitree robot'
-        array_ = DiagnosticArray(status=[make_robot_status(name, robot, self.age, now_ns)])
-        array_.header.stamp = stamp
-        self._diagnostics.publish(array_)
+        self._publish_report(make_robot_status(name, robot, self.age, now_ns), messages)
 
 
 def main(args: list[str] | None = None) -> int:
