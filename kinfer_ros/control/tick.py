@@ -1,7 +1,7 @@
 """The result of one tick of the controller."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.modes import Mode
@@ -9,8 +9,7 @@ from kinfer_ros.control.modes import Send
 from kinfer_ros.control.policy.runner import PolicyStep
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """
     The result of `Controller.tick`; its arrays are the controller's own, valid until the next.
 

@@ -96,7 +96,7 @@ class JointGuard:
             np.subtract(target, position, out=values[2])
         np.abs(values, out=values)
         np.greater(values, self._limits, out=self._exceeded)
-        if not self._exceeded.any():
+        if not np.count_nonzero(self._exceeded):
             self.restart()
             return OK
         outside, fast, off = (row.any() for row in self._exceeded)

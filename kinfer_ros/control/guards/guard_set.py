@@ -103,10 +103,9 @@ class GuardSet:
         :return: the text of the fault, or ''.
         """
         for verdict in self._verdicts(context, target, missed):
-            if verdict is not OK:
-                self.stats.note(verdict)
-                if verdict.level is Level.FAULT:
-                    return verdict.text
+            self.stats.note(verdict)
+            if verdict.level is Level.FAULT:
+                return verdict.text
         return ''
 
     def stale(self, context: TickContext) -> str:
@@ -126,23 +125,32 @@ class GuardSet:
     def _verdicts(
         self, context: TickContext, target: Float64 | None, missed: int
     ) -> Iterator[Verdict]:
+        """Give what is not OK."""
         frame = self._frame
         clock = self._clock.check(context)
         if clock is not OK:
             frame.take_any_order()
-        yield clock
-        yield self._missed.check(missed)
+            yield clock
+        missing = self._missed.check(missed)
+        if missing is not OK:
+            yield missing
         if problem := frame.joint_problem or frame.imu_problem or frame.scan_problem:
             yield fault('sample', problem)
         for verdict in self._sample_verdicts(context):
+            if verdict is OK:
+                continue
             if verdict.guard == 'future':
                 # Otherwise one wrong stamp would make every later sample an old one.
                 frame.take_any_order()
             yield verdict
         context.new_joints = frame.joint_stamp_ns != self._joint_stamp_ns
         self._joint_stamp_ns = frame.joint_stamp_ns
-        yield self._tilt.check(frame.gravity)
-        yield self._joints.check(frame.position, frame.velocity, target, context)
+        tilt = self._tilt.check(frame.gravity)
+        if tilt is not OK:
+            yield tilt
+        joints = self._joints.check(frame.position, frame.velocity, target, context)
+        if joints is not OK:
+            yield joints
         if frame.joint_changes != self._changes:
             self._changes = frame.joint_changes
             yield warn(
@@ -150,7 +158,9 @@ class GuardSet:
                 'joint_states gained, lost or reordered joints; those of the robot are found by '
                 'name: are there two publishers?',
             )
-        yield self._health.check(self.health)
+        health = self._health.check(self.health)
+        if health is not OK:
+            yield health
 
     def _sample_verdicts(self, context: TickContext) -> tuple[Verdict, ...]:
         frame = self._frame

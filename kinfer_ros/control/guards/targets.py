@@ -16,6 +16,9 @@ from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.settings import LiveSettings
 
+CLEAR = 1e-6
+"""rad; a target that keeps this distance from every limit is not compared exactly."""
+
 NO_STIFFNESS = 1e-6
 """Nm/rad; below it a joint has no torque band, whose width would overflow in the division."""
 
@@ -97,6 +100,13 @@ class TargetLimiter:
         self._last, self._smooth = self.state
         self.before = np.zeros((2, n))
         self._scratch = np.zeros(n)
+        # Of slew, torque band and position limits: middle, half width, distance of the target.
+        self._middles, self._widths = np.zeros((3, n)), np.full((3, n), math.inf)
+        self._distances, self._clear = np.zeros((3, n)), np.zeros((3, n), dtype=bool)
+        self._rest = self._middles[1]
+        bounded = np.isfinite(self.lower) & np.isfinite(self.upper)
+        self._middles[2, bounded] = (self.lower + self.upper)[bounded] / 2
+        self._widths[2] = (self.upper - self.lower) / 2 - CLEAR
         # float32 as in the step log, so that a replay repeats the torque band to the bit.
         self._position = np.zeros(n, dtype=np.float32)
         self._velocity = np.zeros(n, dtype=np.float32)
@@ -125,6 +135,8 @@ class TargetLimiter:
         self._step = live.target_slew * self._period_s
         if self._wheels is not None:
             self._step = np.where(self._wheels, live.wheel_slew * self._period_s, self._step)
+        self._widths[0] = self._step - CLEAR
+        self._widths[1] = self._band - CLEAR
         corner = live.target_lowpass
         # First order, exact for a target held over a period.
         self._share = 1.0 - math.exp(-math.tau * corner * self._period_s) if corner else 1.0
@@ -149,7 +161,6 @@ class TargetLimiter:
 
         :return: which limits moved a target.
         """
-        # fmax and fmin ignore a NaN bound, so that an absurd measurement does not become a target.
         self.before[:] = self.state
         self._position[:] = position
         self._velocity[:] = velocity
@@ -158,12 +169,27 @@ class TargetLimiter:
             target *= self._share
             target += self._smooth
         self._smooth[:] = target
+        np.multiply(self._velocity, self._band_per_speed, out=self._rest)
+        self._rest += self._position
+        found = () if self._is_clear(target) else self._compare(target)
+        self._last[:] = target
+        return found
+
+    def _is_clear(self, target: Float64) -> bool:
+        """Whether the target is clear of every limit: one pass, which nearly every tick needs."""
+        self._middles[0] = self._last
+        np.subtract(target, self._middles, out=self._distances)
+        np.abs(self._distances, out=self._distances)
+        np.less(self._distances, self._widths, out=self._clear)
+        return bool(np.count_nonzero(self._clear) == self._clear.size)
+
+    def _compare(self, target: Float64) -> tuple[Verdict, ...]:
+        """Compare exactly; what is beyond a limit is brought within it."""
+        # fmax and fmin ignore a NaN bound, so that an absurd measurement does not become a target.
         np.subtract(self._last, self._step, out=self._slew_low)
         np.add(self._last, self._step, out=self._slew_high)
-        np.multiply(self._velocity, self._band_per_speed, out=self._scratch)
-        self._scratch += self._position
-        np.subtract(self._scratch, self._band, out=self._band_low)
-        np.add(self._scratch, self._band, out=self._band_high)
+        np.subtract(self._rest, self._band, out=self._band_low)
+        np.add(self._rest, self._band, out=self._band_high)
         np.fmin(self._band_low, self._position, out=self._band_low)
         np.fmax(self._band_high, self._position, out=self._band_high)
         np.fmax(self._slew_low, self._band_low, out=self._low)
@@ -172,9 +198,7 @@ class TargetLimiter:
         np.fmin(self._high, self.upper, out=self._high)
         np.greater_equal(target, self._low, out=self._inside)
         self._inside &= target <= self._high
-        found = () if self._inside.all() else self._limit(target)
-        self._last[:] = target
-        return found
+        return () if self._inside.all() else self._limit(target)
 
     def _limit(self, target: Float64) -> tuple[Verdict, ...]:
         """Apply the limits in order; a later one wins, and may make an earlier one unnecessary."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cached_property
+from typing import NamedTuple
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,8 @@ from kinfer_ros.policy.motion.timeline import Timeline
 
 WHEEL_UNIT = 10.0
 """rad/s of a wheel that are as plausible as 1 rad of a joint."""
+CLEARLY = 0.999
+"""Share of a limit below which rounding cannot matter."""
 
 
 class InputSource(Protocol):
@@ -121,8 +124,7 @@ class BoundPolicy:
         return np.array(units, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyStep:
+class PolicyStep(NamedTuple):
     """
     The newest step, for the record; its arrays are valid until the next step.
 
@@ -316,27 +318,29 @@ class PolicyRunner:
             )
         if failure:
             return failure, self.action
+        return self._implausible(bound, action), action
+
+    def _implausible(self, bound: BoundPolicy, action: Float32) -> str:
+        """Return why an output is not believed, or ''."""
+        policy, limit, unit = bound.policy, self._live.max_action, bound.action_unit
         if not policy.outputs_finite():
             bad = np.flatnonzero(~np.isfinite(action)).tolist()
             if bad:
-                return f'the policy gave a non-finite target of its joints {bad}', action
-            return f'the policy gave a non-finite number: {policy.non_finite()}', action
-        limit = self._live.max_action
-        unit = bound.action_unit
+                return f'the policy gave a non-finite target of its joints {bad}'
+            return f'the policy gave a non-finite number: {policy.non_finite()}'
+        # Where all squares together are below the limit's, so is each number.
+        if unit is None and float(action.dot(action)) < CLEARLY * limit * limit:
+            return ''
         compared = action if unit is None else action / unit
-        # Two reductions take half the time of an absolute value.
-        if compared.max() > limit or compared.min() < -limit:
-            worst = int(np.abs(compared).argmax())
-            wheel = unit is not None and unit[worst] > 1.0
-            most = (
-                f'{WHEEL_UNIT * limit:g} (10 max_action)' if wheel else f'{limit:g} (max_action)'
-            )
-            return (
-                f'the policy asked its joint {worst} for {action[worst]:.4g} '
-                f'{"rad/s" if wheel else "rad"}, at most {most} are believed',
-                action,
-            )
-        return '', action
+        worst = int(np.abs(compared).argmax())
+        if -limit <= compared[worst] <= limit:
+            return ''
+        wheel = unit is not None and unit[worst] > 1.0
+        most = f'{WHEEL_UNIT * limit:g} (10 max_action)' if wheel else f'{limit:g} (max_action)'
+        return (
+            f'the policy asked its joint {worst} for {action[worst]:.4g} '
+            f'{"rad/s" if wheel else "rad"}, at most {most} are believed'
+        )
 
 
 def places(outgoing: Indices, incoming: Indices) -> Indices | None:
