@@ -191,3 +191,32 @@ def test_whatever_comes_in_a_finite_target_within_the_limits_comes_out(
         step = tunables['target_slew'] * PERIOD_S
         assert SLEW_BROKEN in found or last - step <= first <= last + step
         last = first
+
+
+near_limits = st.one_of(
+    st.floats(-1.5, 1.5),
+    st.sampled_from([-1.0, 1.0, 0.5, -0.5]).flatmap(
+        lambda at: st.floats(-3e-6, 3e-6).map(lambda off: at + off)
+    ),
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    tunables=st.fixed_dictionaries(
+        {'target_slew': st.floats(5.0, 100.0), 'torque_band': st.sampled_from([0.0, 0.5, 1.0])}
+    ),
+    steps=st.lists(st.tuples(near_limits, near_limits, numbers), min_size=1, max_size=8),
+)
+def test_the_quick_comparison_changes_nothing(
+    robot: Robot, tunables: dict[str, float], steps: list[tuple[float, float, float]]
+) -> None:
+    """It passes over the exact one only where that finds nothing: a replay is to the bit."""
+    quick, exact = Drive(robot, **tunables), Drive(robot, **tunables)
+    exact.limiter._is_clear = lambda target: False  # type: ignore[method-assign]
+    for left, right, velocity in steps:
+        for drive in (quick, exact):
+            drive.position[:] = right / 2
+            drive.velocity[:] = velocity
+        assert quick.apply(left, right) == exact.apply(left, right)
+        assert quick.limiter.state.tobytes() == exact.limiter.state.tobytes()
