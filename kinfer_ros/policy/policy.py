@@ -29,6 +29,7 @@ from kinfer_ros.policy.contract import build_contract
 from kinfer_ros.policy.contract import read_metadata
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.motion.timeline import Timeline
+from kinfer_ros.policy.number_types import FLOAT32
 from kinfer_ros.policy.session import BoundSession
 from kinfer_ros.policy.spec.spec import PolicySpec
 from kinfer_ros.policy.spec.spec_policy import read_files
@@ -37,6 +38,7 @@ from kinfer_ros.policy.spec.spec_session import SpecSession
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_policy
 
+_ARRAY = np.ndarray
 _REAL = 'fiu'  # numpy's dtype kinds that convert to float32; no bool, no complex
 # A robot at rest, for the inputs where zeros are not a possible measurement.
 _AT_REST = {
@@ -210,12 +212,12 @@ class Policy:
         for name, array, shape in self._slots:
             value: Any = get(name)
             if (
-                value.__class__ is not np.ndarray
+                value.__class__ is not _ARRAY
                 or value.shape != shape
-                or value.dtype.kind not in _REAL
+                or (value.dtype is not FLOAT32 and value.dtype.kind not in _REAL)
             ):
                 value = self._convert_input(obs, name)
-            array[:] = value
+            array[...] = value
         if len(obs) != len(self._slots):
             raise self._inputs_error(obs)
         session = self._session

@@ -108,6 +108,7 @@ class BoundSession:
         self._has_run = False
         self._options = run_options()
         self._bind(wirings, views[: len(ins)], views[len(ins) + 1 : -1], (first, second))
+        self._converted = [array for each in self._graphs for array in each.converted.values()]
         self.inputs = self.buffers[-1][0]
         self._action = self.buffers[-1][1][wirings[-1].outputs[0].name]
         self.action = _read_only(self._action)
@@ -172,8 +173,13 @@ class BoundSession:
         :return: the action buffer, a read-only view that the next run overwrites.
         :raises ModelError: when onnxruntime fails.
         """
-        for at in range(len(self._graphs)):
-            self.run_graph(at)
+        graph = self._graphs[0]
+        try:
+            for graph in self._graphs:
+                graph.run(self._current, self._options)
+        except Exception as error:
+            raise self._not_run(graph, error) from None
+        self._has_run = True
         return self.action
 
     def run_graph(self, at: int) -> None:
@@ -182,13 +188,16 @@ class BoundSession:
 
         :raises ModelError: when onnxruntime fails.
         """
+        graph = self._graphs[at]
         try:
-            self._graphs[at].run(self._current, self._options)
+            graph.run(self._current, self._options)
         except Exception as error:
-            self._has_run = False
-            where = self._graphs[at].where
-            raise ModelError(f'{where}: cannot be run: {short_message(error)}') from None
+            raise self._not_run(graph, error) from None
         self._has_run = True
+
+    def _not_run(self, graph: BoundGraph, error: Exception) -> ModelError:
+        self._has_run = False
+        return ModelError(f'{graph.where}: cannot be run: {short_message(error)}')
 
     def abandon(self, *, on: bool) -> None:
         """
@@ -202,18 +211,16 @@ class BoundSession:
 
     def outputs_finite(self) -> bool:
         """Whether the outputs and the carry of the last run are finite."""
-        return self._outputs[self._current]() and self._converted_finite()
+        found = self._outputs[self._current]()
+        return found and self._converted_finite() if self._converted else found
 
     def finite(self) -> bool:
         """Whether the inputs, the outputs and the carry of the last run are all finite."""
-        return self._all[self._current]() and self._converted_finite()
+        found = self._all[self._current]()
+        return found and self._converted_finite() if self._converted else found
 
     def _converted_finite(self) -> bool:
-        return all(
-            np.isfinite(array).all()
-            for graph in self._graphs
-            for array in graph.converted.values()
-        )
+        return all(np.isfinite(array).all() for array in self._converted)
 
     def checked(self) -> dict[str, Array]:
         """Return what `outputs_finite` checks, by a name for messages."""

@@ -161,18 +161,18 @@ class TargetLimiter:
 
         :return: which limits moved a target.
         """
-        self.before[:] = self.state
-        self._position[:] = position
-        self._velocity[:] = velocity
+        self.before[...] = self.state
+        self._position[...] = position
+        self._velocity[...] = velocity
         if self._share < 1.0:
             target -= self._smooth
             target *= self._share
             target += self._smooth
-        self._smooth[:] = target
+        self._smooth[...] = target
         np.multiply(self._velocity, self._band_per_speed, out=self._rest)
         self._rest += self._position
         found = () if self._is_clear(target) else self._compare(target)
-        self._last[:] = target
+        self._last[...] = target
         return found
 
     def _is_clear(self, target: Float64) -> bool:
