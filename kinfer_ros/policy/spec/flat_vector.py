@@ -38,7 +38,9 @@ class FlatVector:
         self._spec = spec
         self._block = block
         self._sources = sources
-        self._frames, self._filled = parts
+        self._frames, filled = parts
+        # Place of the number in the memory that says whether there are past frames; -1: there are.
+        self._filled = filled.start if filled.stop > filled.start else -1
         self.flat = flat
         self._depth, self._size = block.depth, block.frame_size
         self._lay_out_frame()
@@ -52,16 +54,21 @@ class FlatVector:
         index: list[int] = []
         gain: list[float] = []
         for term in terms:
-            places, gains = self._sources.places(term)
+            places, factors = self._sources.places(term)
             index += places
-            gain += gains
+            gain += factors
         offset = np.array([v for t in terms for v in self._offset(t)], np.float32)
         scale = np.array([v for t in terms for v in t.scale], np.float32)
         self._index = np.array(index, np.intp)
         self._steps: list[tuple[np.ufunc, Float32]] = []
-        self._add_step(np.multiply, np.array(gain, np.float32), 1.0)
+        gains: Float32 = np.array(gain, np.float32)
+        clip = join_bounds((term.clip, term.size) for term in terms)
+        if clip is None and not ((gains != 1.0) & ((offset != 0.0) | (scale != 1.0))).any():
+            # One operation for both: a number has one of them, and the result is the same.
+            gains, scale = np.ones_like(gains), gains * scale
+        self._add_step(np.multiply, gains, 1.0)
         self._add_step(np.add, offset, 0.0)
-        self._add_clip_steps(join_bounds((term.clip, term.size) for term in terms))
+        self._add_clip_steps(clip)
         self._add_step(np.multiply, scale, 1.0)
         self._add_clip_steps(join_bounds((term.clip_scaled, term.size) for term in terms))
 
@@ -88,6 +95,7 @@ class FlatVector:
         self._window: Float32 = self.flat if depth == 1 else np.zeros(depth * size, np.float32)
         self._past = self._window[: (depth - 1) * size]
         self._frame = self._window[(depth - 1) * size :]
+        self._later = self._window[size:]
         starts = np.cumsum([0, *(term.size for term in block.terms)])
         numbers = [s + np.arange(t.size) for s, t in zip(starts, block.terms, strict=False)]
 
@@ -126,11 +134,10 @@ class FlatVector:
 
     def _recall_frames(self, memory: Float32) -> None:
         """Copy the past frames before the newest; at the start, repeat the newest."""
-        filled = memory[self._filled]
-        if filled.size and not filled[0]:
+        if self._filled >= 0 and not memory.item(self._filled):
             self._past.reshape(-1, self._size)[:] = self._frame
         else:
-            self._past[:] = memory[self._frames]
+            self._past[...] = memory[self._frames]
 
     def set_flat(self, flat: Float32, memory: Float32) -> None:
         """Use a flat vector as it is; its newest frame enters the history."""
@@ -142,5 +149,6 @@ class FlatVector:
     def update_memory(self, following: Float32) -> None:
         """Write the frames after a step into `following`."""
         if self._depth > 1:
-            following[self._frames] = self._window[self._size :]
-            following[self._filled] = 1.0
+            following[self._frames] = self._later
+            if self._filled >= 0:
+                following[self._filled] = 1.0

@@ -139,6 +139,18 @@ class Sources:
         ]
         # Parts of the memory, and the views they are copied to.
         self._copied_parts = [(parts[n], views[n]) for n in ('actions', 'targets') if derived[n]]
+        # Parts of the memory: the newest entry, the later ones, and where those were before.
+        size = memory.action_size
+        self._remembered = [
+            (
+                slice(part.start, part.start + size),
+                slice(part.start + size, part.stop),
+                slice(part.start, part.stop - size),
+                name == 'actions',
+            )
+            for name, part in ((each, parts[each]) for each in ('actions', 'targets'))
+            if part.stop > part.start
+        ]
         self._counter_views = views['counters']
         self._reference = None
         if timeline is not None:
@@ -262,12 +274,11 @@ class Sources:
 
         :param action: the networks' output, clipped. :param target: rad; both in action order.
         """
-        parts, size = self._memory.parts, self._memory.action_size
-        for name, newest in (('actions', action), ('targets', target)):
-            part = parts[name]
-            if part.stop > part.start:
-                following[part.start : part.start + size] = newest
-                following[part.start + size : part.stop] = memory[part.start : part.stop - size]
+        parts = self._memory.parts
+        for newest, later, earlier, of_action in self._remembered:
+            following[newest] = action if of_action else target
+            if later.stop > later.start:
+                following[later] = memory[earlier]
         if self._gait_clock is not None:
             angles = self._gait_clock.advance(read_angles(memory, parts), self._command)
             write_angles(following, parts, angles)
