@@ -45,10 +45,14 @@ def main() -> int:
     os._exit(0)
 
 
-def limit_memory(memory_mb: int) -> None:
-    """Limit the memory that this process takes from here on."""
+def limit_memory(memory_mb: int, own: int = 0) -> None:
+    """
+    Limit the memory that this process takes.
+
+    :param own: bytes that it takes without the policy; 0: what it takes now.
+    """
     # Memory that is written; shared libraries and their address space do not count.
-    wanted = (own_bytes() or OWN_MB * MEGABYTE) + memory_mb * MEGABYTE
+    wanted = (own or own_bytes() or OWN_MB * MEGABYTE) + memory_mb * MEGABYTE
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
@@ -90,11 +94,14 @@ def attempt_all(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     :return: the answers of those that passed.
     """
-    limit_memory(requests[0]['memory_mb'])
     answers = []
+    own = own_bytes()
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     with contextlib.suppress(KinferRosError, MemoryError):
         for request in requests:
+            resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # for reading, as above
             archive, spec = read_files(request['model'], request['spec'])
+            limit_memory(request['memory_mb'], own)
             _load(archive, spec, request)
             answers.append({'sha256': archive.sha256})
     return answers
