@@ -1,7 +1,7 @@
 """Reads YAML as nodes: with libyaml where PyYAML has it, a tenth of the time.
 
-PyYAML's two readers differ on rare texts. So libyaml reads only what both read alike; all else, and
-what it refuses, goes to the reader in Python, whose words and lines all errors have.
+PyYAML has two readers that differ on rare texts. So libyaml reads only what both read alike; the
+rest, and what it refuses, goes to the reader in Python, whose words and lines all errors have.
 """
 
 import re
