@@ -22,7 +22,7 @@ if CParser is not None:
     class _LibyamlReader(yaml.composer.Composer, CParser, yaml.resolver.Resolver):  # type: ignore[misc]
         """Makes nodes in Python, which bounds their depth: libyaml's own composer overflows."""
 
-        def __init__(self, text: str) -> None:
+        def __init__(self, text: str | bytes) -> None:
             CParser.__init__(self, text)
             yaml.composer.Composer.__init__(self)
             yaml.resolver.Resolver.__init__(self)

@@ -69,7 +69,8 @@ def try_together(
     """
     fresh: dict[tuple[object, ...], dict[str, Any]] = {}
     for model, spec in files:
-        state = (_state(model), _state(spec), threads, limits.seconds, limits.memory_mb)
+        bounds = threads, limits.seconds, limits.memory_mb
+        state = (_state(model), _state(spec), *bounds)
         if state not in _passed_together:
             fresh[state] = _request(model, spec, threads, limits)
     if len(fresh) < 2:
@@ -79,9 +80,9 @@ def try_together(
         answers = json.loads(out) if code == 0 else []
     except (TrialError, ValueError):
         return
-    for (state, request), answer in zip(fresh.items(), answers, strict=False):
+    for (tried, request), answer in zip(fresh.items(), answers, strict=False):
         if isinstance(answer, dict) and isinstance(answer.get('sha256'), str):
-            _passed_together.add(state)
+            _passed_together.add(tried)
             suffix = Path(request['model']).suffix
             _passed.add(_key(answer['sha256'], suffix, request['spec'], threads, limits))
 

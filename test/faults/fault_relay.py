@@ -130,7 +130,7 @@ class Relay:
             self._joy.publish(Joy(buttons=self.buttons))
 
     def _hear(self, message: JointState) -> None:
-        session, _, mode = message.header.frame_id.partition(' ')
+        session, mode = message.header.frame_id.split()[:2]
         self.commands.append(Sent(stamp_ns(message.header), session, mode, list(message.position)))
 
     def _serve(self) -> None:
