@@ -201,7 +201,7 @@ def graph(
     domain = int(environment['ROS_DOMAIN_ID'])
     given = {
         'robot': 'biped',
-        'model': MODEL,
+        **({} if 'policies' in parameters else {'model': MODEL}),
         'runs_dir': folder / 'runs',
         'auto_run': True,
         'sensor_timeout': 20.0,

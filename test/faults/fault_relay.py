@@ -18,6 +18,7 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
 
+from kinfer_ros.bridges.command import parse_sender
 from kinfer_ros.ros.messages import stamp_ns
 
 Change = Callable[[Any], Any]
@@ -35,6 +36,7 @@ class Sent:
     session: str
     mode: str
     targets: list[float]
+    version: int = 0
 
     @property
     def damping(self) -> bool:
@@ -130,8 +132,9 @@ class Relay:
             self._joy.publish(Joy(buttons=self.buttons))
 
     def _hear(self, message: JointState) -> None:
-        session, mode = message.header.frame_id.split()[:2]
-        self.commands.append(Sent(stamp_ns(message.header), session, mode, list(message.position)))
+        session, mode, version = parse_sender(message.header.frame_id)
+        stamp, targets = stamp_ns(message.header), list(message.position)
+        self.commands.append(Sent(stamp, session, mode, targets, version))
 
     def _serve(self) -> None:
         executor = SingleThreadedExecutor(context=self._context)
