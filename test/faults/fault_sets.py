@@ -1,4 +1,4 @@
-"""A policy set for the biped, of the policy that ships and of small ones that go wrong in one way."""
+"""A policy set for the biped: the policy that ships, and small ones that go wrong in one way."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ transitions:
   - {{from: walk, to: soft_nan, blend_s: 0.3}}
   - {{from: walk, to: late_nan, blend_s: 0.3}}
 """
-"""walk is entered by a blend, stand at once, low from walk through stand, low from sway by itself."""
+"""walk is entered by a blend, stand at once, low through stand, and from sway by itself."""
 
 TRANSITIONS = {'direct': 'stand', 'chained': 'low', 'blended': 'walk', 'automatic': 'sway'}
 """What to ask for, for a transition of each kind; the blended one from stand."""
