@@ -208,7 +208,7 @@ def end_in_a_blend(run: SetRun) -> None:
 def test_a_killed_run_repairs_and_replays(tmp_path: Path, capsys: Any) -> None:
     """What is left of log and bag, of a run that ended within a blend."""
     run = recorded(tmp_path / 'run', end_in_a_blend, lockstep=False, ending='killed')
-    for file in (run.path / 'bag').iterdir():
+    for file in run.path.resolve().rglob('*'):
         os.utime(file, (time.time() - 60, time.time() - 60))  # no recorder is at work
     assert main(['repair', str(run.path)]) == 0, capsys.readouterr()
     assert 'killed' in json.loads((run.path / 'run.json').read_text())['reason']
