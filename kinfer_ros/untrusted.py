@@ -5,6 +5,8 @@ All limits of files stand here; docs/security.md lists them.
 
 import re
 from collections.abc import Callable
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +16,7 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.file_kind import HEAD
 from kinfer_ros.file_kind import stand_in
+from kinfer_ros.yaml_composer import compose_node
 
 MEGABYTE = 1 << 20
 MAX_YAML_BYTES = MEGABYTE // 4
@@ -78,13 +81,10 @@ def compose_yaml(text: str | bytes) -> Any:
     :return: the root node, or None of an empty file.
     :raises yaml.YAMLError: it is not YAML, is nested too deep, or has too many values.
     """
-    reader = yaml.SafeLoader(text)
     try:
-        node = reader.get_single_node()
+        node = compose_node(text)
     except RecursionError:
         raise yaml.YAMLError('it is nested too deep') from None
-    finally:
-        reader.dispose()
     if node is not None:
         _count_values(node, {}, set())
     return node
@@ -124,6 +124,13 @@ def load_yaml(text: str | bytes) -> Any:
         reader.dispose()
 
 
+def _parts(node: Any) -> Iterable[Any]:
+    """Return the keys and values of a mapping, the entries of a list."""
+    if isinstance(node, yaml.MappingNode):
+        return chain.from_iterable(node.value)
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
+
+
 def _count_values(node: Any, known: dict[int, int], above: set[int]) -> int:
     """Count the values of a node with aliases followed; each node is looked at once."""
     if id(node) in known:
@@ -134,14 +141,12 @@ def _count_values(node: Any, known: dict[int, int], above: set[int]) -> int:
         raise yaml.YAMLError(f'it is nested deeper than {MAX_YAML_DEPTH} levels')
     above.add(id(node))
     total = 1
-    if isinstance(node, yaml.CollectionNode):
-        for entry in node.value:
-            for part in entry if isinstance(entry, tuple) else (entry,):
-                total += _count_values(part, known, above)
-                if total > MAX_YAML_VALUES:
-                    raise yaml.YAMLError(
-                        f'it has more than {MAX_YAML_VALUES} values, once aliases are followed'
-                    )
+    for part in _parts(node):
+        total += 1 if isinstance(part, yaml.ScalarNode) else _count_values(part, known, above)
+        if total > MAX_YAML_VALUES:
+            raise yaml.YAMLError(
+                f'it has more than {MAX_YAML_VALUES} values, once aliases are followed'
+            )
     above.discard(id(node))
     known[id(node)] = total
     return total

@@ -64,6 +64,7 @@ def untried_policies(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.path.name != 'test_trial.py':
             patch.setattr('kinfer_ros.policy.policy.try_policy', lambda *_: None)
+            patch.setattr('kinfer_ros.policy.sets.loaded_set.try_together', lambda *_: None)
         yield
 
 

@@ -15,7 +15,10 @@ import orjson
 
 from kinfer_ros.analysis.other_logs import OtherKeys
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.set_layout import SetLayout
 from kinfer_ros.arrays import Float64
+from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.tick import format_mode
 from kinfer_ros.errors import RunError
 
 ROW_KEYS = (
@@ -30,7 +33,7 @@ CLOCKS = {'now_ns': 1e9, 't_us': 1e6}
 BLOCK_RECORDS = 4096
 """Records parsed at a time: a million parsed records would take gigabytes."""
 
-_KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str}
+_KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str, 'policy': str}
 """Keys whose values must have this type; others are dropped from a damaged record."""
 
 _REPEATED = ('joint_order', 'joint_velocities', 'carry', 'resume')
@@ -58,6 +61,7 @@ class Columns:
     :ivar missing: first and last step_id of each gap.
     :ivar warnings: problems of the log.
     :ivar wheels: places of the joints whose targets are velocities.
+    :ivar policies: [n] of the policy set; empty where there is no set.
     """
 
     step_id: npt.NDArray[np.int64]
@@ -70,6 +74,17 @@ class Columns:
     missing: list[tuple[int, int]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     wheels: list[int] = field(default_factory=list)
+    policies: list[str] = field(default_factory=list)
+
+    @property
+    def states(self) -> list[str]:
+        """Mode of each record; in mode run with the policy of the set, as on ~/mode."""
+        if not self.policies:
+            return self.modes
+        return [
+            format_mode(Mode.RUN, f'policy {policy}') if mode == Mode.RUN and policy else mode
+            for mode, policy in zip(self.modes, self.policies, strict=True)
+        ]
 
     def row(self, *keys: str) -> Float64 | None:
         """Return the first of these arrays that exists."""
@@ -85,8 +100,9 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
     """
     warnings: list[str] = []
     blocks: list[_Block] = []
-    others = OtherKeys(_OURS)
-    for block in _blocks(_read_records(run, others)):
+    others, layout = OtherKeys(_OURS), SetLayout(run.facts)
+    run.facts = {**run.facts, **layout.names}
+    for block in _blocks(_read_records(run, others, layout)):
         blocks.append(_Block(block, others, warnings))
         if progress is not None:
             progress(len(blocks) * BLOCK_RECORDS)
@@ -94,6 +110,7 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         raise RunError(f'{run.log}: has no record of this run')
     step_id = np.concatenate([block.step_id for block in blocks])
     modes = [mode for block in blocks for mode in block.modes]
+    policies = [policy for block in blocks for policy in block.policies]
     starts = np.cumsum([0, *(len(block.modes) for block in blocks)]).tolist()
     columns = Columns(
         step_id=step_id,
@@ -113,6 +130,7 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         ],
         warnings=list(dict.fromkeys(warnings)),
         wheels=run.wheels,
+        policies=policies if any(policies) else [],
     )
     columns.warnings += _check_order(columns, len(run.damaged)) + others.warnings()
     run.facts = others.names | dict(run.facts)  # a step log alone has no run.json
@@ -140,6 +158,7 @@ class _Block:
     ) -> None:
         self.step_id = np.array([record['step_id'] for record in records], np.int64)
         self.modes = [sys.intern(record.get('mode') or '') for record in records]
+        self.policies = [sys.intern(record.get('policy') or '') for record in records]
         self.clocks = {key: _numbers([record.get(key) for record in records]) for key in CLOCKS}
         self.rows = _rows(records, warnings)
         self.scalars = _scalars(records)
@@ -165,7 +184,9 @@ def _concatenate(blocks: list[dict[str, Float64]], starts: list[int]) -> dict[st
     return arrays
 
 
-def _read_records(run: RecordedRun, others: OtherKeys) -> Iterable[dict[str, Any]]:
+def _read_records(
+    run: RecordedRun, others: OtherKeys, layout: SetLayout
+) -> Iterable[dict[str, Any]]:
     """Yield parsed records with plain lists: ten times faster than exact float32 arrays."""
     for number, line in enumerate(run.lines(), start=1):
         try:
@@ -180,6 +201,7 @@ def _read_records(run: RecordedRun, others: OtherKeys) -> Iterable[dict[str, Any
             continue
         for key in _REPEATED:
             record.pop(key, None)
+        layout.arrange(record)
         yield record
 
 

@@ -95,9 +95,9 @@ def _facts(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
 
 
 def _spans(columns: Columns) -> list[list[Any]]:
-    """Return start, end (s) and name of each mode."""
+    """Return start, end (s) and name of each mode, and of each policy of a set."""
     spans: list[list[Any]] = []
-    for time, mode in zip(columns.time.tolist(), columns.modes, strict=True):
+    for time, mode in zip(columns.time.tolist(), columns.states, strict=True):
         if spans and spans[-1][2] == mode:
             spans[-1][1] = round(time, 4)
             continue

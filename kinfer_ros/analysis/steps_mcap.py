@@ -202,11 +202,12 @@ def _odometry(columns: Columns) -> MakeMessage:
 
 
 def _modes(columns: Columns) -> MakeMessage:
+    states = columns.states
+
     def make(index: int, stamp: Any) -> Any:
-        mode = columns.modes[index]
-        if index and columns.modes[index - 1] == mode:
+        if index and states[index - 1] == states[index]:
             return None
-        return _new('std_msgs/msg/String', mode)
+        return _new('std_msgs/msg/String', states[index])
 
     return make
 

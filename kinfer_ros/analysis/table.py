@@ -19,7 +19,8 @@ def write_csv(columns: Columns, series: Sequence[Series], path: Path) -> None:
 
     :raises RunError: the file cannot be written.
     """
-    head = ['step_id', 'time', 'mode', 'events', *(each.name for each in series)]
+    policy = ['policy'] if columns.policies else []
+    head = ['step_id', 'time', 'mode', *policy, 'events', *(each.name for each in series)]
     events = _events(columns)
     numbers = np.zeros((len(columns.step_id), len(series)))
     for place, each in enumerate(series):
@@ -34,6 +35,7 @@ def write_csv(columns: Columns, series: Sequence[Series], path: Path) -> None:
                         int(columns.step_id[index]),
                         f'{columns.time[index]:.9f}',
                         columns.modes[index],
+                        *columns.policies[index : index + 1],
                         '; '.join(events[index]),
                         *('' if v != v else v for v in row),
                     ]
@@ -60,8 +62,10 @@ def write_parquet(
         'step_id': pa.array(columns.step_id),
         'time': pa.array(columns.time),
         'mode': pa.array(columns.modes).dictionary_encode(),
-        'events': pa.array(_events(columns), pa.list_(pa.string())),
     }
+    if columns.policies:
+        arrays['policy'] = pa.array(columns.policies).dictionary_encode()
+    arrays['events'] = pa.array(_events(columns), pa.list_(pa.string()))
     for each in series:
         logged = each.values if each.derived else each.values.astype(np.float32)
         arrays[each.name] = pa.array(logged, mask=np.isnan(logged))

@@ -93,13 +93,17 @@ class Controller:
         """Enter ramp: from the measured pose to the start pose."""
         assert self.mode is Mode.INACTIVE, self.mode
         self._swap.refuse(SESSION_ENDED)
-        self.policies.begin_session(self._parts.adopt)
+        self.prepare()
         self._fade_ns = self.settings.fade_ns
         self._requests.forget_modes()
         self.gains.begin_session()
         self._parts.guards.restart()
         self._targets.begin_ramp(self.settings.ramp_speed)
         self._enter(Mode.RAMP, now_ns, '')
+
+    def prepare(self) -> None:
+        """Return to the first policy of the set, whose gains the next session begins with."""
+        self.policies.begin_session(self._parts.adopt)
 
     def abandon(self) -> None:
         """End the session without another tick; the caller sends the damping commands."""

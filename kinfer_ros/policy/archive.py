@@ -133,13 +133,14 @@ def parse_archive(data: bytes, path: Path) -> Archive:
 def _read_bounded(path: Path) -> bytes:
     try:
         # Before opening it: opening a FIFO waits for its other end.
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise ModelError(f'{path}: is a directory; expected a .kinfer or .onnx file')
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise ModelError(f'{path}: is not a regular file; expected a .kinfer or .onnx file')
         with path.open('rb') as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            # Python takes memory for all that it is asked to read.
+            data = file.read(min(found.st_size, MAX_FILE_BYTES) + 1)
     except FileNotFoundError:
         raise ModelError(f'{path}: no such file; expected a .kinfer or .onnx file') from None
     except (OSError, ValueError) as error:

@@ -83,6 +83,7 @@ class Graph:
                 providers=['CPUExecutionProvider'],
                 enable_fallback=0,  # it would print, and try the same again
             )
+            self.session._model_bytes = None  # it would keep the whole file for another provider
             self.inputs = tuple(_tensor(node) for node in self.session.get_inputs())
             self.outputs = tuple(_tensor(node) for node in self.session.get_outputs())
             self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,40 @@ class TrialLimits:
 
 _passed: set[tuple[object, ...]] = set()
 """The same bytes are tried once in a process."""
+_passed_together: set[tuple[object, ...]] = set()
+"""The same files, by their state on disk."""
+
+
+def try_together(
+    files: Sequence[tuple[Path, Path | None]], threads: int, limits: TrialLimits
+) -> None:
+    """
+    Try several policies in one child process, within the limits of one of them.
+
+    A policy that does not pass, and those after it, are left to `try_policy`: each alone, and with
+    its own words.
+
+    :param files: model and spec of each.
+    :raises NotReady: `interrupted`.
+    """
+    fresh: dict[tuple[object, ...], dict[str, Any]] = {}
+    for model, spec in files:
+        bounds = threads, limits.seconds, limits.memory_mb
+        state = (_state(model), _state(spec), *bounds)
+        if state not in _passed_together:
+            fresh[state] = _request(model, spec, threads, limits)
+    if len(fresh) < 2:
+        return
+    try:
+        code, out, _ = _run_child('policies', list(fresh.values()), limits)
+        answers = json.loads(out) if code == 0 else []
+    except (TrialError, ValueError):
+        return
+    for (tried, request), answer in zip(fresh.items(), answers, strict=False):
+        if isinstance(answer, dict) and isinstance(answer.get('sha256'), str):
+            _passed_together.add(tried)
+            suffix = Path(request['model']).suffix
+            _passed.add(_key(answer['sha256'], suffix, request['spec'], threads, limits))
 
 
 def try_policy(
@@ -70,21 +105,10 @@ def try_policy(
     :raises KinferRosError: it cannot be used, as loading it here would say.
     :raises NotReady: `interrupted`.
     """
-    key = (
-        archive.sha256, archive.path.suffix, _state(spec), threads, limits.seconds,
-        limits.memory_mb, only_graph, probed,
-    )  # fmt: skip
+    key = _key(archive.sha256, archive.path.suffix, spec, threads, limits, only_graph, probed)
     if key in _passed:
         return
-    request = {
-        'model': str(archive.path),
-        'spec': None if spec is None else os.fspath(spec),
-        'threads': threads,
-        'seconds': limits.seconds,
-        'memory_mb': limits.memory_mb,
-        'only_graph': only_graph,
-        'probed': probed,
-    }
+    request = _request(archive.path, spec, threads, limits, only_graph, probed)
     answer = _ask_child(str(archive.path), request, limits)
     if 'memory' in answer:
         raise TrialError(
@@ -96,6 +120,38 @@ def try_policy(
     if answer.get('sha256') != archive.sha256:
         raise TrialError(f'{archive.path}: has changed while it was tried; load it again')
     _passed.add(key)
+
+
+def _key(
+    sha256: str,
+    suffix: str,
+    spec: str | os.PathLike[str] | None,
+    threads: int,
+    limits: TrialLimits,
+    *graph: bool,
+) -> tuple[object, ...]:
+    """Return what a trial has to be repeated for."""
+    bounds = threads, limits.seconds, limits.memory_mb
+    return (sha256, suffix, _state(spec), *bounds, *(graph or (False, False)))
+
+
+def _request(
+    model: Path,
+    spec: str | os.PathLike[str] | None,
+    threads: int,
+    limits: TrialLimits,
+    only_graph: bool = False,
+    probed: bool = False,
+) -> dict[str, Any]:
+    return {
+        'model': str(model),
+        'spec': None if spec is None else os.fspath(spec),
+        'threads': threads,
+        'seconds': limits.seconds,
+        'memory_mb': limits.memory_mb,
+        'only_graph': only_graph,
+        'probed': probed,
+    }
 
 
 _ADVICE = (
@@ -124,6 +180,11 @@ def _error_class(kind: object) -> type[KinferRosError]:
 
 def _ask_child(where: str, request: dict[str, Any], limits: TrialLimits) -> dict[str, Any]:
     """Run the child; :return: its answer."""
+    return _parse(where, *_run_child(where, request, limits), limits)
+
+
+def _run_child(where: str, request: object, limits: TrialLimits) -> tuple[int, bytes, bytes]:
+    """:return: exit code, what it wrote, and its errors."""
     if not sys.executable:
         raise TrialError(f'{where}: cannot be tried: this process knows no Python interpreter')
     deadline = time.monotonic() + limits.seconds
@@ -156,7 +217,7 @@ def _ask_child(where: str, request: dict[str, Any], limits: TrialLimits) -> dict
         finally:
             process.kill()
             process.wait()  # after Ctrl-C, `with` does not
-    return _parse(where, process.returncode, out, err, limits)
+    return process.returncode, out, err
 
 
 def _environment() -> dict[str, str]:

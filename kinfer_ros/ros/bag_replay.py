@@ -4,11 +4,14 @@ A recorded command has the stamp of the joint sample it was computed from. The c
 sample, those of the other sensors with the same stamp, and the commands and parameter changes
 received before.
 
-Not in a bag: the control clock (in lockstep it equals the stamp; in real time the stamp replaces
-it, and the ramp is not repeated), service calls (modes come from the commands), model swaps, and
-who published a message.
+Requests of policies and motions come from ~/events, which has the stamp of the command of their
+tick. Not in a bag: the control clock (in lockstep it equals the stamp; in real time the stamp
+replaces it, and the ramp is not repeated), other service calls (modes come from the commands),
+model swaps, and who published a message.
 """
 
+import math
+import re
 from bisect import bisect_left
 from bisect import bisect_right
 from collections.abc import Callable
@@ -23,6 +26,7 @@ import numpy as np
 from geometry_msgs.msg import Twist
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import Log
 from rcl_interfaces.msg import ParameterEvent
 from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
@@ -32,11 +36,14 @@ from sensor_msgs.msg import JointState
 from kinfer_ros.analysis.differences import Comparison
 from kinfer_ros.analysis.differences import Difference
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.bridges.command import parse_sender
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
+from kinfer_ros.control.motion import WORDS
 from kinfer_ros.control.overrides.inbox import TOPIC as OVERRIDES
 from kinfer_ros.control.overrides.inbox import Sender
+from kinfer_ros.control.policy.transitions import ASKED
 from kinfer_ros.control.sensors import MAX_SPREAD_NS
 from kinfer_ros.control.settings import NAMES
 from kinfer_ros.control.settings import live_settings_from
@@ -61,6 +68,8 @@ SENSORS = {'joint_states': JointState, 'imu/data': Imu, 'odom': Odometry, 'heigh
 COMMANDS = {'cmd_vel': Twist, 'policy_command': JointState}
 _TYPES = {'geometry_msgs/msg/TwistStamped': TwistStamped}
 
+_POLICY = re.compile(ASKED.format('(.+)'))
+_MOTION = re.compile(f'motion ({"|".join(WORDS)})')
 _RECORDED = Sender(None, 'the recorded node')
 _LONG_AGO_NS = 3600 * 10**9
 """Longer than any ramp."""
@@ -77,12 +86,14 @@ class Bag:
     :ivar commands: its joint_commands, in order.
     :ivar samples: sensor messages by topic and stamp; several nodes may publish with one stamp.
     :ivar overrides: targets of the node that moves joints, in order.
+    :ivar events: by stamp, those of policies and motions, in order.
     :ivar others: (received, topic, message) of commands and parameter events, in order.
     """
 
     commands: list[Received] = field(default_factory=list)
     samples: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
     overrides: list[Received] = field(default_factory=list)
+    events: dict[int, list[Received]] = field(default_factory=dict)
     others: list[tuple[int, str, Any]] = field(default_factory=list)
 
 
@@ -143,6 +154,9 @@ def _store(bag: Bag, topic: str, msgtype: str, received: int, data: bytes) -> No
     elif topic in COMMANDS:
         kind = _TYPES.get(msgtype, COMMANDS[topic])
         bag.others.append((received, topic, read_message(data, kind)))
+    elif topic.endswith('/events') and msgtype == 'rcl_interfaces/msg/Log':
+        event = read_message(data, Log)
+        bag.events.setdefault(stamp_ns(event), []).append((received, event.msg))
     elif topic == OVERRIDES:
         bag.overrides.append((received, read_message(data, JointState)))
     elif topic.endswith('parameter_events'):
@@ -166,13 +180,16 @@ class BagReplay:
 
     def run(self, progress: Callable[[int], None]) -> BagOutcome:
         """Replay every recorded command; :param progress: called with its number."""
-        for number, (received, command) in enumerate(self._bag.commands):
+        commands = self._bag.commands
+        for number, (received, command) in enumerate(commands):
             progress(number)
-            self._replay(received, command)
+            until = math.inf if number + 1 == len(commands) else commands[number + 1][0]
+            self._replay(received, command, until)
         return self.outcome
 
-    def _replay(self, received: int, command: JointState) -> None:
-        session, _, mode = command.header.frame_id.partition(' ')
+    def _replay(self, received: int, command: JointState, until: float) -> None:
+        """:param until: when the next command came."""
+        session, mode, _ = parse_sender(command.header.frame_id)
         now = stamp_ns(command.header)
         if self._lockstep and (session, now) == self._last:
             return  # the command was repeated for the simulation
@@ -182,6 +199,7 @@ class BagReplay:
         ):
             self.outcome.without_sample += 1
             return
+        self._take_requests(now, until)
         self._take_sensors(now)
         if session != self._session:
             self._session = session
@@ -191,6 +209,17 @@ class BagReplay:
         self._take_overrides(received, now)
         self._controller.tick(now, now)
         self._compare(now, mode, command)
+
+    def _take_requests(self, now: int, until: float) -> None:
+        """Ask for what this tick obeyed; conditions were checked before it read its sensors."""
+        waiting = self._bag.events.get(now, [])
+        # Without new samples the next tick has the same stamp.
+        while waiting and (self._lockstep or waiting[0][0] < until):
+            _, text = waiting.pop(0)
+            if found := _POLICY.fullmatch(text):
+                self._controller.policies.ask(found[1])
+            elif found := _MOTION.fullmatch(text):
+                self._controller.request_motion(found[1])
 
     def _take_sensors(self, now: int) -> None:
         """Read the samples of this stamp; for a topic without one, the newest before it."""
@@ -313,12 +342,14 @@ def load_for_bag(run: RecordedRun, bags: list[Path]) -> tuple[PolicySetup, Bag]:
         loaded = load_setup({**parameters, 'duration': 0.0, 'lockstep': True})
     except KeyError as error:
         raise RunError(f'{run.path}/run.json: parameter {error} is missing') from error
-    found, recorded = loaded.policy.contract.sha256, run.fact('model_sha256')
-    if found != recorded:
-        raise RunError(
-            f'{loaded.policy.contract.path}: changed since this run (sha256 {found[:12]}, '
-            f'recorded {recorded[:12]})'
-        )
+    for name, policy in loaded.policies.items():
+        own = run.of_policy(name) if name else run
+        found, recorded = policy.contract.sha256, own.fact('model_sha256')
+        if found != recorded:
+            raise RunError(
+                f'{policy.contract.path}: changed since this run (sha256 {found[:12]}, '
+                f'recorded {recorded[:12]})'
+            )
     if run.facts.get('swaps'):
         raise KinferRosError(f'{run.path}: the model was swapped in this run; replay its step log')
     return loaded, read_bag(bags[-1])

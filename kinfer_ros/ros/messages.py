@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import Log
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
@@ -35,8 +36,8 @@ SCAN_ENCODING = '32FC1'
 """Of sensor_msgs/Image: one channel of float32."""
 
 
-def stamp_ns(header: Header) -> int:
-    """Stamp of a message header in ns."""
+def stamp_ns(header: Header | Log) -> int:
+    """Stamp of a message header, or of an event, in ns."""
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
 
 

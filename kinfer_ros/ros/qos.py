@@ -14,6 +14,10 @@ LATCHED_HISTORY = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 """For a reader to whom what came between matters: a bridge that was disabled for an instant."""
+LATCHED_EVENTS = QoSProfile(
+    depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+"""For a recorder that comes late."""
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 RELIABLE_SENSORS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 SENSORS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)

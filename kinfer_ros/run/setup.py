@@ -93,18 +93,21 @@ def _load(
     parameters: Parameters,
     interrupted: Callable[[], bool],
 ) -> Policy:
-    # Runs of earlier versions have no limits.
-    limits = TrialLimits(
-        parameters.get('load_timeout', LOAD_SECONDS),
-        parameters.get('load_memory_mb', LOAD_MEMORY_MB),
-        interrupted,
-    )
     return load_model(
         model,
         spec=spec,
         threads=parameters['inference_threads'],
-        trial=limits,
+        trial=_limits(parameters, interrupted),
         control_rate_hz=other_rate(parameters),
+    )
+
+
+def _limits(parameters: Parameters, interrupted: Callable[[], bool]) -> TrialLimits:
+    # Runs of earlier versions have no limits.
+    return TrialLimits(
+        parameters.get('load_timeout', LOAD_SECONDS),
+        parameters.get('load_memory_mb', LOAD_MEMORY_MB),
+        interrupted,
     )
 
 
@@ -125,7 +128,12 @@ def load_policies(
                 f'parameter {name}: found {parameters[name]}, expected none beside policies: the '
                 'set names its models'
             )
-    return load_set(path, lambda each: _load(each.model, each.spec, parameters, interrupted))
+    return load_set(
+        path,
+        lambda each: _load(each.model, each.spec, parameters, interrupted),
+        threads=parameters['inference_threads'],
+        trial=_limits(parameters, interrupted),
+    )
 
 
 def other_rate(parameters: Parameters) -> float | None:

@@ -190,18 +190,22 @@ class Graph:
 
 @contextmanager
 def graph(
-    folder: Path, bridge: Mapping[str, object] | None = None, **parameters: object
+    folder: Path,
+    bridge: Mapping[str, object] | None = None,
+    remaps: Mapping[str, str] = REMAPS,
+    **parameters: object,
 ) -> Iterator[Graph]:
     """
     Start one, configured and inactive.
 
     :param bridge: parameters of the bridge; all others are those of the policy node.
+    :param remaps: names of the bridge's topics.
     """
     environment = domain_environment()
     domain = int(environment['ROS_DOMAIN_ID'])
     given = {
         'robot': 'biped',
-        'model': MODEL,
+        **({} if 'policies' in parameters else {'model': MODEL}),
         'runs_dir': folder / 'runs',
         'auto_run': True,
         'sensor_timeout': 20.0,
@@ -211,7 +215,7 @@ def graph(
     other = {'robot': 'biped', 'command_timeout': 1.0, 'sensor_rate': 100.0} | dict(bridge or {})
     # Client and relay leave first: rclpy may crash where they leave while processes do.
     with (
-        node('mujoco_bridge', folder, environment, other, remaps=REMAPS) as robot,
+        node('mujoco_bridge', folder, environment, other, remaps=remaps) as robot,
         node('policy_node', folder, environment, given | parameters) as policy,
         Client(domain) as client,
         Relay(domain, reliable=False) as relay,

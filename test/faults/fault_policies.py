@@ -57,6 +57,15 @@ def broken_at(path: Path, step: int, value: float, **changes: Any) -> Path:
     return _write(path, graph, action, following, _metadata(**changes))
 
 
+def nan_when_commanded(path: Path) -> Path:
+    """Stand at the start pose; give NaN while xvel is over 0: a load, with none, passes."""
+    graph = Builder()
+    following, _ = _counting(graph)
+    root = graph.op('Sqrt', graph.op('Neg', graph.take('command', 0, 1)))
+    action = graph.op('Add', _home(graph), graph.op('Mul', root, graph.const(0.0)))
+    return _write(path, graph, action, following, _metadata())
+
+
 def forgetful_at(path: Path, step: int) -> Path:
     """Stand at the start pose; at the given step the carry becomes NaN, the action does not."""
     graph = Builder()

@@ -18,13 +18,19 @@ from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
 
+from kinfer_ros.bridges.command import parse_sender
 from kinfer_ros.ros.messages import stamp_ns
+from kinfer_ros.ros.qos import LATCHED
 
 Change = Callable[[Any], Any]
 """Takes a message and returns the one to hand on, or None to keep it back."""
 
 REMAPS = {'joint_states': 'raw/joint_states', 'imu/data': 'raw/imu/data'}
 """What the bridge has to be started with."""
+
+
+HELD_GAINS = {'joint_gains': 'held/joint_gains'}
+"""The same, for gains that go through the relay."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Sent:
     session: str
     mode: str
     targets: list[float]
+    version: int = 0
 
     @property
     def damping(self) -> bool:
@@ -79,12 +86,43 @@ class Wire:
             self._out.publish(message)
 
 
+class GainsWire:
+    """
+    The gains on their way to a bridge that was started with HELD_GAINS.
+
+    :ivar change: what is done to each message; None: nothing.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.change: Change | None = None
+        self._kept: list[JointState] = []
+        self._out = node.create_publisher(JointState, 'held/joint_gains', LATCHED)
+        node.create_subscription(JointState, 'joint_gains', self._on_message, LATCHED)
+
+    def hold(self) -> None:
+        """Keep everything back."""
+        self.change = lambda message: self._kept.append(message)
+
+    def release(self) -> None:
+        """Hand on what was kept back, and everything from now on."""
+        self.change = None
+        for message in self._kept:
+            self._out.publish(message)
+
+    def _on_message(self, message: JointState) -> None:
+        if self.change is not None:
+            message = self.change(message)
+        if message is not None:
+            self._out.publish(message)
+
+
 class Relay:
     """
     Hands sensor samples on, in a thread and a node of its own.
 
     :ivar joints: the wire of joint_states.
     :ivar imu: the wire of imu/data.
+    :ivar gains: the wire of joint_gains.
     :ivar commands: what was seen on joint_commands.
     :ivar buttons: of the joystick, said 20 times a second; None: there is none.
     """
@@ -98,6 +136,7 @@ class Relay:
         qos = QoSProfile(depth=5, reliability=reliability)
         self.joints = Wire(node, JointState, 'joint_states', qos)
         self.imu = Wire(node, Imu, 'imu/data', qos)
+        self.gains = GainsWire(node)
         self.commands: list[Sent] = []
         node.create_subscription(JointState, 'joint_commands', self._hear, QoSProfile(depth=100))
         self.buttons: list[int] | None = None
@@ -120,6 +159,7 @@ class Relay:
         """Tamper with nothing any more."""
         self.joints.mend()
         self.imu.mend()
+        self.gains.release()
 
     def publisher(self, kind: type, topic: str) -> Publisher:
         """Return a publisher of this node."""
@@ -130,8 +170,9 @@ class Relay:
             self._joy.publish(Joy(buttons=self.buttons))
 
     def _hear(self, message: JointState) -> None:
-        session, _, mode = message.header.frame_id.partition(' ')
-        self.commands.append(Sent(stamp_ns(message.header), session, mode, list(message.position)))
+        session, mode, version = parse_sender(message.header.frame_id)
+        stamp, targets = stamp_ns(message.header), list(message.position)
+        self.commands.append(Sent(stamp, session, mode, targets, version))
 
     def _serve(self) -> None:
         executor = SingleThreadedExecutor(context=self._context)

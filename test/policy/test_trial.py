@@ -36,6 +36,7 @@ SHORT = TrialLimits(seconds=3.0)
 def nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test tries its files itself, and leaves no child behind."""
     monkeypatch.setattr(trial, '_passed', set())
+    monkeypatch.setattr(trial, '_passed_together', set())
     before = children()  # multiprocessing's resource tracker, after a test with workers
     yield
     assert set(children()) <= set(before)
@@ -190,3 +191,44 @@ def test_networks_before_the_policy_are_tried_too(tmp_path: Path) -> None:
     (tmp_path / 'encoder.onnx').write_bytes(graph.build({'x': (3,)}, {'latent': (3,)}))
     with pytest.raises(TrialError, match='within 3 s'):
         load_model(tmp_path / 'policy.onnx', spec=spec, trial=SHORT)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The requests of the children that run."""
+    asked: list[object] = []
+    run = trial._run_child
+
+    def counted(where: str, request: object, limits: TrialLimits) -> tuple[int, bytes, bytes]:
+        asked.append(request)
+        return run(where, request, limits)
+
+    monkeypatch.setattr(trial, '_run_child', counted)
+    return asked
+
+
+def test_several_are_tried_in_one_child(tmp_path: Path, runs: list[object]) -> None:
+    """A set would start a process for each of its policies."""
+    files = [policy(tmp_path / f'{at}.kinfer', leaky_step(), carry=2) for at in range(3)]
+    together = [(path, None) for path in files]
+    for _ in range(2):
+        trial.try_together(together, 1, TrialLimits())
+        for path in files:
+            load_model(path)
+    assert len(runs) == 1
+
+
+def test_what_fails_among_several_is_tried_alone(tmp_path: Path, runs: list[object]) -> None:
+    """With the words that it has alone, and within its own limits; the first had passed."""
+    good = policy(tmp_path / 'good.kinfer', leaky_step(), carry=2)
+    endless = policy(tmp_path / 'endless.kinfer', endless_step(0.0))
+    greedy = policy(tmp_path / 'greedy.kinfer', greedy_step(0.2))
+    limits = TrialLimits(memory_mb=100)
+    trial.try_together([(good, None), (greedy, None), (endless, None)], 1, limits)
+    load_model(good, trial=limits)
+    assert len(runs) == 1
+    with pytest.raises(TrialError, match=r'greedy\.kinfer: needs more than 100 MB'):
+        load_model(greedy, trial=limits)
+    trial.try_together([(good, None), (endless, None)], 1, SHORT)
+    with pytest.raises(TrialError, match=r'endless\.kinfer: was not loaded'):
+        load_model(endless, trial=SHORT)

@@ -141,7 +141,7 @@
       run.modes.forEach(([from, to, mode]) => {
         const left = Math.max(px(from), LEFT), right = Math.min(px(to), width - RIGHT);
         if (right < LEFT || left > width - RIGHT) return;
-        pen.fillStyle = MODES[mode] || '#999';
+        pen.fillStyle = MODES[mode.split(':')[0]] || '#999';
         pen.fillRect(left, n * row, Math.max(right - left, 1), row - 8);
         if (right - left > 34) {
           pen.fillStyle = '#fff'; pen.textAlign = 'left'; pen.textBaseline = 'top';

@@ -25,13 +25,10 @@ class Gains:
 
     def equals(self, other: 'Gains') -> bool:
         """Whether all numbers are the same."""
-        return self is other or all(
-            np.array_equal(mine, theirs)
-            for mine, theirs in (
-                (self.kp, other.kp),
-                (self.kd, other.kd),
-                (self.torque_limit, other.torque_limit),
-            )
+        return self is other or bool(
+            (self.kp == other.kp).all()
+            and (self.kd == other.kd).all()
+            and (self.torque_limit == other.torque_limit).all()
         )
 
 

@@ -66,6 +66,8 @@ class RequestedGains:
     def end_tick(self, now_ns: int) -> None:
         """Decide whether the gains go out in this tick, and under which version."""
         switched = not self.policy.equals(self._asked)
+        if not switched:
+            self._asked = self.policy  # the same object is compared faster in the next tick
         moved = self._factors() != self._asked_factors
         if not switched and not (moved and now_ns - self._asked_ns >= PERIOD_NS):
             return

@@ -19,6 +19,9 @@ from kinfer_ros.policy.sets.policy_set import PolicySet
 from kinfer_ros.policy.sets.policy_set import Transition
 from kinfer_ros.yaml_file import did_you_mean
 
+ASKED = 'policy {} is asked for'
+"""Event of a request."""
+
 
 class Transitions:
     """
@@ -91,9 +94,13 @@ class Transitions:
         """Ask for a policy; :return: why it is refused, with no change, or ''."""
         refusal = self.refusal(name, mode)
         if not refusal:
-            self.goal = '' if name == self.running else name
-            self._add_event(f'policy {name} is asked for')
+            self.ask(name)
         return refusal
+
+    def ask(self, name: str) -> None:
+        """Ask for a policy for which there is no refusal, or for which there was none."""
+        self.goal = '' if name == self.running else name
+        self._add_event(ASKED.format(name))
 
     def begin_session(self, adopt: Callable[[BoundPolicy], None]) -> None:
         """Begin with the first policy; `adopt` takes over what else belongs to it."""

@@ -224,6 +224,7 @@ class PolicyNode(LifecycleNode):
         self._operator.poll(self._clocks.control_now(), None)  # a button may be held down
         if self._operator.stopped:
             raise Refused(self._operator.refusal(self._clocks.control_now()))
+        setup.controller.prepare()  # the last session may have ended in another policy
         self._ask_for_gains(setup)
         if self._link.gains.mismatch():
             self._link.send_gains()  # the bridge may have been reset since configure

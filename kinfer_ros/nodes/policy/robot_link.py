@@ -15,6 +15,7 @@
 | joint_commands | sensor_msgs/JointState | out |
 | joint_gains | sensor_msgs/JointState | out, latched |
 | ~/mode, ~/run | std_msgs/String | out, latched |
+| ~/events | rcl_interfaces/Log | out: event_topic.py |
 
 No executor serves these subscriptions: the node polls them, in the tick and in lifecycle
 transitions, where callbacks do not run.
@@ -52,6 +53,7 @@ from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import MessageError
+from kinfer_ros.nodes.policy.event_topic import EventTopic
 from kinfer_ros.nodes.policy.joint_overrides import JointOverrideTopic
 from kinfer_ros.nodes.policy.joint_states import JointStates
 from kinfer_ros.ros.live.live_check import Sources
@@ -143,6 +145,7 @@ class RobotLink:
         self._gains = self._publisher(JointState, 'joint_gains', LATCHED)
         self._mode = self._publisher(String, '~/mode', LATCHED)
         self._run = self._publisher(String, '~/run', LATCHED)
+        self._events = EventTopic(node)
 
     def _subscribe(self, msg_type: Any, topic: str, qos: QoSProfile) -> Subscription:
         overriding = QoSOverridingOptions.with_default_policies()
@@ -340,6 +343,7 @@ class RobotLink:
             command = self._messages.for_damping(str(tick.mode), stamp_ns)
         self._last_command, self.last_stamp_ns = command, stamp_ns
         self._commands.publish(command)
+        self._events.publish(tick.events, stamp_ns)
 
     def send_again(self) -> None:
         """Send the last command again."""

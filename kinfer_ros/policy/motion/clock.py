@@ -45,6 +45,7 @@ class MotionClock:
         self.stopped = False
         self._aligned = False
         self._yaw = 0.0
+        self._turn, self._turned = (1.0, 0.0, 0.0, 0.0), 0.0
 
     def refresh(
         self, state: Float32, control: Float32, base: Float32 | None, joints: Float32
@@ -79,8 +80,10 @@ class MotionClock:
                 # As the carry holds it: all ticks turn by the same angle.
                 self._yaw = float(np.float32(yaw_of(*robot) - yaw_of(*reference)))
                 self._aligned = True
-            half = 0.5 * self._yaw
-            reference = multiply((math.cos(half), 0.0, 0.0, math.sin(half)), reference)
+            if self._turned != self._yaw:
+                self._turned, half = self._yaw, 0.5 * self._yaw
+                self._turn = (math.cos(half), 0.0, 0.0, math.sin(half))
+            reference = multiply(self._turn, reference)
         rw, rx, ry, rz = robot
         self.relative = multiply((rw, -rx, -ry, -rz), reference)
 

@@ -60,19 +60,15 @@ class ReferenceViews:
         self._control = inputs[MOTION_CONTROL]
         self._base = inputs[QUATERNION] if anchored else None
         self._joints = inputs.get('joint_angles', np.zeros(0, np.float32))
-        rows = {
-            REFERENCE_POSITIONS: timeline.positions,
-            REFERENCE_VELOCITIES: timeline.velocities,
-        }
-        self._rows = [
-            (views[name], table.astype(np.float32))
-            for name, table in rows.items()
-            if views[name].size
-        ]
-        self.recorded = {'reference': np.zeros(len(spec.joints), np.float32)}
+        shown = views[REFERENCE_POSITIONS]
+        reference = shown if shown.size else np.zeros(len(spec.joints), np.float32)
+        self._rows = [(reference, timeline.positions.astype(np.float32))]
+        if views[REFERENCE_VELOCITIES].size:
+            velocities = timeline.velocities.astype(np.float32)
+            self._rows.append((views[REFERENCE_VELOCITIES], velocities))
+        self.recorded = {'reference': reference}
         if anchored:
             self.recorded['anchor_error'] = np.zeros(1, np.float32)
-        self._rows.append((self.recorded['reference'], timeline.positions.astype(np.float32)))
         self._angle = self.recorded.get('anchor_error')
         self._columns = views['anchor_columns']
         self._quaternion = views['anchor_quaternion']

@@ -16,6 +16,8 @@ from kinfer_ros.policy.sets.policy_set import PolicySet
 from kinfer_ros.policy.sets.policy_set import Transition
 from kinfer_ros.policy.sets.policy_set import load_policy_set
 from kinfer_ros.policy.sets.policy_set import set_of_one
+from kinfer_ros.policy.trial import TrialLimits
+from kinfer_ros.policy.trial import try_together
 
 Load = Callable[[MemberSpec], Policy]
 
@@ -50,16 +52,25 @@ class LoadedSet:
 
 
 def load_set(
-    path: str | os.PathLike[str], load: Load = lambda each: load_model(each.model, each.spec)
+    path: str | os.PathLike[str],
+    load: Load = lambda each: load_model(each.model, each.spec),
+    *,
+    threads: int = 1,
+    trial: bool | TrialLimits = True,
 ) -> LoadedSet:
     """
     Read a policy set and load its policies.
 
-    :param load: loads one of them.
+    :param load: loads one of them, with `threads` and `trial`.
+    :param trial: bounds the first load of each file; False where `load` tries none.
     :raises ConfigError: the set is wrong, or its policies cannot follow each other.
     :raises ModelError: of a policy's file; the text names the policy.
     """
     policy_set = load_policy_set(path)
+    if trial:
+        limits = trial if isinstance(trial, TrialLimits) else TrialLimits()
+        files = [(member.model, member.spec) for member in policy_set.members.values()]
+        try_together(files, threads, limits)
     policies = {name: load(member) for name, member in policy_set.members.items()}
     problems = [
         *_rate_problems(policies),

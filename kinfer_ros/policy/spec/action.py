@@ -5,6 +5,7 @@ One mapping for all joints, or a list of groups, each with its own joints. Forma
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from kinfer_ros.policy.spec.observation import one_or_each
 from kinfer_ros.policy.spec.observation import optional_text
@@ -71,7 +72,7 @@ class ActionSpec:
 
     groups: tuple[ActionGroup, ...]
 
-    @property
+    @cached_property
     def joints(self) -> tuple[str, ...]:
         """Joints of all groups, in their order."""
         return tuple(name for group in self.groups for name in group.joints)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from helpers.robots import START_NS
@@ -229,3 +231,34 @@ def test_a_policy_alone_has_no_other(tmp_path):
     rig = Rig(level_policy(tmp_path, 0.1), small_robot(tmp_path))
     rig.run()
     assert 'without a set' in rig.controller.policies.request('walk', rig.controller.mode)
+
+
+def test_a_session_begins_with_the_gains_of_the_first_policy(tmp_path):
+    """Also where the last one ended in another policy: they are asked for before it begins."""
+    rig = rig_of(tmp_path)
+    first = rig.controller.gains.policy
+    rig.ask('high')
+    rig.tick(3)
+    assert not rig.controller.gains.policy.equals(first)
+    rig.controller.request_fade()
+    rig.tick_until(Mode.INACTIVE)
+    rig.controller.prepare()
+    assert rig.controller.gains.policy.equals(first)
+    assert rig.controller.policies.running == 'low'
+
+
+def test_a_switch_opens_no_file_and_no_session(tmp_path, monkeypatch):
+    """All was loaded at configure: a switch waits for nothing."""
+    rig = rig_of(tmp_path)
+    opened: list[str] = []
+    watching = [True]
+    sys.addaudithook(
+        lambda event, _: opened.append(event) if watching[0] and event == 'open' else None
+    )
+    monkeypatch.setattr(ort, 'InferenceSession', lambda *_, **__: opened.append('session'))
+    for name in ('mid', 'high', 'mid'):
+        assert rig.ask(name) == ''
+        rig.tick(8)
+        assert rig.controller.policies.running == name
+    watching[0] = False
+    assert opened == []
