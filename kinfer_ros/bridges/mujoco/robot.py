@@ -6,6 +6,7 @@ read here, and reading a sensor does not change the physics.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -22,6 +23,7 @@ from kinfer_ros.bridges.mujoco.joint_warnings import joint_warnings
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.bridges.mujoco.scene import ON_THE_GROUND
 from kinfer_ros.bridges.mujoco.scene import STILL_NOISE
+from kinfer_ros.bridges.mujoco.scene import STILL_VELOCITY_NOISE
 from kinfer_ros.bridges.mujoco.scene import Scene
 from kinfer_ros.bridges.mujoco.start_pose import check_start
 from kinfer_ros.bridges.mujoco.start_pose import place_base
@@ -48,7 +50,8 @@ class MujocoRobot:
     :param robot: the description; its `mjcf` is simulated.
     :param seed: of all random numbers; the same seed and the same calls give the same bits.
     :param imu_noise: none by default; where the base cannot move, `STILL_NOISE`.
-    :param disturbance: deviations from the model; none by default.
+    :param disturbance: deviations from the model; none by default, but for a noise of the joints'
+        velocities where the base cannot move.
     :param timestep: physics step in s; the MJCF's by default.
     :param scene: how it starts; on the ground by default.
     :ivar after_step: called after every physics step; while it is set, steps cost a little more.
@@ -80,8 +83,8 @@ class MujocoRobot:
         if self.timestep_ns <= 0:
             raise RobotError(f'timestep of {self.model.opt.timestep} s, expected at least 1e-9 s')
         self._noise = imu_noise or ImuNoise()
-        if self.base_stays and self._noise == ImuNoise():
-            self._noise = STILL_NOISE
+        if self.base_stays:
+            disturbance = self._with_still_noise(disturbance)
         self._rng = np.random.default_rng(seed)
         self._steps = 0
         self._inverse = np.empty(4)
@@ -90,6 +93,14 @@ class MujocoRobot:
         self._disturbed = Disturbed(disturbance, seed, len(robot.joints), self.model.opt.timestep)
         self._drive = JointDrive(robot, self.fitted, self.data, self._disturbed.motors)
         self.reset()
+
+    def _with_still_noise(self, disturbance: Disturbance) -> Disturbance:
+        """Let no sensor repeat itself, where no noise is asked for; see `STILL_NOISE`."""
+        if self._noise == ImuNoise():
+            self._noise = STILL_NOISE
+        if disturbance.joint_position_noise or disturbance.joint_velocity_noise:
+            return disturbance
+        return replace(disturbance, joint_velocity_noise=STILL_VELOCITY_NOISE)
 
     @property
     def time_ns(self) -> int:

@@ -14,6 +14,8 @@ GANTRY_CLEARANCE = 0.3
 STILL_NOISE = ImuNoise(imu_gyro_noise=1e-4, imu_accel_noise=1e-3)
 """Noise of an IMU that cannot move: without any, it repeats itself like a driver that has died.
 It is less than the resolution of the IMUs in use (about 1e-3 rad/s and 5e-3 m/s^2)."""
+STILL_VELOCITY_NOISE = 1e-4
+"""rad/s, of the joints of such a robot, for the same reason: they may come to rest to the bit."""
 
 
 @dataclass(frozen=True)

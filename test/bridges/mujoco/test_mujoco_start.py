@@ -134,6 +134,18 @@ def test_an_imu_that_cannot_move_does_not_repeat_itself(tmp_path, mjcf, scene):
     np.testing.assert_array_equal(first, readings(50))
 
 
+def test_joints_at_rest_do_not_repeat_themselves(tmp_path):
+    """On a gantry they come to rest to the bit: after 76 s, with a K-Bot that holds a pose."""
+    robot = made(tmp_path, scene=Scene(fixed_base=True))
+    position, velocity, effort = np.empty(2), np.empty(2), np.empty(2)
+    found = []
+    for _ in range(20):
+        robot.joint_state(position, velocity, effort)
+        found.append(velocity.copy())
+    assert (np.abs(np.diff(found, axis=0)) > 0.0).all()
+    assert np.abs(found).max() < 1e-3
+
+
 def test_a_free_base_has_no_noise_of_its_own(tmp_path):
     """Recorded runs in lockstep repeat to the bit: only what cannot move is changed."""
     robot = made(tmp_path)
