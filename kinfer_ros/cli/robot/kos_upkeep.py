@@ -186,16 +186,22 @@ async def _zero_imu(server: KosUpkeep, seconds: float, sure: bool) -> int:
 
 
 async def _calibrate_imu(server: KosUpkeep, sure: bool) -> int:
+    await server.quaternion()  # a server that is not there is an error
     if not sure and not confirmed('the IMU will be calibrated', 'Is the robot still?'):
         return 0
-    print(printable(await server.calibrate_imu()))
+    failed = False
+    try:
+        said = await server.calibrate_imu()
+    except BridgeError as error:  # kos-zbot has the state alone
+        said, failed = str(error), True
+    print(printable(said))
     try:
         state = await server.calibration_state()
     except BridgeError as error:
-        print(f'how far it is: {error}')
+        print(printable(f'how far it is: {error}'))
     else:
         print('\n'.join(f'{printable(name)[:40]}: {level}' for name, level in state.items()))
-    return 0
+    return 1 if failed or said.startswith('failed') else 0
 
 
 async def _calibrate_joint(server: KosUpkeep, name: str, number: int, sure: bool) -> int:
