@@ -28,6 +28,7 @@ from kinfer_ros.__main__ import module_of
 from kinfer_ros.launching import arguments
 from kinfer_ros.launching import graph
 from kinfer_ros.launching import policy_node
+from kinfer_ros.launching import simulation
 from kinfer_ros.launching import two_robots
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
@@ -83,6 +84,8 @@ def try_command(name: str, words: list[str], monkeypatch: pytest.MonkeyPatch) ->
     """`python -m kinfer_ros NAME ...`."""
     assert name in COMMANDS
     if name == 'walk':
+        # A model that a page names is the reader's; test_simulation_arguments.py reads one.
+        monkeypatch.setattr(simulation, 'mounting_of_mjcf', lambda _: [1.0, 0.0, 0.0, 0.0])
         graph.nodes(arguments.parse(words))
     elif name == 'verdict':
         assert len(words) == 1

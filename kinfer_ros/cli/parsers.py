@@ -79,6 +79,19 @@ def add_robot_argument(parser: argparse.ArgumentParser, default: str | None = No
     parser.add_argument('--robot', required=not default, default=default, help=meaning + more)
 
 
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `walk` has as mjcf:=, imu_site:= and imu_mounting:=."""
+    add = parser.add_argument
+    add('--mjcf', default='', metavar='FILE', help="MuJoCo model, in place of the robot file's")
+    add('--imu-site', default='', metavar='NAME', help='site of its IMU')
+    add(
+        '--imu-mounting',
+        default='',
+        metavar='W,X,Y,Z',
+        help='orientation of the IMU in the base; mjcf: that of the site; raw: none',
+    )
+
+
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that select a policy node."""
     add = parser.add_argument

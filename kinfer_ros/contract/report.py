@@ -39,6 +39,13 @@ MAX_REST_DISTANCE = 0.75
 MAX_TORQUE_RATIO = 3.0
 """Torque that an output of 1 requests, relative to the torque limit; trained policies: below 1."""
 
+IMU_INPUTS = frozenset(
+    ('projected_gravity', 'accelerometer', 'gyroscope', 'quaternion', 'initial_heading')
+)
+"""Inputs of a K-Scale archive that the mounting of the IMU turns."""
+UNTURNED = 0.9999
+"""Real part of a mounting from which on it is none (0.03 rad)."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -168,9 +175,20 @@ def _check_sources(contract: Contract, robot: Robot) -> list[Row]:
         expected = 'height_scan: sensor_msgs/Image, 32FC1'
         remedy = 'run a node that samples an elevation map; a stale scan is a fault'
         rows.append(Row('height scan', WARN, found, expected, remedy))
+    return [*rows, _mounting_row(contract, robot)]
+
+
+def _mounting_row(contract: Contract, robot: Robot) -> Row:
     mounting = ', '.join(f'{value:g}' for value in robot.imu_mounting)
     found = f'[{mounting}] (w x y z) from {robot.imu_frame} to the base'
-    return [*rows, Row('IMU mounting', ASSUMED, found)]
+    takes_imu = not IMU_INPUTS.isdisjoint(each.name for each in contract.inputs)
+    if contract.spec is not None or not takes_imu or abs(robot.imu_mounting[0]) > UNTURNED:
+        return Row('IMU mounting', ASSUMED, found)
+    remedy = (
+        'kinfer-sim and pyfirmware give a policy what the IMU measures in its own frame: if it '
+        'was trained so, imu_mounting raw'
+    )
+    return Row('IMU mounting', ASSUMED, found, '', remedy)
 
 
 def _check_limits(contract: Contract, robot: Robot) -> Row:

@@ -26,6 +26,7 @@ from kinfer_ros.evaluation.meter import Meter
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.changes import change_robot
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.simulate import Simulation
@@ -45,6 +46,10 @@ class Subject:
     robot: str
     """A name in config/robots, or the path of a robot YAML."""
     spec: Path | None = None
+    mjcf: str = ''
+    """In place of the robot file's; and so are the next two."""
+    imu_site: str = ''
+    imu_mounting: tuple[float, ...] = ()
 
     def load(self) -> tuple[Policy, Robot]:
         """
@@ -52,10 +57,17 @@ class Subject:
 
         :raises KinferRosError: a file is missing or wrong, or the robot has no MJCF.
         """
-        policy, robot = load_model(self.model, spec=self.spec), load_robot(self.robot)
+        policy = load_model(self.model, spec=self.spec)
+        robot = change_robot(
+            load_robot(self.robot),
+            mjcf=self.mjcf,
+            imu_site=self.imu_site,
+            imu_mounting=self.imu_mounting,
+        )
         if robot.mjcf is None:
             raise ConfigError(
-                f'robot {robot.name} ({robot.path}) names no mjcf: an evaluation simulates it'
+                f'robot {robot.name} ({robot.path}) names no mjcf: an evaluation simulates it '
+                '(--mjcf FILE)'
             )
         return policy, robot
 

@@ -41,6 +41,7 @@ def record_job(subject: Subject, job: Job, runs_dir: Path) -> tuple[dict[str, An
         'model': str(subject.model),
         'spec': str(subject.spec or ''),
         'robot': subject.robot,
+        'imu_mounting': list(subject.imu_mounting) or [0.0] * 4,
         'runs_dir': str(runs_dir),
         'duration': job.seconds,
         'auto_run': True,

@@ -47,6 +47,7 @@ def settings_of(subject: Subject, policy: Policy, matrix: Matrix) -> dict[str, A
         'robot': robot.name,
         'robot_sha256': hashlib.sha256(robot.path.read_bytes()).hexdigest(),
         'mjcf_sha256': _physics_digest(robot),
+        **({'imu_mounting': list(subject.imu_mounting)} if subject.imu_mounting else {}),
         'machine': platform.machine(),
         'versions': {name: installed[name] for name in RESULT_PACKAGES},
         **matrix.as_json(),

@@ -15,7 +15,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.launching.arguments import Argument
+from kinfer_ros.launching.argument import Argument
 from kinfer_ros.launching.arguments import describe_unknown
 from kinfer_ros.launching.graph import NodeSpec
 from kinfer_ros.launching.parent import LAUNCH_PID

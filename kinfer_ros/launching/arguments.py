@@ -5,30 +5,18 @@ import math
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.launching.argument import Argument
+from kinfer_ros.launching.argument import switch
+from kinfer_ros.launching.simulation import ROBOT_ARGUMENTS
+from kinfer_ros.launching.simulation import SIMULATION_ARGUMENTS
 from kinfer_ros.untrusted import read_yaml
 
 MAX_NAMESPACES = 8
 """Namespaces within namespaces of a params_file."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One argument of walk.launch.py and of `walk`; `name:=value`, the value as YAML."""
-
-    name: str
-    default: str
-    description: str
-    choices: tuple[str, ...] = ()
-
-
-def _switch(name: str, default: str, description: str) -> Argument:
-    return Argument(name, default, description, ('true', 'false'))
-
 
 ARGUMENTS = (
     Argument(
@@ -48,6 +36,7 @@ ARGUMENTS = (
         'docs/policy_sets.md.',
     ),
     Argument('robot', 'biped', 'Robot: a name in config/robots, or the path of a robot YAML.'),
+    *ROBOT_ARGUMENTS,
     Argument(
         'bridge',
         'mujoco',
@@ -68,7 +57,7 @@ ARGUMENTS = (
         'Kind of the KOS server; auto: kos-zbot for the robot zbot, else kos-kbot.',
         ('auto', 'kos-kbot', 'kos-zbot', 'kos-sim'),
     ),
-    _switch(
+    switch(
         'auto_enable',
         'false',
         'Switch the torque on without ~/enable (bridge:=kos). For simulated robots.',
@@ -79,20 +68,20 @@ ARGUMENTS = (
         '',
         'YAML with node parameters, see config/policy.yaml. Arguments of the command win over it.',
     ),
-    _switch('use_sim_time', 'false', 'Nodes use /clock, which the MuJoCo bridge then publishes.'),
-    _switch(
+    switch('use_sim_time', 'false', 'Nodes use /clock, which the MuJoCo bridge then publishes.'),
+    switch(
         'publish_clock',
         'true',
         'With use_sim_time: false makes the MuJoCo bridge follow the /clock of another '
         'publisher. A graph has one clock publisher.',
     ),
-    _switch(
+    switch(
         'lockstep',
         'false',
         'The simulation waits for each command: bit-equal runs, faster than real time. '
         'Implies use_sim_time.',
     ),
-    _switch('record', 'true', 'Write steps.ndjson and a rosbag into the run directory.'),
+    switch('record', 'true', 'Write steps.ndjson and a rosbag into the run directory.'),
     Argument(
         'runs_dir',
         'runs',
@@ -110,18 +99,19 @@ ARGUMENTS = (
         'Go from hold to run without ~/start; auto: for the simulated robot only.',
         ('auto', 'true', 'false'),
     ),
-    _switch('dry_run', 'false', 'Do everything except publish commands.'),
+    switch('dry_run', 'false', 'Do everything except publish commands.'),
     Argument('duration', '0.0', 's of walking, then the run fades out; 0: until Ctrl-C.'),
     Argument('vx', '0.0', 'm/s forward, while no cmd_vel is alive.'),
     Argument('vy', '0.0', 'm/s to the left, while no cmd_vel is alive.'),
     Argument('wz', '0.0', 'rad/s to the left, while no cmd_vel is alive.'),
     Argument('seed', '0', 'Seed of the simulation.'),
-    _switch(
+    *SIMULATION_ARGUMENTS,
+    switch(
         'robot_state',
         'false',
         'Publish robot_description, /tf and markers, for RViz and Foxglove.',
     ),
-    _switch('viewer', 'false', 'Show the simulated robot in a window.'),
+    switch('viewer', 'false', 'Show the simulated robot in a window.'),
     Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),
 )
 

@@ -14,10 +14,13 @@ from kinfer_ros.launching.arguments import changed
 from kinfer_ros.launching.arguments import check_namespace
 from kinfer_ros.launching.arguments import check_params_file
 from kinfer_ros.launching.arguments import read_number
+from kinfer_ros.launching.simulation import read_mounting
+from kinfer_ros.launching.simulation import refuse_on_hardware
+from kinfer_ros.launching.simulation import simulation_parameters
 from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.share import share_dir
 
-ParameterValue = bool | int | float | str | list[float] | list[str]
+ParameterValue = bool | int | float | str | list[float] | list[int] | list[str]
 
 
 @dataclass(frozen=True)
@@ -48,33 +51,47 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     lockstep = arguments['lockstep'] == 'true'
     if lockstep and not simulated:
         raise ConfigError('lockstep:=true needs bridge:=mujoco: a real robot does not wait')
-    sim_time = lockstep or arguments['use_sim_time'] == 'true'
-    if arguments['publish_clock'] == 'false' and (lockstep or not sim_time):
+    if not simulated:
+        refuse_on_hardware(changed(arguments), arguments['bridge'])
+    slow = read_number(arguments, 'slowdown') != 1.0
+    if lockstep and slow:
+        raise ConfigError('slowdown: found with lockstep:=true, which follows no clock')
+    sim_time = lockstep or slow or arguments['use_sim_time'] == 'true'
+    if arguments['publish_clock'] == 'false' and (lockstep or slow or not sim_time):
         raise ConfigError(
-            'publish_clock:=false needs use_sim_time:=true, and no lockstep: the bridge then '
-            'follows the /clock of another publisher'
+            'publish_clock:=false needs use_sim_time:=true, and neither lockstep nor slowdown: '
+            'the bridge then follows the /clock of another publisher'
         )
     # Not set where it is false: SetParameter of a larger launch file has to reach the nodes.
     common: dict[str, ParameterValue] = {'use_sim_time': True} if sim_time else {}
     found = []
+    mounting = read_mounting(arguments)
     if simulated:
-        found.append(_bridge(arguments, lockstep=lockstep, sim_time=sim_time))
+        found.append(_bridge(arguments, lockstep=lockstep, sim_time=sim_time, mounting=mounting))
     elif arguments['bridge'] == 'kos':
         found.append(_kos_bridge(arguments, common))
     elif arguments['bridge'] == 'unitree':
         found.append(_unitree_bridge(arguments, common))
-    found.append(_policy(arguments, common, simulated=simulated, lockstep=lockstep))
+    policy = _policy(arguments, common, simulated=simulated, lockstep=lockstep)
+    if mounting:
+        policy.given['imu_mounting'] = mounting
+    found.append(policy)
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
     if arguments['robot_state'] == 'true':
         namespace = arguments['namespace'].strip('/')
         prefix = f'{namespace}/' if namespace else ''
         given: dict[str, ParameterValue] = {'robot': arguments['robot']}
+        given |= {name: arguments[name] for name in ('mjcf', 'imu_site') if arguments[name]}
+        if mounting:
+            given['imu_mounting'] = mounting
         found.append(NodeSpec('robot_state', {**common, 'frame_prefix': prefix}, given))
     return found
 
 
-def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> NodeSpec:
+def _bridge(
+    arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool, mounting: list[float]
+) -> NodeSpec:
     publishes = sim_time and arguments['publish_clock'] == 'true'
     scan = _scan_grid(arguments['spec'])
     return NodeSpec(
@@ -88,7 +105,9 @@ def _bridge(arguments: Mapping[str, str], *, lockstep: bool, sim_time: bool) -> 
             'seed': read_number(arguments, 'seed', int),
             'viewer': arguments['viewer'] == 'true',
             'video': arguments['video'],
+            **simulation_parameters(arguments, changed(arguments)),
             **({'height_scan': scan} if scan else {}),
+            **({'imu_mounting': mounting} if mounting else {}),
         },
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.launching.arguments import Argument
+from kinfer_ros.launching.argument import Argument
 from kinfer_ros.launching.arguments import check_namespace
 from kinfer_ros.launching.arguments import check_params_file
 from kinfer_ros.launching.graph import NodeSpec

@@ -10,8 +10,8 @@ SIDES = ('left', 'right')
 """The namespaces; the first one's bridge publishes /clock."""
 
 _SHARED = (
-    'model', 'spec', 'policies', 'robot', 'params_file', 'record', 'runs_dir', 'duration', 'vx',
-    'vy', 'wz', 'seed', 'robot_state',
+    'model', 'spec', 'policies', 'robot', 'mjcf', 'imu_site', 'imu_mounting', 'params_file',
+    'record', 'runs_dir', 'duration', 'vx', 'vy', 'wz', 'seed', 'robot_state',
 )  # fmt: skip
 
 ARGUMENTS = tuple(a for a in walk.ARGUMENTS if a.name in _SHARED)

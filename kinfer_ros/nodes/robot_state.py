@@ -32,9 +32,10 @@ from visualization_msgs.msg import MarkerArray
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.sensors import MAX_JOINTS
+from kinfer_ros.nodes.robot_parameters import ROBOT_PARAMETERS
+from kinfer_ros.nodes.robot_parameters import read_robot
 from kinfer_ros.parameters import Declared
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.parameters import declare
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters
@@ -50,8 +51,7 @@ from kinfer_ros.viewers.description import robot_urdf
 from kinfer_ros.viewers.urdf import UrdfTree
 
 ROBOT_STATE_PARAMETERS = (
-    Declared('robot', 'biped', '',
-             'Robot: a name in config/robots, or the path of a YAML.', read_only=True),
+    *ROBOT_PARAMETERS,
     Declared('rate', 30.0, 'Hz', 'Rate of transforms and markers.', 1.0, 1000.0, read_only=True),
     Declared('frame_prefix', '', '',
              'Prefix of each frame name, such as `left/`, for robots that share /tf.',
@@ -70,7 +70,7 @@ class RobotState(Node):
         super().__init__(node_name, **kwargs)
         declare(self, ROBOT_STATE_PARAMETERS)
         refuse_misspelt_parameters(self)
-        robot = load_robot(value(self, 'robot'))
+        robot = read_robot(self)
         text, notes = robot_urdf(robot)
         self._tree = UrdfTree(text, str(robot.urdf or robot.mjcf))
         self._contacts = self._find_contacts(robot)

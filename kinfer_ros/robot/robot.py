@@ -86,6 +86,8 @@ class Robot:
     """m, of the IMU in the base frame; None where it is not known."""
     gyro_unit: str = 'rad'
     """rad or deg (per second) of the hardware's gyro; converted in the bridge only."""
+    imu_mounting_is_asked: bool = False
+    """The operator gave the mounting, in place of the file's: a site may lie otherwise."""
     legs: tuple[str, ...] | None = None
     """Joints of its legs; None where the file does not say it, see robot/legs.py."""
 

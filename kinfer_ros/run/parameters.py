@@ -30,6 +30,9 @@ STRUCTURE = (
              'refused. Read with the model.', 16, 1000000),
     Declared('robot', '', '',
              'Robot: a name in config/robots, or the path of a YAML. Read at configure.'),
+    Declared('imu_mounting', [0.0, 0.0, 0.0, 0.0], '',
+             "Orientation of the IMU in the base frame, in place of the robot YAML's: a unit "
+             "quaternion w x y z; four zeros: the YAML's. Read at configure."),
     Declared('control_rate', 0.0, 'Hz',
              'Tick rate; 0: the rate of the policy file, else 50. Read at configure.',
              0.0, 2000.0),

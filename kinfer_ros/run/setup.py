@@ -25,6 +25,7 @@ from kinfer_ros.policy.sets.loaded_set import LoadedSet
 from kinfer_ros.policy.sets.loaded_set import load_set
 from kinfer_ros.policy.sets.policy_set import ALONE
 from kinfer_ros.policy.trial import TrialLimits
+from kinfer_ros.robot.changes import change_robot
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.untrusted import LOAD_MEMORY_MB
@@ -171,7 +172,9 @@ def load_setup(
     loaded = load_policies(parameters, interrupted)
     policy = loaded.entry
     _check_rate(policy, parameters)
-    robot = load_robot(parameters['robot'])
+    # Runs of earlier versions have no imu_mounting.
+    mounting = parameters.get('imu_mounting', ())
+    robot = change_robot(load_robot(parameters['robot']), imu_mounting=mounting)
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:
         raise ConfigError(
             'log_zstd compresses the closed parts of the step log, which log_rotate_mb 0 never '

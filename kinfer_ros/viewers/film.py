@@ -1,4 +1,4 @@
-"""Shows a simulated robot: a film in a file, rendered off-screen, or a window.
+"""Films a simulated robot into a file, rendered off-screen.
 
 Rendering a frame takes longer than many physics steps: 100 to 200 ms of processor time where there
 is no GPU. The film therefore has a thread and a model of its own, fed with copies of the pose: in
@@ -13,7 +13,6 @@ import queue
 import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,28 +25,30 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.viewers.shot import DEFAULT_SHOT
+from kinfer_ros.viewers.shot import Shot
+from kinfer_ros.viewers.shot import camera
 
 Pose = tuple[int, Float64]
 
 SECOND = 1_000_000_000
-FPS = 30
 BACKLOG = 4
 """Poses that wait to be drawn: few, since a closed film has to be finished in time."""
-MAX_GAP = 10 * FPS
-"""Frames that one picture may stand for."""
+MAX_GAP = 10
+"""s that one picture may stand for."""
 SHADOW_SIZE = 2048
 """Finer shadows cost more than everything else without a GPU."""
 START_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 2.5
 """s; a process has to be down within 4 s of a signal."""
-WINDOW_HZ = 60
 
 
 class Film:
     """
-    An mp4 of the robot at 30 frames a second of simulated time.
+    An mp4 of the robot, in simulated time.
 
     :param path: the file; it is overwritten.
+    :param shot: camera, size of the frames, and how many there are in a second.
     :param waits: whether `show` waits for the drawing when it falls behind (else frames are left
         out, and counted).
     :raises ConfigError: imageio-ffmpeg is not installed, or the file has no folder or suffix.
@@ -55,14 +56,16 @@ class Film:
     """
 
     def __init__(
-        self, path: Path, robot: MujocoRobot, *, waits: bool, size: tuple[int, int] = (960, 720)
+        self, path: Path, robot: MujocoRobot, *, waits: bool, shot: Shot = DEFAULT_SHOT
     ) -> None:
         _check_path(path)
+        shot.check()
+        camera(robot, shot.camera)
         self._ffmpeg = _ffmpeg()
         self.path = path
         self._robot = robot
         self._waits = waits
-        self._size = size
+        self._shot = shot
         self._frame = -1
         self._skipped = 0
         self._written = 0
@@ -79,7 +82,7 @@ class Film:
 
     def show(self, time_ns: int) -> None:
         """Film the present state, if a frame is due at this simulated time."""
-        frame = time_ns * FPS // SECOND
+        frame = int(time_ns * self._shot.video_fps) // SECOND
         if frame <= self._frame or not self._thread.is_alive():
             return
         self._frame = frame
@@ -108,20 +111,21 @@ class Film:
         if self._error is not None:
             return f'film {self.path} failed: {self._error}'
         left_out = f', {self._skipped} frames left out' if self._skipped else ''
-        return f'film {self.path}: {self._written / FPS:.1f} s{left_out}'
+        return f'film {self.path}: {self._written / self._shot.video_fps:.1f} s{left_out}'
 
     def _run(self) -> None:
         """Draw and write until told to end; the thread of the OpenGL context."""
         try:
-            renderer = Renderer(self._robot, self._size, smooth=self._waits)
+            renderer = Renderer(self._robot, self._shot, smooth=self._waits)
         except Exception as error:  # the loaders of OpenGL raise whatever they like
             self._error = error
             self._ready.set()
             return
         try:
             writer = self._ffmpeg.write_frames(
-                str(self.path), self._size, fps=FPS, quality=7, ffmpeg_log_level='error'
-            )
+                str(self.path), self._shot.size, fps=self._shot.video_fps, quality=7,
+                macro_block_size=2, ffmpeg_log_level='error',
+            )  # fmt: skip
             writer.send(None)
             self._ready.set()
             self._draw_all(renderer, writer)
@@ -133,14 +137,14 @@ class Film:
             renderer.close()
 
     def _draw_all(self, renderer: 'Renderer', writer: Any) -> None:
-        last = 0
+        last, longest = 0, round(MAX_GAP * self._shot.video_fps)
         while not self._giving_up.is_set():
             pose = self._poses.get()
             if pose is None:
                 return
             frame, qpos = pose
             picture = renderer.draw(qpos)
-            for _ in range(min(frame - last, MAX_GAP) if last else 1):
+            for _ in range(min(frame - last, longest) if last else 1):
                 writer.send(picture)
                 self._written += 1
             last = frame
@@ -150,20 +154,22 @@ class Renderer:
     """
     Draws poses of the robot off-screen; to be used by the thread that made it.
 
-    :param size: width and height in pixels.
+    :param shot: camera and size of the frames.
     :param smooth: whether to smooth edges, which takes twice the time without a GPU.
     """
 
-    def __init__(self, robot: MujocoRobot, size: tuple[int, int], *, smooth: bool = True) -> None:
+    def __init__(
+        self, robot: MujocoRobot, shot: Shot = DEFAULT_SHOT, *, smooth: bool = True
+    ) -> None:
         self._model = copy.copy(robot.model)  # its own: gains are written into the other one
-        self._model.vis.global_.offwidth, self._model.vis.global_.offheight = size
+        self._model.vis.global_.offwidth, self._model.vis.global_.offheight = shot.size
         quality = self._model.vis.quality
         quality.shadowsize = min(quality.shadowsize, SHADOW_SIZE)
         if not smooth:
             quality.offsamples = 0
         self._data = mujoco.MjData(self._model)
-        self._camera = camera(robot)
-        self._renderer = _renderer(self._model, size)
+        self._camera = camera(robot, shot.camera)
+        self._renderer = _renderer(self._model, shot.size)
 
     def draw(self, qpos: Float64) -> NDArray[np.uint8]:
         """Return the picture [height, width, 3] of a pose."""
@@ -178,76 +184,6 @@ class Renderer:
     def close(self) -> None:
         """Free what OpenGL holds."""
         self._renderer.close()
-
-
-class Window:
-    """
-    A window on the running simulation.
-
-    :raises ConfigError: there is no display.
-    """
-
-    def __init__(self, robot: MujocoRobot) -> None:
-        _check_display()
-        import mujoco.viewer
-
-        try:
-            self._viewer = mujoco.viewer.launch_passive(
-                robot.model, robot.data, show_left_ui=False, show_right_ui=False
-            )
-        except Exception as error:
-            raise ConfigError(f'viewer: no window opens here: {error}') from None
-        wanted = camera(robot)
-        with self._viewer.lock():
-            for field in ('type', 'fixedcamid', 'trackbodyid', 'distance', 'azimuth', 'elevation'):
-                setattr(self._viewer.cam, field, getattr(wanted, field))
-        self._next_ns = 0
-
-    def show(self, time_ns: int) -> None:
-        """Bring the window up to date, at most 60 times a second of simulated time."""
-        if time_ns >= self._next_ns and self._viewer.is_running():
-            self._next_ns = time_ns + SECOND // WINDOW_HZ
-            self._viewer.sync()
-
-    def close(self) -> None:
-        """Close the window."""
-        self._viewer.close()
-
-
-def _check_display() -> None:
-    """Find out whether a window can open: mujoco.viewer ends the process where it cannot."""
-    instead = 'use video:=FILE.mp4 on a machine without a display'
-    if not sys.platform.startswith('linux'):
-        return
-    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
-        raise ConfigError(
-            f'viewer: found no display (DISPLAY and WAYLAND_DISPLAY are not set); {instead}'
-        )
-    import glfw
-
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        works = glfw.init()
-        glfw.terminate()
-    if not works:
-        display = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
-        raise ConfigError(f'viewer: the display {display} cannot be opened; {instead}')
-
-
-def camera(robot: MujocoRobot) -> Any:
-    """Return the MJCF's camera `track`, else one that follows the base."""
-    found = mujoco.MjvCamera()
-    fixed = mujoco.mj_name2id(robot.model, mujoco.mjtObj.mjOBJ_CAMERA, 'track')
-    if fixed >= 0:
-        found.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        found.fixedcamid = fixed
-        return found
-    found.type = mujoco.mjtCamera.mjCAMERA_TRACKING
-    found.trackbodyid = robot.fitted.base
-    found.distance = max(1.0, 2.0 * robot.model.stat.extent)
-    found.azimuth = 130.0
-    found.elevation = -15.0
-    return found
 
 
 def _renderer(model: Any, size: tuple[int, int]) -> Any:

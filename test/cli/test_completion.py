@@ -26,7 +26,7 @@ LINES = {
     'check --robot zb\t': 'check --robot zbot ',
     'runs --verdict ki\t': 'runs --verdict killed ',
     'export run --to parq\t': 'export run --to parquet ',
-    'walk vide\t#': 'walk video:=#',
+    'walk dura\t#': 'walk duration:=#',
     'walk bridge:=muj\t': 'walk bridge:=mujoco ',
     'walk vx:=0.3 robot:=zb\t': 'walk vx:=0.3 robot:=zbot ',
     'walk model:=walki\t': 'walk model:=walking.kinfer ',

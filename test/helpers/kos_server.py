@@ -17,11 +17,13 @@ from dataclasses import field
 
 import grpc
 import grpc.aio
+from google.longrunning import operations_pb2
 from kos_protos import actuator_pb2
 from kos_protos import actuator_pb2_grpc
 from kos_protos import common_pb2
 from kos_protos import imu_pb2
 from kos_protos import imu_pb2_grpc
+from kos_protos import sim_pb2_grpc
 
 HOST = '127.0.0.1'
 REACH = 40.0
@@ -74,6 +76,10 @@ class Moods:
     """The first actuator's position is NaN."""
     tells: bool = True
     """States have torque, temperature, voltage and gains."""
+    zeroes: bool = True
+    """It does the zeroing that it takes; kos-sim does not."""
+    calibrates: bool = True
+    """A calibration starts something; kos-kbot answers with an empty operation."""
     zero_gains: bool = True
     """A configuration without kp and kd sets both to 0, as in kos-kbot."""
 
@@ -98,6 +104,10 @@ class KosServer:
         self.port = port
         self.commands: list[dict[int, float | None]] = []
         """Every CommandActuators, in order: position by id."""
+        self.resets: list[tuple[float, float]] = []
+        """Of each reset of the simulation, the height and the real part of the orientation."""
+        self.yaw = 0.0
+        """deg, of the IMU."""
         self.calls: list[str] = []
         """What was called, in the order of arrival."""
         self._loop = asyncio.new_event_loop()
@@ -134,6 +144,7 @@ class KosServer:
         self._server = grpc.aio.server()
         actuator_pb2_grpc.add_ActuatorServiceServicer_to_server(_Actuators(self), self._server)
         imu_pb2_grpc.add_IMUServiceServicer_to_server(_Imu(self), self._server)
+        sim_pb2_grpc.add_SimulationServiceServicer_to_server(_Simulation(self), self._server)
         address = f'{HOST}:{self.port}'
         if self._credentials is None:
             self.port = self._server.add_insecure_port(address)
@@ -192,7 +203,26 @@ class _Actuators(actuator_pb2_grpc.ActuatorServiceServicer):
         actuator.max_torque = given.get('max_torque', actuator.max_torque)
         if 'torque_enabled' in given and request.actuator_id not in server.moods.stuck_off:
             actuator.torque_on = bool(given['torque_enabled'])
+        if request.zero_position and server.moods.zeroes:
+            actuator.position = 0.0
         return common_pb2.ActionResponse(success=True)
+
+    async def CalibrateActuator(self, request, context):
+        """Start something, or nothing."""
+        await self.server.admit('calibrate', context)
+        started = self.server.moods.calibrates
+        return operations_pb2.Operation(name='operations/calibrate/34' if started else '')
+
+    async def ParameterDump(self, request, context):
+        """Tell two registers of each actuator that answers."""
+        await self.server.admit('parameters', context)
+        entries = []
+        for each in request.actuator_ids:
+            if each in self.server.actuators and each not in self.server.moods.dropped:
+                entry = actuator_pb2.ParameterDumpEntry(actuator_id=each)
+                entry.parameters.update({'Firmware': 3.0, 'Mode\x1b[2J': 'position'})
+                entries.append(entry)
+        return actuator_pb2.ParameterDumpResponse(entries=entries)
 
     async def GetActuatorsState(self, request, context):
         """Tell the states, after moving on."""
@@ -256,7 +286,42 @@ class _Imu(imu_pb2_grpc.IMUServiceServicer):
     async def GetQuaternion(self, request, context):
         """Upright, or nothing yet."""
         await self.server.admit('quaternion', context)
-        return imu_pb2.QuaternionResponse(w=0.0 if self.server.moods.zero_quaternion else 1.0)
+        if self.server.moods.zero_quaternion:
+            return imu_pb2.QuaternionResponse()
+        half = math.radians(self.server.yaw) / 2
+        return imu_pb2.QuaternionResponse(w=math.cos(half), z=math.sin(half))
+
+    async def Zero(self, request, context):
+        """Take the present yaw for none."""
+        await self.server.admit(f'zero imu {request.duration.ToNanoseconds()}', context)
+        self.server.yaw = 0.0
+        return common_pb2.ActionResponse(success=True)
+
+    async def Calibrate(self, request, context):
+        """Be done at once, as kos-kbot."""
+        await self.server.admit('calibrate imu', context)
+        return operations_pb2.Operation(name='operations/calibrate_imu/0', done=True)
+
+
+class _Simulation(sim_pb2_grpc.SimulationServiceServicer):
+    def __init__(self, server: KosServer) -> None:
+        self.server = server
+
+    async def Reset(self, request, context):
+        """Note where to; kos-sim takes what is left out as zeros."""
+        await self.server.admit('reset', context)
+        self.server.resets.append((request.pos.z, request.quat.w))
+        return common_pb2.ActionResponse(success=True)
+
+    async def SetPaused(self, request, context):
+        """Note it."""
+        await self.server.admit(f'paused {request.paused}', context)
+        return common_pb2.ActionResponse(success=True)
+
+    async def Step(self, request, context):
+        """Refuse it."""
+        await self.server.admit(f'step {request.num_steps}', context)
+        return common_pb2.ActionResponse(success=False, error=_error(1, 'not here'))
 
 
 def _error(code: int, text: str) -> common_pb2.Error:

@@ -19,6 +19,7 @@ from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.processes import wait_until
 from helpers.shared import shared_path
+from kinfer_ros.__main__ import main
 
 RUN_SH = shared_path('kos_sim/run.sh')
 POLICIES = shared_path('policies/kinfer_unit_tests')
@@ -196,3 +197,20 @@ def test_a_killed_bridge_is_a_fault_and_another_takes_over(sim, tmp_path):
         assert policy.wait(60) == 0, policy.output
     facts = json.loads((second / 'runs' / 'latest' / 'run.json').read_text())
     assert facts['reason'].startswith('duration'), facts['reason']
+
+
+def kos(sim: KosSim, *words: str) -> int:
+    return main(['kos', *words, '--port', str(sim.port), '--timeout', '5'])
+
+
+def test_rare_calls(sim, capsys):
+    """What kos-sim does of them, what it only says, and what it does not offer."""
+    assert kos(sim, 'sim', 'reset', '--height', '1.0') == 0
+    assert kos(sim, 'sim', 'pause') == 0
+    assert kos(sim, 'sim', 'step') == 2
+    assert 'Step is not implemented' in capsys.readouterr().err
+    for words in (('zero', 'imu'), ('calibrate', 'dof_left_knee_04')):
+        assert kos(sim, *words, '--yes') == 2
+        assert 'does not offer it' in capsys.readouterr().err
+    assert kos(sim, 'parameters') == 2
+    assert kos(sim, 'calibrate', 'imu', '--yes') == 1

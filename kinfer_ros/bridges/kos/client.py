@@ -64,6 +64,28 @@ def load_protocol() -> tuple[Any, Any, Any, Any]:
     return grpc, actuator_pb2, ActuatorServiceStub, IMUServiceStub
 
 
+def make_channel(grpc: Any, connection: Connection) -> Any:
+    """
+    Open a channel to the named host.
+
+    :raises ConfigError: a TLS file cannot be read.
+    """
+    options: list[tuple[str, Any]] = list(CHANNEL_OPTIONS)
+    if not connection.tls:
+        return grpc.aio.insecure_channel(connection.address, options=options)
+    if connection.tls_name:
+        options.append(('grpc.ssl_target_name_override', connection.tls_name))
+    try:
+        files = [
+            path.expanduser().read_bytes() if path else None
+            for path in (connection.ca_file, connection.key_file, connection.cert_file)
+        ]
+    except OSError as error:
+        raise ConfigError(f'TLS file {error.filename}: cannot be read: {error.strerror}') from None
+    credentials = grpc.ssl_channel_credentials(*files)
+    return grpc.aio.secure_channel(connection.address, credentials, options=options)
+
+
 class KosClient:
     """
     One connection to a KOS server; made and used on one asyncio loop.
@@ -79,7 +101,7 @@ class KosClient:
 
         self.connection = connection
         self._ids = list(ids)
-        self._channel = self._make_channel()
+        self._channel = make_channel(self._grpc, connection)
         self._actuators = actuators(self._channel)
         imu_stub = imu(self._channel)
         self._get_states = self._actuators.GetActuatorsState
@@ -91,25 +113,6 @@ class KosClient:
             commands=[self._messages.ActuatorCommand(actuator_id=each) for each in self._ids]
         )
         self._targets = list(self._request.commands)
-
-    def _make_channel(self) -> Any:
-        connection = self.connection
-        options: list[tuple[str, Any]] = list(CHANNEL_OPTIONS)
-        if not connection.tls:
-            return self._grpc.aio.insecure_channel(connection.address, options=options)
-        if connection.tls_name:
-            options.append(('grpc.ssl_target_name_override', connection.tls_name))
-        try:
-            files = [
-                path.expanduser().read_bytes() if path else None
-                for path in (connection.ca_file, connection.key_file, connection.cert_file)
-            ]
-        except OSError as error:
-            raise ConfigError(
-                f'TLS file {error.filename}: cannot be read: {error.strerror}'
-            ) from None
-        credentials = self._grpc.ssl_channel_credentials(*files)
-        return self._grpc.aio.secure_channel(connection.address, credentials, options=options)
 
     async def close(self) -> None:
         """Close the connection and cancel its calls."""

@@ -188,6 +188,26 @@ class MujocoBridgeCore(BridgeCore):
         command, self._held_back = self._held_back, None
         return command is not None and self.command(command, now_ns)
 
+    def step(self, now_ns: int) -> bool:
+        """
+        Simulate one control period, although paused; the pause goes on.
+
+        :return: True if there is a new state; in lockstep there is none before the command has
+            come.
+        """
+        if not self.paused:
+            return False
+        if not self.in_lockstep:
+            self._advance(self._substeps)
+            return True
+        command, self._held_back = self._held_back, None
+        if command is None:
+            return False
+        self.paused = False
+        stepped = self.command(command, now_ns)
+        self.paused = True
+        return stepped
+
     # Commands ----------------------------------------------------------------------------
 
     def _lockstep_command(self, command: Command, now_ns: int) -> bool:

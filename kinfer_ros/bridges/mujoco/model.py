@@ -5,6 +5,7 @@ moves.
 """
 
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
 from kinfer_ros.bridges.mujoco.added_parts import add_parts
+from kinfer_ros.bridges.mujoco.imu_mounting import check_mounting
 from kinfer_ros.bridges.mujoco.imu_site import USUAL_SITES
 from kinfer_ros.bridges.mujoco.imu_site import ImuSite
 from kinfer_ros.bridges.mujoco.imu_site import find_imu_site
@@ -26,8 +28,6 @@ from kinfer_ros.yaml_file import did_you_mean
 BASE = 'kinfer_ros_base'
 HOLD = 'kinfer_ros_hold'
 IMU = 'kinfer_ros_imu'
-MAX_DISTANCE = 0.01
-"""m between imu.position and the site."""
 HOLD_SOLIMP = (0.9999, 0.9999, 0.001, 0.5, 2.0)
 """Nearly rigid: with a time constant of two physics steps a held base moves by 1e-6 m."""
 
@@ -75,7 +75,8 @@ class FittedModel:
     unlisted: tuple[str, ...]
     """Actuated joints of the MJCF that the YAML does not name; they get no command."""
     added: tuple[str, ...]
-    """What was added, in words, since the MJCF has no actuator."""
+    """What was added, in words, since the MJCF lacks it."""
+    mounting_warning: str = ''
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
@@ -108,19 +109,20 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
     if timestep is not None:
         model.opt.timestep = timestep
     fitted = _locate(robot, model, base.name, free, path, imu, added)
-    if imu.name is not None:
-        _check_mounting(robot, model, base.name, imu.name, path)
-    return fitted
+    if imu.name is None:
+        return fitted
+    warning = check_mounting(robot, model, fitted.base, imu.name)
+    return replace(fitted, mounting_warning=warning)
 
 
 def _mjcf_path(robot: Robot) -> Path:
     if robot.mjcf is None:
         raise RobotError(
             f"robot '{robot.name}' has no MuJoCo model: found no key 'mjcf' in {robot.path}, "
-            'expected the path of an MJCF'
+            'expected the path of an MJCF there, or one given as mjcf'
         )
     if not robot.mjcf.is_file():
-        raise RobotError(f'MJCF {robot.mjcf} (named in {robot.path}): no such file')
+        raise RobotError(f'MJCF {robot.mjcf} (of {robot.path}, or given): no such file')
     return robot.mjcf
 
 
@@ -197,7 +199,8 @@ def _imu_site(robot: Robot, spec: Any, base: Any, path: Path) -> ImuSite:
     sites = [site.name for site in spec.sites if site.name]
     if robot.imu_site is not None and robot.imu_site not in sites:
         raise RobotError(
-            f"MJCF {path} lacks the site '{robot.imu_site}' that imu.site of {robot.path} names"
+            f"MJCF {path} lacks the site '{robot.imu_site}' that imu_site or imu.site of "
+            f'{robot.path} names'
             f'{did_you_mean(robot.imu_site, sites)}; found {", ".join(sites) or "none"}'
         )
     return find_imu_site(spec, base, robot.imu_site, (robot.imu_frame, *USUAL_SITES))
@@ -349,37 +352,3 @@ def _unlisted(model: Any, joints: set[int]) -> tuple[str, ...]:
         model.joint(joint).name for _, joint in _joint_actuators(model) if joint not in joints
     }
     return tuple(sorted(names))
-
-
-def _check_mounting(robot: Robot, model: Any, base: str, site: str, path: Path) -> None:
-    """
-    Compare the YAML's mounting and position with those of the site in the base.
-
-    The simulation makes readings by the site, the policy node rotates them by the mounting: if
-    they differ, the robot falls.
-    """
-    site_id = model.site(site).id
-    base_id = model.body(base).id
-    if model.body_weldid[model.site_bodyid[site_id]] != model.body_weldid[base_id]:
-        return  # joints in between: the mounting moves and cannot be compared
-    data = mujoco.MjData(model)
-    mujoco.mj_kinematics(model, data)
-    found = np.empty(4)
-    relative = data.xmat[base_id].reshape(3, 3).T @ data.site_xmat[site_id].reshape(3, 3)
-    mujoco.mju_mat2Quat(found, relative.ravel())
-    if abs(float(found @ robot.imu_mounting)) < np.cos(0.5 * 0.01):
-        text = ', '.join(f'{value:.6g}' for value in found)
-        raise RobotError(
-            f'imu.mounting of {robot.path} is {robot.imu_mounting.tolist()}, but the site '
-            f"'{site}' of {path} lies in the base as [{text}] (w x y z): "
-            'expected the same to 0.01 rad'
-        )
-    if robot.imu_position is not None:
-        place = data.xmat[base_id].reshape(3, 3).T @ (data.site_xpos[site_id] - data.xpos[base_id])
-        if np.abs(place - robot.imu_position).max() > MAX_DISTANCE:
-            text = ', '.join(f'{value:.4g}' for value in place)
-            raise RobotError(
-                f'imu.position of {robot.path} is {list(robot.imu_position)}, but the site '
-                f"'{site}' of {path} is in the base at [{text}]: expected the same to "
-                f'{MAX_DISTANCE:g} m'
-            )

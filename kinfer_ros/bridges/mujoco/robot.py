@@ -5,8 +5,8 @@ read here, and reading a sensor does not change the physics.
 """
 
 import logging
-import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -21,15 +21,18 @@ from kinfer_ros.bridges.mujoco.drive import JointDrive
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.joint_warnings import joint_warnings
 from kinfer_ros.bridges.mujoco.model import fit_model
-from kinfer_ros.bridges.mujoco.start_height import height_above_ground
+from kinfer_ros.bridges.mujoco.scene import ON_THE_GROUND
+from kinfer_ros.bridges.mujoco.scene import STILL_NOISE
+from kinfer_ros.bridges.mujoco.scene import STILL_VELOCITY_NOISE
+from kinfer_ros.bridges.mujoco.scene import Scene
+from kinfer_ros.bridges.mujoco.start_pose import check_start
+from kinfer_ros.bridges.mujoco.start_pose import place_base
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
 
 _log = logging.getLogger(__name__)
 
-FOOT_CLEARANCE = 0.005
-"""m between the lowest point of the robot and the ground at the start, without a keyframe."""
 SAME_POSE = 0.01
 """rad from the home pose up to which a keyframe's height is right for it."""
 SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
@@ -46,9 +49,11 @@ class MujocoRobot:
 
     :param robot: the description; its `mjcf` is simulated.
     :param seed: of all random numbers; the same seed and the same calls give the same bits.
-    :param imu_noise: none by default.
-    :param disturbance: deviations from the model; none by default.
+    :param imu_noise: none by default; where the base cannot move, `STILL_NOISE`.
+    :param disturbance: deviations from the model; none by default, but for a noise of the joints'
+        velocities where the base cannot move.
     :param timestep: physics step in s; the MJCF's by default.
+    :param scene: how it starts; on the ground by default.
     :ivar after_step: called after every physics step; while it is set, steps cost a little more.
     :raises RobotError: the MJCF is missing, or does not fit the description.
     """
@@ -61,18 +66,25 @@ class MujocoRobot:
         imu_noise: ImuNoise | None = None,
         disturbance: Disturbance = UNDISTURBED,
         timestep: float | None = None,
+        scene: Scene = ON_THE_GROUND,
     ) -> None:
         if mujoco.get_mju_user_warning() is None:
             mujoco.set_mju_user_warning(_log.warning)  # instead of ./MUJOCO_LOG.TXT
         self.robot = robot
         self.fitted = fit_model(robot, timestep)
+        check_start(self.fitted, scene)
         self.model = self.fitted.model
         disturb_model(self.model, self.fitted.base, disturbance)
+        self._scene = scene
+        if not scene.gravity:
+            self.model.opt.gravity[:] = 0.0
         self.data = mujoco.MjData(self.model)
         self.timestep_ns: int = round(self.model.opt.timestep * 1e9)
         if self.timestep_ns <= 0:
             raise RobotError(f'timestep of {self.model.opt.timestep} s, expected at least 1e-9 s')
         self._noise = imu_noise or ImuNoise()
+        if self.base_stays:
+            disturbance = self._with_still_noise(disturbance)
         self._rng = np.random.default_rng(seed)
         self._steps = 0
         self._inverse = np.empty(4)
@@ -81,6 +93,14 @@ class MujocoRobot:
         self._disturbed = Disturbed(disturbance, seed, len(robot.joints), self.model.opt.timestep)
         self._drive = JointDrive(robot, self.fitted, self.data, self._disturbed.motors)
         self.reset()
+
+    def _with_still_noise(self, disturbance: Disturbance) -> Disturbance:
+        """Let no sensor repeat itself, where no noise is asked for; see `STILL_NOISE`."""
+        if self._noise == ImuNoise():
+            self._noise = STILL_NOISE
+        if disturbance.joint_position_noise or disturbance.joint_velocity_noise:
+            return disturbance
+        return replace(disturbance, joint_velocity_noise=STILL_VELOCITY_NOISE)
 
     @property
     def time_ns(self) -> int:
@@ -93,6 +113,11 @@ class MujocoRobot:
         return self.fitted.hold >= 0
 
     @property
+    def base_stays(self) -> bool:
+        """Whether the base is fixed to the world for the whole run."""
+        return self._scene.fixed_base or not self.base_is_free
+
+    @property
     def base_is_held(self) -> bool:
         """Whether the base is fixed to the world now."""
         return not self.base_is_free or bool(self.data.eq_active[self.fitted.hold])
@@ -101,6 +126,7 @@ class MujocoRobot:
         """Say, by subject, what is not as it is meant, with the gains in force."""
         kp, kd, _ = self.gains()
         found = {'IMU site': self.fitted.imu.warning(), 'start height': self._start_warning}
+        found |= {'IMU mounting': self.fitted.mounting_warning}
         found |= joint_warnings(self.fitted, self.data, self.robot.joint_names, kp, kd)
         return {subject: text for subject, text in found.items() if text}
 
@@ -111,7 +137,7 @@ class MujocoRobot:
 
     def hold_base(self, on: bool) -> None:
         """Weld the base to the world at its present pose, or release it; idempotent."""
-        if not self.base_is_free or on == self.base_is_held:
+        if self.base_stays or on == self.base_is_held:
             return
         self.data.eq_active[self.fitted.hold] = on
         if on:
@@ -279,8 +305,8 @@ class MujocoRobot:
         same_pose = np.abs(of_key - self.robot.home).max() <= SAME_POSE
         self.data.qpos[self.fitted.qpos] = self.robot.home
         if self.base_is_free:
-            if self.fitted.home_key < 0 or not same_pose:
-                self._stand_up()
+            keeps = self.fitted.home_key >= 0 and bool(same_pose)
+            self._start_warning = place_base(self.fitted, self.data, self._scene, keeps)
             self.data.eq_active[self.fitted.hold] = True
             self._weld_here()
         if self._disturbed.line is not None:
@@ -298,18 +324,6 @@ class MujocoRobot:
         if self._drive.has_motors:
             self._drive.write_motors()
         mujoco.mj_forward(self.model, self.data)
-
-    def _stand_up(self) -> None:
-        """Lift or lower the base until its feet are just above the ground."""
-        height = height_above_ground(self.model, self.data, self.fitted.base)
-        if not math.isfinite(height):
-            self._start_warning = (
-                'no part of the robot collides with the ground: it starts at the height of the '
-                f'MJCF, and falls through. Check contype, conaffinity and <contact> of '
-                f'{self.robot.mjcf}'
-            )
-        else:
-            self.data.qpos[self.fitted.free_qpos + 2] += FOOT_CLEARANCE - height
 
     def _weld_here(self) -> None:
         """Set the weld to the present pose: that of the world in the base."""

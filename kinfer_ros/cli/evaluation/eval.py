@@ -18,10 +18,12 @@ from typing import Any
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.evaluation.progress import EvalProgress
+from kinfer_ros.cli.parsers import add_model_arguments
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.launching.simulation import read_mounting
 
 if TYPE_CHECKING:
     from kinfer_ros.evaluation.job import Subject
@@ -49,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_policy_arguments(parser)
     add = parser.add_argument
     add_robot_argument(parser)
+    add_model_arguments(parser)
     add('--matrix', type=Path, metavar='FILE', help='your own commands and conditions (YAML)')
     add('--quick', action='store_true', help='one command, two conditions, a few seconds')
     add('--command', action='append', default=[], metavar='NAME', help='only this command')
@@ -73,7 +76,14 @@ def main(arguments: argparse.Namespace) -> int:
     from kinfer_ros.evaluation.job import Subject
     from kinfer_ros.evaluation.job import check_subject
 
-    subject = Subject(arguments.model.absolute(), _robot(arguments.robot), _spec(arguments.spec))
+    subject = Subject(
+        arguments.model.absolute(),
+        _robot(arguments.robot),
+        _spec(arguments.spec),
+        str(Path(arguments.mjcf).expanduser().absolute()) if arguments.mjcf else '',
+        arguments.imu_site,
+        tuple(read_mounting(vars(arguments))),
+    )
     policy, warnings = check_subject(subject)
     for text in warnings:
         print(f'warning: {text}', file=sys.stderr)
@@ -127,10 +137,10 @@ def _job_words(arguments: argparse.Namespace) -> list[str]:
     """Return the words of this command that define a job."""
     words = ['python', '-m', 'kinfer_ros', 'eval', str(arguments.model)]
     words += ['--robot', arguments.robot]
-    for name in ('spec', 'matrix', 'seconds'):
+    for name in ('spec', 'matrix', 'seconds', 'mjcf', 'imu_site', 'imu_mounting'):
         value = getattr(arguments, name)
-        if value is not None:
-            words += [f'--{name}', str(value)]
+        if value not in (None, ''):
+            words += [f'--{name.replace("_", "-")}', str(value)]
     return words + (['--quick'] if arguments.quick else [])
 
 

@@ -81,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         add(name, text)
     for name, (_, _, text) in SWITCHES.items():
         _add_bridge(add(name, text))
+    _add_bridge(add('step', 'simulate one control period of a paused simulation (MuJoCo bridge)'))
     motion = add(
         'motion', "start, pause, restart or stop the policy's motion", 'node motion start'
     )
@@ -227,6 +228,8 @@ def _ask_bridge(client: 'NodeClient', bridge: str, arguments: argparse.Namespace
     if arguments.command == 'push':
         client.set_parameters(bridge, {'push': arguments.push})
         return f'{_yaml(arguments.push)} m/s'
+    if arguments.command == 'step':
+        return client.trigger(bridge, 'step')
     service, value, _ = SWITCHES[arguments.command]
     return client.set_bool(bridge, service, value)
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kinfer_ros.cli.common import command
+from kinfer_ros.cli.parsers import add_model_arguments
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
@@ -19,13 +20,14 @@ from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
 from kinfer_ros.contract.report import failed
 from kinfer_ros.contract.simulation import check_simulation
+from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import RobotError
+from kinfer_ros.launching.simulation import robot_of
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.robot.robot import load_robot
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -35,11 +37,13 @@ def make_parser() -> argparse.ArgumentParser:
         'Check the contract of a policy against a robot. Exit code 1 on any failure.',
         'check walk.kinfer --robot biped',
         'check policy.onnx --spec policy.spec.yaml --robot my_robot.yaml --live',
+        'check walk.kinfer --robot kbot --mjcf robot.mjcf --imu-mounting mjcf',
         codes='0: it fits; 1: something does not',
     )
     add_policy_arguments(parser)
     add = parser.add_argument
     add_robot_argument(parser)
+    add_model_arguments(parser)
     add(
         '--command-entries',
         nargs='*',
@@ -83,8 +87,8 @@ def _load(arguments: argparse.Namespace) -> tuple[Policy, Robot]:
     """:raises KinferRosError: with what is wrong with the policy, the robot file, or both."""
     robot, problem = None, ''
     try:
-        robot = load_robot(arguments.robot)
-    except RobotError as error:
+        robot = robot_of(vars(arguments))
+    except (RobotError, ConfigError) as error:
         problem = str(error)
     try:
         policy = load_model(arguments.model, spec=arguments.spec)

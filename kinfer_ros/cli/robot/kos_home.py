@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.bridges.states import ENABLED
+from kinfer_ros.cli.robot.confirm import confirmed
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.robot.robot import Robot
@@ -34,11 +36,14 @@ SWITCH_TIMEOUT = 10.0
 FIRST_SAMPLE = 5.0
 
 
-def home(connection: Connection, robot: str, backend: str, speed: float, *, sure: bool) -> int:
+def home(
+    connection: Connection, robot: str, backend: str, speed: float, *, zero: bool, sure: bool
+) -> int:
     """
     Move home, hold, and switch off at Ctrl-C.
 
     :param speed: rad/s of the fastest joint.
+    :param zero: move every joint to 0 rad instead.
     :param sure: do not ask for confirmation.
     :return: exit code: 0, or 1 if the robot stopped on its own.
     :raises KinferRosError: a bad argument, or a robot that cannot be reached or enabled.
@@ -51,6 +56,8 @@ def home(connection: Connection, robot: str, backend: str, speed: float, *, sure
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     loaded = load_robot(robot)
+    if zero:
+        loaded = _at_zero(loaded)
     loop = KosLoop(
         lambda: _robot(loaded, connection, backend),
         ReadSchedule(round(PERIOD * SECOND)),
@@ -66,6 +73,18 @@ def home(connection: Connection, robot: str, backend: str, speed: float, *, sure
         loop.run_and_wait(driven.stop(), SWITCH_TIMEOUT)
         print(driven.state_text, file=sys.stderr)
         loop.stop()
+
+
+def _at_zero(robot: Robot) -> Robot:
+    """
+    Return the robot with all joints at home at 0 rad.
+
+    :raises ConfigError: a joint whose limits leave out zero.
+    """
+    beyond = [joint.name for joint in robot.joints if not joint.lower <= 0.0 <= joint.upper]
+    if beyond:
+        raise ConfigError(f'--zero: 0 rad is outside the limits of {", ".join(beyond)}')
+    return replace(robot, joints=tuple(replace(joint, home=0.0) for joint in robot.joints))
 
 
 def _robot(robot: Robot, connection: Connection, backend: str) -> KosRobot:
@@ -91,22 +110,14 @@ def _pose(driven: KosRobot, stopped: threading.Event) -> Float64:
 
 
 def _confirmed(robot: Robot, pose: Float64, speed: float, address: str) -> bool:
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            'the robot will move, and there is no terminal to ask for confirmation: give --yes'
-        )
     width = max(len(name) for name in robot.joint_names)
-    print(f'{"joint":{width}}  now rad  home rad')
+    print(f'{"joint":{width}}  now rad  then rad')
     for name, now, then in zip(robot.joint_names, pose, robot.home, strict=True):
         print(f'{name:{width}} {now:8.3f} {then:9.3f}')
     seconds = float(np.abs(robot.home - pose).max()) / speed
     print(f'{robot.name} at {address} switches its torque on and moves for {seconds:.1f} s.')
-    try:
-        return (
-            input('Is the robot secured, and the emergency stop in your hand? [yes/no] ') == 'yes'
-        )
-    except EOFError:
-        return False
+    question = 'Is the robot secured, and the emergency stop in your hand?'
+    return confirmed('the robot will move', question)
 
 
 def _go(
@@ -132,5 +143,5 @@ def _go(
             return 1
         if share == 1.0 and not arrived:
             arrived = True
-            print('home; Ctrl-C ramps the stiffness down', file=sys.stderr)
+            print('arrived; Ctrl-C ramps the stiffness down', file=sys.stderr)
     return 0

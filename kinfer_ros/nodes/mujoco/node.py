@@ -13,7 +13,7 @@
 | joint_commands | sensor_msgs/JointState, frame_id '<session> <mode> [version]' | in |
 | joint_gains | sensor_msgs/JointState: kp, kd, torque limit | in, latched |
 
-Services: ~/enable (SetBool), ~/reset (Trigger), ~/pause (SetBool). Parameters:
+Services: ~/enable (SetBool), ~/reset (Trigger), ~/pause (SetBool), ~/step (Trigger). Parameters:
 nodes/mujoco/parameters.py. Decisions: bridges/mujoco/bridge.py.
 
 The base is held until the first command of mode `run`. In lockstep nothing moves before the first
@@ -60,7 +60,9 @@ from kinfer_ros.ros.messages import read_command
 from kinfer_ros.ros.process import run_node
 from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.viewers.film import Film
-from kinfer_ros.viewers.film import Window
+from kinfer_ros.viewers.window import PAUSE
+from kinfer_ros.viewers.window import STEP
+from kinfer_ros.viewers.window import Window
 
 LEVELS = {ENABLED: DiagnosticStatus.OK, DAMPING: DiagnosticStatus.ERROR}
 
@@ -80,9 +82,11 @@ class MujocoBridge(BridgeNode):
             imu_noise=settings.noise,
             disturbance=settings.disturbance,
             timestep=settings.timestep,
+            scene=settings.scene,
         )
         timing = with_tick(settings.timing, robot.timestep_ns)
         self._clocked = settings.publish_clock
+        self._slowdown = settings.slowdown
         self._choose_clock()
         self.bridge = MujocoBridgeCore(robot, timing, self._now(), self._warn)
         self._messages = SensorMessages(robot, settings.noise)
@@ -93,19 +97,20 @@ class MujocoBridge(BridgeNode):
         self._film = None
         self._window = None
         if settings.video:
-            self._film = Film(settings.video, robot, waits=timing.lockstep)
+            self._film = Film(settings.video, robot, waits=timing.lockstep, shot=settings.shot)
         if settings.viewer:
-            self._window = Window(robot)
+            self._window = Window(robot, settings.shot)
         self.get_logger().info(f'IMU: {robot.fitted.imu.describe()}')
         if robot.fitted.added:
             parts = '; '.join(robot.fitted.added)
-            self.get_logger().info(f'the MJCF has no actuators; added: {parts}')
+            self.get_logger().info(f'added, since the MJCF lacks it: {parts}')
         if robot.fitted.unlisted:
             self.get_logger().info(f'joints without a command: {", ".join(robot.fitted.unlisted)}')
         self._make_topics(timing.lockstep)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/pause', self._on_pause)
+        self.create_service(Trigger, '~/step', self._on_step)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         if self.get_parameter('paused').value:
@@ -123,9 +128,13 @@ class MujocoBridge(BridgeNode):
         follows = clocks.sim_time and not self._clocked
         self._steady = clocks.steady
         self._pace = clocks.timer if follows else clocks.steady
-        self._now: Callable[[], int] = clocks.stamp_now if follows else time.monotonic_ns
+        self._now: Callable[[], int] = clocks.stamp_now if follows else self._slowed_now
         if follows:
             self._jumps = clocks.on_jump_back(self._keep_in_phase)  # its publisher restarted
+
+    def _slowed_now(self) -> int:
+        """Return the steady clock, ns, as slow as the simulation is to be."""
+        return int(time.monotonic_ns() / self._slowdown)
 
     def _make_topics(self, lockstep: bool) -> None:
         sensors = RELIABLE if lockstep else SENSORS
@@ -144,7 +153,8 @@ class MujocoBridge(BridgeNode):
         self._fill()
         self._send()
         clock, steady = self._pace, self._steady
-        self._tick_timer = self.create_timer(tick_ns / SECOND, self._on_tick, clock=clock)
+        tick_s = tick_ns / SECOND * self._slowdown
+        self._tick_timer = self.create_timer(tick_s, self._on_tick, clock=clock)
         self._resend_timer = self.create_timer(RESEND_NS / SECOND, self._on_resend, clock=steady)
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
         pace = 'lockstep' if self.bridge.in_lockstep else f'{SECOND / tick_ns:g} Hz'
@@ -171,8 +181,10 @@ class MujocoBridge(BridgeNode):
         if self.bridge.tick(self._now()):
             self._publish()
         self._publish_changes()
+        self._look_at_window()
 
     def _on_resend(self) -> None:
+        self._look_at_window()
         if self.bridge.resend_due(self._now()):
             self._send()
         self._check_lockstep_end()
@@ -190,7 +202,7 @@ class MujocoBridge(BridgeNode):
         """Align physics steps with the timer: a sample is new when it is sent."""
         if not self._tick_timer.is_canceled() and self._now():  # 0: no /clock yet
             until_ns = self._tick_timer.time_until_next_call()
-            self.bridge.align_steps(self._now() + until_ns)
+            self.bridge.align_steps(self._now() + int(until_ns / self._slowdown))
 
     def _sample_stamp(self) -> int:
         """Return the time of the present state, ns: simulated, or when it was due on the clock."""
@@ -206,7 +218,29 @@ class MujocoBridge(BridgeNode):
         if self._film is not None:
             self._film.show(self.bridge.stamp_ns)
         if self._window is not None:
-            self._window.show(self.bridge.stamp_ns)
+            self._window.show()
+
+    def _look_at_window(self) -> None:
+        """Draw the window while time stands still, too, and do what its keys ask for."""
+        if self._window is None:
+            return
+        self._window.show()
+        for asked in self._window.take_asked():
+            if asked == PAUSE:
+                self.set_parameters([Parameter('paused', value=not self.bridge.paused)])
+            elif asked == STEP:
+                self._step()
+            else:
+                self.bridge.reset()
+
+    def _step(self) -> str:
+        """Simulate one control period of a paused simulation; :return: why not, or ''."""
+        if not self.bridge.paused:
+            return 'the simulation is not paused: ~/pause first'
+        if not self.bridge.step(self._now()):
+            return 'no command has come for this control period: start the policy node'
+        self._publish()
+        return ''
 
     def _fill(self) -> None:
         """Read the sensors into the messages."""
@@ -267,6 +301,12 @@ class MujocoBridge(BridgeNode):
         self.bridge.reset()
         response.success = True
         response.message = 'back at the start with the next physics step'
+        return response
+
+    def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        reason = self._step()
+        response.success = not reason
+        response.message = reason or f'at {self.bridge.stamp_ns / SECOND:.3f} s'
         return response
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -12,7 +12,10 @@ from kinfer_ros.bridges import SECOND
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.pacer import Timing
+from kinfer_ros.bridges.mujoco.scene import Scene
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.robot_parameters import ROBOT_PARAMETERS
+from kinfer_ros.nodes.robot_parameters import read_robot
 from kinfer_ros.parameters import Declared
 from kinfer_ros.parameters import declared
 from kinfer_ros.policy.spec.scan import MAX_POINTS
@@ -20,15 +23,14 @@ from kinfer_ros.policy.spec.scan import MAX_SIZE
 from kinfer_ros.policy.spec.scan import MIN_RESOLUTION
 from kinfer_ros.policy.spec.scan import ScanGrid
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.parameters import declare
 from kinfer_ros.ros.parameters import refuse_misspelt_parameters
 from kinfer_ros.ros.parameters import value
+from kinfer_ros.viewers.shot import Shot
 
 MUJOCO_PARAMETERS = (
-    Declared('robot', 'biped', '',
-             'Robot: a name in config/robots, or the path of a YAML.', read_only=True),
-    Declared('mjcf', '', '', "MuJoCo model, in place of the robot YAML's.", read_only=True),
+    *ROBOT_PARAMETERS,
+    *declared(Scene),
     Declared('seed', 0, '', 'Seed of all random numbers.', 0, 2**31 - 1, read_only=True),
     Declared('physics_rate', 0.0, 'Hz',
              "Rate of physics steps; 0: the MuJoCo model's own.", 0.0, 100000.0, read_only=True),
@@ -49,10 +51,14 @@ MUJOCO_PARAMETERS = (
              'Grid of the height scan: size along x and y, distance of its points, centre x and y '
              'in the base frame; a distance of 0: none is published. walk and the launch files '
              'take it from the policy spec.', read_only=True),
+    Declared('slowdown', 1.0, '',
+             'How many times slower than real time the simulation is. Over 1 it needs '
+             'publish_clock, and no lockstep.', 1.0, 100.0, read_only=True),
     *declared(ImuNoise),
     *declared(Disturbance),
     Declared('viewer', False, '', 'Open a window.', read_only=True),
     Declared('video', '', '', 'Film the robot to this .mp4 file.', read_only=True),
+    *declared(Shot),
     Declared('command_timeout', 0.5, 's',
              'Time without a command after which the joints are damped. Not used in lockstep.',
              0.001, 60.0),
@@ -72,11 +78,14 @@ class BridgeSettings:
     """s, in place of the MuJoCo model's own."""
     seed: int
     scan: ScanGrid | None
+    scene: Scene
     noise: ImuNoise
     disturbance: Disturbance
     publish_clock: bool
+    slowdown: float
     viewer: bool
     video: Path | None
+    shot: Shot
 
 
 def read_settings(node: Node) -> BridgeSettings:
@@ -87,28 +96,44 @@ def read_settings(node: Node) -> BridgeSettings:
     """
     declare(node, MUJOCO_PARAMETERS)
     refuse_misspelt_parameters(node)
-    robot = load_robot(value(node, 'robot'))
-    if value(node, 'mjcf'):
-        robot = dataclasses.replace(robot, mjcf=Path(value(node, 'mjcf')).expanduser())
+    shot = Shot(**_values(node, Shot))
+    shot.check()
     video = value(node, 'video')
     physics_rate = value(node, 'physics_rate')
     return BridgeSettings(
-        robot=robot,
+        robot=read_robot(node),
         timing=_timing(node),
         timestep=1.0 / physics_rate if physics_rate else None,
         seed=value(node, 'seed'),
         scan=_scan_grid(node),
+        scene=Scene(**_values(node, Scene)),
         noise=ImuNoise(**_values(node, ImuNoise)),
         disturbance=_disturbance(node),
         publish_clock=value(node, 'publish_clock') or value(node, 'lockstep'),
+        slowdown=_slowdown(node),
         viewer=value(node, 'viewer'),
         video=Path(video).expanduser() if video else None,
+        shot=shot,
     )
 
 
 def _values(node: Node, kind: Any) -> dict[str, Any]:
     """Read the parameters that are fields of a dataclass."""
-    return {field.name: value(node, field.name) for field in dataclasses.fields(kind)}
+    found = {}
+    for field in dataclasses.fields(kind):
+        each = value(node, field.name)
+        found[field.name] = tuple(each) if isinstance(field.default, tuple) else each
+    return found
+
+
+def _slowdown(node: Node) -> float:
+    slowdown: float = value(node, 'slowdown')
+    if slowdown > 1.0 and (value(node, 'lockstep') or not value(node, 'publish_clock')):
+        raise ConfigError(
+            f'parameter slowdown: found {slowdown:g}, expected 1 with lockstep, which follows no '
+            'clock, and without publish_clock, since the policy node then follows the real one'
+        )
+    return slowdown
 
 
 def _scan_grid(node: Node) -> ScanGrid | None:

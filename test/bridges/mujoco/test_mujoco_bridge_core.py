@@ -212,6 +212,19 @@ def test_pause(real):
     assert real.bridge.dropped_ns == 0
 
 
+def test_a_step_of_a_pause(real):
+    """One control period each time, and the pause goes on."""
+    real.run(0.1, [0.1, 0.1])
+    stamp = real.bridge.stamp_ns
+    assert not real.bridge.step(real.now), 'it is not paused'
+    real.bridge.pause(True, real.now)
+    for k in (1, 2):
+        assert real.bridge.step(real.now)
+        assert real.bridge.stamp_ns == stamp + k * PERIOD
+    real.run(1.0)
+    assert real.bridge.stamp_ns == stamp + 2 * PERIOD
+
+
 def test_push_and_reset_wait_for_the_next_step(real):
     """A sample that is out may not be changed afterwards."""
     real.run(0.1, [0.2, -0.4], mode='run')
@@ -320,6 +333,17 @@ def test_pause_keeps_the_answer(locked):
     assert not locked.bridge.resend_due(locked.now)
     assert locked.bridge.pause(False, locked.now)
     assert locked.bridge.stamp_ns == 2 * PERIOD
+
+
+def test_a_step_in_lockstep_obeys_the_answer(locked):
+    """Without a command there is nothing to step with; with it the pause goes on after it."""
+    locked.bridge.pause(True, locked.now)
+    assert not locked.bridge.step(locked.now)
+    assert not locked.send([0.1, 0.1])
+    assert locked.bridge.step(locked.now)
+    assert locked.bridge.stamp_ns == 2 * PERIOD
+    assert locked.bridge.paused
+    assert not locked.bridge.step(locked.now)
 
 
 def test_disabled_lockstep_goes_on_damped(locked):

@@ -1,5 +1,6 @@
 """Fitting an MJCF to a robot YAML: whatever does not fit is said with both lists."""
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -10,6 +11,8 @@ from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import load_robot
+
+FLOOR = '<geom name="floor" type="plane" size="0 0 0.05"/>'
 
 
 def fit(tmp_path, mjcf=MJCF, yaml=YAML):
@@ -207,9 +210,26 @@ def test_one_missing_actuator_of_several_is_not_added(tmp_path):
         fit(tmp_path, MJCF.replace(motor, ''))
 
 
+def test_a_floor_is_added_below_actuators_too(tmp_path):
+    """K-Scale's models have motors and no floor; theirs is added in code, and pairs name it."""
+    bare = MJCF.replace(FLOOR, '')
+    assert fit(tmp_path, bare).added == ('a floor',)
+    pair = '<contact><pair geom1="shank" geom2="floor"/></contact></mujoco>'
+    named = bare.replace('</mujoco>', pair).replace(
+        'fromto="0 0 0 0 0 -0.2" mass="0.5"/>\n        </body>',
+        'name="shank" fromto="0 0 0 0 0 -0.2" mass="0.5"/>\n        </body>',
+    )
+    for mjcf in (named, named.replace('<freejoint/>', '')):
+        fitted = fit(tmp_path, mjcf)
+        assert fitted.added == ('a floor',)
+        assert fitted.model.geom('floor').type == mujoco.mjtGeom.mjGEOM_PLANE
+    other = bare.replace('<worldbody>', '<worldbody><geom type="box" size="5 5 0.1"/>')
+    assert fit(tmp_path, other).added == ()
+
+
 def test_a_floor_is_added_with_them_where_there_is_none(tmp_path):
     """In free fall no gait can be seen, and an IMU that reads zero looks frozen."""
-    floor = '<geom name="floor" type="plane" size="0 0 0.05"/>'
+    floor = FLOOR
     fitted = fit(tmp_path, BARE.replace(floor, ''))
     assert fitted.added[-1] == 'a floor'
     robot = MujocoRobot(load_robot(write_robot(tmp_path, BARE.replace(floor, ''))))

@@ -14,9 +14,12 @@ from rclpy.parameter import Parameter
 
 from kinfer_ros.bridges.mujoco.disturbance import UNDISTURBED
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
+from kinfer_ros.bridges.mujoco.scene import ON_THE_GROUND
+from kinfer_ros.bridges.mujoco.scene import Scene
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.nodes.mujoco.parameters import BridgeSettings
 from kinfer_ros.nodes.mujoco.parameters import read_settings
+from kinfer_ros.viewers.shot import DEFAULT_SHOT
 
 Reader = Callable[..., BridgeSettings]
 
@@ -57,3 +60,42 @@ def test_a_delay_that_cannot_be_is_refused(settings: Reader, delay: list[float])
     """ROS has no ranges for lists."""
     with pytest.raises(ConfigError, match='command_delay: found'):
         settings(command_delay=delay)
+
+
+def test_the_start_and_the_film_are_parameters(settings: Reader) -> None:
+    """By the names of their fields; and without any, as ever."""
+    plain = settings()
+    assert plain.scene == ON_THE_GROUND
+    assert plain.shot == DEFAULT_SHOT
+    assert plain.robot.name == 'biped'
+    found = settings(
+        fixed_base=True, start_height=1.0, initial_orientation=[1, 0, 0, 0], gravity=False,
+        slowdown=2.0, publish_clock=True, camera='track', video_size=[640, 480], video_fps=25.0,
+        imu_mounting=[1.0, 0.0, 0.0, 0.0],
+    )  # fmt: skip
+    assert found.scene == Scene(True, 1.0, (1.0, 0.0, 0.0, 0.0), gravity=False)
+    assert (found.shot.camera, found.shot.size, found.shot.video_fps) == ('track', (640, 480), 25)
+    assert found.slowdown == 2.0
+    assert found.robot.imu_mounting_is_asked
+
+
+@pytest.mark.parametrize(
+    ('values', 'said'),
+    [
+        ({'slowdown': 2.0}, 'without publish_clock'),
+        ({'slowdown': 2.0, 'lockstep': True}, 'expected 1 with lockstep'),
+        ({'slowdown': float('nan'), 'publish_clock': True}, 'slowdown'),
+        ({'slowdown': 0.5}, 'out of range'),
+        ({'start_height': -1.0}, 'out of range'),
+        ({'start_height': float('nan')}, 'start_height'),
+        ({'video_fps': float('nan')}, 'video_fps'),
+        ({'viewer_fps': 0.0}, 'out of range'),
+        ({'video_size': [1, 2, 3]}, 'video_size: found'),
+        ({'imu_mounting': [1.0, 1.0, 0.0, 0.0]}, 'imu_mounting: found'),
+        ({'physics_rate': float('nan')}, 'physics_rate'),
+    ],
+)
+def test_what_no_simulation_can_have(settings: Reader, values: dict, said: str) -> None:
+    """Said with its name, before anything starts."""
+    with pytest.raises(ConfigError, match=said):
+        settings(**values)
