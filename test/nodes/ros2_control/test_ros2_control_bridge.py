@@ -89,6 +89,7 @@ def test_it_is_enabled_commanded_and_damped(robot, peer):
     answer = enable(robot, on=False)
     assert answer.success
     robot.spin_until(lambda: robot.state.startswith('disabled by request; forward_position'))
+    robot.spin_for(0.3)  # what is under way
     after = peer.ask()['commands']
     robot.spin_for(0.3)
     told = peer.ask()

@@ -155,7 +155,7 @@ def test_another_publisher_is_seen(robot, peer):
     robot.spin_until(damped)
 
 
-def test_the_remote_is_published_and_stops(robot, peer):
+def test_the_remote_stops(robot, peer):
     """L2 and B; the policy's next targets change nothing."""
     enable(robot)
     remote = [0] * 40
