@@ -189,7 +189,7 @@ class BridgeNode(Node):
         try:
             command = read_command(message)
         except BridgeError as error:
-            self.core.refuse(f'joint_commands: {error}')
+            self._refuse(f'joint_commands: {error}')
             return None
         now_ns = self.get_clock().now().nanoseconds
         return command, now_ns - command.stamp_ns if command.stamp_ns else 0

@@ -6,12 +6,10 @@ off, damping, the remote control's stop, and who else commands the robot.
 
 from collections.abc import Callable
 
-import numpy as np
-
 from kinfer_ros.arrays import Float64
-from kinfer_ros.bridges.command import Command
-from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.gains import Gains
+from kinfer_ros.bridges.real_robot import RealRobot
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.bridges.samples import find_outside
@@ -21,7 +19,6 @@ from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.bridges.unitree.drive import UnitreeDrive
 from kinfer_ros.bridges.unitree.frames import Publisher
 from kinfer_ros.bridges.unitree.messages import Family
-from kinfer_ros.bridges.unitree.options import Timeouts
 from kinfer_ros.bridges.unitree.units import MotorUnits
 from kinfer_ros.bridges.unitree.watch import UnitreeWatch
 from kinfer_ros.errors import BridgeError
@@ -33,7 +30,7 @@ STILL_HELD = 'the motors keep the last message'
 STOPPED = "stopped by the remote control's L2 and B: call ~/enable"
 
 
-class UnitreeRobot(BridgeCore):
+class UnitreeRobot(RealRobot):
     """
     One Unitree robot; every `now_ns` is of the steady clock.
 
@@ -56,9 +53,7 @@ class UnitreeRobot(BridgeCore):
         warn: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
-        super().__init__(robot, timeouts.command_timeout_ns, warn, on_change)
-        self.robot = robot
-        self._timeouts = timeouts
+        super().__init__(robot, timeouts, warn, on_change)
         units = MotorUnits(robot, family)
         self.watch = UnitreeWatch(units, family, timeouts.lost_timeout_ns, warn)
         self.drive = UnitreeDrive(units, family, send)
@@ -69,8 +64,7 @@ class UnitreeRobot(BridgeCore):
         self._stop_held = self._stopped = False
         self._off_begin_ns: int | None = None
         self._off_reason = ''
-        self._problem = self.watch.problem(0)
-        self._enter(DISABLED, self._problem)
+        self._note_problem(self.watch.problem(0))
 
     # What comes in -----------------------------------------------------------------------
 
@@ -104,35 +98,12 @@ class UnitreeRobot(BridgeCore):
     def tick(self, now_ns: int) -> None:
         """Check time-outs and go on switching off; call it at least every 10 ms."""
         self._check_command_timeout(now_ns)
-        problem = self.watch.problem(now_ns)
-        if problem != self._problem:
-            self._on_problem(problem)
+        self._note_problem(self.watch.problem(now_ns))
         if self._off_begin_ns is not None:
             self._go_on_switching_off(now_ns - self._off_begin_ns)
         self.drive.beat(now_ns)
 
-    def _on_problem(self, problem: str) -> None:
-        self._problem = problem
-        if self.state == ENABLED and problem:
-            self._give_up(problem, 'lost')
-        elif self.state == DISABLED:
-            self._enter(DISABLED, problem or 'not enabled yet (call ~/enable)')
-
-    def _give_up(self, reason: str, counter: str) -> None:
-        """Damp; the session has to be activated anew, since its next target would be a jump."""
-        self._guard.block(self._guard.holder)
-        self._damp_because(reason, counter)
-
     # Commands ----------------------------------------------------------------------------
-
-    def command(self, command: Command, now_ns: int, age_ns: int = 0) -> None:
-        """
-        Obey or refuse a command.
-
-        :param age_ns: age of the sample that it answers.
-        """
-        if self._admit(command.session):
-            self._obey(command, now_ns, age_ns)
 
     def set_command_timeout(self, timeout_ns: int) -> None:
         """Change how long a session, and this process, may be silent."""
@@ -142,13 +113,8 @@ class UnitreeRobot(BridgeCore):
     def _current_target(self) -> Float64:
         return self._present_pose() if self._damped else self._target.copy()
 
-    def _check_target(self, target: Float64) -> Float64:
-        problem = STOPPED if self._stopped else self._problem or self.watch.rival_problem()
-        if problem and self.state == DAMPING:
-            raise BridgeError(f'the robot is damped: {problem}')
-        limited = np.clip(target, self.robot.lower, self.robot.upper)
-        self.counts['clamped'] += bool((limited != target).any())
-        return limited
+    def _stay_damped(self) -> str:
+        return STOPPED if self._stopped else self._problem or self.watch.rival_problem()
 
     def _can_move(self) -> bool:
         return self.state != DISABLED and self._off_begin_ns is None
@@ -182,7 +148,7 @@ class UnitreeRobot(BridgeCore):
         """Return the measured pose [N] rad, limited."""
         sample = self.watch.sample
         pose = self._target if sample is None else sample.position
-        return np.clip(pose, self.robot.lower, self.robot.upper)
+        return self._limit(pose)
 
     # Motors on and off -------------------------------------------------------------------
 
@@ -224,11 +190,6 @@ class UnitreeRobot(BridgeCore):
         self._off_begin_ns, self._off_reason = now_ns, reason
         self._guard.release()
         self._enter(DAMPING, f'ramping down: {reason}')
-
-    def note_end(self, reason: str) -> None:
-        """Say that the bridge has ended, as a state."""
-        if self.state == DISABLED:
-            self._enter(DISABLED, reason)
 
     def on_link_lost(self, reason: str) -> None:
         """Take notice that the DDS process is gone: nothing reaches the robot any more."""

