@@ -9,6 +9,8 @@ import numpy as np
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.core import BridgeCore
+from kinfer_ros.bridges.gains import Gains
+from kinfer_ros.bridges.samples import find_outside
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
@@ -96,3 +98,82 @@ class RealRobot(BridgeCore):
         """Damp; the session has to be activated anew, since its next target would be a jump."""
         self._guard.block(self._guard.holder)
         self._damp_because(reason, counter)
+
+
+class TickedRobot(RealRobot):
+    """
+    A robot whose motors go on and off in `tick`, which the subclass adds.
+
+    :ivar gains: requested, and in force with each command.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        timeouts: Timeouts,
+        warn: Callable[[str], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        super().__init__(robot, timeouts, warn, on_change)
+        self.gains = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
+        self._target = robot.home.copy()
+        self._damped = True
+        self._off_begin_ns: int | None = None
+        self._off_reason = ''
+
+    @abstractmethod
+    def _measured(self) -> Float64 | None:
+        """Return the pose [N] rad that was measured last; None before the first sample."""
+
+    @abstractmethod
+    def _find_problem(self, now_ns: int) -> str:
+        """Return why the robot must not be moved now, or ''."""
+
+    def check_can_enable(self, now_ns: int) -> None:
+        """:raises BridgeError: the robot must not be moved."""
+        problem, pose = self._find_problem(now_ns), self._measured()
+        if pose is not None:
+            problem = problem or find_outside(pose, self.robot)
+        if self._off_begin_ns is not None:
+            problem = problem or 'it is being switched off'
+        if problem:
+            raise BridgeError(f'not enabled: {problem}')
+
+    def enable(self, now_ns: int) -> None:
+        """
+        Hold the present pose and obey commands; admits every session again.
+
+        :raises BridgeError: the robot must not be moved.
+        """
+        self.check_can_enable(now_ns)
+        self._guard.unblock_all()
+        if self.state == ENABLED and not self._damped:
+            return
+        self._move(self._present_pose(), '', None)
+        self._enter(ENABLED)
+
+    def disable(self, reason: str, now_ns: int) -> None:
+        """Ramp down, then switch off; `tick` goes on."""
+        if self.state == DISABLED or self._off_begin_ns is not None:
+            return
+        self._off_begin_ns, self._off_reason = now_ns, reason
+        self._guard.release()
+        self._enter(DAMPING, f'ramping down: {reason}')
+
+    def _end_switching_off(self) -> None:
+        self._off_begin_ns, self._damped = None, True
+        self._enter(DISABLED, self._off_reason)
+
+    def _current_target(self) -> Float64:
+        return self._present_pose() if self._damped else self._target.copy()
+
+    def _can_move(self) -> bool:
+        return self.state != DISABLED and self._off_begin_ns is None
+
+    def _requested_gains(self) -> Gains:
+        return self.gains
+
+    def _present_pose(self) -> Float64:
+        """Return the pose [N] rad that was measured last, limited."""
+        pose = self._measured()
+        return self._limit(self._target if pose is None else pose)

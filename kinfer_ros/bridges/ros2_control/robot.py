@@ -11,20 +11,18 @@ import numpy as np
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.gains import Gains
-from kinfer_ros.bridges.real_robot import RealRobot
+from kinfer_ros.bridges.real_robot import TickedRobot
 from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.ros2_control.controller import Controller
 from kinfer_ros.bridges.ros2_control.watch import BroadcasterWatch
-from kinfer_ros.bridges.samples import find_outside
-from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
-from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.robot.robot import Robot
 
 FOLLOW = 'follow'
 """Damping: the target follows the measured pose, so that the joints yield slowly."""
+KEEPS = 'keeps the last pose until it is deactivated'
 HOLD = 'hold'
 """Damping: the pose measured when it begins is held."""
 
@@ -46,10 +44,11 @@ def check_robot(robot: Robot, *, gains_set_outside: bool, damping: str) -> None:
         )
 
 
-class Ros2ControlRobot(RealRobot):
+class Ros2ControlRobot(TickedRobot):
     """
     One robot behind a forward_command_controller; every `now_ns` is of the steady clock.
 
+    :ivar gains: those of the robot file, which the drives have.
     :param damping: FOLLOW or HOLD.
     :param send: takes targets [N] rad in the controller's order.
     :param warn: takes one line on each thing that was refused or went wrong.
@@ -74,12 +73,6 @@ class Ros2ControlRobot(RealRobot):
         self.watch = watch
         self._damping = damping
         self._send_positions = send
-        self.gains = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
-        """Those of the robot file, which the drives have."""
-        self._target = robot.home.copy()
-        self._damped = True
-        self._off_begin_ns: int | None = None
-        self._off_reason = ''
         self.sent = 0
         self._note_problem(watch.problem(0))
 
@@ -97,8 +90,10 @@ class Ros2ControlRobot(RealRobot):
         if self._off_begin_ns is not None:
             ramp_ns = self._timeouts.ramp_ns if self._damping == FOLLOW else 0
             if now_ns - self._off_begin_ns >= ramp_ns:
-                self._off_begin_ns = None
-                self._enter(DISABLED, self._off_reason)
+                self._end_switching_off()
+
+    def _measured(self) -> Float64 | None:
+        return None if self.watch.sample is None else self.watch.sample.position
 
     def _find_problem(self, now_ns: int) -> str:
         return self.watch.problem(now_ns) or self.controller.problem(now_ns)
@@ -107,12 +102,6 @@ class Ros2ControlRobot(RealRobot):
 
     def _stay_damped(self) -> str:
         return self._problem
-
-    def _current_target(self) -> Float64:
-        return self._present_pose() if self._damped else self._target.copy()
-
-    def _can_move(self) -> bool:
-        return self.state != DISABLED and self._off_begin_ns is None
 
     def _move(self, target: Float64, mode: str, velocity: Float64 | None = None) -> None:
         self._damped = False
@@ -129,15 +118,7 @@ class Ros2ControlRobot(RealRobot):
         if self.controller.is_known:
             self._send_positions(self.controller.in_order(target))
 
-    def _present_pose(self) -> Float64:
-        """Return the pose [N] rad measured last, limited."""
-        sample = self.watch.sample
-        return self._limit(self._target if sample is None else sample.position)
-
     # Gains -------------------------------------------------------------------------------
-
-    def _requested_gains(self) -> Gains:
-        return self.gains
 
     def _check_gains(self, gains: Gains) -> Gains:
         asked, have = gains.rows(), self.gains.rows()
@@ -157,35 +138,8 @@ class Ros2ControlRobot(RealRobot):
         self.gains = Gains(*self.gains.rows())
         self._on_change()
 
-    # On and off --------------------------------------------------------------------------
-
-    def enable(self, now_ns: int) -> None:
-        """
-        Hold the present pose and obey commands; admits every session again.
-
-        :raises BridgeError: the robot must not be moved.
-        """
-        problem = self._find_problem(now_ns)
-        if not problem and self.watch.sample is not None:
-            problem = find_outside(self.watch.sample.position, self.robot)
-        if self._off_begin_ns is not None:
-            problem = problem or 'it is being disabled'
-        if problem:
-            raise BridgeError(f'not enabled: {problem}')
-        self._guard.unblock_all()
-        if self.state == ENABLED and not self._damped:
-            return
-        self._move(self._present_pose(), '')
-        self._enter(ENABLED)
-
     def disable(self, reason: str, now_ns: int) -> None:
         """Damp for the ramp time, then send nothing; `tick` goes on."""
-        if self.state == DISABLED or self._off_begin_ns is not None:
-            return
-        self._damp()
-        self._off_begin_ns = now_ns
-        self._off_reason = (
-            f'{reason}; {self.controller.name} keeps the last pose until it is deactivated'
-        )
-        self._guard.release()
-        self._enter(DAMPING, f'ramping down: {reason}')
+        if self._can_move():
+            self._damp()
+        super().disable(f'{reason}; {self.controller.name} {KEEPS}', now_ns)
