@@ -130,7 +130,8 @@ class RealBridge(BridgeNode):
         self._polled.append((made, callback))
 
     def _poll(self) -> None:
-        """Hand over the messages that have come."""
+        """Hand over the messages that have come; timers may have no turn on a busy machine."""
+        self._beat()
         for subscription, callback in self._polled:
             for data, _ in take_waiting_bytes(subscription):
                 callback(data)

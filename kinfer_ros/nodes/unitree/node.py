@@ -61,7 +61,7 @@ class UnitreeBridge(RealBridge):
     """A Unitree robot as a node; call `stop` before `destroy_node`."""
 
     KIND = 'Unitree robot'
-    POLL_PERIOD = 0.001
+    POLL_PERIOD = 0.002
     _thread: threading.Thread  # not set where `_set_up` has failed
 
     def __init__(self, node_name: str = 'unitree_bridge', **kwargs: Any) -> None:
