@@ -17,6 +17,7 @@ NODES = [
     'mujoco_bridge = kinfer_ros.nodes.mujoco.node:main',
     'policy_node = kinfer_ros.nodes.policy.node:main',
     'recorder = kinfer_ros.nodes.recorder:main',
+    'ros2_control_bridge = kinfer_ros.nodes.ros2_control.node:main',
     'robot_state = kinfer_ros.nodes.robot_state:main',
     'unitree_bridge = kinfer_ros.nodes.unitree.node:main',
 ]

@@ -37,9 +37,9 @@ from helpers import kos_server
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.options import BACKENDS
 from kinfer_ros.bridges.kos.options import Connection
-from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.robot.robot import load_robot
 
 KBOT = load_robot('kbot')
@@ -90,7 +90,7 @@ class Bare:
 async def measure_round_trips(port: int, rounds: int) -> np.ndarray:
     """Times in us, shape (2, rounds): bare, ours."""
     client = KosClient(Connection('127.0.0.1', port, TIMEOUT, TIMEOUT), UNITS.ids)
-    patience = Timeouts(10**9, 10**9, 0.1)
+    patience = Timeouts(10**9, 10**9, 10**8)
     robot = KosRobot(
         KBOT, client, BACKENDS['kos-kbot'], 1.0, patience, lambda text: None, lambda: None
     )

@@ -19,7 +19,7 @@ from _figures import write_json
 
 NAMES = (
     'step', 'node', 'jitter', 'kilohertz', 'guards', 'record', 'scale', 'start', 'walk', 'kos',
-    'policy_set',
+    'unitree_bridge', 'policy_set',
 )  # fmt: skip
 QUICK = ('step', 'guards', 'node', 'jitter', 'record')
 

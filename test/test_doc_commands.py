@@ -32,6 +32,7 @@ from kinfer_ros.launching import simulation
 from kinfer_ros.launching import two_robots
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
+from kinfer_ros.nodes.ros2_control.parameters import ROS2_CONTROL_PARAMETERS
 from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS
 from kinfer_ros.run.parameters import POLICY_PARAMETERS
 
@@ -46,6 +47,7 @@ PARAMETERS = {
     '/mujoco_bridge': MUJOCO_PARAMETERS,
     '/kos_bridge': KOS_PARAMETERS,
     '/unitree_bridge': UNITREE_PARAMETERS,
+    '/ros2_control_bridge': ROS2_CONTROL_PARAMETERS,
 }
 
 

@@ -18,6 +18,7 @@ from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.recorder import RECORDER_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.robot_state import ROBOT_STATE_PARAMETERS  # noqa: E402
+from kinfer_ros.nodes.ros2_control.parameters import ROS2_CONTROL_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS  # noqa: E402
 from kinfer_ros.parameters import Declared  # noqa: E402
 from kinfer_ros.parameters import declared  # noqa: E402
@@ -44,6 +45,11 @@ SECTIONS = (
     ('mujoco_bridge', 'The [simulated robot](simulation.md).', MUJOCO_PARAMETERS),
     ('kos_bridge', 'A robot that [KOS](kos.md) runs.', KOS_PARAMETERS),
     ('unitree_bridge', 'A [Unitree](unitree.md) robot.', UNITREE_PARAMETERS),
+    (
+        'ros2_control_bridge',
+        'A robot behind [ros2_control](ros2_control.md).',
+        ROS2_CONTROL_PARAMETERS,
+    ),
     ('recorder', 'The bag of a [run](runs.md).', RECORDER_PARAMETERS),
     ('robot_state', 'For [viewers](viewing.md).', ROBOT_STATE_PARAMETERS),
 )

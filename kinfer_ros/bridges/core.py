@@ -113,7 +113,7 @@ class BridgeCore(ABC):
         base = (versions.newest(session, version) if early else None) or self._requested_gains()
         try:
             merged = merge_gains(base, self._joints, names, gains)
-            limited = limit_gains(merged, self._description)
+            limited = self._check_gains(limit_gains(merged, self._description))
         except BridgeError as error:
             self.refuse(f'joint_gains: {error}')
             return False
@@ -158,6 +158,10 @@ class BridgeCore(ABC):
     @abstractmethod
     def _requested_gains(self) -> Gains:
         """Return the gains that a message on joint_gains changes."""
+
+    def _check_gains(self, gains: Gains) -> Gains:
+        """Return gains that are within the limits; :raises BridgeError: they are refused."""
+        return gains
 
     @abstractmethod
     def _apply_gains(self, gains: Gains) -> None:

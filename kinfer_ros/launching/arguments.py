@@ -41,13 +41,25 @@ ARGUMENTS = (
         'bridge',
         'mujoco',
         'The robot side to start: the MuJoCo robot, a robot with KOS (docs/kos.md), one of '
-        'Unitree (docs/unitree.md), or none (it runs already).',
-        ('mujoco', 'kos', 'unitree', 'none'),
+        'Unitree (docs/unitree.md), one behind ros2_control (docs/ros2_control.md), or none (it '
+        'runs already).',
+        ('mujoco', 'kos', 'unitree', 'ros2_control', 'none'),
     ),
     Argument(
         'network_interface',
         '',
         'Network interface that leads to the robot (bridge:=unitree); there is no default.',
+    ),
+    Argument(
+        'controller',
+        'forward_position_controller',
+        'Name of the forward_command_controller (bridge:=ros2_control).',
+    ),
+    _switch(
+        'gains_set_outside',
+        'false',
+        'Say that the drives have the gains of the robot file (bridge:=ros2_control); nothing '
+        'starts without it.',
     ),
     Argument('kos_host', '127.0.0.1', 'Host name or address of the KOS server (bridge:=kos).'),
     Argument('kos_port', '50051', 'Port of the KOS server (bridge:=kos).'),

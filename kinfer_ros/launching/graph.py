@@ -72,6 +72,8 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
         found.append(_kos_bridge(arguments, common))
     elif arguments['bridge'] == 'unitree':
         found.append(_unitree_bridge(arguments, common))
+    elif arguments['bridge'] == 'ros2_control':
+        found.append(_ros2_control_bridge(arguments, common))
     policy = _policy(arguments, common, simulated=simulated, lockstep=lockstep)
     if mounting:
         policy.given['imu_mounting'] = mounting
@@ -132,14 +134,32 @@ def _refuse_sim_time(arguments: Mapping[str, str]) -> None:
         )
 
 
+def _refuse_auto_enable(arguments: Mapping[str, str]) -> None:
+    if 'auto_enable' in changed(arguments):
+        raise ConfigError(
+            f'auto_enable is for bridge:=kos: with bridge:={arguments["bridge"]} a robot is '
+            'enabled by ~/enable alone'
+        )
+
+
+def _ros2_control_bridge(
+    arguments: Mapping[str, str], common: Mapping[str, ParameterValue]
+) -> NodeSpec:
+    _refuse_auto_enable(arguments)
+    given: dict[str, ParameterValue] = {'robot': arguments['robot']}
+    differing = changed(arguments)
+    if 'controller' in differing:
+        given['controller'] = arguments['controller']
+    if 'gains_set_outside' in differing:
+        given['gains_set_outside'] = True
+    return NodeSpec('ros2_control_bridge', dict(common), given)
+
+
 def _unitree_bridge(
     arguments: Mapping[str, str], common: Mapping[str, ParameterValue]
 ) -> NodeSpec:
     _refuse_sim_time(arguments)
-    if 'auto_enable' in changed(arguments):
-        raise ConfigError(
-            'auto_enable is for bridge:=kos: a Unitree robot is enabled by ~/enable alone'
-        )
+    _refuse_auto_enable(arguments)
     given: dict[str, ParameterValue] = {'robot': arguments['robot']}
     if 'network_interface' in changed(arguments):
         given['network_interface'] = arguments['network_interface']

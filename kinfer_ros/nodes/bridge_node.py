@@ -101,32 +101,42 @@ class BridgeNode(Node):
     def _make_publishers(self, sensors: QoSProfile = SENSORS) -> None:
         self._joints = self._publisher(JointState, 'joint_states', sensors)
         self._imu = self._publisher(Imu, 'imu/data', sensors)
+        self._make_state_publishers()
+
+    def _make_state_publishers(self) -> None:
         self._state = self._publisher(String, 'bridge_state', LATCHED)
         self._gains = self._publisher(JointState, 'joint_gains_in_force', LATCHED)
         self._diagnostics = self._publisher(DiagnosticArray, '/diagnostics', 10)
 
     def _make_subscriptions(self) -> None:
-        self._subscribe('joint_commands', self._on_command, RELIABLE)
-        self._subscribe('joint_gains', self._on_gains, LATCHED)
+        self._subscribe(JointState, 'joint_commands', self._on_command, RELIABLE)
+        self._subscribe(JointState, 'joint_gains', self._on_gains, LATCHED)
 
     def _publisher(self, kind: type, topic: str, qos: QoSProfile | int) -> Publisher:
         """Make a publisher without rclpy's QoS event handlers: each costs 20 us per wake-up."""
         events = PublisherEventCallbacks(use_default_callbacks=False)
         return self.create_publisher(kind, topic, qos, event_callbacks=events)
 
-    def _subscribe(self, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
+    def _subscribe(
+        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+    ) -> None:
+        """Hand over the messages of a topic; those that are none of their kind are left out."""
+
         def on_bytes(data: bytes) -> None:
             try:
-                message = read_message(data, JointState, topic)
+                message = read_message(data, kind, topic)
             except MessageError as error:
                 self._warn(f'{error}: passed over')
             else:
                 callback(message)
 
+        self._subscribe_bytes(kind, topic, on_bytes, qos)
+
+    def _subscribe_bytes(
+        self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
+    ) -> None:
         events = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self.create_subscription(
-            JointState, topic, on_bytes, qos, event_callbacks=events, raw=True
-        )
+        self.create_subscription(kind, topic, callback, qos, event_callbacks=events, raw=True)
 
     def _on_gains(self, message: JointState) -> None:
         gains = (values(message.position), values(message.velocity), values(message.effort))
@@ -179,7 +189,7 @@ class BridgeNode(Node):
         try:
             command = read_command(message)
         except BridgeError as error:
-            self.core.refuse(f'joint_commands: {error}')
+            self._refuse(f'joint_commands: {error}')
             return None
         now_ns = self.get_clock().now().nanoseconds
         return command, now_ns - command.stamp_ns if command.stamp_ns else 0

@@ -91,3 +91,20 @@ def robot_status(
         hardware_id=robot,
         values=[KeyValue(key=key, value=str(entry)) for key, entry in entries.items()],
     )
+
+
+def joint_values(
+    robot: Robot, columns: Mapping[str, tuple[Float64 | None, str]]
+) -> dict[str, str]:
+    """
+    Return what joints report, as values of /diagnostics; those that report nothing are left out.
+
+    :param columns: by what it is, numbers [N] and their unit.
+    """
+    return {
+        f'{what} {joint}': f'{number:g}{unit}'
+        for what, (column, unit) in columns.items()
+        if column is not None
+        for joint, number in zip(robot.joint_names, column, strict=True)
+        if np.isfinite(number)
+    }

@@ -17,7 +17,7 @@ from kinfer_ros.nodes import NODES
 from kinfer_ros.ros.executor import ControlExecutor
 
 STOP_TIMEOUT = 4.0
-BRIDGES = ('mujoco_bridge', 'kos_bridge', 'unitree_bridge')
+BRIDGES = ('mujoco_bridge', 'kos_bridge', 'unitree_bridge', 'ros2_control_bridge')
 ENDING_ORDER = ('policy_node', *BRIDGES, 'robot_state', 'recorder')
 
 

@@ -26,6 +26,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 
 from helpers.processes import domain
@@ -122,6 +123,7 @@ class Client:
             (JointState, 'joint_gains_in_force', LATCHED),
             (JointState, 'joint_temperatures', BEST_EFFORT),
             (BatteryState, 'battery_state', BEST_EFFORT),
+            (Joy, 'joy', 10),
             (DiagnosticArray, '/diagnostics', 10),
         ):
             self.node.create_subscription(kind, topic, self._taker(topic), qos)

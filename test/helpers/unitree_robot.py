@@ -122,6 +122,8 @@ class Inside:
                 self._rival = self._make_writer() if value else None
             elif name.startswith('motor.'):
                 self._record['motor_state'][name[6:]][0, : len(value)] = value
+            elif name.startswith('battery.'):
+                self._record['bms_state'][name[8:]] = value
             elif name.startswith('state.'):
                 self._record[name[6:]] = value
             else:

@@ -90,18 +90,6 @@ class Connection:
         return f'{host}:{self.port}'
 
 
-@dataclass(frozen=True)
-class Timeouts:
-    """Time-outs of the robot, and the duration of the ramp down."""
-
-    command_timeout_ns: int
-    """ns without a command after which the robot is damped."""
-    lost_timeout_ns: int
-    """ns without a complete sample after which the robot counts as lost."""
-    ramp_time: float
-    """s in which the stiffness is ramped down before the torque is switched off."""
-
-
 def check_connection(connection: Connection) -> None:
     """
     Check a connection before it is made.

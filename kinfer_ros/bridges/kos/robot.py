@@ -11,19 +11,14 @@ from collections.abc import Callable
 from collections.abc import Coroutine
 from typing import Any
 
-import numpy as np
-
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges import SECOND
-from kinfer_ros.bridges.command import Command
-from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.gains import Gains
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.client import Reading
 from kinfer_ros.bridges.kos.drive import KosDrive
 from kinfer_ros.bridges.kos.motion import KosMotion
 from kinfer_ros.bridges.kos.options import Backend
-from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.power import find_enable_problem
 from kinfer_ros.bridges.kos.power import power_off
 from kinfer_ros.bridges.kos.power import power_on
@@ -31,6 +26,10 @@ from kinfer_ros.bridges.kos.sample import SampleReader
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.bridges.kos.watch import Event
 from kinfer_ros.bridges.kos.watch import KosWatch
+from kinfer_ros.bridges.real_robot import ENDED
+from kinfer_ros.bridges.real_robot import NOT_ENABLED
+from kinfer_ros.bridges.real_robot import RealRobot
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.bridges.samples import JointSample
 from kinfer_ros.bridges.states import DAMPING
@@ -46,7 +45,7 @@ POWER_OFF_RETRY_NS = SECOND
 STILL_HELD = 'it holds its last target: KOS has no watchdog'
 
 
-class KosRobot(BridgeCore):
+class KosRobot(RealRobot):
     """
     One robot behind a KOS server; every `now_ns` is of the steady clock.
 
@@ -72,11 +71,9 @@ class KosRobot(BridgeCore):
         warn: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
-        super().__init__(robot, timeouts.command_timeout_ns, warn, on_change)
-        self.robot = robot
+        super().__init__(robot, timeouts, warn, on_change)
         self.client = client
         self.backend = backend
-        self._timeouts = timeouts
         units = JointUnits(robot)
         reader = SampleReader(units, backend, gyro_factor)
         self.watch = KosWatch(reader, timeouts.lost_timeout_ns, warn)
@@ -122,7 +119,7 @@ class KosRobot(BridgeCore):
             self._on_lost(was_connected)
         elif event is Event.CONNECTED:
             if self.state == DISABLED and not self._switching:
-                self._enter(DISABLED, 'not enabled yet (call ~/enable)')
+                self._enter(DISABLED, NOT_ENABLED)
         elif event is Event.INCOMPLETE and self.state == ENABLED:
             self._damp_because(self.watch.problem, 'lost')
         self._check_command_timeout(now_ns)
@@ -163,25 +160,11 @@ class KosRobot(BridgeCore):
 
     # Commands ----------------------------------------------------------------------------
 
-    def command(self, command: Command, now_ns: int, age_ns: int = 0) -> None:
-        """
-        Obey or refuse a command.
-
-        :param age_ns: age of the sample that it answers. A target that is older than the command
-            time-out is refused; damping is obeyed whatever its stamp.
-        """
-        if self._admit(command.session):
-            self._obey(command, now_ns, age_ns)
-
     def _current_target(self) -> Float64:
         return self._motion.current_target()
 
-    def _check_target(self, target: Float64) -> Float64:
-        if self.watch.problem and self.state == DAMPING:
-            raise BridgeError(f'the robot is damped: {self.watch.problem}')
-        limited = np.clip(target, self.robot.lower, self.robot.upper)
-        self.counts['clamped'] += bool((limited != target).any())
-        return limited
+    def _stay_damped(self) -> str:
+        return self.watch.problem
 
     def _can_move(self) -> bool:
         return self.state != DISABLED and not self._switching
@@ -295,7 +278,7 @@ class KosRobot(BridgeCore):
         self._off_reason = self._off_reason or reason
         self._enter(DAMPING, f'ramping down: {reason}')
         try:
-            await self._motion.ramp_down(self._timeouts.ramp_time)
+            await self._motion.ramp_down(self._timeouts.ramp_ns / 1e9)
             await power_off(self.drive, self.backend, self._motion.requested)
             self._off_reason = ''
         except BridgeError as error:
@@ -314,9 +297,9 @@ class KosRobot(BridgeCore):
     async def stop(self) -> None:
         """Damp and disable, because the bridge ends."""
         async with self._order:
-            await self._disable('the bridge has ended')
+            await self._disable(ENDED)
         if not self._off_reason:
-            self._enter(DISABLED, 'the bridge has ended')
+            self._enter(DISABLED, ENDED)
 
     # Tasks -------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -58,6 +59,7 @@ class Link:
                 start_new_session=True,  # what kills our group must not kill what damps the robot
             )  # fmt: skip
         self._early: list[bytes] = []
+        self._timeout = 0.0  # none yet
         self.lost = ''
         """Why nothing more comes from the process, or ''."""
         self._wait_until_ready()
@@ -94,13 +96,13 @@ class Link:
     def receive(self, timeout: float) -> list[bytes]:
         """Return the frames that have come, after at most `timeout` s."""
         found, self._early = self._early, []
+        self._wait_at_most(timeout)
         try:
-            self._socket.settimeout(0.0 if found else timeout)
-            found.append(self._socket.recv(frames.MAX_FRAME))
-            self._socket.settimeout(0.0)
+            flags = socket.MSG_DONTWAIT if found else 0
+            found.append(self._socket.recv(frames.MAX_FRAME, flags))
             while found[-1] and len(found) < MAX_WAITING:
-                found.append(self._socket.recv(frames.MAX_FRAME))
-        except (TimeoutError, BlockingIOError):
+                found.append(self._socket.recv(frames.MAX_FRAME, socket.MSG_DONTWAIT))
+        except BlockingIOError:
             pass
         except OSError as error:
             self.lost = self.lost or f'it has ended ({error.strerror})'
@@ -108,6 +110,14 @@ class Link:
             self.lost = self.lost or 'it has ended'
             found.pop()
         return found
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """Let the kernel end a wait: Python's time-out asks it twice for each frame."""
+        if seconds != self._timeout:
+            self._timeout = seconds
+            whole, rest = divmod(round(seconds * 1e6), 1_000_000)
+            limit = struct.pack('@ll', whole, rest)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
     def close(self) -> None:
         """Leave the process alone: it damps the robot where it is in force, then ends."""

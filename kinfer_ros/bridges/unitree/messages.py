@@ -122,10 +122,14 @@ class Layout:
         self.size = self._place(kind, 0, 0)
         self._struct_index = np.array(self._in_struct, np.intp)
         self._wire_index = np.array(self._on_wire, np.intp)
+        # Where each byte of the struct comes from; padding comes from a zero behind the message.
+        self._source = np.full(kind.itemsize, self.size, np.intp)
+        self._source[self._struct_index] = self._wire_index
 
     def to_struct(self, wire: bytes, struct: NDArray[Any]) -> None:
-        """Copy a message into the bytes of a struct; its padding stays as it is."""
-        struct[self._struct_index] = np.frombuffer(wire, np.uint8)[self._wire_index]
+        """Copy a message into the bytes of a struct, its padding zero."""
+        found = np.frombuffer(wire + b'\0', np.uint8)
+        np.take(found, self._source, out=struct, mode='clip')
 
     def to_wire(self, struct: NDArray[Any]) -> bytes:
         """Return a message, its padding zero."""

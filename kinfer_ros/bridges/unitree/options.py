@@ -1,7 +1,5 @@
 """What differs between Unitree's robots, and the numbers of their machines."""
 
-from dataclasses import dataclass
-
 from kinfer_ros.bridges.unitree.messages import FAMILIES
 from kinfer_ros.bridges.unitree.messages import Family
 from kinfer_ros.errors import ConfigError
@@ -18,18 +16,6 @@ _KINDS: tuple[tuple[frozenset[int], tuple[int, ...]], ...] = (
 WITHOUT = {machine: places for places, machines in _KINDS for machine in machines}
 """G1: places without a joint that moves, by mode_machine.
 Source: the README of g1_description in github.com/unitreerobotics/unitree_ros."""
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Time-outs of the robot, and the duration of the ramp down."""
-
-    command_timeout_ns: int
-    """ns without a command after which the robot is damped."""
-    lost_timeout_ns: int
-    """ns without a new lowstate after which the robot counts as lost."""
-    ramp_ns: int
-    """ns in which the stiffness is ramped down before the motors go off."""
 
 
 def family_of(name: str, robot: str) -> Family:

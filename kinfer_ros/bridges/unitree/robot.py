@@ -6,22 +6,18 @@ off, damping, the remote control's stop, and who else commands the robot.
 
 from collections.abc import Callable
 
-import numpy as np
-
 from kinfer_ros.arrays import Float64
-from kinfer_ros.bridges.command import Command
-from kinfer_ros.bridges.core import BridgeCore
 from kinfer_ros.bridges.gains import Gains
+from kinfer_ros.bridges.real_robot import TickedRobot
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.bridges.samples import JointSample
-from kinfer_ros.bridges.samples import find_outside
 from kinfer_ros.bridges.states import DAMPING
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.bridges.unitree.drive import UnitreeDrive
 from kinfer_ros.bridges.unitree.frames import Publisher
 from kinfer_ros.bridges.unitree.messages import Family
-from kinfer_ros.bridges.unitree.options import Timeouts
 from kinfer_ros.bridges.unitree.units import MotorUnits
 from kinfer_ros.bridges.unitree.watch import UnitreeWatch
 from kinfer_ros.errors import BridgeError
@@ -33,7 +29,7 @@ STILL_HELD = 'the motors keep the last message'
 STOPPED = "stopped by the remote control's L2 and B: call ~/enable"
 
 
-class UnitreeRobot(BridgeCore):
+class UnitreeRobot(TickedRobot):
     """
     One Unitree robot; every `now_ns` is of the steady clock.
 
@@ -56,21 +52,12 @@ class UnitreeRobot(BridgeCore):
         warn: Callable[[str], None],
         on_change: Callable[[], None],
     ) -> None:
-        super().__init__(robot, timeouts.command_timeout_ns, warn, on_change)
-        self.robot = robot
-        self._timeouts = timeouts
+        super().__init__(robot, timeouts, warn, on_change)
         units = MotorUnits(robot, family)
         self.watch = UnitreeWatch(units, family, timeouts.lost_timeout_ns, warn)
         self.drive = UnitreeDrive(units, family, send)
-        self.gains = Gains(robot.kp.copy(), robot.kd.copy(), robot.torque_limit.copy())
-        """Requested, and in force with each command."""
-        self._target = robot.home.copy()
-        self._damped = True
         self._stop_held = self._stopped = False
-        self._off_begin_ns: int | None = None
-        self._off_reason = ''
-        self._problem = self.watch.problem(0)
-        self._enter(DISABLED, self._problem)
+        self._note_problem(self.watch.problem(0))
 
     # What comes in -----------------------------------------------------------------------
 
@@ -104,54 +91,26 @@ class UnitreeRobot(BridgeCore):
     def tick(self, now_ns: int) -> None:
         """Check time-outs and go on switching off; call it at least every 10 ms."""
         self._check_command_timeout(now_ns)
-        problem = self.watch.problem(now_ns)
-        if problem != self._problem:
-            self._on_problem(problem)
+        self._note_problem(self.watch.problem(now_ns))
         if self._off_begin_ns is not None:
             self._go_on_switching_off(now_ns - self._off_begin_ns)
         self.drive.beat(now_ns)
 
-    def _on_problem(self, problem: str) -> None:
-        self._problem = problem
-        if self.state == ENABLED and problem:
-            self._give_up(problem, 'lost')
-        elif self.state == DISABLED:
-            self._enter(DISABLED, problem or 'not enabled yet (call ~/enable)')
-
-    def _give_up(self, reason: str, counter: str) -> None:
-        """Damp; the session has to be activated anew, since its next target would be a jump."""
-        self._guard.block(self._guard.holder)
-        self._damp_because(reason, counter)
-
     # Commands ----------------------------------------------------------------------------
-
-    def command(self, command: Command, now_ns: int, age_ns: int = 0) -> None:
-        """
-        Obey or refuse a command.
-
-        :param age_ns: age of the sample that it answers.
-        """
-        if self._admit(command.session):
-            self._obey(command, now_ns, age_ns)
 
     def set_command_timeout(self, timeout_ns: int) -> None:
         """Change how long a session, and this process, may be silent."""
         super().set_command_timeout(timeout_ns)
         self._set_fallback()
 
-    def _current_target(self) -> Float64:
-        return self._present_pose() if self._damped else self._target.copy()
+    def _measured(self) -> Float64 | None:
+        return None if self.watch.sample is None else self.watch.sample.position
 
-    def _check_target(self, target: Float64) -> Float64:
-        problem = STOPPED if self._stopped else self._problem or self.watch.rival_problem()
-        if problem and self.state == DAMPING:
-            raise BridgeError(f'the robot is damped: {problem}')
-        limited = np.clip(target, self.robot.lower, self.robot.upper)
-        self.counts['clamped'] += bool((limited != target).any())
-        return limited
+    def _find_problem(self, now_ns: int) -> str:
+        return self.watch.problem(now_ns) or self.watch.rival_problem()
 
-    def _can_move(self) -> bool:
-        return self.state != DISABLED and self._off_begin_ns is None
+    def _stay_damped(self) -> str:
+        return STOPPED if self._stopped else self._problem or self.watch.rival_problem()
 
     def _move(self, target: Float64, mode: str, velocity: Float64 | None = None) -> None:
         self._target, self._damped = target, False
@@ -162,9 +121,6 @@ class UnitreeRobot(BridgeCore):
             return
         self._target, self._damped = self._present_pose(), True
         self.drive.damp(self._target, self.gains)
-
-    def _requested_gains(self) -> Gains:
-        return self.gains
 
     def _apply_gains(self, gains: Gains) -> None:
         """Bring gains into force with the target; while disabled only keep them."""
@@ -178,29 +134,16 @@ class UnitreeRobot(BridgeCore):
     def _set_fallback(self) -> None:
         self.drive.set_fallback(self._guard.timeout.limit_ns, self._present_pose(), self.gains)
 
-    def _present_pose(self) -> Float64:
-        """Return the measured pose [N] rad, limited."""
-        sample = self.watch.sample
-        pose = self._target if sample is None else sample.position
-        return np.clip(pose, self.robot.lower, self.robot.upper)
-
     # Motors on and off -------------------------------------------------------------------
 
     def check_can_enable(self, now_ns: int) -> None:
         """:raises BridgeError: the motors must not be switched on."""
-        watch = self.watch
-        problem = watch.problem(now_ns) or watch.rival_problem()
-        if watch.sample is not None:
-            problem = problem or find_outside(watch.sample.position, self.robot)
-        if self._off_begin_ns is not None:
-            problem = problem or 'it is being switched off'
+        super().check_can_enable(now_ns)
         if self._stop_held:
-            problem = problem or "the remote control's L2 and B are held"
-        if watch.health is not None and watch.health.faults:
-            faults = [f'{name}: {fault}' for name, fault in watch.health.faults.items()]
-            problem = problem or f'motors report errors: {"; ".join(faults)}'
-        if problem:
-            raise BridgeError(f'not enabled: {problem}')
+            raise BridgeError("not enabled: the remote control's L2 and B are held")
+        if self.watch.health is not None and self.watch.health.faults:
+            faults = [f'{name}: {fault}' for name, fault in self.watch.health.faults.items()]
+            raise BridgeError(f'not enabled: motors report errors: {"; ".join(faults)}')
 
     def enable(self, now_ns: int) -> None:
         """
@@ -209,26 +152,9 @@ class UnitreeRobot(BridgeCore):
         :raises BridgeError: they must not be switched on.
         """
         self.check_can_enable(now_ns)
-        self._guard.unblock_all()
         self._stopped = False
-        if self.state == ENABLED and not self._damped:
-            return
         self._set_fallback()
-        self._move(self._present_pose(), '')
-        self._enter(ENABLED)
-
-    def disable(self, reason: str, now_ns: int) -> None:
-        """Ramp the stiffness down, switch the motors off, then write nothing; `tick` goes on."""
-        if self.state == DISABLED or self._off_begin_ns is not None:
-            return
-        self._off_begin_ns, self._off_reason = now_ns, reason
-        self._guard.release()
-        self._enter(DAMPING, f'ramping down: {reason}')
-
-    def note_end(self, reason: str) -> None:
-        """Say that the bridge has ended, as a state."""
-        if self.state == DISABLED:
-            self._enter(DISABLED, reason)
+        super().enable(now_ns)
 
     def on_link_lost(self, reason: str) -> None:
         """Take notice that the DDS process is gone: nothing reaches the robot any more."""
@@ -255,5 +181,4 @@ class UnitreeRobot(BridgeCore):
             self.drive.off(self._target, self.gains)
         else:
             self.drive.rest()
-            self._off_begin_ns, self._damped = None, True
-            self._enter(DISABLED, self._off_reason)
+            self._end_switching_off()

@@ -57,7 +57,7 @@ class UnitreeWatch:
         self._reader = StateReader(family)
         self._lost_timeout_ns = lost_timeout_ns
         self._warn = warn
-        self._data = b''
+        self._data = self._remote_data = b''
         self._fresh_ns = 0
         self._refused = ''
         self._health_ns = 0
@@ -90,15 +90,15 @@ class UnitreeWatch:
             self._refused = str(error)
             return None
         motors = state['motor_state']
-        position, velocity = self._units.position(motors), self._units.velocity(motors)
-        if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
+        position, velocity, effort = joints = self._units.joints(motors)
+        if not np.isfinite(joints[:2]).all():
             self.bad_states += 1
             self._refused = 'a joint is not a finite number'
             return None
         self._refused, self._fresh_ns = '', arrival_ns
         self._note_machine(state)
-        self.remote = read_remote(state['wireless_remote'].tobytes())
-        self.sample = JointSample(arrival_ns, position, velocity, self._units.effort(motors))
+        self._note_remote(state['wireless_remote'].tobytes())
+        self.sample = JointSample(arrival_ns, position, velocity, effort)
         if arrival_ns - self._health_ns >= HEALTH_NS:
             self._health_ns = arrival_ns
             self._note_health(state)
@@ -160,6 +160,10 @@ class UnitreeWatch:
                 f'the robot says mode_machine {machine}, which has no {", ".join(missing)}: '
                 'give its robot file (g1_23 for 23 joints)'
             )
+
+    def _note_remote(self, data: bytes) -> None:
+        if data != self._remote_data:
+            self._remote_data, self.remote = data, read_remote(data)
 
     def _read_imu(self, imu: Any) -> ImuSample | None:
         w, x, y, z = imu['quaternion'].tolist()

@@ -16,10 +16,10 @@ from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.options import GYRO_UNITS
 from kinfer_ros.bridges.kos.options import Connection
-from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.states import ENABLED
 from kinfer_ros.cli.robot.confirm import confirmed
 from kinfer_ros.errors import BridgeError
@@ -31,7 +31,7 @@ SPEED = 0.3
 """rad/s of the joint with the longest way."""
 MAX_SPEED = 1.0
 PERIOD = 0.02
-TIMEOUT = Timeouts(SECOND // 2, SECOND // 2, ramp_time=2.0)
+TIMEOUT = Timeouts(SECOND // 2, SECOND // 2, ramp_ns=2 * SECOND)
 SWITCH_TIMEOUT = 10.0
 FIRST_SAMPLE = 5.0
 

@@ -57,7 +57,9 @@ def refuse_second_robot(
     # With bridge:=none the driver is expected to publish the sensors.
     alone = arguments['bridge'] != 'none'
     topics = ROBOT_TOPICS if alone else ('joint_commands',)
-    joints = set(load_robot(arguments['robot']).joint_names) if alone else set()
+    # Nor is joint_state_broadcaster another robot.
+    unheard = alone and arguments['bridge'] != 'ros2_control'
+    joints = set(load_robot(arguments['robot']).joint_names) if unheard else set()
     probe = Node(
         'walk_probe',
         context=context,

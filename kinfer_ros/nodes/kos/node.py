@@ -18,49 +18,42 @@ states; the executor's thread hands over the messages that it receives.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from rclpy.clock import Clock
-from rclpy.clock import ClockType
-from rclpy.parameter import Parameter
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import BatteryState
-from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from kinfer_ros.bridges import SECOND
-from kinfer_ros.bridges.core import BridgeCore
+from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.loop import KosLoop
 from kinfer_ros.bridges.kos.loop import ReadSchedule
 from kinfer_ros.bridges.kos.robot import KosRobot
+from kinfer_ros.bridges.kos.sample import Health
 from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.bridges.samples import JointSample
-from kinfer_ros.control.timing import Histogram
 from kinfer_ros.errors import BridgeError
-from kinfer_ros.errors import KinferRosError
-from kinfer_ros.nodes.bridge_node import SENSORS
-from kinfer_ros.nodes.bridge_node import BridgeNode
-from kinfer_ros.nodes.kos.diagnostics import make_robot_status
+from kinfer_ros.nodes.kos.diagnostics import describe
 from kinfer_ros.nodes.kos.messages import battery_message
 from kinfer_ros.nodes.kos.parameters import KosSettings
 from kinfer_ros.nodes.kos.parameters import read_settings
-from kinfer_ros.nodes.sample_messages import SampleMessages
-from kinfer_ros.nodes.sample_messages import temperatures_message
-from kinfer_ros.ros.messages import read_command
+from kinfer_ros.nodes.real_bridge import STOP_TIMEOUT
+from kinfer_ros.nodes.real_bridge import RealBridge
 from kinfer_ros.ros.process import run_node
 
 ENABLE_TIMEOUT = 10.0
 """s for which a caller of ~/enable waits."""
-STOP_TIMEOUT = 3.4
-"""s to damp the robot and switch it off; the whole graph is down within 4 s."""
 CRASH_CHECK_PERIOD = 0.1
 """s between two checks of the reading thread."""
 
 
-class KosBridge(BridgeNode):
+class KosBridge(RealBridge):
     """A KOS robot as a node; call `stop` before `destroy_node`."""
 
+    KIND = 'KOS robot'
+    robot: KosRobot
     _loop: KosLoop  # not set where `_set_up` has failed
 
     def __init__(self, node_name: str = 'kos_bridge', **kwargs: Any) -> None:
@@ -69,34 +62,19 @@ class KosBridge(BridgeNode):
 
     def _set_up(self) -> None:
         settings = read_settings(self)
-        self.failure: KinferRosError | None = None
-        self.finished = False
-        self.age = Histogram()
+        self._begin()
         self._auto_enable = settings.auto_enable
-        self._messages = SampleMessages(settings.robot)
-        self._make_publishers()
-        self._temperatures = self._publisher(JointState, 'joint_temperatures', SENSORS)
-        self._battery = self._publisher(BatteryState, 'battery_state', SENSORS)
+        self._make_sample_publishers(settings.robot)
         self.schedule = ReadSchedule(settings.period_ns, settings.lead_ns)
         self._loop = KosLoop(lambda: self._make_robot(settings), self.schedule, self._on_sample)
         self._loop.start()
-        self._make_subscriptions()
-        self.create_service(SetBool, '~/enable', self._on_enable)
-        self.add_post_set_parameters_callback(self._apply_parameters)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(CRASH_CHECK_PERIOD, self._check_crash, clock=steady)
-        self.create_timer(1.0, self._publish_health, clock=steady)
+        self._serve(self._check_crash, CRASH_CHECK_PERIOD)
         self._loop.hand_over(self._publish_changes)
         address, backend = settings.connection.address, settings.backend.name
         self.get_logger().info(
             f'robot {settings.robot.name} through {backend} at {address}; KOS has no watchdog: if '
             'this process is killed, the last target stays in force'
         )
-
-    @property
-    def core(self) -> BridgeCore:
-        """What the robot obeys."""
-        return self.robot
 
     def _make_robot(self, settings: KosSettings) -> KosRobot:
         client = KosClient(settings.connection, JointUnits(settings.robot).ids)
@@ -106,7 +84,7 @@ class KosBridge(BridgeNode):
             client,
             settings.backend,
             settings.gyro_factor,
-            settings.patience,
+            settings.timeouts,
             self._warn,
             self._publish_changes,
         )
@@ -155,31 +133,12 @@ class KosBridge(BridgeNode):
 
     # On the executor ---------------------------------------------------------------------
 
-    def _on_command(self, message: JointState) -> None:
-        now_ns = time.monotonic_ns()
-        try:
-            command = read_command(message)
-        except BridgeError as error:
-            self._refuse(f'joint_commands: {error}')
-            return
-        age_ns = 0  # unknown without a stamp
-        if command.stamp_ns:
-            age_ns = self.get_clock().now().nanoseconds - command.stamp_ns
-            self.age.record(age_ns)
-        self._loop.hand_over(self._obey, command, now_ns, age_ns)
+    def _use(self, function: Callable[..., object], *arguments: object) -> None:
+        self._loop.hand_over(function, *arguments)
 
-    def _obey(self, command: Any, now_ns: int, age_ns: int) -> None:
-        self.robot.command(command, now_ns, age_ns)
+    def _command(self, command: Command, now_ns: int, age_ns: int) -> None:
+        super()._command(command, now_ns, age_ns)
         self.schedule.on_command(now_ns)
-
-    def _refuse(self, text: str) -> None:
-        self._loop.hand_over(self.robot.refuse, text)
-
-    def _set_gains(
-        self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
-    ) -> None:
-        self._loop.hand_over(self.robot.set_gains, names, gains, session, version)
-        self._loop.hand_over(self.robot.answer_waiting, time.monotonic_ns())
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:
@@ -191,28 +150,20 @@ class KosBridge(BridgeNode):
             self.get_logger().error(text)
         return response
 
-    def _apply_parameters(self, parameters: list[Parameter]) -> None:
-        for parameter in parameters:
-            if parameter.name == 'command_timeout':
-                self._loop.hand_over(
-                    self.robot.set_command_timeout, round(parameter.value * SECOND)
-                )
-
     def _check_crash(self) -> None:
         """End the bridge if its reads have ended, which is a bug."""
         if self._loop.crash is not None:
             raise self._loop.crash
 
-    def _publish_health(self) -> None:
-        robot, messages = self.robot, []
-        health = robot.watch.health
-        if health is not None and robot.watch.connected:
-            messages = [
-                (self._temperatures, temperatures_message(robot.robot, health.temperature)),
-                (self._battery, battery_message(health)),
-            ]
-        name = f'{self.get_fully_qualified_name()}: KOS robot'
-        self._publish_report(make_robot_status(name, robot, self.age, self.schedule), messages)
+    def _health(self) -> Health | None:
+        watch = self.robot.watch
+        return watch.health if watch.connected else None
+
+    def _battery_message(self, health: Health) -> BatteryState | None:
+        return battery_message(health)
+
+    def _describe(self) -> DiagnosticStatus:
+        return self._status(*describe(self.robot, self.schedule))
 
 
 def main(args: list[str] | None = None) -> int:

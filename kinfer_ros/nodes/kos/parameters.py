@@ -10,10 +10,11 @@ from kinfer_ros.bridges.kos.options import AUTO
 from kinfer_ros.bridges.kos.options import GYRO_UNITS
 from kinfer_ros.bridges.kos.options import Backend
 from kinfer_ros.bridges.kos.options import Connection
-from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.options import backend_of
 from kinfer_ros.bridges.kos.options import check_connection
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.nodes.real_bridge import read_timeouts
 from kinfer_ros.parameters import Declared
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
@@ -73,7 +74,7 @@ class KosSettings:
     connection: Connection
     backend: Backend
     gyro_factor: float
-    patience: Timeouts
+    timeouts: Timeouts
     period_ns: int
     lead_ns: int
     auto_enable: bool
@@ -94,11 +95,7 @@ def read_settings(node: Node) -> KosSettings:
         connection=_connection(node),
         backend=backend_of(value(node, 'backend'), robot.name),
         gyro_factor=_gyro_factor(value(node, 'gyro_unit'), robot),
-        patience=Timeouts(
-            command_timeout_ns=round(SECOND * value(node, 'command_timeout')),
-            lost_timeout_ns=round(SECOND * value(node, 'lost_timeout')),
-            ramp_time=value(node, 'ramp_time'),
-        ),
+        timeouts=read_timeouts(node),
         period_ns=round(SECOND / rate) if rate else 0,
         lead_ns=round(SECOND * value(node, 'phase_lead')),
         auto_enable=value(node, 'auto_enable'),

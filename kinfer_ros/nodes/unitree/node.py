@@ -27,16 +27,13 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.clock import Clock
-from rclpy.clock import ClockType
-from rclpy.parameter import Parameter
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import BatteryState
-from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
 from std_srvs.srv import SetBool
 
 from kinfer_ros.bridges import SECOND
-from kinfer_ros.bridges.core import BridgeCore
+from kinfer_ros.bridges.real_robot import ENDED
 from kinfer_ros.bridges.states import DISABLED
 from kinfer_ros.bridges.unitree import frames
 from kinfer_ros.bridges.unitree.link import Link
@@ -44,15 +41,13 @@ from kinfer_ros.bridges.unitree.robot import UnitreeRobot
 from kinfer_ros.bridges.unitree.switcher import CHECK_MODE
 from kinfer_ros.bridges.unitree.switcher import TIMEOUT
 from kinfer_ros.bridges.unitree.switcher import check_none_active
-from kinfer_ros.control.timing import Histogram
+from kinfer_ros.bridges.unitree.watch import Health
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.nodes.bridge_node import SENSORS
-from kinfer_ros.nodes.bridge_node import BridgeNode
-from kinfer_ros.nodes.sample_messages import SampleMessages
+from kinfer_ros.nodes.real_bridge import STOP_TIMEOUT
+from kinfer_ros.nodes.real_bridge import RealBridge
 from kinfer_ros.nodes.sample_messages import battery_message
-from kinfer_ros.nodes.sample_messages import temperatures_message
-from kinfer_ros.nodes.unitree.diagnostics import make_robot_status
+from kinfer_ros.nodes.unitree.diagnostics import describe
 from kinfer_ros.nodes.unitree.parameters import UnitreeSettings
 from kinfer_ros.nodes.unitree.parameters import read_settings
 from kinfer_ros.ros.process import run_node
@@ -60,13 +55,13 @@ from kinfer_ros.ros.process import run_node
 WAIT = 0.005
 """s for which the thread waits for a frame before it checks time-outs."""
 JOY_PERIOD_NS = SECOND // 50
-STOP_TIMEOUT = 3.4
-"""s to ramp down and switch the motors off; the whole graph is down within 4 s."""
 
 
-class UnitreeBridge(BridgeNode):
+class UnitreeBridge(RealBridge):
     """A Unitree robot as a node; call `stop` before `destroy_node`."""
 
+    KIND = 'Unitree robot'
+    POLL_PERIOD = 0.002
     _thread: threading.Thread  # not set where `_set_up` has failed
 
     def __init__(self, node_name: str = 'unitree_bridge', **kwargs: Any) -> None:
@@ -75,9 +70,7 @@ class UnitreeBridge(BridgeNode):
 
     def _set_up(self) -> None:
         settings = read_settings(self)
-        self.failure: KinferRosError | None = None
-        self.finished = False
-        self.age = Histogram()
+        self._begin()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._crash: BaseException | None = None
@@ -86,10 +79,7 @@ class UnitreeBridge(BridgeNode):
         self._answers: dict[int, frames.Answer] = {}
         self._answered = threading.Condition()
         self._joy_ns = 0
-        self._messages = SampleMessages(settings.robot)
-        self._make_publishers()
-        self._temperatures = self._publisher(JointState, 'joint_temperatures', SENSORS)
-        self._battery = self._publisher(BatteryState, 'battery_state', SENSORS)
+        self._make_sample_publishers(settings.robot)
         self._joy = self._publisher(Joy, 'joy', 10)
         self._settings = settings
         self._link = self._open_link()
@@ -97,23 +87,13 @@ class UnitreeBridge(BridgeNode):
         self._publish_changes()
         self._thread = threading.Thread(target=self._run, name='unitree', daemon=True)
         self._thread.start()
-        self._make_subscriptions()
-        self.create_service(SetBool, '~/enable', self._on_enable)
-        self.add_post_set_parameters_callback(self._apply_parameters)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(0.1, self._check_thread, clock=steady)
-        self.create_timer(1.0, self._publish_health, clock=steady)
+        self._serve(self._check_thread, 0.1)
         self.get_logger().info(
             f'robot {settings.robot.name} (unitree_{settings.family.name}) on '
             f'{settings.interface}, domain {settings.domain}; process '
             f'{self._link.process.pid} writes rt/lowcmd: if it is killed, the last target stays '
             'in force'
         )
-
-    @property
-    def core(self) -> BridgeCore:
-        """What the robot obeys."""
-        return self.robot
 
     def _open_link(self) -> Link:
         settings = self._settings
@@ -141,9 +121,8 @@ class UnitreeBridge(BridgeNode):
         if self._stopped or not hasattr(self, '_thread'):
             return
         self._stopped = True
-        reason = 'the bridge has ended'
         with self._lock:
-            self.robot.disable(reason, time.monotonic_ns())
+            self.robot.disable(ENDED, time.monotonic_ns())
         deadline = time.monotonic() + STOP_TIMEOUT
         while self.robot.state != DISABLED and self._thread.is_alive():
             if time.monotonic() > deadline:
@@ -151,7 +130,7 @@ class UnitreeBridge(BridgeNode):
                 break
             time.sleep(0.01)
         self._end_thread()
-        self.robot.note_end(reason)
+        self.robot.note_end()
         self._wait_until_state_is_sent()
 
     # On the thread -----------------------------------------------------------------------
@@ -214,31 +193,11 @@ class UnitreeBridge(BridgeNode):
             message.header.stamp = self._messages.joints.header.stamp
             self._joy.publish(message)
 
-    def _publish_changes(self) -> None:
-        robot = self.robot
-        if self._publish_state(robot.state_text):
-            self.get_logger().info(f'state {robot.state_text}')
-        self._publish_gains(robot.robot.joint_names, robot.gains)
-
     # On the executor ---------------------------------------------------------------------
 
-    def _on_command(self, message: JointState) -> None:
-        now_ns = time.monotonic_ns()
-        read = self._read_command(message)
-        if read is None:
-            return
-        command, age_ns = read
-        if age_ns:
-            self.age.record(age_ns)
+    def _use(self, function: Callable[..., object], *arguments: object) -> None:
         with self._lock:
-            self.robot.command(command, now_ns, age_ns)
-
-    def _set_gains(
-        self, names: list[str], gains: tuple[Any, Any, Any], session: str, version: int
-    ) -> None:
-        with self._lock:
-            self.robot.set_gains(names, gains, session, version)
-            self.robot.answer_waiting(time.monotonic_ns())
+            function(*arguments)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         def enable(on: bool) -> None:
@@ -275,12 +234,6 @@ class UnitreeBridge(BridgeNode):
             self._answered.wait_for(lambda: number in self._answers, TIMEOUT)
             return self._answers.pop(number, None)
 
-    def _apply_parameters(self, parameters: list[Parameter]) -> None:
-        for parameter in parameters:
-            if parameter.name == 'command_timeout':
-                with self._lock:
-                    self.robot.set_command_timeout(round(parameter.value * SECOND))
-
     def _check_thread(self) -> None:
         """End the bridge if its thread has ended, by a bug or without a DDS process."""
         if isinstance(self._crash, KinferRosError):
@@ -288,16 +241,15 @@ class UnitreeBridge(BridgeNode):
         elif self._crash is not None:
             raise self._crash
 
-    def _publish_health(self) -> None:
-        robot, now_ns, messages = self.robot, time.monotonic_ns(), []
-        health = robot.watch.health
-        if health is not None and not robot.watch.problem(now_ns):
-            messages = [
-                (self._temperatures, temperatures_message(robot.robot, health.temperature)),
-                (self._battery, battery_message(*health.battery) if health.battery else None),
-            ]
-        name = f'{self.get_fully_qualified_name()}: Unitree robot'
-        self._publish_report(make_robot_status(name, robot, self.age, now_ns), messages)
+    def _health(self) -> Health | None:
+        watch = self.robot.watch
+        return None if watch.problem(time.monotonic_ns()) else watch.health
+
+    def _battery_message(self, health: Health) -> BatteryState | None:
+        return battery_message(*health.battery) if health.battery else None
+
+    def _describe(self) -> DiagnosticStatus:
+        return self._status(*describe(self.robot, time.monotonic_ns()))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 
-from kinfer_ros.bridges import SECOND
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.unitree.link import check_interface
 from kinfer_ros.bridges.unitree.messages import Family
 from kinfer_ros.bridges.unitree.options import AUTO
-from kinfer_ros.bridges.unitree.options import Timeouts
 from kinfer_ros.bridges.unitree.options import family_of
+from kinfer_ros.nodes.real_bridge import read_timeouts
 from kinfer_ros.parameters import Declared
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.robot.robot import load_robot
@@ -74,9 +74,5 @@ def read_settings(node: Node) -> UnitreeSettings:
         interface=interface,
         domain=value(node, 'dds_domain'),
         check_switcher=value(node, 'check_motion_switcher'),
-        timeouts=Timeouts(
-            command_timeout_ns=round(SECOND * value(node, 'command_timeout')),
-            lost_timeout_ns=round(SECOND * value(node, 'lost_timeout')),
-            ramp_ns=round(SECOND * value(node, 'ramp_time')),
-        ),
+        timeouts=read_timeouts(node),
     )

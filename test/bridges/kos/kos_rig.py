@@ -11,9 +11,9 @@ from kinfer_ros.bridges.command import Command
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.options import BACKENDS
 from kinfer_ros.bridges.kos.options import Connection
-from kinfer_ros.bridges.kos.options import Timeouts
 from kinfer_ros.bridges.kos.robot import KosRobot
 from kinfer_ros.bridges.kos.units import JointUnits
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.robot.robot import load_robot
 
@@ -41,7 +41,7 @@ class Rig:
         self.server = server
         self.said: list[str] = []
         client = KosClient(Connection('127.0.0.1', server.port, timeout, 0.5), IDS)
-        timeouts = Timeouts(SECOND, round(lost_timeout * SECOND), ramp_time)
+        timeouts = Timeouts(SECOND, round(lost_timeout * SECOND), round(ramp_time * SECOND))
         self.robot = KosRobot(
             KBOT, client, BACKENDS[backend], gyro, timeouts, self.said.append, lambda: None
         )

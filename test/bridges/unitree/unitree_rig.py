@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from kinfer_ros.bridges.command import Command
+from kinfer_ros.bridges.real_robot import Timeouts
 from kinfer_ros.bridges.unitree import frames
 from kinfer_ros.bridges.unitree.messages import HG
 from kinfer_ros.bridges.unitree.messages import WORD
 from kinfer_ros.bridges.unitree.messages import Layout
 from kinfer_ros.bridges.unitree.messages import crc32
-from kinfer_ros.bridges.unitree.options import Timeouts
 from kinfer_ros.bridges.unitree.robot import UnitreeRobot
 from kinfer_ros.robot.robot import load_robot
 

@@ -1,0 +1,1 @@
+"""A robot behind ros2_control: its broadcasters, and a controller that forwards positions."""
