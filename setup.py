@@ -18,6 +18,7 @@ NODES = [
     'policy_node = kinfer_ros.nodes.policy.node:main',
     'recorder = kinfer_ros.nodes.recorder:main',
     'robot_state = kinfer_ros.nodes.robot_state:main',
+    'udp_commands = kinfer_ros.nodes.udp_commands:main',
     'unitree_bridge = kinfer_ros.nodes.unitree.node:main',
 ]
 """What runs as a node, and the one door to every command: on PATH after `pip install`."""

@@ -40,7 +40,7 @@ class ContractError(KinferRosError):
 
 
 class MessageError(KinferRosError):
-    """The bytes of a ROS message are none of its type."""
+    """The bytes of a ROS message, or of a datagram, are none of its type."""
 
 
 class BridgeError(KinferRosError):

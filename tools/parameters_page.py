@@ -18,6 +18,7 @@ from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.recorder import RECORDER_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.robot_state import ROBOT_STATE_PARAMETERS  # noqa: E402
+from kinfer_ros.nodes.udp_commands import UDP_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS  # noqa: E402
 from kinfer_ros.parameters import Declared  # noqa: E402
 from kinfer_ros.parameters import declared  # noqa: E402
@@ -45,6 +46,7 @@ SECTIONS = (
     ('kos_bridge', 'A robot that [KOS](kos.md) runs.', KOS_PARAMETERS),
     ('unitree_bridge', 'A [Unitree](unitree.md) robot.', UNITREE_PARAMETERS),
     ('recorder', 'The bag of a [run](runs.md).', RECORDER_PARAMETERS),
+    ('udp_commands', '[Commands over UDP](graph.md#commands-over-udp).', UDP_PARAMETERS),
     ('robot_state', 'For [viewers](viewing.md).', ROBOT_STATE_PARAMETERS),
 )
 

@@ -121,6 +121,22 @@ ARGUMENTS = (
         'false',
         'Publish robot_description, /tf and markers, for RViz and Foxglove.',
     ),
+    _switch(
+        'udp_commands',
+        'false',
+        "Listen for K-Scale's JSON commands on UDP port 10000 of this machine (docs/graph.md).",
+    ),
+    Argument(
+        'udp_host',
+        '127.0.0.1',
+        'Address to listen on (udp_commands); beyond loopback it needs udp_allow_from.',
+    ),
+    Argument('udp_port', '10000', 'Port to listen on (udp_commands).'),
+    Argument(
+        'udp_allow_from',
+        '',
+        'Senders that are heard (udp_commands): addresses or networks, with commas between them.',
+    ),
     _switch('viewer', 'false', 'Show the simulated robot in a window.'),
     Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),
 )

@@ -6,6 +6,7 @@ NODES = {
     'policy_node': ('kinfer_ros.nodes.policy.node', 'PolicyNode'),
     'recorder': ('kinfer_ros.nodes.recorder', 'Recorder'),
     'robot_state': ('kinfer_ros.nodes.robot_state', 'RobotState'),
+    'udp_commands': ('kinfer_ros.nodes.udp_commands', 'UdpCommandsNode'),
     'unitree_bridge': ('kinfer_ros.nodes.unitree.node', 'UnitreeBridge'),
 }
 """Module and class of each executable; imported when needed: a bridge wants MuJoCo or gRPC."""

@@ -21,11 +21,11 @@ from kinfer_ros.cli.common import command
 from kinfer_ros.cli.live.teleop_screen import ENTER
 from kinfer_ros.cli.live.teleop_screen import LEAVE
 from kinfer_ros.cli.live.teleop_screen import render
-from kinfer_ros.cli.live.teleop_steering import Ranges
 from kinfer_ros.cli.live.teleop_steering import Steering
 from kinfer_ros.cli.live.teleop_steering import split_keys
 from kinfer_ros.cli.parsers import add_node_arguments
 from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.commands.ranges import Ranges
 from kinfer_ros.errors import ConfigError
 
 if TYPE_CHECKING:

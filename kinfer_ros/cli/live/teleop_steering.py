@@ -1,14 +1,11 @@
 """How keys change a policy's command, by name; without ROS and without a terminal."""
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-Ranges = Mapping[str, tuple[float, float] | None]
+from kinfer_ros.commands.ranges import Range
+from kinfer_ros.commands.ranges import Ranges
+from kinfer_ros.commands.ranges import neutral
 
-MAX_LENGTH = 1 << 16
-MAX_ENTRIES = 256
 STEPS = 10
 """Key presses from neutral to the end of an entry's range."""
 FREE_STEP = 0.05
@@ -23,43 +20,18 @@ DRIVE = {
 """Keys that change a fixed entry, if the policy has it."""
 
 
-def parse_ranges(text: str) -> Ranges:
-    """
-    Read the value `commands` of a policy node's diagnostics.
-
-    :return: the range of each entry, in the policy's order; None for an entry without one.
-    :raises ValueError: invalid text.
-    """
-    if len(text) > MAX_LENGTH:
-        raise ValueError('too long')
-    found = json.loads(text)
-    if not isinstance(found, dict) or len(found) > MAX_ENTRIES:
-        raise ValueError('no commands')
-    return {str(name): _range(bounds) for name, bounds in found.items()}
-
-
-def _range(bounds: object) -> tuple[float, float] | None:
-    if bounds is None:
-        return None
-    if isinstance(bounds, list) and len(bounds) == 2:
-        low, high = float(bounds[0]), float(bounds[1])
-        if math.isfinite(low) and math.isfinite(high) and low <= high:
-            return low, high
-    raise ValueError(f'{bounds!r} is no range')
-
-
 @dataclass
 class Entry:
     """One entry of the command; `value` is sent."""
 
     name: str
-    bounds: tuple[float, float] | None
+    bounds: Range
     value: float = 0.0
 
     @property
     def neutral(self) -> float:
         """0, or the nearest value in the range."""
-        return 0.0 if self.bounds is None else min(max(0.0, self.bounds[0]), self.bounds[1])
+        return neutral(self.bounds)
 
     def press(self, sign: int) -> None:
         """Move one step up or down, within the range."""

@@ -14,8 +14,8 @@ from kinfer_ros.cli.live.teleop_steering import LEFT
 from kinfer_ros.cli.live.teleop_steering import RIGHT
 from kinfer_ros.cli.live.teleop_steering import UP
 from kinfer_ros.cli.live.teleop_steering import Steering
-from kinfer_ros.cli.live.teleop_steering import parse_ranges
 from kinfer_ros.cli.live.teleop_steering import split_keys
+from kinfer_ros.commands.ranges import parse_ranges
 
 RANGES = {'xvel': (-0.3, 0.45), 'yvel': (-0.1, 0.1), 'yawrate': (-1.0, 1.0), 'baseheight': None}
 KEYS = [UP, DOWN, LEFT, RIGHT, ' ', *DRIVE, 'z', '\x1b']
