@@ -40,6 +40,7 @@ COMMANDS = [
     'report = kinfer_ros.cli.runs.report:main',
     'robot = kinfer_ros.cli.robot.robot:main',
     'runs = kinfer_ros.cli.runs.runs:main',
+    'sequence = kinfer_ros.cli.live.sequence:main',
     'teleop = kinfer_ros.cli.live.teleop:main',
     'top = kinfer_ros.cli.live.top:main',
     'unitree = kinfer_ros.cli.robot.unitree:main',
