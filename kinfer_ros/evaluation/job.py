@@ -126,7 +126,7 @@ class Trial:
         if running:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
-            self._meter.measure(run_s)
+            self._meter.measure(run_s, self._commanded())
             self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
@@ -137,6 +137,13 @@ class Trial:
         if values is not None:
             command = self.controller.inputs.command
             command.set_named(list(values), list(values.values()), now_ns)
+
+    def _commanded(self) -> tuple[float, float, float] | None:
+        """Return the velocity that is commanded in this tick; None where it never changes."""
+        if self._playback is None:
+            return None
+        command = self.controller.inputs.command
+        return twist_of(dict(zip(command.names, command.value.tolist(), strict=True)))
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)

@@ -180,8 +180,10 @@ def test_a_command_can_play_a_sequence(tmp_path):
         if simulation.controller.mode is Mode.RUN:
             seen.append(simulation.controller.inputs.command.value.tolist())
 
-    trial.run(note)
+    error = trial.run(note)['velocity_error']
     assert [seen[tick][0] for tick in (5, 45, 55, 95, 150)] == pytest.approx(
         [0.3, 0.3, -0.3, -0.3, 0.0]
     )
     assert {round(each[2], 6) for each in seen[5:150]} == {0.1}
+    # Against what was commanded when, not against the command of the job, which has no xvel.
+    assert error['vx'] < 0.2
