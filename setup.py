@@ -12,6 +12,7 @@ PACKAGE = 'kinfer_ros'
 SHARE = Path('share') / PACKAGE
 
 NODES = [
+    'command_sequences = kinfer_ros.nodes.command_sequences:main',
     'kinfer_ros = kinfer_ros.__main__:main',
     'kos_bridge = kinfer_ros.nodes.kos.node:main',
     'mujoco_bridge = kinfer_ros.nodes.mujoco.node:main',

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from kinfer_ros.control.settings import LiveSettings  # noqa: E402
+from kinfer_ros.nodes.command_sequences import SEQUENCE_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.recorder import RECORDER_PARAMETERS  # noqa: E402
@@ -46,6 +47,7 @@ SECTIONS = (
     ('kos_bridge', 'A robot that [KOS](kos.md) runs.', KOS_PARAMETERS),
     ('unitree_bridge', 'A [Unitree](unitree.md) robot.', UNITREE_PARAMETERS),
     ('recorder', 'The bag of a [run](runs.md).', RECORDER_PARAMETERS),
+    ('command_sequences', '[Command sequences](sequences.md).', SEQUENCE_PARAMETERS),
     ('udp_commands', '[Commands over UDP](graph.md#commands-over-udp).', UDP_PARAMETERS),
     ('robot_state', 'For [viewers](viewing.md).', ROBOT_STATE_PARAMETERS),
 )

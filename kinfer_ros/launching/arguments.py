@@ -122,6 +122,11 @@ ARGUMENTS = (
         'Publish robot_description, /tf and markers, for RViz and Foxglove.',
     ),
     _switch(
+        'command_sequences',
+        'false',
+        'Play command sequences by name, with the parameter `play` (docs/sequences.md).',
+    ),
+    _switch(
         'udp_commands',
         'false',
         "Listen for K-Scale's JSON commands on UDP port 10000 of this machine (docs/graph.md).",

@@ -66,6 +66,8 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     found.append(_policy(arguments, common, simulated=simulated, lockstep=lockstep))
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
+    if arguments['command_sequences'] == 'true':
+        found.append(NodeSpec('command_sequences', dict(common)))
     if arguments['udp_commands'] == 'true':
         found.append(_udp_commands(arguments, common))
     elif unused := sorted(changed(arguments) & {'udp_host', 'udp_port', 'udp_allow_from'}):

@@ -1,6 +1,7 @@
 """The ROS 2 nodes."""
 
 NODES = {
+    'command_sequences': ('kinfer_ros.nodes.command_sequences', 'CommandSequences'),
     'kos_bridge': ('kinfer_ros.nodes.kos.node', 'KosBridge'),
     'mujoco_bridge': ('kinfer_ros.nodes.mujoco.node', 'MujocoBridge'),
     'policy_node': ('kinfer_ros.nodes.policy.node', 'PolicyNode'),

@@ -42,3 +42,9 @@ def test_arguments_that_do_nothing_are_refused(words, said):
     """Who names a sender must not believe that it is heard."""
     with pytest.raises(ConfigError, match=said):
         nodes(parse(words))
+
+
+def test_sequences_are_asked_for():
+    """As every node that commands."""
+    assert 'command_sequences' not in specs()
+    assert specs('command_sequences:=true')['command_sequences'].given == {}
