@@ -12,6 +12,7 @@ PACKAGE = 'kinfer_ros'
 SHARE = Path('share') / PACKAGE
 
 NODES = [
+    'command_sequences = kinfer_ros.nodes.command_sequences:main',
     'kinfer_ros = kinfer_ros.__main__:main',
     'kos_bridge = kinfer_ros.nodes.kos.node:main',
     'mujoco_bridge = kinfer_ros.nodes.mujoco.node:main',
@@ -19,6 +20,7 @@ NODES = [
     'recorder = kinfer_ros.nodes.recorder:main',
     'ros2_control_bridge = kinfer_ros.nodes.ros2_control.node:main',
     'robot_state = kinfer_ros.nodes.robot_state:main',
+    'udp_commands = kinfer_ros.nodes.udp_commands:main',
     'unitree_bridge = kinfer_ros.nodes.unitree.node:main',
 ]
 """What runs as a node, and the one door to every command: on PATH after `pip install`."""
@@ -40,6 +42,7 @@ COMMANDS = [
     'report = kinfer_ros.cli.runs.report:main',
     'robot = kinfer_ros.cli.robot.robot:main',
     'runs = kinfer_ros.cli.runs.runs:main',
+    'sequence = kinfer_ros.cli.live.sequence:main',
     'teleop = kinfer_ros.cli.live.teleop:main',
     'top = kinfer_ros.cli.live.top:main',
     'unitree = kinfer_ros.cli.robot.unitree:main',

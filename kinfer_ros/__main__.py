@@ -53,6 +53,7 @@ COMMANDS = {
         'robot.robot', "make a robot file from K-Scale's metadata.json, or a robot's URDF"
     ),
     'runs': Command('runs.runs', 'list recorded runs, and remove old ones'),
+    'sequence': Command('live.sequence', 'list, play and convert command sequences'),
     'teleop': Command('live.teleop', "steer every entry of a policy's command by keyboard"),
     'top': Command('live.top', 'show a running policy node in a terminal'),
     'unitree': Command(

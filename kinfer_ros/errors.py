@@ -23,6 +23,10 @@ class ModelError(KinferRosError):
     """A policy file is missing, damaged, or not of its format."""
 
 
+class MetadataError(ModelError, ValueError):
+    """No metadata of kinfer, or no input of it; kinfer's ValueError."""
+
+
 class TrialError(ModelError):
     """A policy file takes too long or too much memory, or ends the process that tries it."""
 
@@ -40,7 +44,11 @@ class ContractError(KinferRosError):
 
 
 class MessageError(KinferRosError):
-    """The bytes of a ROS message are none of its type."""
+    """The bytes of a ROS message, or of a datagram, are none of its type."""
+
+
+class ProviderError(KinferRosError, RuntimeError):
+    """A provider in kinfer's style failed, or its inputs do not fit; kinfer's RuntimeError."""
 
 
 class BridgeError(KinferRosError):

@@ -30,9 +30,11 @@ from kinfer_ros.launching import graph
 from kinfer_ros.launching import policy_node
 from kinfer_ros.launching import simulation
 from kinfer_ros.launching import two_robots
+from kinfer_ros.nodes.command_sequences import SEQUENCE_PARAMETERS
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS
 from kinfer_ros.nodes.ros2_control.parameters import ROS2_CONTROL_PARAMETERS
+from kinfer_ros.nodes.udp_commands import UDP_PARAMETERS
 from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS
 from kinfer_ros.run.parameters import POLICY_PARAMETERS
 
@@ -48,6 +50,8 @@ PARAMETERS = {
     '/kos_bridge': KOS_PARAMETERS,
     '/unitree_bridge': UNITREE_PARAMETERS,
     '/ros2_control_bridge': ROS2_CONTROL_PARAMETERS,
+    '/command_sequences': SEQUENCE_PARAMETERS,
+    '/udp_commands': UDP_PARAMETERS,
 }
 
 

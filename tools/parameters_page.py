@@ -14,11 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from kinfer_ros.control.settings import LiveSettings  # noqa: E402
+from kinfer_ros.nodes.command_sequences import SEQUENCE_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.kos.parameters import KOS_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.mujoco.parameters import MUJOCO_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.recorder import RECORDER_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.robot_state import ROBOT_STATE_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.ros2_control.parameters import ROS2_CONTROL_PARAMETERS  # noqa: E402
+from kinfer_ros.nodes.udp_commands import UDP_PARAMETERS  # noqa: E402
 from kinfer_ros.nodes.unitree.parameters import UNITREE_PARAMETERS  # noqa: E402
 from kinfer_ros.parameters import Declared  # noqa: E402
 from kinfer_ros.parameters import declared  # noqa: E402
@@ -51,6 +53,8 @@ SECTIONS = (
         ROS2_CONTROL_PARAMETERS,
     ),
     ('recorder', 'The bag of a [run](runs.md).', RECORDER_PARAMETERS),
+    ('command_sequences', '[Command sequences](sequences.md).', SEQUENCE_PARAMETERS),
+    ('udp_commands', '[Commands over UDP](graph.md#commands-over-udp).', UDP_PARAMETERS),
     ('robot_state', 'For [viewers](viewing.md).', ROBOT_STATE_PARAMETERS),
 )
 

@@ -4,6 +4,7 @@ Commands older than `command_timeout` count as lost.
 """
 
 import math
+from collections.abc import Container
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -24,8 +25,17 @@ NAMED_ENTRIES = (
     'rshoulderpitch', 'rshoulderroll', 'rshoulderyaw', 'relbowpitch', 'rwristroll',
     'lshoulderpitch', 'lshoulderroll', 'lshoulderyaw', 'lelbowpitch', 'lwristroll',
     'rgripper', 'lgripper',
+    'rwristgripper', 'lwristgripper', 'relbowroll', 'lelbowroll',
 )  # fmt: skip
-"""K-Scale's other entries: neutral is zero, `policy_command` sets them."""
+"""K-Scale's other entries, the last four by names of early pyfirmware: neutral is zero,
+`policy_command` sets them."""
+
+# pyfirmware renamed its grippers. `relbowroll` is no other name of another entry: in its time two
+# orders of the arm's entries were in use.
+_OTHER_NAMES = {
+    'rgripper': 'rwristgripper', 'lgripper': 'lwristgripper',
+    'rwristgripper': 'rgripper', 'lwristgripper': 'lgripper',
+}  # fmt: skip
 
 MAX_VALUE = 1e6
 """Larger commands are refused, whatever their unit."""
@@ -100,6 +110,7 @@ class CommandVector:
                 f'policy_command holds {len(names)} names with {len(values)} values, expected as '
                 f'many of each, of {list(self.names)}'
             )
+        names = [own_name(name, self._place) for name in names]
         unknown = [name for name in names if name not in self._place]
         if unknown:
             return f'policy_command names {unknown}, expected {list(self.names)}'
@@ -195,6 +206,12 @@ class CommandVector:
             if entry < lo or entry > hi:
                 self.value[slot] = lo if entry < lo else hi
                 self.limited.append(self.names[slot])
+
+
+def own_name(name: str, names: Container[str]) -> str:
+    """Return an entry's name among those of the policy, which may have it by another one."""
+    other = _OTHER_NAMES.get(name, name)
+    return other if name not in names and other in names else name
 
 
 def _finite(values: Sequence[float]) -> bool:

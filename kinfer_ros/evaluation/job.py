@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.commands.sequence import Playback
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.assembly import assemble
 from kinfer_ros.control.command import TWIST_ENTRIES
@@ -102,6 +103,7 @@ class Trial:
         self._pushes = Pushes(job.condition, job.seed)
         named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
         self._named = list(named), list(named.values())
+        self._playback = _playback(job, self.policy.contract)
         self._digest = hashlib.sha256()
         self._reason = ''
 
@@ -130,15 +132,30 @@ class Trial:
         if names:
             controller.inputs.command.set_named(names, values, simulation.now_ns)
         running = controller.mode is Mode.RUN
+        if running and self._playback is not None:
+            self._play(simulation.now_ns)
         self._meter.running = running
         if running:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
-            self._meter.measure(run_s)
+            self._meter.measure(run_s, self._commanded())
             self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
             controller.request_fade()
+
+    def _play(self, now_ns: int) -> None:
+        values = self._playback.at(self.controller.run_ns / 1e9) if self._playback else None
+        if values is not None:
+            command = self.controller.inputs.command
+            command.set_named(list(values), list(values.values()), now_ns)
+
+    def _commanded(self) -> tuple[float, float, float] | None:
+        """Return the velocity that is commanded in this tick; None where it never changes."""
+        if self._playback is None:
+            return None
+        command = self.controller.inputs.command
+        return twist_of(dict(zip(command.names, command.value.tolist(), strict=True)))
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)
@@ -172,6 +189,13 @@ class Trial:
             },
             'digest': self._digest.hexdigest()[:16],
         }
+
+
+def _playback(job: Job, contract: Contract) -> Playback | None:
+    if job.sequence is None:
+        return None
+    ranges = {name: contract.command_ranges.get(name) for name in contract.command_names}
+    return Playback(job.sequence, ranges, job.values)
 
 
 def _settings(contract: Contract) -> SessionSettings:

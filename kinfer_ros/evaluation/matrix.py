@@ -4,10 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.commands.sequence import CommandSequence
+from kinfer_ros.commands.sequence import find_sequence
 from kinfer_ros.control.command import HEADING
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.errors import ConfigError
@@ -26,6 +29,8 @@ SHARE = 0.6
 """Default commands as a share of the range that the policy was trained with."""
 USUAL = {'xvel': 0.3, 'yvel': 0.1, 'yawrate': 0.3}
 """m/s and rad/s of default commands for a policy without ranges."""
+SEQUENCE = 'sequence'
+"""Key of a command that plays a command sequence."""
 MAX_SEEDS = 10_000
 MAX_S = 3600.0
 
@@ -40,6 +45,8 @@ class Job:
     condition: Condition
     seed: int
     seconds: float
+    sequence: CommandSequence | None = None
+    """Played from the beginning of mode `run`, over `values`."""
 
     @property
     def id(self) -> str:
@@ -55,11 +62,13 @@ class Matrix:
     conditions: Mapping[str, Condition]
     seeds: int = 6
     seconds: float = 10.0
+    sequences: Mapping[str, CommandSequence] = field(default_factory=dict)
+    """By the name of their command."""
 
     def jobs(self) -> list[Job]:
         """Return all jobs; a condition without random numbers has one seed."""
         return [
-            Job(command, values, name, condition, seed, self.seconds)
+            Job(command, values, name, condition, seed, self.seconds, self.sequences.get(command))
             for name, condition in self.conditions.items()
             for command, values in self.commands.items()
             for seed in range(self.seeds if condition.draws else 1)
@@ -80,7 +89,8 @@ class Matrix:
         _check_known('command', command, self.commands)
         _check_known('condition', condition, self.conditions)
         values, entry = self.commands[command], self.conditions[condition]
-        return Job(command, values, condition, entry, int(seed), self.seconds)
+        sequence = self.sequences.get(command)
+        return Job(command, values, condition, entry, int(seed), self.seconds, sequence)
 
     def only(self, commands: list[str], conditions: list[str]) -> 'Matrix':
         """
@@ -100,11 +110,13 @@ class Matrix:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
+        sequences = {name: each.name for name, each in self.sequences.items()}
         return {
             'commands': {name: dict(values) for name, values in self.commands.items()},
             'conditions': {name: asdict(each) for name, each in self.conditions.items()},
             'seeds': self.seeds,
             'seconds': self.seconds,
+            **({'sequences': sequences} if sequences else {}),
         }
 
 
@@ -170,11 +182,13 @@ def load_matrix(path: Path, contract: Contract) -> Matrix:
     root = file.root
     default = default_matrix(contract)
     commands, conditions = default.commands, default.conditions
+    sequences: dict[str, CommandSequence] = {}
     if root.has('commands') and (section := root.section('commands')):
-        commands = {
-            name: _command(name, each, section, contract)
-            for name, each in section.sections().items()
-        }
+        commands = {}
+        for name, each in section.sections().items():
+            if (sequence := _sequence(each, contract)) is not None:
+                sequences[name] = sequence
+            commands[name] = _command(name, each, section, contract)
     if root.has('conditions') and (section := root.section('conditions')):
         conditions = {
             name: _condition(name, each, section) for name, each in section.sections().items()
@@ -184,7 +198,7 @@ def load_matrix(path: Path, contract: Contract) -> Matrix:
     seeds = root.integer('seeds', 1, MAX_SEEDS, default.seeds)
     seconds = root.number('seconds', 's', 1.0, MAX_S, default.seconds)
     file.finish()
-    return Matrix(commands, conditions, seeds, seconds)
+    return Matrix(commands, conditions, seeds, seconds, sequences)
 
 
 def _check_name(name: str, section: Section) -> None:
@@ -197,6 +211,8 @@ def _command(name: str, entry: Section, parent: Section, contract: Contract) -> 
     known = _entries(contract)
     found = {}
     for key in entry.keys():  # noqa: SIM118 - a Section is no dict
+        if key == SEQUENCE:
+            continue
         if key not in known:
             entry.has(key)
             listed = ', '.join(known) or 'none'
@@ -205,6 +221,21 @@ def _command(name: str, entry: Section, parent: Section, contract: Contract) -> 
         low, high = contract.command_ranges.get(key, (-1e6, 1e6))
         found[key] = entry.number(key, 'as trained', low, high)
     return found
+
+
+def _sequence(entry: Section, contract: Contract) -> CommandSequence | None:
+    """Read the command sequence of a command, by name or path; None without one."""
+    if not entry.has(SEQUENCE):
+        return None
+    name = entry.string(SEQUENCE)
+    try:
+        sequence = find_sequence(name)
+    except ConfigError as error:
+        entry.problem(str(error), SEQUENCE)
+        return None
+    if refusal := sequence.refusal(dict.fromkeys(contract.command_names)):
+        entry.problem(refusal, SEQUENCE)
+    return sequence
 
 
 def _condition(name: str, entry: Section, parent: Section) -> Condition:

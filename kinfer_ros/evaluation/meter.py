@@ -15,6 +15,9 @@ MEAN_OVER_S = 0.5
 """s over which a velocity is averaged: a body sways in each step."""
 
 
+Triple = tuple[float, float, float]
+
+
 class Meter:
     """
     Measures once a tick while the robot runs, and adds up the work in every physics step.
@@ -31,7 +34,8 @@ class Meter:
         self._dof = robot.fitted.dof
         self._timestep = robot.timestep_ns / 1e9
         self._window = max(1, round(MEAN_OVER_S / period))
-        self._velocities: list[tuple[float, float, float]] = []
+        self._velocities: list[Triple] = []
+        self._commands: list[Triple] = []
         self._slips: list[float] = []
         self._arrays = np.empty(3), np.empty(4), np.empty(3), np.empty(3)
         robot.after_step = self._after_step
@@ -42,8 +46,12 @@ class Meter:
             power = data.qfrc_actuator[self._dof] * data.qvel[self._dof]
             self.work_j += float(np.abs(power).sum()) * self._timestep
 
-    def measure(self, run_s: float) -> None:
-        """Measure velocity and slip of this tick, at `run_s` of the run."""
+    def measure(self, run_s: float, command: Triple | None = None) -> None:
+        """
+        Measure velocity and slip of this tick, at `run_s` of the run.
+
+        :param command: of this tick, where it changes: by axis.
+        """
         slip = contact_slip(self._robot.model, self._robot.data)
         if slip is not None:
             self._slips.append(slip)
@@ -51,24 +59,31 @@ class Meter:
             self._robot.base(*self._arrays)
             linear, angular = self._arrays[2], self._arrays[3]
             self._velocities.append((float(linear[0]), float(linear[1]), float(angular[2])))
+            if command is not None:
+                self._commands.append(command)
 
     def velocity(self) -> dict[str, float | None]:
         """Return the mean velocity by axis; None if the run was too short."""
-        smooth = self._smooth()
+        smooth = self._smooth(self._velocities)
         return _by_axis(smooth.mean(axis=0) if len(smooth) else None)
 
-    def error(self, command: tuple[float, float, float]) -> dict[str, float | None]:
-        """Return the root mean square of averaged velocity minus command, by axis."""
-        smooth = self._smooth()
+    def error(self, command: Triple) -> dict[str, float | None]:
+        """
+        Return the root mean square of averaged velocity minus command, by axis.
+
+        :param command: of all ticks; those that were measured, averaged as well, come first.
+        """
+        smooth = self._smooth(self._velocities)
         if not len(smooth):
             return _by_axis(None)
-        return _by_axis(np.sqrt(np.square(smooth - np.array(command)).mean(axis=0)))
+        wanted = self._smooth(self._commands) if self._commands else np.array(command)
+        return _by_axis(np.sqrt(np.square(smooth - wanted).mean(axis=0)))
 
-    def _smooth(self) -> Float64:
-        """Return moving means [n, 3] of the velocity; empty if the run was shorter than one."""
-        if len(self._velocities) < self._window:
+    def _smooth(self, values: list[Triple]) -> Float64:
+        """Return moving means [n, 3] over ticks; empty if the run was shorter than one."""
+        if len(values) < self._window:
             return np.empty((0, 3))
-        total = np.cumsum([(0.0, 0.0, 0.0), *self._velocities], axis=0)
+        total = np.cumsum([(0.0, 0.0, 0.0), *values], axis=0)
         means: Float64 = (total[self._window :] - total[: -self._window]) / self._window
         return means
 

@@ -202,6 +202,10 @@ def _settings_table(settings: Mapping[str, Any]) -> str:
         for name, values in settings['commands'].items()
     ]
     rows += [
+        [f'command {name}', f'plays the command sequence {sequence}']
+        for name, sequence in settings.get('sequences', {}).items()
+    ]
+    rows += [
         [f'condition {name}', _format_condition(values)]
         for name, values in settings['conditions'].items()
     ]

@@ -55,7 +55,7 @@ ARGUMENTS = (
         'forward_position_controller',
         'Name of the forward_command_controller (bridge:=ros2_control).',
     ),
-    _switch(
+    switch(
         'gains_set_outside',
         'false',
         'Say that the drives have the gains of the robot file (bridge:=ros2_control); nothing '
@@ -122,6 +122,27 @@ ARGUMENTS = (
         'robot_state',
         'false',
         'Publish robot_description, /tf and markers, for RViz and Foxglove.',
+    ),
+    switch(
+        'command_sequences',
+        'false',
+        'Play command sequences by name, with the parameter `play` (docs/sequences.md).',
+    ),
+    switch(
+        'udp_commands',
+        'false',
+        "Listen for K-Scale's JSON commands on UDP port 10000 of this machine (docs/graph.md).",
+    ),
+    Argument(
+        'udp_host',
+        '127.0.0.1',
+        'Address to listen on (udp_commands); beyond loopback it needs udp_allow_from.',
+    ),
+    Argument('udp_port', '10000', 'Port to listen on (udp_commands).'),
+    Argument(
+        'udp_allow_from',
+        '',
+        'Senders that are heard (udp_commands): addresses or networks, with commas between them.',
     ),
     switch('viewer', 'false', 'Show the simulated robot in a window.'),
     Argument('video', '', 'Film the simulated robot into this .mp4 file, off screen.'),

@@ -80,6 +80,12 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     found.append(policy)
     if arguments['record'] == 'true':
         found.append(NodeSpec('recorder', dict(common)))
+    if arguments['command_sequences'] == 'true':
+        found.append(NodeSpec('command_sequences', dict(common)))
+    if arguments['udp_commands'] == 'true':
+        found.append(_udp_commands(arguments, common))
+    elif unused := sorted(changed(arguments) & {'udp_host', 'udp_port', 'udp_allow_from'}):
+        raise ConfigError(f'argument {unused[0]} needs udp_commands:=true')
     if arguments['robot_state'] == 'true':
         namespace = arguments['namespace'].strip('/')
         prefix = f'{namespace}/' if namespace else ''
@@ -179,6 +185,19 @@ def _kos_bridge(arguments: Mapping[str, str], common: Mapping[str, ParameterValu
     if 'auto_enable' in differing:
         given['auto_enable'] = arguments['auto_enable'] == 'true'
     return NodeSpec('kos_bridge', dict(common), given)
+
+
+def _udp_commands(arguments: Mapping[str, str], common: Mapping[str, ParameterValue]) -> NodeSpec:
+    given: dict[str, ParameterValue] = {}
+    differing = changed(arguments)
+    if 'udp_host' in differing:
+        given['host'] = arguments['udp_host']
+    if 'udp_port' in differing:
+        given['port'] = read_number(arguments, 'udp_port', int)
+    if 'udp_allow_from' in differing:
+        listed = arguments['udp_allow_from'].split(',')
+        given['allow_from'] = [each.strip() for each in listed]
+    return NodeSpec('udp_commands', dict(common), given)
 
 
 def _policy(

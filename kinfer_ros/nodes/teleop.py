@@ -7,12 +7,8 @@
 | policy_command | sensor_msgs/JointState | out: all entries by name |
 """
 
-import json
-import math
-import time
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
@@ -22,13 +18,11 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from kinfer_ros.cli.live.teleop_steering import MAX_ENTRIES
-from kinfer_ros.cli.live.teleop_steering import Ranges
 from kinfer_ros.cli.live.teleop_steering import Steering
-from kinfer_ros.cli.live.teleop_steering import parse_ranges
+from kinfer_ros.commands.ranges import Ranges
+from kinfer_ros.ros.live.policy_commands import PolicyCommands
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import subscribe
-from kinfer_ros.ros.polling import take_all
 from kinfer_ros.ros.polling import take_newest
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.viewers.live_state import describe_gone
@@ -40,17 +34,11 @@ class SteeringNode:
     """
     A node that steers one policy node.
 
-    :ivar ranges: of the policy's command entries; None before the policy node published them.
-    :ivar seen: the command that the policy saw last, by name.
-    :ivar mode: mode and reason of the policy node, or '' before it published them.
     :ivar message: the newest answer of a service, or an error.
     """
 
     def __init__(self, context: Context, namespace: str, policy_node: str) -> None:
-        self.ranges: Ranges | None = None
-        self.seen: dict[str, float] = {}
         self._mode = ''
-        self._heard_s: float | None = None
         self.message = ''
         self._node = Node(
             'teleop',
@@ -61,16 +49,10 @@ class SteeringNode:
             enable_rosout=False,
         )
         node = self._node
-        self._status = f'{node.get_namespace().rstrip("/")}/{policy_node}: policy'
         self._publisher = node.create_publisher(JointState, 'policy_command', QoSProfile(depth=10))
         group = PollOnlyGroup(node)
-        self._diagnostics, self._modes = (
-            subscribe(node, kind, topic, qos, group)
-            for kind, topic, qos in (
-                (DiagnosticArray, '/diagnostics', QoSProfile(depth=10)),
-                (String, f'{policy_node}/mode', LATCHED),
-            )
-        )
+        self._commands = PolicyCommands(node, policy_node, group)
+        self._modes = subscribe(node, String, f'{policy_node}/mode', LATCHED, group)
         self._services = {
             name: node.create_client(Trigger, f'{policy_node}/{name}') for name in SERVICES
         }
@@ -84,20 +66,27 @@ class SteeringNode:
 
     def poll(self) -> None:
         """Take new messages and answers, without waiting."""
-        for array in take_all(self._diagnostics):
-            for status in array.status:
-                if status.name == self._status:
-                    self._heard_s = time.monotonic()
-                    self._read_command({each.key: each.value for each in status.values})
+        self._commands.poll()
+        self.message = self._commands.problem or self.message
         mode = take_newest(self._modes)
         if mode is not None:
             self._mode = mode.data
         self._executor.spin_once(timeout_sec=0.0)  # answers of services
 
     @property
+    def ranges(self) -> Ranges | None:
+        """Of the policy's command entries; None before the policy node published them."""
+        return self._commands.ranges
+
+    @property
+    def seen(self) -> dict[str, float]:
+        """The command that the policy saw last, by name."""
+        return self._commands.seen
+
+    @property
     def mode(self) -> str:
         """Mode and reason of the policy node, or that it is gone."""
-        return describe_gone(self._heard_s) or self._mode
+        return describe_gone(self._commands.heard_s) or self._mode
 
     def send(self, steering: Steering) -> None:
         """Publish every entry of the command, if there are any."""
@@ -128,18 +117,3 @@ class SteeringNode:
         response = future.result()
         verdict = 'done' if response.success else 'refused'
         self.message = f'{name}: {verdict}: {response.message}'
-
-    def _read_command(self, values: dict[str, str]) -> None:
-        if 'commands' not in values:
-            return
-        try:
-            self.ranges = parse_ranges(values['commands'])
-            numbers = [float(value) for value in json.loads(values['command'])[:MAX_ENTRIES]]
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            self.message = f'cannot read the commands of the policy node: {error}'
-            return
-        self.seen = {
-            name: number
-            for name, number in zip(self.ranges, numbers, strict=False)
-            if math.isfinite(number)
-        }

@@ -38,6 +38,7 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 MAX_METADATA_BYTES = 1024 * 1024
 _GZIP_MAGIC = b'\x1f\x8b'
+_ONNX_MARK = b'\x08'  # the first field of a model: its version
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def read_archive(path: str | os.PathLike[str]) -> Archive:
     """
     Read a `.kinfer` archive or a bare `.onnx` file into memory, with the weights beside it.
 
-    A file that starts with the gzip magic is an archive; any other must be named `.onnx`.
+    A file that starts with the gzip magic is an archive; any other must be named `.onnx`, or be
+    an ONNX file that kinfer before 0.4 named `.kinfer`.
 
     :raises ModelError: naming the file, what was found in it and what was expected.
     """
@@ -121,12 +123,14 @@ def parse_archive(data: bytes, path: Path) -> Archive:
         parts = _unpack(data, path)
         metadata = _parse_metadata(parts[METADATA], path)
         return Archive(path, sha256, parts[INIT_FN], parts[STEP_FN], metadata)
-    if path.suffix.lower() == '.onnx':
+    if path.suffix.lower() == '.onnx' or (
+        path.suffix.lower() == '.kinfer' and data.startswith(_ONNX_MARK)
+    ):
         return Archive(path, sha256, None, data, {})
     raise ModelError(
         f'{path}: not a gzip file (it starts with {data[:4].hex(" ")}); expected a kinfer archive:'
-        f' a gzip tar of {", ".join(ENTRIES)}. Files of kinfer before 0.4 are bare ONNX files with'
-        ' other inputs and cannot be run; a bare ONNX file must be named .onnx'
+        f' a gzip tar of {", ".join(ENTRIES)}. A bare ONNX file must be named .onnx (or .kinfer,'
+        ' as kinfer before 0.4 named them)'
     )
 
 

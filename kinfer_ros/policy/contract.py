@@ -16,6 +16,7 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.archive import METADATA
 from kinfer_ros.policy.archive import Archive
 from kinfer_ros.policy.archive import parse_json_object
+from kinfer_ros.policy.early_kinfer import is_early_kinfer
 from kinfer_ros.policy.graph import Graph
 from kinfer_ros.policy.graph import Tensor
 from kinfer_ros.policy.metadata import MAX_NAMES
@@ -151,6 +152,12 @@ def read_metadata(archive: Archive, step: Graph) -> tuple[dict[str, Any], Metada
     if archive.init_fn is not None:
         return archive.metadata, parse_metadata(archive.metadata, f'{archive.path}: {METADATA}')
     where = f'{archive.path}: custom metadata'
+    if is_early_kinfer(node.name for node in step.inputs):
+        raise ModelError(
+            f'{archive.path}: is a file of kinfer before 0.4, which has no joint names; expected a'
+            ' policy spec beside it. Make one with `python -m kinfer_ros import'
+            f' {archive.path.name} --joint-names NAME ...` (docs/policies.md, kinfer before 0.4)'
+        )
     raw: dict[str, Any] = {}
     if 'kinfer_metadata' in step.metadata:
         raw = parse_json_object(step.metadata['kinfer_metadata'], f'{where}: kinfer_metadata')

@@ -34,22 +34,16 @@ KNOWN = (
 
 _BASE = ('baseheight', 'baseroll', 'basepitch')
 _ARM = ('shoulderpitch', 'shoulderroll', 'shoulderyaw', 'elbowpitch', 'wristroll')
-_UNIFIED = (
-    'xvel',
-    'yvel',
-    'yawrate',
-    *_BASE,
-    *(f'r{joint}' for joint in _ARM),
-    *(f'l{joint}' for joint in _ARM),
-)
+_VELOCITY = ('xvel', 'yvel', 'yawrate')
+_ARMS = {side: tuple(f'{side}{joint}' for joint in _ARM) for side in 'rl'}
 # K-Scale's command vectors, for files that give a length and no names. `yaw` is an absolute
 # heading in rad, `yawrate` a rate in rad/s.
 _NAMES_BY_COUNT = {
-    3: ('xvel', 'yvel', 'yawrate'),
+    3: _VELOCITY,
     6: ('xvel', 'yvel', 'yaw', *_BASE),
     7: ('xvel', 'yvel', 'yawrate', 'yaw', *_BASE),
-    16: _UNIFIED,
-    18: (*_UNIFIED, 'rgripper', 'lgripper'),
+    16: (*_VELOCITY, *_BASE, *_ARMS['r'], *_ARMS['l']),
+    18: (*_VELOCITY, *_BASE, *_ARMS['r'], 'rgripper', *_ARMS['l'], 'lgripper'),
 }
 
 
@@ -124,7 +118,7 @@ def parse_metadata(raw: Mapping[str, Any], where: str) -> Metadata:
         reader.problems.add('joint_names', 'nothing', 'a list with the name of every joint')
     names = joint_names or ()
     pose, notes = _start_pose(reader, names)
-    fields = read_fields(raw, reader.problems.add)
+    fields = read_fields(raw, reader.problems.add, notes)
     if unread := [str(key) for key in raw if key not in KNOWN]:
         notes.append(f'metadata: not read: {", ".join(unread)}')
     reader.text('kinfer_version')

@@ -20,6 +20,16 @@ ENTRY = '{joint_name, reference_angle, weight} or [name, angle, weight]'
 FIELD = '{name, description, units, range: [lowest, highest] or null}'
 MAX_FIELDS = 4096
 
+_SI = {
+    'm': ('m', 'meter', 'meters', 'metre', 'metres'),
+    'm/s': ('m/s', 'm s^-1', 'mps', 'meters/second', 'meters per second'),
+    'rad': ('rad', 'radian', 'radians'),
+    'rad/s': ('rad/s', 'rad s^-1', 'radians/second', 'radians per second'),
+}
+"""How exporters write the units of commands."""
+_ANGLES = ('base', 'rshoulder', 'lshoulder', 'relbow', 'lelbow', 'rwristroll', 'lwristroll')
+_UNITS = {'xvel': 'm/s', 'yvel': 'm/s', 'yawrate': 'rad/s', 'yaw': 'rad', 'baseheight': 'm'}
+
 
 def is_entries(value: Any) -> bool:
     """Whether a pose is given as one entry a joint, each with its name."""
@@ -76,8 +86,14 @@ def _entry(entry: Any) -> tuple[str, float] | None:
     return entry[0], float(entry[1])
 
 
-def read_fields(raw: Mapping[str, Any], problem: Problem) -> dict[str, tuple[float, float] | None]:
-    """Return the entries of the command that `command_type_info` names, each with its range."""
+def read_fields(
+    raw: Mapping[str, Any], problem: Problem, notes: list[str]
+) -> dict[str, tuple[float, float] | None]:
+    """
+    Return the entries of the command that `command_type_info` names, each with its range.
+
+    :param notes: gets what to say of their units.
+    """
     info = raw.get('command_type_info')
     if info is None:
         return {}
@@ -86,6 +102,9 @@ def read_fields(raw: Mapping[str, Any], problem: Problem) -> dict[str, tuple[flo
         expected = f'an object with the list fields of {FIELD}'
         problem('command_type_info', format_value(info), expected)
         return {}
+    kind = info.get('command_type')
+    if kind is not None and not is_name(kind):
+        problem('command_type_info.command_type', format_value(kind), 'a text')
     found: dict[str, tuple[float, float] | None] = {}
     for index, field in enumerate(fields):
         name = field.get('name') if isinstance(field, Mapping) else None
@@ -93,8 +112,21 @@ def read_fields(raw: Mapping[str, Any], problem: Problem) -> dict[str, tuple[flo
         if not is_name(name) or not (bounds is None or _is_range(bounds)) or name in found:
             problem(f'command_type_info.fields[{index}]', format_value(field), FIELD)
             return {}
+        if note := _unit_note(str(name), field.get('units')):
+            notes.append(note)
         found[str(name)] = None if bounds is None else (float(bounds[0]), float(bounds[1]))
     return found
+
+
+def _unit_note(name: str, units: Any) -> str:
+    """Return what to say where an entry is not in the unit in which its command comes, or ''."""
+    sent = _UNITS.get(name) or ('rad' if name.startswith(_ANGLES) else '')
+    if not sent or not isinstance(units, str) or units.strip().lower() in ('', *_SI[sent]):
+        return ''
+    return (
+        f'command_type_info: {name} is in {units[:40]!a}, but its command comes in {sent} '
+        'and is not converted'
+    )
 
 
 def _is_range(value: Any) -> bool:

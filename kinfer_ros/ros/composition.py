@@ -18,7 +18,14 @@ from kinfer_ros.ros.executor import ControlExecutor
 
 STOP_TIMEOUT = 4.0
 BRIDGES = ('mujoco_bridge', 'kos_bridge', 'unitree_bridge', 'ros2_control_bridge')
-ENDING_ORDER = ('policy_node', *BRIDGES, 'robot_state', 'recorder')
+ENDING_ORDER = (
+    'udp_commands',
+    'command_sequences',
+    'policy_node',
+    *BRIDGES,
+    'robot_state',
+    'recorder',
+)
 
 
 class Composition:

@@ -64,6 +64,20 @@ def test_named_values_override_until_they_time_out() -> None:
     np.testing.assert_allclose(command.value, [0.5, 0.0])
 
 
+def test_names_of_early_pyfirmware() -> None:
+    """Its policies name their grippers by the wrist; a sender may know the other name."""
+    command = vector('relbowroll', 'rwristgripper', 'lgripper')
+    assert command.set_named(['rgripper', 'lwristgripper', 'relbowroll'], [0.1, 0.2, 0.3], 0) == ''
+    command.update(0, 0.02)
+    np.testing.assert_allclose(command.value, [0.3, 0.1, 0.2])
+    refusal = command.set_named(['rshoulderyaw'], [0.4], 0)
+    assert "names ['rshoulderyaw'], expected ['relbowroll', " in refusal
+    both = vector('rgripper', 'rwristgripper')
+    assert both.set_named(['rwristgripper', 'rgripper'], [0.1, 0.2], 0) == ''
+    both.update(0, 0.02)
+    np.testing.assert_allclose(both.value, [0.2, 0.1])
+
+
 def test_what_was_not_trained_is_limited_and_said() -> None:
     """Outside its training range a policy does what it likes."""
     command = vector('xvel', 'yvel', ranges={'xvel': (-0.3, 0.6)})

@@ -16,6 +16,10 @@ from helpers.policies.models import mlp_policy
 from helpers.policies.models import write_kinfer
 from helpers.walking import MODEL
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.commands.sequence import HOLD
+from kinfer_ros.commands.sequence import CommandSequence
+from kinfer_ros.commands.sequence import Track
+from kinfer_ros.control.modes import Mode
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import CONDITIONS
@@ -163,3 +167,23 @@ def test_policies_of_others_are_evaluated_as_well(tmp_path: Path, flat):
     assert record['survived'], record['reason']
     assert record['velocity_error']['vx'] < 0.5 * job.values['xvel']
     assert record['power_w'] > 0.0
+
+
+def test_a_command_can_play_a_sequence(tmp_path):
+    """From the beginning of mode `run`, over the values of the command; then these again."""
+    track = Track((0.0, 1.0, 2.0), (0.3, -0.3, -0.3), HOLD)
+    sequence = CommandSequence('back', '', {'xvel': track}, 2.0, 0.0)
+    trial = Trial(BIPED, replace(FORWARD, values={'yawrate': 0.1}, sequence=sequence))
+    seen = []
+
+    def note(simulation):
+        if simulation.controller.mode is Mode.RUN:
+            seen.append(simulation.controller.inputs.command.value.tolist())
+
+    error = trial.run(note)['velocity_error']
+    assert [seen[tick][0] for tick in (5, 45, 55, 95, 150)] == pytest.approx(
+        [0.3, 0.3, -0.3, -0.3, 0.0]
+    )
+    assert {round(each[2], 6) for each in seen[5:150]} == {0.1}
+    # Against what was commanded when, not against the command of the job, which has no xvel.
+    assert error['vx'] < 0.2

@@ -77,7 +77,7 @@ def test_the_page_does_not_lie(contract, tmp_path):
     path = tmp_path / 'matrix.yaml'
     path.write_text(re.findall(r'```yaml\n(.*?)```', text, re.DOTALL)[0])
     tall = replace(contract, command_names=(*contract.command_names, 'baseheight'))
-    assert len(load_matrix(path, tall).jobs()) == 2 * 2 * 10
+    assert len(load_matrix(path, tall).jobs()) == 3 * 2 * 10
     assert all(f'`{name}`' in text for name in (*CONDITIONS, *NAMES))
 
 
@@ -129,3 +129,21 @@ def test_pushes_come_at_their_intervals():
     assert (speeds.min(axis=0)[:2] < -0.35).all()
     assert (speeds.max(axis=0)[:2] > 0.35).all()
     assert Pushes(Condition(), 5).due(1e9) is None
+
+
+def test_a_command_may_name_a_sequence(tmp_path, contract):
+    """One that ships, or a file; the policy has to have its entries."""
+    path = tmp_path / 'matrix.yaml'
+    path.write_text('commands:\n  to and fro: {sequence: there_and_back, yvel: 0.05}\n')
+    matrix = load_matrix(path, contract)
+    assert matrix.commands == {'to and fro': {'yvel': 0.05}}
+    assert matrix.jobs()[0].sequence == matrix.sequences['to and fro']
+    assert matrix.job('to and fro/calm/3').sequence.name == 'there_and_back'
+    assert matrix.as_json()['sequences'] == {'to and fro': 'there_and_back'}
+    path.write_text('commands:\n  a: {sequence: bow}\n  b: {sequence: bwo}\n')
+    with pytest.raises(ConfigError, match='sequence') as error:
+        load_matrix(path, contract)
+    assert 'line 2: commands.a.sequence: sequence bow needs basepitch; the' in str(error.value)
+    assert "line 3: commands.b.sequence: there is no command sequence 'bwo' (did you" in str(
+        error.value
+    )

@@ -90,7 +90,8 @@ UNIFIED = (
         (6, 'xvel yvel yaw baseheight baseroll basepitch'),
         (7, 'xvel yvel yawrate yaw baseheight baseroll basepitch'),
         (16, UNIFIED),
-        (18, f'{UNIFIED} rgripper lgripper'),
+        # As in K-Scale's dummy_with_grippers.kinfer: each gripper after its wrist.
+        (18, UNIFIED.replace('rwristroll', 'rwristroll rgripper') + ' lgripper'),
         (4, 'cmd_0 cmd_1 cmd_2 cmd_3'),
     ],
 )

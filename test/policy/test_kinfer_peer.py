@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.kinfer_script import script_actions
 from helpers.policies import models
 from helpers.shared import kinfer_archives
 from kinfer_ros.cli.policy import pack
@@ -121,6 +122,8 @@ def test_real_archive_repacked_runs_there_as_here(tmp_path, path):
     assert len(theirs) == REAL_STEPS
     ours = our_actions(policy, inputs)
     np.testing.assert_allclose(ours, theirs, atol=REAL_TOLERANCE, rtol=0)
+    # The script that ran there, with another import.
+    np.testing.assert_array_equal(script_actions(path, inputs, tmp_path), ours)
 
 
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)

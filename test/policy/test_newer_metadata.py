@@ -72,6 +72,26 @@ def test_the_fields_of_the_command_are_its_names_and_ranges(tmp_path):
     assert named.command_ranges == {'vx': (0.0, 0.1)}
 
 
+def units_notes(tmp_path, units):
+    fields = [{'name': name, 'units': unit} for name, unit in units.items()]
+    info = {'command_type': 'unified', 'fields': fields}
+    return contract_of(tmp_path, command_names=[*units], command_type_info=info).assumptions
+
+
+def test_units_that_commands_do_not_come_in_are_said(tmp_path):
+    """A turn rate in deg/s would be turned 57 times too slowly, without a word."""
+    good = {'xvel': 'm/s', 'yawrate': 'Radians/second', 'relbowpitch': 'rad'}
+    assert units_notes(tmp_path, good) == ()
+    assert units_notes(tmp_path, {'baseheight': 'm', 'basepitch': None, 'hand': 'deg'}) == ()
+    notes = units_notes(tmp_path, {'yvel': 'rad', 'yawrate': 'deg/s', 'lwristroll': 'm'})
+    assert [note.split(' but ')[0] for note in notes] == [
+        "command_type_info: yvel is in 'rad',",
+        "command_type_info: yawrate is in 'deg/s',",
+        "command_type_info: lwristroll is in 'm',",
+    ]
+    assert notes[1].endswith('but its command comes in rad/s and is not converted')
+
+
 def test_keys_that_nobody_reads_are_named(tmp_path):
     """A misspelt key would otherwise be no key."""
     more = {'kinfer_version': '0.7.1', 'training_metadata': {'seed': 1}}
@@ -97,6 +117,7 @@ def test_keys_that_nobody_reads_are_named(tmp_path):
         ({'kinfer_version': 7}, 'kinfer_version: found 7; expected a text'),
         ({'command_type_info': 'twist'}, "command_type_info: found 'twist'; expected an object"),
         ({'command_type_info': {'fields': 3}}, 'command_type_info: found'),
+        ({'command_type_info': INFO | {'command_type': 3}}, 'command_type: found 3; expected a'),
         ({'command_type_info': {'fields': [3]}}, 'command_type_info.fields[0]: found 3; expected'),
         ({'command_type_info': {'fields': [FIELDS[0], FIELDS[0]]}}, 'fields[1]: found'),
         ({'command_type_info': {'fields': [{'name': 'vx', 'range': [1, 0]}]}}, 'fields[0]: found'),

@@ -15,17 +15,20 @@ import time
 import tty
 from collections.abc import Iterator
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.live.teleop_screen import ENTER
 from kinfer_ros.cli.live.teleop_screen import LEAVE
 from kinfer_ros.cli.live.teleop_screen import render
-from kinfer_ros.cli.live.teleop_steering import Ranges
 from kinfer_ros.cli.live.teleop_steering import Steering
 from kinfer_ros.cli.live.teleop_steering import split_keys
 from kinfer_ros.cli.parsers import add_node_arguments
 from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.commands.ranges import Ranges
+from kinfer_ros.commands.sequence import CommandSequence
+from kinfer_ros.commands.sequence import load_folder
 from kinfer_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,6 +54,12 @@ def make_parser() -> argparse.ArgumentParser:
         codes='0: ended by Ctrl-C',
     )
     add_node_arguments(parser)
+    parser.add_argument(
+        '--sequences',
+        type=Path,
+        metavar='FOLDER',
+        help='folder of command sequences for the keys 1 to 9 (default: those of the package)',
+    )
     return parser
 
 
@@ -59,22 +68,23 @@ def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError('teleop: found no terminal; it reads keys from one')
+    sequences = list(load_folder(arguments.sequences).values())
     # Imported here: --help works without ROS.
     from kinfer_ros.nodes.teleop import SteeringNode
     from kinfer_ros.ros.context import ros_context
 
-    with _signals() as ended, ros_context() as context:
+    with caught_signals() as ended, ros_context() as context:
         node = SteeringNode(context, arguments.namespace, arguments.node)
         try:
             with _terminal():
-                _steer(node, ended)
+                _steer(node, sequences, ended)
         finally:
             node.close()
     return 0
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
+def caught_signals() -> Iterator[list[int]]:
     """Collect signals that end the process in a list."""
     received: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -115,15 +125,18 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _steer(node: 'SteeringNode', ended: Sequence[int]) -> None:
+def _steer(
+    node: 'SteeringNode', sequences: Sequence[CommandSequence], ended: Sequence[int]
+) -> None:
     """Process keys until quit, a signal or the loss of the terminal; then send neutral."""
     steering: Steering | None = None
     shown = ''
     try:
         while not ended:
             node.poll()
-            steering = _steering_for(steering, node.ranges)
+            steering = _steering_for(steering, node.ranges, sequences)
             if steering is not None:
+                steering.advance(time.monotonic())
                 node.send(steering)
             drawn = render(steering, node.mode, node.seen, node.message)
             if drawn != shown:
@@ -135,14 +148,16 @@ def _steer(node: 'SteeringNode', ended: Sequence[int]) -> None:
         pass  # the terminal is gone
     finally:
         if steering is not None:
-            _send_neutral(node, steering)
+            send_neutral(node, steering)
 
 
-def _steering_for(steering: Steering | None, ranges: Ranges | None) -> Steering | None:
+def _steering_for(
+    steering: Steering | None, ranges: Ranges | None, sequences: Sequence[CommandSequence]
+) -> Steering | None:
     """Return a new, neutral Steering if the policy changed."""
     if ranges is None or (steering is not None and steering.ranges == ranges):
         return steering
-    return Steering(ranges)
+    return Steering(ranges, sequences)
 
 
 def _keys(seconds: float) -> list[str]:
@@ -167,7 +182,8 @@ def _process_keys(keys: Sequence[str], steering: Steering | None, node: 'Steerin
     return True
 
 
-def _send_neutral(node: 'SteeringNode', steering: Steering) -> None:
+def send_neutral(node: 'SteeringNode', steering: Steering) -> None:
+    """Send neutral commands, the last ones, and wait until they have arrived."""
     steering.stop()
     for _ in range(LAST_COMMANDS):
         node.send(steering)

@@ -46,9 +46,18 @@ def render(steering: Steering | None, mode: str, seen: Mapping[str, float], said
             lines.append(f'{BOLD}> {text}{PLAIN}' if chosen else f'  {text}')
     else:
         lines.append(NOTHING)
-    lines += ['', KEYS, '', _printable(said)]
+    lines += ['', KEYS, *_sequences(steering), '', _printable(said)]
     text = '\n'.join(lines).replace('\n', f'{REST_OF_LINE}\r\n')
     return f'{HOME}{text}{REST_OF_LINE}{REST}'
+
+
+def _sequences(steering: Steering | None) -> list[str]:
+    """List the keys of sequences, and what is played."""
+    if steering is None or not steering.sequences:
+        return []
+    keys = '   '.join(f'{key} {_printable(s.name)}' for key, s in steering.sequences.items())
+    playing = f'plays {_printable(steering.playing)}' if steering.playing else ''
+    return [keys, playing]
 
 
 def _row(entry: Entry, width: int, seen: float | None) -> str:

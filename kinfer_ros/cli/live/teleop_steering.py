@@ -1,14 +1,16 @@
 """How keys change a policy's command, by name; without ROS and without a terminal."""
 
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-Ranges = Mapping[str, tuple[float, float] | None]
+from kinfer_ros.commands.ranges import Range
+from kinfer_ros.commands.ranges import Ranges
+from kinfer_ros.commands.ranges import neutral
+from kinfer_ros.commands.sequence import CommandSequence
+from kinfer_ros.commands.sequence import Playback
 
-MAX_LENGTH = 1 << 16
-MAX_ENTRIES = 256
+DIGITS = '123456789'
+"""Keys that play a sequence."""
 STEPS = 10
 """Key presses from neutral to the end of an entry's range."""
 FREE_STEP = 0.05
@@ -23,43 +25,18 @@ DRIVE = {
 """Keys that change a fixed entry, if the policy has it."""
 
 
-def parse_ranges(text: str) -> Ranges:
-    """
-    Read the value `commands` of a policy node's diagnostics.
-
-    :return: the range of each entry, in the policy's order; None for an entry without one.
-    :raises ValueError: invalid text.
-    """
-    if len(text) > MAX_LENGTH:
-        raise ValueError('too long')
-    found = json.loads(text)
-    if not isinstance(found, dict) or len(found) > MAX_ENTRIES:
-        raise ValueError('no commands')
-    return {str(name): _range(bounds) for name, bounds in found.items()}
-
-
-def _range(bounds: object) -> tuple[float, float] | None:
-    if bounds is None:
-        return None
-    if isinstance(bounds, list) and len(bounds) == 2:
-        low, high = float(bounds[0]), float(bounds[1])
-        if math.isfinite(low) and math.isfinite(high) and low <= high:
-            return low, high
-    raise ValueError(f'{bounds!r} is no range')
-
-
 @dataclass
 class Entry:
     """One entry of the command; `value` is sent."""
 
     name: str
-    bounds: tuple[float, float] | None
+    bounds: Range
     value: float = 0.0
 
     @property
     def neutral(self) -> float:
         """0, or the nearest value in the range."""
-        return 0.0 if self.bounds is None else min(max(0.0, self.bounds[0]), self.bounds[1])
+        return neutral(self.bounds)
 
     def press(self, sign: int) -> None:
         """Move one step up or down, within the range."""
@@ -81,18 +58,66 @@ class Steering:
 
     :ivar entries: in the policy's order.
     :ivar selected: index of the entry that left and right change.
+    :ivar sequences: command sequences by their key.
     """
 
-    def __init__(self, ranges: Ranges) -> None:
+    def __init__(self, ranges: Ranges, sequences: Iterable[CommandSequence] = ()) -> None:
+        """:param sequences: those that the policy lacks an entry for are left out."""
         self.ranges = dict(ranges)
         self.entries = [Entry(name, bounds) for name, bounds in ranges.items()]
+        fitting = [each for each in sequences if not each.refusal(ranges)]
+        self.sequences = dict(zip(DIGITS, fitting, strict=False))
         self.selected = 0
+        self._now_s = self._began_s = 0.0
+        self._playback: Playback | None = None
         self.stop()
 
+    @property
+    def playing(self) -> str:
+        """Name of the sequence that is played, or ''."""
+        return self._playback.name if self._playback is not None else ''
+
     def stop(self) -> None:
-        """Set all entries to neutral."""
+        """Set all entries to neutral, at once."""
+        self._playback = None
         for entry in self.entries:
             entry.value = entry.neutral
+
+    def advance(self, now_s: float) -> None:
+        """Move on to a time, s: a sequence that plays sets its entries."""
+        self._now_s = now_s
+        if self._playback is None:
+            return
+        found = self._playback.at(now_s - self._began_s)
+        for entry in self.entries:
+            if entry.name in self._playback.entries:
+                entry.value = entry.neutral if found is None else found[entry.name]
+        if found is None:
+            self._playback = None
+
+    def play(self, sequence: CommandSequence) -> None:
+        """
+        Play a sequence from now on, in place of another one.
+
+        :raises ConfigError: the policy lacks an entry.
+        """
+        present = {entry.name: entry.value for entry in self.entries}
+        before = self._playback.entries if self._playback is not None else ()
+        playback = Playback(sequence, self.ranges, present)
+        for entry in self.entries:
+            if entry.name in before and entry.name not in playback.entries:
+                entry.value = entry.neutral
+        self._playback, self._began_s = playback, self._now_s
+
+    def end_sequence(self) -> None:
+        """Let the sequence that plays blend out."""
+        if self._playback is not None:
+            self._playback.stop(self._now_s - self._began_s)
+
+    def _press(self, entry: Entry, sign: int) -> None:
+        """Change an entry, unless a sequence moves it."""
+        if self._playback is None or entry.name not in self._playback.entries:
+            entry.press(sign)
 
     def key(self, key: str) -> bool:
         """Process a key; :return: whether it was used."""
@@ -100,15 +125,20 @@ class Steering:
             return False
         if key == ' ':
             self.stop()
+        elif key in self.sequences:
+            if self.playing == self.sequences[key].name:
+                self.end_sequence()
+            else:
+                self.play(self.sequences[key])
         elif key in (UP, DOWN):
             self.selected = (self.selected + (1 if key == DOWN else -1)) % len(self.entries)
         elif key in (LEFT, RIGHT):
-            self.entries[self.selected].press(1 if key == RIGHT else -1)
+            self._press(self.entries[self.selected], 1 if key == RIGHT else -1)
         elif key in DRIVE:
             name, sign = DRIVE[key]
             found = [entry for entry in self.entries if entry.name == name]
             for entry in found:
-                entry.press(sign)
+                self._press(entry, sign)
             return bool(found)
         else:
             return False

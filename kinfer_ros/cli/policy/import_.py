@@ -27,8 +27,11 @@ from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.errors import ModelError
 from kinfer_ros.fill_in import Place
 from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.early_kinfer import is_early_kinfer
 from kinfer_ros.policy.graph import Graph
+from kinfer_ros.policy.importers.contract import FindNames
 from kinfer_ros.policy.importers.contract import ImportedContract
+from kinfer_ros.policy.importers.early_kinfer import read_early_kinfer
 from kinfer_ros.policy.importers.onnx_metadata import read_onnx_metadata
 from kinfer_ros.policy.importers.yaml_kinds import read_exported_yaml
 from kinfer_ros.policy.policy import load_model
@@ -65,8 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         'file',
         type=Path,
-        help='.onnx with custom metadata, or a YAML: IO_descriptors.yaml of Isaac Lab, a LEAPP '
-        'bundle, deploy.yaml of unitree_rl_lab, rl_sar, booster_gym, Berkeley-Humanoid-Lite',
+        help='.onnx with custom metadata (or .kinfer before 0.4), or a YAML: '
+        'IO_descriptors.yaml of Isaac Lab, a LEAPP bundle, deploy.yaml of unitree_rl_lab, rl_sar, '
+        'booster_gym, Berkeley-Humanoid-Lite',
     )
     add('--out', type=Path, default=Path(), help='output folder (default: here)')
     add('--name', help='name of spec and robot (default: from the file or its folder)')
@@ -112,7 +116,9 @@ def main(arguments: argparse.Namespace) -> int:
         mjcf = joints.mjcf
         model = arguments.model or found.model or _model_beside(path, found)
     else:
-        found = _from_onnx(path)
+        joints = _JointNames(path, arguments.joint_names, mjcf, urdf)
+        found = _from_onnx(path, joints.find)
+        mjcf = joints.mjcf
         urdf = _urdf_inside(found, path, mjcf, urdf)
         model = path
     found.name = arguments.name or _name(path)
@@ -178,12 +184,14 @@ def _read_back(path: Path, places: list[Place]) -> str:
     return f'wrote {path}: {len(load_robot(path.absolute()).joints)} joints'
 
 
-def _from_onnx(path: Path) -> ImportedContract:
+def _from_onnx(path: Path, find_names: FindNames) -> ImportedContract:
     archive = read_archive(path)
     if archive.init_fn is not None:
         raise ModelError(f'{path}: a kinfer archive needs no spec; expected .onnx or .yaml')
     try_policy(archive, None, 1, TrialLimits(), only_graph=True)
     graph = Graph(archive.step_fn, str(path), external=archive.external)
+    if is_early_kinfer(node.name for node in graph.inputs):
+        return read_early_kinfer(graph, path.stem, find_names)
     return read_onnx_metadata(graph, path)
 
 

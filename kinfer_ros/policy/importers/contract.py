@@ -204,12 +204,12 @@ class ImportedContract:
 
         :param zero: joints that have none of these gains.
         """
+        if values is not None and not self.unknown_gains:
+            return collapse_equal(values)
         known: dict[str, Any] = self.by_joint(values)
         unknown = self.joints if values is None else self.unknown_gains
         if set(self.joints) <= set(unknown) and not zero:
             return fill_in(f'{unit}: a number, or one a joint')
-        if values is not None and not unknown:
-            return collapse_equal(values)
         none = [name for name in zero if name in unknown]
         return known | dict.fromkeys(unknown, fill_in(unit)) | dict.fromkeys(none, 0.0)
 

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinfer_ros.cli.live.teleop_screen import render
 from kinfer_ros.cli.live.teleop_steering import DOWN
 from kinfer_ros.cli.live.teleop_steering import DRIVE
 from kinfer_ros.cli.live.teleop_steering import LEFT
 from kinfer_ros.cli.live.teleop_steering import RIGHT
 from kinfer_ros.cli.live.teleop_steering import UP
 from kinfer_ros.cli.live.teleop_steering import Steering
-from kinfer_ros.cli.live.teleop_steering import parse_ranges
 from kinfer_ros.cli.live.teleop_steering import split_keys
+from kinfer_ros.commands.ranges import parse_ranges
+from kinfer_ros.commands.sequence import CommandSequence
+from kinfer_ros.commands.sequence import Track
 
 RANGES = {'xvel': (-0.3, 0.45), 'yvel': (-0.1, 0.1), 'yawrate': (-1.0, 1.0), 'baseheight': None}
 KEYS = [UP, DOWN, LEFT, RIGHT, ' ', *DRIVE, 'z', '\x1b']
@@ -91,3 +94,50 @@ def test_ranges_are_read_strictly():
     for each in bad:
         with pytest.raises(ValueError, match=r'no|could|Expecting|too long'):
             parse_ranges(each)
+
+
+def wave(entry: str = 'baseheight', name: str = 'wave') -> CommandSequence:
+    return CommandSequence(name, '', {entry: Track((0.0, 2.0), (0.0, 0.4), 'linear')}, 2.0, 0.5)
+
+
+def test_digits_play_sequences_that_the_policy_can_play():
+    """A sequence owns its entries while it plays, and leaves them neutral; others stay."""
+    steering = Steering(RANGES, [wave('rgripper', 'grip'), wave(), wave('xvel', 'go')])
+    assert {key: each.name for key, each in steering.sequences.items()} == {'1': 'wave', '2': 'go'}
+    steering.advance(10.0)
+    steering.key('w')
+    assert steering.key('1')
+    assert steering.playing == 'wave'
+    steering.advance(11.0)
+    assert values(steering) == {'xvel': 0.045, 'yvel': 0, 'yawrate': 0, 'baseheight': 0.2}
+    steering.key(UP)
+    steering.key(RIGHT)  # the entry that is played
+    steering.advance(12.25)
+    assert values(steering)['baseheight'] == pytest.approx(0.2), 'half blended out'
+    steering.advance(12.5)
+    assert steering.playing == ''
+    assert values(steering) == {'xvel': 0.045, 'yvel': 0, 'yawrate': 0, 'baseheight': 0}
+    assert not steering.key('3')
+
+
+def test_a_sequence_ends_by_its_key_by_another_and_at_once_by_space():
+    """As any command."""
+    steering = Steering(RANGES, [wave(), wave('xvel', 'go')])
+    steering.key('1')
+    steering.advance(1.0)
+    steering.key('1')
+    steering.advance(1.25)
+    assert values(steering)['baseheight'] == pytest.approx(0.1)
+    steering.key('2')
+    assert values(steering)['baseheight'] == 0.0
+    steering.advance(2.25)
+    assert steering.playing == 'go'
+    assert values(steering)['xvel'] == pytest.approx(0.2)
+    steering.key(' ')
+    assert steering.playing == ''
+    assert set(values(steering).values()) == {0.0}
+    assert 'plays go' not in render(steering, '', {}, '')
+    steering.key('2')
+    screen = render(steering, '', {}, '')
+    assert '1 wave   2 go' in screen
+    assert 'plays go' in screen

@@ -1,0 +1,1 @@
+"""Commands of a policy from elsewhere, without ROS: names, ranges, K-Scale's UDP format."""
