@@ -15,6 +15,7 @@ from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gain_problem
+from kinfer_ros.control.joystick import double_use
 from kinfer_ros.control.overrides.settings import read_override_settings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
@@ -52,6 +53,11 @@ class PolicySetup:
     def policies(self) -> dict[str, Policy]:
         """The policies by name; a policy alone has the name ''."""
         return self.policy_set.policies if self.policy_set else {ALONE: self.policy}
+
+    @property
+    def buttons(self) -> dict[str, int]:
+        """The joystick's buttons that ask for a policy of the set, by name."""
+        return self.policy_set.policy_set.buttons if self.policy_set else {}
 
     @property
     def running(self) -> Policy:
@@ -162,6 +168,8 @@ def load_setup(
             )
     loaded = load_policies(parameters, interrupted)
     policy = loaded.entry
+    if problem := double_use(loaded.policy_set.buttons, parameters):
+        raise ConfigError(f'policy set {loaded.policy_set.path}: {problem}')
     _check_rate(policy, parameters)
     robot = load_robot(parameters['robot'])
     if parameters['log_zstd'] and not parameters['log_rotate_mb']:

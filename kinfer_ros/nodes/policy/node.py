@@ -205,6 +205,7 @@ class PolicyNode(LifecycleNode):
         self.session = session
         self.run_path = session.path
         self._link.publish_run(str(session.path))
+        self._operator.use_policies(setup.buttons)
         self.get_logger().info(f'run directory {session.path}')
         self._ask_for_gains(setup)
         self._link.send_gains()

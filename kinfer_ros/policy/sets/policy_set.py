@@ -19,6 +19,8 @@ MAX_POLICIES = 32
 MAX_BLEND_S = 0.3
 """s; of a blend of 1 s half of the transitions ended in a fall."""
 MIN_SCALE = 0.01
+NO_BUTTON = -1
+MAX_BUTTON = 255
 
 MOTION_ENDED = 'motion_ended'
 AUTOMATIC = ('no', MOTION_ENDED)
@@ -81,6 +83,8 @@ class MemberSpec:
     """m/s, m/s, rad/s; 0: none of its own."""
     stricter: dict[str, float] = field(default_factory=dict)
     """Values of STRICTER."""
+    button: int = NO_BUTTON
+    """Of the joystick, from 0; it asks for this policy."""
 
     @property
     def has_factors(self) -> bool:
@@ -100,6 +104,13 @@ class PolicySet:
     entry: str
     members: dict[str, MemberSpec]
     transitions: tuple[Transition, ...]
+
+    @property
+    def buttons(self) -> dict[str, int]:
+        """Return the joystick's button of each policy that has one."""
+        return {
+            name: each.button for name, each in self.members.items() if each.button != NO_BUTTON
+        }
 
     def between(self, source: str, target: str) -> Transition | None:
         """Return the direct transition, if there is one."""
@@ -156,7 +167,22 @@ def _read_members(root: Section, folder: Path) -> dict[str, MemberSpec]:
     sections = section.sections()
     if not 1 <= len(sections) <= MAX_POLICIES:
         root.problem(f'found {len(sections)}, expected 1 to {MAX_POLICIES} policies', 'policies')
-    return {name: _read_member(name, each, folder) for name, each in sections.items()}
+    members = {name: _read_member(name, each, folder) for name, each in sections.items()}
+    _check_buttons(sections, members)
+    return members
+
+
+def _check_buttons(sections: dict[str, Section], members: dict[str, MemberSpec]) -> None:
+    """A button asks for one policy."""
+    used: dict[int, str] = {}
+    for name, member in members.items():
+        if member.button == NO_BUTTON:
+            continue
+        first = used.setdefault(member.button, name)
+        if first != name:
+            sections[name].problem(
+                f'found {member.button}, which {first} has; expected a button of its own', 'button'
+            )
 
 
 def _read_member(name: str, section: Section, folder: Path) -> MemberSpec:
@@ -176,6 +202,7 @@ def _read_member(name: str, section: Section, folder: Path) -> MemberSpec:
         kd_factor=section.number('kd_factor', 'a factor', 0.0, 4.0, 1.0),
         command_limit=(limits[0], limits[1], limits[2]),
         stricter=stricter,
+        button=section.integer('button', 0, MAX_BUTTON, NO_BUTTON),
     )
 
 
