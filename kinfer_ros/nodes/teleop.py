@@ -1,8 +1,8 @@
-"""The ROS side of `teleop`: ranges of the command, the command sent, and the mode services.
+"""The ROS side of `teleop`: ranges of the command, the command sent, services, and policies.
 
 | topic | type | |
 |---|---|---|
-| /diagnostics | diagnostic_msgs/DiagnosticArray | in: names and ranges of the command |
+| /diagnostics | diagnostic_msgs/DiagnosticArray | in: names and ranges of the command, policies |
 | policy_node/mode | std_msgs/String | in, latched |
 | policy_command | sensor_msgs/JointState | out: all entries by name |
 """
@@ -13,15 +13,19 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from kinfer_ros.cli.live.teleop_policies import NO_CHOICE
+from kinfer_ros.cli.live.teleop_policies import parse_policies
 from kinfer_ros.cli.live.teleop_steering import MAX_ENTRIES
 from kinfer_ros.cli.live.teleop_steering import Ranges
 from kinfer_ros.cli.live.teleop_steering import Steering
@@ -42,6 +46,7 @@ class SteeringNode:
 
     :ivar ranges: of the policy's command entries; None before the policy node published them.
     :ivar seen: the command that the policy saw last, by name.
+    :ivar policies: of the policy node's set.
     :ivar mode: mode and reason of the policy node, or '' before it published them.
     :ivar message: the newest answer of a service, or an error.
     """
@@ -49,6 +54,7 @@ class SteeringNode:
     def __init__(self, context: Context, namespace: str, policy_node: str) -> None:
         self.ranges: Ranges | None = None
         self.seen: dict[str, float] = {}
+        self.policies = NO_CHOICE
         self._mode = ''
         self._heard_s: float | None = None
         self.message = ''
@@ -74,6 +80,9 @@ class SteeringNode:
         self._services = {
             name: node.create_client(Trigger, f'{policy_node}/{name}') for name in SERVICES
         }
+        self._parameters = node.create_client(
+            SetParametersAtomically, f'{policy_node}/set_parameters_atomically'
+        )
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(node)
 
@@ -88,7 +97,7 @@ class SteeringNode:
             for status in array.status:
                 if status.name == self._status:
                     self._heard_s = time.monotonic()
-                    self._read_command({each.key: each.value for each in status.values})
+                    self._read({each.key: each.value for each in status.values})
         mode = take_newest(self._modes)
         if mode is not None:
             self._mode = mode.data
@@ -124,14 +133,39 @@ class SteeringNode:
             lambda future: self._on_answer(name, future)
         )
 
+    def ask_policy(self, name: str) -> None:
+        """Ask for a policy of the set; the answer is then in `message`."""
+        if not self._parameters.service_is_ready():
+            self.message = f'policy {name}: no policy node answers'
+            return
+        self.message = f'policy {name}: requested'
+        request = SetParametersAtomically.Request(
+            parameters=[Parameter('policy', value=name).to_parameter_msg()]
+        )
+        self._parameters.call_async(request).add_done_callback(
+            lambda future: self._on_policy(name, future)
+        )
+
+    def _on_policy(self, name: str, future: Any) -> None:
+        result = future.result().result
+        verdict = 'asked for' if result.successful else f'refused: {result.reason}'
+        self.message = f'policy {name}: {verdict}'
+
     def _on_answer(self, name: str, future: Any) -> None:
         response = future.result()
         verdict = 'done' if response.success else 'refused'
         self.message = f'{name}: {verdict}: {response.message}'
 
-    def _read_command(self, values: dict[str, str]) -> None:
+    def _read(self, values: dict[str, str]) -> None:
         if 'commands' not in values:
             return
+        try:
+            self.policies = parse_policies(values)
+        except (ValueError, RecursionError) as error:
+            self.message = f'cannot read the policies of the policy node: {error}'
+        self._read_command(values)
+
+    def _read_command(self, values: dict[str, str]) -> None:
         try:
             self.ranges = parse_ranges(values['commands'])
             numbers = [float(value) for value in json.loads(values['command'])[:MAX_ENTRIES]]

@@ -56,6 +56,11 @@ class Transitions:
         return self._runner.bound.name
 
     @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The range of each entry of the running policy's command, within those of the set."""
+        return self._runner.bound.command_ranges
+
+    @property
     def running_ns(self) -> int:
         """Time for which it has run, ns, as of the last tick in mode run."""
         return max(0, self._now_ns - self._runner.began_ns)
