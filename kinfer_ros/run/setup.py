@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ class PolicySetup:
     report: list[Row]
     """Result of the checks; none has failed."""
     policy_set: LoadedSet | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file of the policy, or of the set."""
+        return self.policy_set.policy_set.path if self.policy_set else self.policy.contract.path
 
     @property
     def policies(self) -> dict[str, Policy]:
@@ -192,13 +198,14 @@ def load_setup(
     )
     live = live_settings_from(parameters)
     report: list[Row] = []
-    for each in loaded.policies.values():
-        rows = check_contract(each, robot, settings.command_entries)
-        raise_if_failed(rows, each.contract, robot)
-        report += rows
+    for name, each in loaded.policies.items():
+        member = loaded.policy_set.members[name]
+        rows = check_contract(each, robot, settings.command_entries, member)
+        raise_if_failed(rows, each.contract.path, robot)
+        report += [replace(row, what=f'{name}: {row.what}' if name else row.what) for row in rows]
     controller = assemble_set(loaded, robot, settings, live)
-    for member in controller.policies.members.values():
-        if problem := gain_problem(member.gains, robot, live):
+    for bound in controller.policies.members.values():
+        if problem := gain_problem(bound.gains, robot, live):
             raise ConfigError(problem)
     return PolicySetup(
         policy, robot, controller, controller.gains.policy, rate_hz, report,

@@ -169,7 +169,7 @@ def test_a_node_without_a_policy_has_a_status_too(state, level):
 
 
 def test_the_status_of_a_set_is_that_of_the_running_policy(tmp_path):
-    """A switch is reported at once, with the commands of the policy that runs, and their limits."""
+    """A switch is reported at once, with the commands of its policy, and their limits."""
     level_policy(tmp_path, 0.1)
     meta = metadata(2, ('yawrate', 'baseheight', 'xvel'), carry_size=[1])
     write_kinfer(tmp_path / 'other.kinfer', init_fn([0]), breakable_step(0.5), meta)
