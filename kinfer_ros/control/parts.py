@@ -145,6 +145,7 @@ class Parts:
         return {
             'model': bound.policy.contract.sha256[:12],
             **({'policy': bound.name} if bound.name else {}),
+            **({'load': bound.load} if bound.load else {}),
             'began_ns': self.runner.began_ns,
             'last': last,
             'smooth': smooth,

@@ -61,6 +61,11 @@ class PolicySetup:
         return self.policy_set.policies if self.policy_set else {ALONE: self.policy}
 
     @property
+    def loaded(self) -> LoadedSet:
+        """The set; a policy alone is a set of one."""
+        return self.policy_set or LoadedSet.of_one(self.policy)
+
+    @property
     def buttons(self) -> dict[str, int]:
         """The joystick's buttons that ask for a policy of the set, by name."""
         return self.policy_set.policy_set.buttons if self.policy_set else {}

@@ -18,6 +18,7 @@ from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.control.assembly import assemble_set
+from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
@@ -110,10 +111,12 @@ def test_a_fault_writes_the_black_box(rig, tmp_path):
 def test_a_swap_is_in_run_json_before_it_runs(rig, tmp_path):
     """A killed run could not be replayed without it."""
     session = begin(rig, tmp_path)
-    session.begin_swap(level_policy(tmp_path, 0.2))
+    other = level_policy(tmp_path, 0.2)
+    bound = bind(other, rig.robot, rig.controller.inputs)
+    number = session.begin_swap(other, bound)
     facts = json.loads((session.path / 'run.json').read_text())
     assert [swap['taken_over'] for swap in facts['swaps']] == [False]
-    session.take_over()
+    session.take_over([number])
     session.finish('test')
     facts = json.loads((session.path / 'run.json').read_text())
     assert [swap['taken_over'] for swap in facts['swaps']] == [True]
