@@ -30,6 +30,9 @@ MAX_BUTTON = 255
 MOTION_ENDED = 'motion_ended'
 AUTOMATIC = ('no', MOTION_ENDED)
 
+OVERRIDE_OBSERVATIONS = ('measured', 'default')
+"""What a policy can see of a joint that another node moves."""
+
 STRICTER = (
     'max_tilt', 'position_margin', 'joint_speed_factor', 'tracking_error', 'tracking_time',
     'target_slew', 'max_action',
@@ -104,6 +107,8 @@ class MemberSpec:
     """Values of STRICTER."""
     button: int = NO_BUTTON
     """Of the joystick, from 0; it asks for this policy."""
+    override_observation: str = ''
+    """One of OVERRIDE_OBSERVATIONS; '': as the parameter of the same name."""
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the file that are not the default, by key."""
@@ -113,6 +118,7 @@ class MemberSpec:
             'kd_factor': (self.kd_factor, 1.0),
             'command_limit': (self.command_limit, NO_LIMIT),
             'button': (self.button, NO_BUTTON),
+            'override_observation': (self.override_observation, ''),
         }
         found = {key: value for key, (value, default) in own.items() if value != default}
         return found | self.stricter
@@ -252,6 +258,9 @@ def _read_member(name: str, section: Section, folder: Path) -> MemberSpec:
         command_limit=(limits[0], limits[1], limits[2]),
         stricter=stricter,
         button=section.integer('button', 0, MAX_BUTTON, NO_BUTTON),
+        override_observation=section.choice('override_observation', OVERRIDE_OBSERVATIONS)
+        if section.has('override_observation')
+        else '',
     )
 
 
