@@ -1,8 +1,14 @@
 """Recognises files that stand where another one was meant: pointers, web pages, PyTorch files."""
 
+import re
+
 HEAD = 512
 """Bytes from the beginning that are looked at."""
+SET_HEAD = 1 << 16
+"""The same, for the keys of a policy set."""
 
+_BINARY = re.compile(rb'[\x00-\x08\x0e-\x1f]')
+_SET = re.compile(rb'^policies[ \t]*:', re.MULTILINE)
 _GET = 'download the file itself'
 _KINDS: tuple[tuple[tuple[bytes, ...], str], ...] = (
     (
@@ -38,7 +44,17 @@ def stand_in(data: bytes) -> str:
 
 def no_model(data: bytes) -> str:
     """Say the same of a file that was taken for a policy."""
+    if is_policy_set(data):
+        return (
+            'is a policy set, with several policies; expected one of its models. A set is for '
+            '`check`, `inspect`, and, as policies:=, for `walk` and the launch files'
+        )
     return _describe(data, (*_KINDS, *_MODELS))
+
+
+def is_policy_set(data: bytes) -> bool:
+    """Whether the text of a file is that of a policy set."""
+    return not _BINARY.search(data[:HEAD]) and bool(_SET.search(data[:SET_HEAD]))
 
 
 def _describe(data: bytes, kinds: tuple[tuple[tuple[bytes, ...], str], ...]) -> str:

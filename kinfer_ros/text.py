@@ -1,4 +1,6 @@
-"""Makes text from files and messages safe to show: no control characters, no endless lines."""
+"""Text for people: safe to show, no control characters, no endless lines; tables."""
+
+from collections.abc import Sequence
 
 MAX_SHOWN = 4000
 """Characters of an error; the rest is counted."""
@@ -22,6 +24,12 @@ def shortened(text: str, limit: int = MAX_SHOWN) -> str:
     if len(text) <= limit:
         return text
     return f'{text[:limit]} ... ({len(text) - limit} more characters)'
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = '') -> list[str]:
+    """Return a table as lines: columns aligned to the left, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [f'{indent}{"  ".join(map(str.ljust, row, widths))}'.rstrip() for row in rows]
 
 
 def is_name(value: object, limit: int = 256) -> bool:

@@ -55,7 +55,9 @@ def test_another_kind_of_file_for_a_policy(tmp_path: Path, data: bytes, words: s
     assert not stand_in(data), 'readers of robots take XML'
 
 
-@pytest.mark.parametrize('data', [b'', b'\x08\x0a\x12\x07pytorch', b'\x1f\x8b', b'a: 1\n'])
+@pytest.mark.parametrize(
+    'data', [b'', b'\x08\x0a\x12\x07pytorch', b'\x1f\x8b', b'a: 1\n', b'\x08\npolicies: 1']
+)
 def test_others_are_not_judged(data: bytes) -> None:
     """An ONNX file begins with a protobuf field, an archive with gzip's magic."""
     assert no_model(data) == ''

@@ -189,6 +189,36 @@ class RecordedRun:
         )
         return kp, kd, torque
 
+    def load(self, number: int) -> Mapping[str, Any]:
+        """
+        Return the facts of a policy of a set that was loaded while the node was active.
+
+        :param number: in `swaps`, from 1.
+        :raises RunError: run.json does not list it.
+        """
+        swaps = self.facts.get('swaps') or ()
+        found = swaps[number - 1] if 1 <= number <= len(swaps) else None
+        if not isinstance(found, Mapping) or 'policy' not in found:
+            raise RunError(
+                f'{self.path}/run.json: swaps: found no policy that was loaded as number {number}'
+            )
+        return found
+
+    def gains_of_load(
+        self, number: int, joints: tuple[str, ...]
+    ) -> tuple[Float64, Float64, Float64]:
+        """
+        Return kp, kd and torque limits of such a policy, in the order of `joints`.
+
+        :raises RunError: a joint has no number.
+        """
+        found = self.load(number).get('gains')
+        kp, kd, torque = (
+            self._numbers('swaps.gains', found, key, joints)
+            for key in ('kp', 'kd', 'torque_limit')
+        )
+        return kp, kd, torque
+
     def _numbers(self, where: str, found: Any, key: str, joints: tuple[str, ...]) -> Float64:
         try:
             names = list(found['joints'])

@@ -16,6 +16,9 @@ from kinfer_ros.analysis.differences import Comparison
 from kinfer_ros.analysis.differences import Difference
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay_lane import Lane
+from kinfer_ros.analysis.replay_set import Loads
+from kinfer_ros.analysis.replay_set import begun_load
+from kinfer_ros.analysis.replay_set import blends
 from kinfer_ros.arrays import Float32
 from kinfer_ros.control.gains.ramp import FACTOR_SPEED
 from kinfer_ros.control.gains.ramp import GainRamp
@@ -99,15 +102,16 @@ class Replay:
         self,
         run: RecordedRun,
         policy: Policy,
-        find_model: Callable[[str], Policy],
+        find_model: Callable[[str | int], Policy],
         *,
         other: bool = False,
         tolerance: float = TOLERANCE,
     ) -> None:
         """
         :param policy: the run's policy, or another one.
-        :param find_model: loads the policy of a swap by the first 12 digits of its sha256, or a
-            policy of the set by its name.
+        :param find_model: loads the policy of a swap by the first 12 digits of its sha256, a
+            policy of the set by its name, or one of a set that was loaded while the node was
+            active by its number in `swaps` of run.json, from 1.
         :param other: `policy` is another one, so recorded carries, refusals and swaps are ignored.
         :raises RunError: an entry is missing in run.json.
         :raises ContractError: another policy needs an input that was not recorded.
@@ -117,15 +121,17 @@ class Replay:
         self._other = other
         self._find = find_model
         self._live = LiveSettings()
-        self._blends = _blends(run)
+        self._blends = blends(run)
         first = str(run.facts.get('policy') or '')
         self.lane = Lane(run, first, self._live)
+        self._before = self.lane
         self._lanes = {first: self.lane}
         self._gain_ramp = GainRamp(1.0, 1.0, 1.0)
         period = 1.0 / float(run.fact('control_rate_hz'))
         self._period = FACTOR_SPEED * round(period * 1e9) / 1e9
         self._blend_ns = round(float(run.fact('parameters', 'blend_time')) * 1e9)
         self._bound: dict[str, BoundPolicy] = {}
+        self._loads = Loads(run, self._find, self._lane_of)
         self._runner = PolicyRunner(self._bind(first or _short(policy), policy), self._live)
         self._expected: int | None = None
         self._running = False
@@ -134,9 +140,15 @@ class Replay:
     def _bind(self, name: str, policy: Policy) -> BoundPolicy:
         """:param name: in the set, or the first digits of its sha256."""
         if name not in self._bound:
+            lane = self._lane_of(name) if self.lane.name else self.lane
             own = None if self._other or self.lane.name else self._run
-            self._bound[name] = self.lane.bind(policy, own)
+            self._bound[name] = lane.bind(policy, own)
         return self._bound[name]
+
+    def _lane_of(self, name: str) -> Lane:
+        if name not in self._lanes:
+            self._lanes[name] = Lane(self._run, name, self._live)
+        return self._lanes[name]
 
     def feed(self, record: Mapping[str, Any]) -> bool:
         """
@@ -162,6 +174,7 @@ class Replay:
         outcome = self.outcome
         self._take_lane(str(record.get('policy') or ''))
         step_id, mode, events, now_ns = self._read_head(record)
+        self._loads.follow(events)
         if self._expected is not None and step_id != self._expected:
             if step_id > self._expected:
                 outcome.missing.append((self._expected, step_id - 1))
@@ -210,10 +223,8 @@ class Replay:
         """Continue with the policy of this record: another one begins from its own carry."""
         if name == self.lane.name:
             return
-        if name not in self._lanes:
-            self._lanes[name] = Lane(self._run, name, self._live)
-        before, self.lane = self.lane, self._lanes[name]
-        self.lane.continue_from(before)
+        self._before, self.lane = self.lane, self._lane_of(name)
+        self.lane.continue_from(self._before)
         self._retune()
 
     def _leave_run(self) -> None:
@@ -232,6 +243,7 @@ class Replay:
         if resume is not None and not isinstance(resume, Mapping):
             raise RunError(f'step {step_id}: resume: found a {type(resume).__name__}')
         if not self._other and resume is not None:
+            self._loads.resume(self.lane.name, resume)
             runner.replace(self._find_policy(self.lane.name or str(resume.get('model'))))
         if begins or not self._other:
             runner.start(now_ns)
@@ -247,6 +259,8 @@ class Replay:
 
     def _find_policy(self, name: str) -> BoundPolicy:
         """Return the policy of the set, or with these first 12 digits, bound to this run."""
+        if load := self._loads.in_place(name):
+            return self._loads.bound(load)
         return self._bound[name] if name in self._bound else self._bind(name, self._find(name))
 
     def _restore(self, resume: Mapping[str, Any]) -> None:
@@ -287,6 +301,9 @@ class Replay:
                 self.outcome.changes.append((step_id, event))
                 name = event.removeprefix(_SWAP).removesuffix(_BEGINS)
                 self._runner.swap(self._find_policy(name), now_ns, self._blend_ns)
+            elif load := begun_load(event):
+                self.outcome.changes.append((step_id, event))
+                self._runner.swap(self._loads.bound(load), now_ns, self._blend_ns)
             elif event.startswith(_POLICY) and event.endswith(_BEGINS):
                 self.outcome.changes.append((step_id, event))
                 name = event.removeprefix(_POLICY).removesuffix(_BEGINS)
@@ -326,6 +343,9 @@ class Replay:
         """Run the policy on one record in mode run, and compare."""
         runner, outcome = self._runner, self.outcome
         self.lane.inputs.take(record, runner.bound.policy)
+        known = True
+        if runner.swapping and self._before is not self.lane:
+            known = self._before.inputs.share(self.lane.inputs)
         runner.observe(now_ns, running=True)
         if not runner.bound.policy.inputs_finite():
             return False
@@ -335,7 +355,8 @@ class Replay:
         if refused or output is None:
             self._compare_refusal(step_id, refused, output)
             return False
-        self._compare(step_id, record, output)
+        # Of two policies with other inputs the record has those of the one that takes over.
+        self._compare(step_id, record, output, target_known=known or not runner.swapping)
         return True
 
     def _compare_refusal(self, step_id: int, refused: str, output: Float32 | None) -> None:
@@ -347,12 +368,14 @@ class Replay:
             Difference(step_id, 'output', 0, float('nan'), float('nan'), note)
         )
 
-    def _compare(self, step_id: int, record: Mapping[str, Any], output: Float32) -> None:
+    def _compare(
+        self, step_id: int, record: Mapping[str, Any], output: Float32, *, target_known: bool
+    ) -> None:
         runner, outcome, lane = self._runner, self.outcome, self.lane
         lane.action[runner.bound.joints] = runner.action
         outcome.tensors['output'].compare(step_id, 'output', output, lane.action)
         target, measured = record.get('target'), lane.inputs.measured(record)
-        if target is None or measured is None or not self._limited:
+        if target is None or measured is None or not self._limited or not target_known:
             outcome.unchecked_targets += 1
             return
         lane.send(runner, self._gain_ramp, measured, record.get(OVERRIDE))
@@ -361,14 +384,3 @@ class Replay:
 
 def _short(policy: Policy) -> str:
     return policy.contract.sha256[:12]
-
-
-def _blends(run: RecordedRun) -> dict[tuple[str, str], int]:
-    """:raises RunError: the transitions of the run cannot be read."""
-    try:
-        return {
-            (str(each['from']), str(each['to'])): round(float(each['blend_s']) * 1e9)
-            for each in run.facts.get('transitions') or ()
-        }
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise RunError(f'{run.path}/run.json: transitions: cannot be read ({error!r})') from error

@@ -49,6 +49,26 @@ class RecordedInputs:
             found = [rows.get(name) for name in _BY_JOINT]
         self._measured = found
 
+    def share(self, other: 'RecordedInputs') -> bool:
+        """
+        Take the inputs of a record of another policy, while that takes over from this one's.
+
+        :return: whether all inputs that this policy had are there; others stay as they were.
+        """
+        self.policy = other.policy
+        orders = dict.fromkeys(_BY_JOINT, (self.joints, other.joints))
+        orders['command'] = (self.commands, other.commands)
+        missing = False
+        for name in self.rows:
+            row = other.rows.get(name)
+            own, theirs = orders.get(name, ((), ()))
+            if row is None or not {*own} <= {*theirs}:
+                missing = missing or name not in _OWN_CLOCK
+            else:
+                places = [theirs.index(each) for each in own]
+                self.rows[name] = row[places] if name in orders else row
+        return not missing
+
     def measured(self, record: Mapping[str, Any]) -> tuple[Float64, Float64] | None:
         """Return positions and velocities [P] used for the limits; None where not recorded."""
         if any(row is None or row.size != len(self.joints) for row in self._measured):

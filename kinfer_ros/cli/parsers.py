@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from kinfer_ros.errors import ConfigError
+
 PROGRAM = 'python -m kinfer_ros'
 WIDTH = 79
 
@@ -109,9 +111,19 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print JSON instead of text')
 
 
+def refuse_spec_of_set(arguments: argparse.Namespace) -> None:
+    """:raises ConfigError: --spec is there beside a policy set."""
+    if arguments.spec is not None:
+        raise ConfigError(
+            f'--spec: found {arguments.spec} beside the policy set {arguments.model}, expected '
+            'none: the set names its specs'
+        )
+
+
 def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a policy, and --json."""
     add = parser.add_argument
-    add('model', type=Path, metavar='MODEL', help='policy file, .kinfer or .onnx')
+    help_text = 'policy file, .kinfer or .onnx; or a policy set, .yaml'
+    add('model', type=Path, metavar='MODEL', help=help_text)
     add('--spec', type=Path, help='policy spec (YAML) of an .onnx file that takes a flat vector')
     add_json_argument(parser)

@@ -1,4 +1,6 @@
-"""Checks whether one policy can take over from another while the robot is live."""
+"""Checks whether policies can take over from others while the robot is live."""
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -6,6 +8,9 @@ from kinfer_ros.control.assembly import start_pose
 from kinfer_ros.control.command import HEADING
 from kinfer_ros.errors import ContractError
 from kinfer_ros.policy.contract import Contract
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
+from kinfer_ros.policy.sets.policy_set import MemberSpec
+from kinfer_ros.policy.sets.policy_set import PolicySet
 from kinfer_ros.policy.spec.scan import ScanGrid
 from kinfer_ros.robot.robot import Robot
 
@@ -44,6 +49,52 @@ def check_compatibility(
             f'{incoming.path} cannot take over from {running.path} while it runs: deactivate, '
             f'then load it\n  {listed}'
         )
+
+
+def check_same_set(incoming: LoadedSet, loaded: LoadedSet) -> None:
+    """
+    Compare a policy set that was read again with the one that is loaded: only files may differ.
+
+    :raises ContractError: with every difference, and what to do instead.
+    """
+    new, old = incoming.policy_set, loaded.policy_set
+    problems = []
+    if list(new.members) != list(old.members):
+        found, expected = (', '.join(each.members) or 'none' for each in (new, old))
+        problems = [f'policies: found {found}, expected {expected}']
+    elif new.entry != old.entry:
+        problems = [f'enter: found {new.entry}, expected {old.entry}']
+    if not problems:
+        for name, member in new.members.items():
+            problems += _compare_settings(member, old.members[name])
+    if not problems and replace(new, path=old.path, members=old.members) != old:
+        problems = [f'transitions: {_differing_transitions(new, old)}']
+    if problems:
+        listed = '\n  '.join(problems)
+        raise ContractError(
+            f'{new.path} cannot take over from {old.path}, as it was loaded, while the node is '
+            f'active: deactivate, then load it\n  {listed}'
+        )
+
+
+def _compare_settings(member: MemberSpec, loaded: MemberSpec) -> list[str]:
+    if replace(member, model=loaded.model, spec=loaded.spec) == loaded:
+        return []
+    found, expected = member.settings(), loaded.settings()
+    keys = [key for key in {**expected, **found} if found.get(key) != expected.get(key)]
+    listed = [
+        f'policies.{member.name}.{key}: found {found.get(key, "none")}, expected '
+        f'{expected.get(key, "none")}'
+        for key in keys
+    ]
+    return listed or [f'policies.{member.name}: its settings differ']
+
+
+def _differing_transitions(new: PolicySet, old: PolicySet) -> str:
+    differing = [each for each in new.transitions if each not in old.transitions]
+    differing += [each for each in old.transitions if each not in new.transitions]
+    pairs = dict.fromkeys(f'{each.source} to {each.target}' for each in differing)
+    return f'{", ".join(pairs) or "their order"} differ, expected the same'
 
 
 def _inputs(contract: Contract) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ assumed, for a person who knows the training.
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from kinfer_ros.policy.contract import takes_odometry
 from kinfer_ros.policy.metadata import is_placeholder
 from kinfer_ros.policy.motion.motion import too_fast
 from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.sets.policy_set import MemberSpec
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.yaml_file import did_you_mean
 
@@ -66,19 +68,18 @@ def failed(rows: Iterable[Row]) -> bool:
     return any(row.verdict == FAIL for row in rows)
 
 
-def raise_if_failed(rows: Sequence[Row], contract: Contract, robot: Robot) -> None:
+def raise_if_failed(rows: Sequence[Row], path: Path, robot: Robot) -> None:
     """
     Raise an error where a check failed.
 
+    :param path: of the policy, or of its set.
     :raises ContractError: with the lines that are not ok.
     :raises NotReady: the same, where all failures are transient.
     """
     if failed(rows):
         table = as_table([row for row in rows if row.verdict in (FAIL, WARN)])
         error = NotReady if all(r.transient for r in rows if r.verdict == FAIL) else ContractError
-        raise error(
-            f'{contract.path} does not fit the robot {robot.name} ({robot.path}):\n{table}'
-        )
+        raise error(f'{path} does not fit the robot {robot.name} ({robot.path}):\n{table}')
 
 
 def as_table(rows: Sequence[Row]) -> str:
@@ -93,11 +94,17 @@ def as_table(rows: Sequence[Row]) -> str:
     return '\n'.join(lines)
 
 
-def check_contract(policy: Policy, robot: Robot, command_entries: Sequence[str] = ()) -> list[Row]:
+def check_contract(
+    policy: Policy,
+    robot: Robot,
+    command_entries: Sequence[str] = (),
+    member: MemberSpec | None = None,
+) -> list[Row]:
     """
     Check a policy against a robot, without a running graph.
 
     :param command_entries: names that will be published on `policy_command` besides the known.
+    :param member: what its policy set says of it.
     :return: all lines; where joints are missing, only the checks that do not need them.
     """
     contract = policy.contract
@@ -107,9 +114,9 @@ def check_contract(policy: Policy, robot: Robot, command_entries: Sequence[str] 
     rows += _check_sources(contract, robot)
     if not failed(rows[:1]):
         rows += [
-            _check_limits(contract, robot),
+            _check_limits(contract, robot, member),
             _check_start_pose(contract, robot),
-            *_check_gains(contract, robot),
+            *_check_gains(contract, robot, member),
             *_check_wheels(contract, robot),
         ]
         rows.append(_check_rest(policy, robot))
@@ -191,10 +198,10 @@ def _mounting_row(contract: Contract, robot: Robot) -> Row:
     return Row('IMU mounting', ASSUMED, found, '', remedy)
 
 
-def _check_limits(contract: Contract, robot: Robot) -> Row:
+def _check_limits(contract: Contract, robot: Robot, member: MemberSpec | None) -> Row:
     """Check that the start pose and the gains are within the robot's limits."""
     try:
-        check_fit(contract, robot)
+        check_fit(contract, robot, member)
     except ContractError as error:
         found = '; '.join(line.strip() for line in str(error).splitlines()[1:])
         return Row('limits', FAIL, found, '', f'check {robot.path} and the policy')
@@ -215,21 +222,24 @@ def _check_start_pose(contract: Contract, robot: Robot) -> Row:
     return Row('start pose', OK, f'at most {distance[worst]:.2f} rad from the home of the robot')
 
 
-def _check_gains(contract: Contract, robot: Robot) -> list[Row]:
+def _check_gains(contract: Contract, robot: Robot, member: MemberSpec | None) -> list[Row]:
     given = (contract.joint_kp, contract.joint_kd, contract.joint_torque_limits)
     missing = [
         name
         for name, values in zip(('kp', 'kd', 'torque limits'), given, strict=True)
         if values is None
     ]
-    rows = [Row('gains', OK, 'as the policy was trained')]
+    factors = ''
+    if member is not None and member.has_factors:
+        factors = f', kp times {member.kp_factor:g} and kd times {member.kd_factor:g} by the set'
+    rows = [Row('gains', OK, f'as the policy was trained{factors}')]
     allowed = contract.spec is not None and contract.spec.undamped
     if is_placeholder(contract.joint_kp, contract.joint_kd) and not allowed:
         found = 'kp 1 and kd 0 for every joint, which mjlab writes for want of better'
         remedy = 'write the gains of the training, or gains.undamped: true in the spec'
         rows = [Row('gains', FAIL, found, 'those it was trained with', remedy)]
     elif missing:
-        found = f"the policy gives no {', '.join(missing)}: the robot's are used"
+        found = f"the policy gives no {', '.join(missing)}: the robot's are used{factors}"
         remedy = 'write them under gains (spec) or joint_kp, joint_kd (metadata.json)'
         rows = [Row('gains', WARN, found, 'those it was trained with', remedy)]
     if contract.spec is not None:

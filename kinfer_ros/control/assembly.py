@@ -19,6 +19,7 @@ from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.control.guards.targets import TargetLimiter
 from kinfer_ros.control.overrides.hidden import HiddenJoints
 from kinfer_ros.control.overrides.joint_overrides import JointOverrides
+from kinfer_ros.control.overrides.settings import DEFAULT
 from kinfer_ros.control.parts import ControlInputs
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.conditions import ConditionCheck
@@ -168,7 +169,12 @@ def assemble_set(
     guards = GuardSet(robot, frame, live, wheels)
     overrides = None
     if settings.overrides.joints:
-        overrides = JointOverrides(settings.overrides, robot, settings.period_ns / 1e9)
+        hidden = any(
+            each.override_observation == DEFAULT for each in loaded.policy_set.members.values()
+        )
+        overrides = JointOverrides(
+            settings.overrides, robot, settings.period_ns / 1e9, hidden=hidden
+        )
     inputs = ControlInputs(frame, command, guards.health, overrides=overrides)
     members = {
         name: bind(policy, robot, inputs, loaded.policy_set.members[name])
@@ -236,7 +242,7 @@ def bind(
         inputs.motion,
         entries=contract.command_names,
         wait=spec is not None and spec.motion is not None and spec.motion.wait,
-        hidden=_hidden_joints(policy.contract, robot, inputs, joints),
+        hidden=_hidden_joints(policy.contract, robot, inputs, joints, member),
     )
     pose, own = start_pose(contract, robot), member_gains(contract, robot, member)
     if member is None:
@@ -266,9 +272,16 @@ def _limited_ranges(contract: Contract, member: MemberSpec) -> dict[str, tuple[f
 
 
 def _hidden_joints(
-    contract: Contract, robot: Robot, inputs: ControlInputs, joints: Indices
+    contract: Contract,
+    robot: Robot,
+    inputs: ControlInputs,
+    joints: Indices,
+    member: MemberSpec | None,
 ) -> HiddenJoints | None:
     overrides = inputs.overrides
-    if overrides is None or not overrides.hidden:
+    if overrides is None:
+        return None
+    own = member.override_observation if member is not None else ''
+    if not (own == DEFAULT if own else overrides.hidden_by_default):
         return None
     return HiddenJoints(overrides, joints, start_pose(contract, robot))

@@ -187,8 +187,9 @@ class Controller:
             self.gains.end_tick(now_ns)
         self.events = self.stats.take_events()
         self._sent.update(self.inputs.frame.position)
+        reason = self._parts.with_overrides(self.reason)
         return Tick(
-            self.mode, self.reason, self.send, self.target, self._sent.position,
+            self.mode, reason, self.send, self.target, self._sent.position,
             self._sent.velocity, self.events, self.ran, self.counts['faults'],
             self._parts.runner.outcome(), self.gains.version,
         )  # fmt: skip

@@ -1,7 +1,11 @@
-"""Buttons of a joystick: stop, dead-man, and those that ask for something by a word."""
+"""Buttons of a joystick: stop, dead-man, and those that ask for a motion or a policy."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
+
+from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.modes import Mode
 
 
 class Joystick:
@@ -76,6 +80,60 @@ class WordButtons:
             if self._held[word] and not held:
                 words.append(word)
         return words
+
+
+class RequestButtons:
+    """Buttons that ask a controller for something: its motion's words, and policies of its set."""
+
+    def __init__(self, motion: Mapping[str, int]) -> None:
+        """:param motion: button of each of the words of a motion; -1 is not used."""
+        self._motion = WordButtons(motion)
+        self._policies = WordButtons({})
+
+    def __bool__(self) -> bool:
+        return bool(self._motion or self._policies)
+
+    def use_policies(self, buttons: Mapping[str, int]) -> None:
+        """Ask for these policies from now on. :param buttons: by name of the policy."""
+        self._policies = WordButtons(buttons)
+
+    def update(self, buttons: Sequence[int], controller: Controller | None) -> list[str]:
+        """
+        Take every message, and ask for what was pressed.
+
+        :return: why something was refused; of an active controller it is an event as well.
+        """
+        motions, policies = self._motion.pressed(buttons), self._policies.pressed(buttons)
+        if controller is None:
+            return ['joystick: no policy runs'] if motions or policies else []
+        asked = [controller.request_motion(word) for word in motions]
+        asked += [controller.policies.request(name, controller.mode) for name in policies]
+        refused = [f'joystick: {refusal}' for refusal in asked if refusal]
+        if controller.mode is not Mode.INACTIVE:
+            for text in refused:
+                controller.stats.say(text)
+        return refused
+
+
+def double_use(policies: Mapping[str, int], parameters: Mapping[str, Any]) -> str:
+    """
+    Say which policy has a button that a parameter has, or ''.
+
+    :param policies: the button of each policy that has one.
+    :param parameters: those of the node, by name.
+    """
+    taken = {
+        value: name
+        for name, value in parameters.items()
+        if name.startswith('joy_') and name.endswith('_button') and value >= 0
+    }
+    clashes = [
+        f'policies.{name}.button: found {button}, which the parameter {taken[button]} has; '
+        'expected a button of its own'
+        for name, button in policies.items()
+        if button in taken
+    ]
+    return '\n  '.join(clashes)
 
 
 def _pressed(buttons: Sequence[int], button: int) -> bool:

@@ -112,6 +112,12 @@ class Parts:
         if overrides.beyond:
             self.guards.stats.note(POSITION)
 
+    def with_overrides(self, reason: str) -> str:
+        """Return the reason of a mode, and who moves which joints in this tick."""
+        overrides = self.inputs.overrides
+        moved = overrides.describe() if overrides is not None else ''
+        return f'{reason}; {moved}' if reason and moved else reason or moved
+
     def check_guards(
         self,
         context: TickContext,
@@ -145,6 +151,7 @@ class Parts:
         return {
             'model': bound.policy.contract.sha256[:12],
             **({'policy': bound.name} if bound.name else {}),
+            **({'load': bound.load} if bound.load else {}),
             'began_ns': self.runner.began_ns,
             'last': last,
             'smooth': smooth,

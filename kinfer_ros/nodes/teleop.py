@@ -1,24 +1,27 @@
-"""The ROS side of `teleop`: ranges of the command, the command sent, and the mode services.
+"""The ROS side of `teleop`: ranges of the command, the command sent, services, and policies.
 
 | topic | type | |
 |---|---|---|
-| /diagnostics | diagnostic_msgs/DiagnosticArray | in: names and ranges of the command |
+| /diagnostics | diagnostic_msgs/DiagnosticArray | in: names and ranges of the command, policies |
 | policy_node/mode | std_msgs/String | in, latched |
 | policy_command | sensor_msgs/JointState | out: all entries by name |
 """
 
 from typing import Any
 
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from kinfer_ros.cli.live.teleop_steering import Steering
+from kinfer_ros.commands.policy_choice import PolicyChoice
 from kinfer_ros.commands.ranges import Ranges
 from kinfer_ros.ros.live.policy_commands import PolicyCommands
 from kinfer_ros.ros.polling import PollOnlyGroup
@@ -56,6 +59,9 @@ class SteeringNode:
         self._services = {
             name: node.create_client(Trigger, f'{policy_node}/{name}') for name in SERVICES
         }
+        self._parameters = node.create_client(
+            SetParametersAtomically, f'{policy_node}/set_parameters_atomically'
+        )
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(node)
 
@@ -82,6 +88,11 @@ class SteeringNode:
     def seen(self) -> dict[str, float]:
         """The command that the policy saw last, by name."""
         return self._commands.seen
+
+    @property
+    def policies(self) -> PolicyChoice:
+        """Those of the policy node's set."""
+        return self._commands.policies
 
     @property
     def mode(self) -> str:
@@ -112,6 +123,24 @@ class SteeringNode:
         client.call_async(Trigger.Request()).add_done_callback(
             lambda future: self._on_answer(name, future)
         )
+
+    def ask_policy(self, name: str) -> None:
+        """Ask for a policy of the set; the answer is then in `message`."""
+        if not self._parameters.service_is_ready():
+            self.message = f'policy {name}: no policy node answers'
+            return
+        self.message = f'policy {name}: requested'
+        request = SetParametersAtomically.Request(
+            parameters=[Parameter('policy', value=name).to_parameter_msg()]
+        )
+        self._parameters.call_async(request).add_done_callback(
+            lambda future: self._on_policy(name, future)
+        )
+
+    def _on_policy(self, name: str, future: Any) -> None:
+        result = future.result().result
+        verdict = 'asked for' if result.successful else f'refused: {result.reason}'
+        self.message = f'policy {name}: {verdict}'
 
     def _on_answer(self, name: str, future: Any) -> None:
         response = future.result()

@@ -2,14 +2,15 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.control.gains.policy_gains import Gains
-from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.timing import Histogram
 from kinfer_ros.control.timing import Schedule
@@ -95,12 +96,13 @@ class RunSession:
         """The run directory, absolute."""
         return self.directory.path
 
-    def begin_swap(self, policy: Policy) -> None:
+    def begin_swap(self, policy: Policy, bound: BoundPolicy) -> int:
         """
         Note a policy in run.json before it runs, from any thread.
 
         The replay of a killed run needs it; the events of the steps say when it takes over.
 
+        :return: its number, from 1.
         :raises RunError: run.json cannot be written.
         """
         contract = policy.contract
@@ -109,15 +111,19 @@ class RunSession:
                 'model': str(contract.path),
                 'model_sha256': contract.sha256,
                 'spec': str(contract.spec.path) if contract.spec else None,
-                'gains': _gains_fact(gains(contract, self._robot), self._robot),
+                'gains': _gains_fact(bound.gains, self._robot),
+                **({'policy': bound.name} if bound.name else {}),
+                'provenance': dict(contract.provenance or {}),
                 'taken_over': False,
             }
         )
         self.directory.write_run_json({'swaps': self.swaps})
+        return len(self.swaps)
 
-    def take_over(self) -> None:
-        """Note that the policy of the last `begin_swap` has taken over."""
-        self.swaps[-1]['taken_over'] = True
+    def take_over(self, numbers: Sequence[int]) -> None:
+        """Note that these policies, by the numbers of `begin_swap`, have taken over."""
+        for number in numbers:
+            self.swaps[number - 1]['taken_over'] = True
 
     def count_schedule(self, schedule: Schedule, stalls: StallMeter) -> None:
         """Add the missed ticks and the stalls of an activation that ends."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gain_problem
+from kinfer_ros.control.joystick import double_use
 from kinfer_ros.control.overrides.settings import read_override_settings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
@@ -50,9 +52,24 @@ class PolicySetup:
     policy_set: LoadedSet | None = None
 
     @property
+    def path(self) -> Path:
+        """The file of the policy, or of the set."""
+        return self.policy_set.policy_set.path if self.policy_set else self.policy.contract.path
+
+    @property
     def policies(self) -> dict[str, Policy]:
         """The policies by name; a policy alone has the name ''."""
         return self.policy_set.policies if self.policy_set else {ALONE: self.policy}
+
+    @property
+    def loaded(self) -> LoadedSet:
+        """The set; a policy alone is a set of one."""
+        return self.policy_set or LoadedSet.of_one(self.policy)
+
+    @property
+    def buttons(self) -> dict[str, int]:
+        """The joystick's buttons that ask for a policy of the set, by name."""
+        return self.policy_set.policy_set.buttons if self.policy_set else {}
 
     @property
     def running(self) -> Policy:
@@ -171,6 +188,8 @@ def load_setup(
             )
     loaded = load_policies(parameters, interrupted)
     policy = loaded.entry
+    if problem := double_use(loaded.policy_set.buttons, parameters):
+        raise ConfigError(f'policy set {loaded.policy_set.path}: {problem}')
     _check_rate(policy, parameters)
     # Runs of earlier versions have no imu_mounting.
     mounting = parameters.get('imu_mounting', ())
@@ -195,13 +214,14 @@ def load_setup(
     )
     live = live_settings_from(parameters)
     report: list[Row] = []
-    for each in loaded.policies.values():
-        rows = check_contract(each, robot, settings.command_entries)
-        raise_if_failed(rows, each.contract, robot)
-        report += rows
+    for name, each in loaded.policies.items():
+        member = loaded.policy_set.members[name]
+        rows = check_contract(each, robot, settings.command_entries, member)
+        raise_if_failed(rows, each.contract.path, robot)
+        report += [replace(row, what=f'{name}: {row.what}' if name else row.what) for row in rows]
     controller = assemble_set(loaded, robot, settings, live)
-    for member in controller.policies.members.values():
-        if problem := gain_problem(member.gains, robot, live):
+    for bound in controller.policies.members.values():
+        if problem := gain_problem(bound.gains, robot, live):
             raise ConfigError(problem)
     return PolicySetup(
         policy, robot, controller, controller.gains.policy, rate_hz, report,

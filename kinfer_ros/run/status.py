@@ -69,7 +69,8 @@ class StatusReporter:
         now = time.monotonic() if now is None else now
         mode = setup.controller.mode if setup else None
         warnings = _warnings(setup, session)
-        reported = (state, mode, tuple(text.split(':')[0] for text in warnings))
+        running = setup.controller.policies.running if setup else ''
+        reported = (state, mode, running, tuple(text.split(':')[0] for text in warnings))
         if now < self._next and reported == self._reported:
             return None
         self._reported = reported
@@ -100,6 +101,10 @@ class StatusReporter:
     ) -> dict[str, object]:
         log = session.log.counters() if session.records else None
         contract, controller = setup.running.contract, setup.controller
+        ranges = controller.policies.ranges
+        # The vector has the entries of all policies of a set.
+        vector = controller.inputs.command
+        command = dict(zip(vector.names, vector.value.tolist(), strict=True))
         policy_set: dict[str, object] = {}
         if setup.policy_set is not None:
             policy_set = {
@@ -119,10 +124,8 @@ class StatusReporter:
             'model': contract.path,
             'model_sha256': contract.sha256,
             **policy_set,
-            'commands': json.dumps(
-                {name: contract.command_ranges.get(name) for name in contract.command_names}
-            ),
-            'command': json.dumps([round(v, 4) for v in controller.inputs.command.value.tolist()]),
+            'commands': json.dumps({name: ranges.get(name) for name in contract.command_names}),
+            'command': json.dumps([round(command[name], 4) for name in contract.command_names]),
             'rate_hz': f'{self.rate:.1f}',
             'expected_rate_hz': f'{setup.rate_hz:g}',
             'ticks': session.ticks,

@@ -167,7 +167,7 @@ def test_refuse_carries_the_report(tmp_path):
     rows = check_contract(policy, three)
     assert failed(rows)
     with pytest.raises(ContractError, match='does not fit the robot three') as caught:
-        raise_if_failed(rows, policy.contract, three)
+        raise_if_failed(rows, policy.contract.path, three)
     assert 'fail     limits' in str(caught.value)
     assert '-> ' in str(caught.value)
 

@@ -262,10 +262,10 @@ def test_what_a_busy_machine_does_may_pass(tmp_path):
     contract, robot = leaky_policy(tmp_path).contract, small_robot(tmp_path)
     for late in (heard(step=0), heard(age=SECOND), SensorCapture(seconds=1.0)):
         with pytest.raises(NotReady, match='fail'):
-            raise_if_failed(list(rows(tmp_path, late).values()), contract, robot)
+            raise_if_failed(list(rows(tmp_path, late).values()), contract.path, robot)
     wrong = heard(step=0, imu={'accel': -up(LEANING)})
     with pytest.raises(ContractError, match='gravity sign'):
-        raise_if_failed(list(rows(tmp_path, wrong).values()), contract, robot)
+        raise_if_failed(list(rows(tmp_path, wrong).values()), contract.path, robot)
 
 
 def test_a_simulation_that_waits_has_no_rate(tmp_path):

@@ -14,6 +14,7 @@ from kinfer_ros.policy.archive import write_archive
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.run.parameters import STRUCTURE
 from kinfer_ros.run.session import RunSession
+from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.setup import load_setup
 from kinfer_ros.simulate import Simulation
 
@@ -24,12 +25,15 @@ def record_run(
     folder: Path,
     seconds: float,
     each_tick: Callable[[int, Simulation], None] | None = None,
+    *,
+    begin: Callable[[PolicySetup, RunSession], None] | None = None,
     **parameters: Any,
 ) -> Path:
     """
     Walk for some seconds of `run` and log every tick as the policy node does.
 
     :param each_tick: called before each tick with its number in the run directory, from 0.
+    :param begin: called with what a node has after configure.
     :param parameters: of the policy node, in place of its defaults.
     :return: the run directory.
     """
@@ -45,6 +49,8 @@ def record_run(
     loaded = load_setup(given)
     session = RunSession(loaded, given)
     session.activation = 1
+    if begin is not None:
+        begin(loaded, session)
     robot = MujocoRobot(loaded.robot, seed=0)
     simulation = Simulation(loaded.controller, robot)
     session.odometer = simulation.odometer  # a node has its own, from the topic odom

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from helpers.policies.models import breakable_step
+from helpers.policies.models import init_fn
+from helpers.policies.models import metadata
+from helpers.policies.models import write_kinfer
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.control.assembly import assemble_set
+from kinfer_ros.control.assembly import bind
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import RunError
+from kinfer_ros.policy.sets.loaded_set import load_set
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.status import Severity
@@ -33,11 +42,14 @@ def setup_of(rig: Rig) -> PolicySetup:
     return PolicySetup(rig.policy, rig.robot, rig.controller, asked, 50.0, [])
 
 
+PARAMETERS = {
+    'model': 'walk.kinfer', 'record': True, 'carry_every': 50, 'log_rotate_mb': 0.0,
+    'log_zstd': False,
+}  # fmt: skip
+
+
 def begin(rig: Rig, folder: Path, **more: object) -> RunSession:
-    parameters = {
-        'runs_dir': str(folder / 'runs'), 'model': 'walk.kinfer', 'record': True,
-        'carry_every': 50, 'log_rotate_mb': 0.0, 'log_zstd': False, **more,
-    }  # fmt: skip
+    parameters = PARAMETERS | {'runs_dir': str(folder / 'runs')} | more
     session = RunSession(setup_of(rig), parameters)
     session.activation = 1
     return session
@@ -99,10 +111,12 @@ def test_a_fault_writes_the_black_box(rig, tmp_path):
 def test_a_swap_is_in_run_json_before_it_runs(rig, tmp_path):
     """A killed run could not be replayed without it."""
     session = begin(rig, tmp_path)
-    session.begin_swap(level_policy(tmp_path, 0.2))
+    other = level_policy(tmp_path, 0.2)
+    bound = bind(other, rig.robot, rig.controller.inputs)
+    number = session.begin_swap(other, bound)
     facts = json.loads((session.path / 'run.json').read_text())
     assert [swap['taken_over'] for swap in facts['swaps']] == [False]
-    session.take_over()
+    session.take_over([number])
     session.finish('test')
     facts = json.loads((session.path / 'run.json').read_text())
     assert [swap['taken_over'] for swap in facts['swaps']] == [True]
@@ -155,3 +169,45 @@ def test_a_node_without_a_policy_has_a_status_too(state, level):
     """Before configure there is nothing but the lifecycle to tell."""
     status = StatusReporter().update(state, None, None, 0, {}, 1.0)
     assert (status.level, status.message, status.values) == (level, state, {})
+
+
+def test_the_status_of_a_set_is_that_of_the_running_policy(tmp_path):
+    """A switch is reported at once, with the commands of its policy, and their limits."""
+    level_policy(tmp_path, 0.1)
+    meta = metadata(2, ('yawrate', 'baseheight', 'xvel'), carry_size=[1])
+    write_kinfer(tmp_path / 'other.kinfer', init_fn([0]), breakable_step(0.5), meta)
+    path = tmp_path / 'set.yaml'
+    path.write_text(
+        'enter: low\npolicies:\n  low: {model: level_0.1.kinfer}\n'
+        '  other: {model: other.kinfer, command_limit: [0.2, 0, 0]}\n'
+        'transitions:\n  - {from: low, to: other}\n'
+    )
+    loaded, robot = load_set(path), small_robot(tmp_path)
+    live = LiveSettings(frozen_timeout=0.0)
+    rig = Rig(loaded.entry, robot, tunables=live)
+    rig.controller = assemble_set(loaded, robot, SessionSettings(20_000_000), live)
+    rig.frame = rig.controller.inputs.frame
+    rig.set_pose(0.0)
+    rig.sense()
+    setup = replace(setup_of(rig), policy_set=loaded)
+    session = RunSession(setup, PARAMETERS | {'runs_dir': str(tmp_path / 'runs')})
+    reporter = StatusReporter()
+
+    def report(now):
+        return reporter.update('active', setup, session, 0, {}, now)
+
+    rig.run()
+    values = report(100.0).values
+    assert (values['policy'], values['policies']) == ('low', '["low", "other"]')
+    assert values['next_policies'] == '["other"]'
+    assert rig.controller.policies.request('other', rig.controller.mode) == ''
+    rig.command(0.4)
+    drive(rig, session, 1)
+    values = report(100.1).values
+    assert (values['policy'], values['next_policies']) == ('other', '[]')
+    assert json.loads(values['commands']) == {
+        'yawrate': None, 'baseheight': None, 'xvel': [-0.2, 0.2]
+    }  # fmt: skip
+    drive(rig, session, 1)
+    assert json.loads(report(102.0).values['command']) == [0.0, 0.0, 0.2]
+    session.finish('test')

@@ -62,3 +62,13 @@ def test_the_gait_clock_keeps_its_frequency(tmp_path):
             found.append(float(policy._session.flat[0]))
         step = 2.0 * np.pi / (rate or 50.0)
         np.testing.assert_allclose(np.diff(found), step, atol=1e-5)
+
+
+def test_a_button_of_a_set_that_a_parameter_has_is_refused(tmp_path):
+    """At configure, before anything can be pressed."""
+    path = tmp_path / 'set.yaml'
+    path.write_text(f'enter: walk\npolicies:\n  walk: {{model: {MODEL}, button: 2}}\n')
+    wanted = given(model='', policies=str(path))
+    assert load_setup(wanted).buttons == {'walk': 2}
+    with pytest.raises(ConfigError, match=r'set.yaml: policies.walk.button: found 2, which the'):
+        load_setup(wanted | {'joy_motion_stop_button': 2})

@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 
 from helpers.client import Client
+from helpers.policies.biped_set import biped_set
 from helpers.processes import REPOSITORY
 from helpers.processes import Process
 from helpers.processes import domain_environment
@@ -129,6 +130,32 @@ def test_keys_steer_a_robot_that_walks(tmp_path: Path) -> None:
             terminal.press('w\x03')
             assert terminal.end() == 0
             assert sends(0.0, 0.0, 0.0)
+        assert robot.running
+
+
+def test_keys_switch_the_policies_of_a_set(tmp_path: Path) -> None:
+    """Listed with their keys; the running one is marked, and what is refused is said in words."""
+    environment = domain_environment()
+    policy = {
+        'policies': biped_set(tmp_path), 'robot': 'biped', 'runs_dir': tmp_path / 'runs',
+        'record': False, 'autostart': True, 'auto_run': True, 'use_sim_time': True,
+        'lockstep': True, 'sensor_timeout': 60.0,
+    }  # fmt: skip
+    with (
+        node('policy_node', tmp_path, environment, policy) as robot,
+        node('mujoco_bridge', tmp_path, environment, {'robot': 'biped', 'lockstep': True}),
+        Terminal(TELEOP, environment) as terminal,
+    ):
+        terminal.wait_for('mode  run: policy walk', '1   walk  runs', '2   soft')
+        terminal.press('w')
+        terminal.wait_for('+0.045    +0.045')
+        terminal.press('2')
+        terminal.wait_for('policy soft: asked for', 'mode  run: policy soft', '2   soft  runs')
+        terminal.wait_for('1   walk  no way from soft', '+0.045    +0.045')
+        terminal.press('1')
+        terminal.wait_for('policy walk: refused: no transition leads from soft to walk')
+        terminal.press('\x03')
+        assert terminal.end() == 0
         assert robot.running
 
 

@@ -94,5 +94,15 @@ def test_the_screen_shows_it():
     text = shown.export_text()
     words = 'mode    run', '[red]run[/]', 'knee', '+0.100', '95%', 'slew: 3 limits', '50.00 Hz'
     assert [word for word in words if word not in text] == []
+    assert 'policy  ' not in text
+    state.values |= {
+        'policy': 'walk', 'policy_s': '3.1', 'policies': '["walk", "dance", "stand"]',
+        'next_policies': '["stand", "dance"]',
+    }  # fmt: skip
+    shown.print(screen(state))
+    assert 'policy  walk, for 3.1 s; from here: dance, stand' in shown.export_text()
+    state.values['policies'] = '['
+    shown.print(screen(state))
+    assert 'policy  walk' in shown.export_text()
     shown.print(screen(LiveState()))
     assert 'waiting for a policy node' in shown.export_text()

@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
         'teleop',
         'Steer a policy with the keyboard: every entry of its command, by name '
         '(policy_command). A value stays when the key is released; space sets all to neutral, '
-        'x is the soft stop of the policy node.',
+        'x is the soft stop of the policy node. The policies of a set are listed with their keys.',
         'teleop',
         'teleop --namespace robot1',
         codes='0: ended by Ctrl-C',
@@ -138,7 +138,7 @@ def _steer(
             if steering is not None:
                 steering.advance(time.monotonic())
                 node.send(steering)
-            drawn = render(steering, node.mode, node.seen, node.message)
+            drawn = render(steering, node.mode, node.seen, node.message, node.policies)
             if drawn != shown:
                 _write(drawn)
                 shown = drawn
@@ -177,6 +177,8 @@ def _process_keys(keys: Sequence[str], steering: Steering | None, node: 'Steerin
             if key == 'x' and steering is not None:
                 steering.stop()
             node.call(SERVICES[key])
+        elif name := node.policies.of_key(key):
+            node.ask_policy(name)
         elif steering is not None:
             steering.key(key)
     return True

@@ -1,9 +1,11 @@
-"""The screen of `teleop`: every entry with its range and value, and the keys."""
+"""The screen of `teleop`: every entry with its range and value, policies, and the keys."""
 
 from collections.abc import Mapping
 
 from kinfer_ros.cli.live.teleop_steering import Entry
 from kinfer_ros.cli.live.teleop_steering import Steering
+from kinfer_ros.commands.policy_choice import NO_CHOICE
+from kinfer_ros.commands.policy_choice import PolicyChoice
 
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'
 """Switch to the alternate screen without a cursor, and back."""
@@ -25,7 +27,13 @@ waiting for a policy node with a policy loaded ...
 (select it with --namespace and --node; ROS_DOMAIN_ID must be the same)"""
 
 
-def render(steering: Steering | None, mode: str, seen: Mapping[str, float], said: str) -> str:
+def render(
+    steering: Steering | None,
+    mode: str,
+    seen: Mapping[str, float],
+    said: str,
+    policies: PolicyChoice = NO_CHOICE,
+) -> str:
     """
     Render the screen.
 
@@ -33,6 +41,7 @@ def render(steering: Steering | None, mode: str, seen: Mapping[str, float], said
     :param mode: mode and reason of the policy node.
     :param seen: the last command that the policy saw, by name.
     :param said: the newest answer of a service.
+    :param policies: of the policy node's set.
     """
     lines = [f'mode  {_printable(mode) or "unknown"}', '']
     if steering is None:
@@ -46,7 +55,7 @@ def render(steering: Steering | None, mode: str, seen: Mapping[str, float], said
             lines.append(f'{BOLD}> {text}{PLAIN}' if chosen else f'  {text}')
     else:
         lines.append(NOTHING)
-    lines += ['', KEYS, *_sequences(steering), '', _printable(said)]
+    lines += [*_policies(policies), '', KEYS, *_sequences(steering), '', _printable(said)]
     text = '\n'.join(lines).replace('\n', f'{REST_OF_LINE}\r\n')
     return f'{HOME}{text}{REST_OF_LINE}{REST}'
 
@@ -58,6 +67,19 @@ def _sequences(steering: Steering | None) -> list[str]:
     keys = '   '.join(f'{key} {_printable(s.name)}' for key, s in steering.sequences.items())
     playing = f'plays {_printable(steering.playing)}' if steering.playing else ''
     return [keys, playing]
+
+
+def _policies(choice: PolicyChoice) -> list[str]:
+    """Render the policies of a set, each with its key."""
+    if not choice.names:
+        return []
+    shown = [_printable(name)[:WIDTH] for name in choice.names]
+    width = max(map(len, shown))
+    lines = ['', '  key  policy']
+    for (key, name, remark), text in zip(choice.rows(), shown, strict=True):
+        line = f'   {key}   {text:<{width}}  {_printable(remark)}'.rstrip()
+        lines.append(f'{BOLD}{line}{PLAIN}' if name == choice.running else line)
+    return lines
 
 
 def _row(entry: Entry, width: int, seen: float | None) -> str:

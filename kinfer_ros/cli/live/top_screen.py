@@ -1,11 +1,13 @@
 """The screen of `top`; needs rich, an optional dependency (`top`)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from kinfer_ros.commands.policy_choice import parse_policies
 from kinfer_ros.viewers.live_state import LiveJoint
 from kinfer_ros.viewers.live_state import LiveState
 from kinfer_ros.viewers.live_state import sparkline
@@ -38,8 +40,23 @@ def _head(state: LiveState) -> Text:
     style = LEVELS[state.level] if state.level < len(LEVELS) else 'red'
     text = Text(f'mode    {state.mode or "unknown"}', style=f'bold {style}')
     run = state.values.get('run', '')
+    text.append(_policy(state.values), 'none')
     text.append(f'\nstatus  {state.message}\nbridge  {state.bridge}\nrun     {run}', 'none')
     return text
+
+
+def _policy(values: Mapping[str, str]) -> str:
+    """Return the line of the running policy of a set; '' of a policy alone."""
+    try:
+        choice = parse_policies(values)
+    except (ValueError, RecursionError):
+        return f'\npolicy  {values.get("policy", "")}'
+    if not choice.names:
+        return ''
+    others = choice.reachable - {choice.running}
+    onward = ', '.join(name for name in choice.names if name in others) or 'none'
+    seconds = values.get('policy_s', '?')
+    return f'\npolicy  {choice.running}, for {seconds} s; from here: {onward}'
 
 
 def _figures(state: LiveState) -> Table:

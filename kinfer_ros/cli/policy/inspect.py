@@ -1,4 +1,7 @@
-"""`python -m kinfer_ros inspect`: show a policy file's inputs, outputs, contract and latency."""
+"""`python -m kinfer_ros inspect`: show inputs, outputs, contract and latency of a policy file.
+
+Of a policy set: its policies side by side, and their transitions.
+"""
 
 import argparse
 import json
@@ -11,6 +14,9 @@ import numpy as np
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.parsers import refuse_spec_of_set
+from kinfer_ros.contract.set_report import transition_table
+from kinfer_ros.contract.set_report import transitions_json
 from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import TrialError
 from kinfer_ros.policy.archive import Archive
@@ -20,7 +26,12 @@ from kinfer_ros.policy.motion.timeline import describe
 from kinfer_ros.policy.onnx_header import read_opset
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
+from kinfer_ros.policy.sets.loaded_set import load_set
+from kinfer_ros.policy.sets.policy_set import MemberSpec
+from kinfer_ros.policy.sets.policy_set import is_set_file
 from kinfer_ros.policy.spec.spec_policy import read_files
+from kinfer_ros.text import aligned
 
 ROUNDS = 2000
 SHOWN = 120
@@ -32,8 +43,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_parser(
         'inspect',
         'Describe a policy file: inputs, outputs, joints, commands, carry, rate, size, opset,'
-        ' hash, and its latency on this machine.',
+        ' hash, and its latency on this machine; or the policies of a policy set.',
         'inspect walk.kinfer',
+        'inspect set.yaml',
         'inspect policy.onnx --spec policy.spec.yaml --json',
         codes='0: the file can be used; 1: it is described, and cannot be run as it is',
     )
@@ -44,14 +56,13 @@ def make_parser() -> argparse.ArgumentParser:
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if it cannot be run, 2 for a user error, told on stderr."""
+    if is_set_file(arguments.model):
+        refuse_spec_of_set(arguments)
+        return _inspect_set(arguments)
     archive, _ = read_files(arguments.model, arguments.spec)
     more: dict[str, Any] = {}
     try:
-        policy = load_model(arguments.model, spec=arguments.spec)
-        more = _contract_facts(policy.contract)
-        if policy.timeline is not None:
-            more['motion'] = describe(policy.timeline, policy.contract.joint_names)
-        more['latency_us'] = _latency(policy)
+        more = _policy_facts(load_model(arguments.model, spec=arguments.spec))
     except TrialError:
         raise
     except ModelError as error:
@@ -63,6 +74,73 @@ def main(arguments: argparse.Namespace) -> int:
     facts = _file_facts(archive) | more
     print(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else _text(facts))
     return 1 if 'not_runnable' in facts else 0
+
+
+def _inspect_set(arguments: argparse.Namespace) -> int:
+    loaded = load_set(arguments.model)
+    policy_set = loaded.policy_set
+    facts = {}
+    for name, policy in loaded.policies.items():
+        member = policy_set.members[name]
+        archive, _ = read_files(member.model, member.spec)
+        own = {'spec': str(member.spec) if member.spec else None, **member.settings()}
+        facts[name] = _file_facts(archive) | own | _policy_facts(policy)
+    if arguments.json:
+        content = {
+            'policy_set': str(policy_set.path),
+            'enter': policy_set.entry,
+            'policies': facts,
+            'transitions': transitions_json(policy_set),
+        }
+        print(json.dumps(content, indent=2, allow_nan=False))
+    else:
+        print(_set_text(loaded, facts))
+    return 0
+
+
+def _set_text(loaded: LoadedSet, facts: dict[str, dict[str, Any]]) -> str:
+    policy_set = loaded.policy_set
+    rate = loaded.entry.contract.control_rate_hz
+    table = [
+        ['policy', 'joints', 'carry', 'latency us', 'motion', 'commands', 'settings', 'model']
+    ]
+    for name, each in facts.items():
+        timeline = loaded.policies[name].timeline
+        table.append(
+            [
+                name,
+                str(len(each['joints'])),
+                _joined(each['carry_shape'] or 'none'),
+                f'{each["latency_us"]["p50"]:g}',
+                f'{timeline.ticks} ticks, then {timeline.spec.end}' if timeline else 'none',
+                ', '.join(each['commands']) or 'none',
+                _settings(policy_set.members[name]),
+                each['file'],
+            ]
+        )
+    lines = [
+        f'policy set        {policy_set.path}',
+        f'runs first        {policy_set.entry}',
+        f'control rate hz   {f"{rate:g}" if rate else "none"}',
+        'policies',
+        *aligned(table, '  '),
+    ]
+    if policy_set.transitions:
+        lines += ['transitions', *aligned(transition_table(policy_set), '  ')]
+    first = policy_set.members[policy_set.entry]
+    spec = f' --spec {first.spec}' if first.spec else ''
+    return '\n'.join([*lines, f'all of a policy: inspect {first.model}{spec}'])
+
+
+def _settings(member: MemberSpec) -> str:
+    return ', '.join(f'{key} {_joined(value)}' for key, value in member.settings().items()) or '-'
+
+
+def _policy_facts(policy: Policy) -> dict[str, Any]:
+    facts = _contract_facts(policy.contract)
+    if policy.timeline is not None:
+        facts['motion'] = describe(policy.timeline, policy.contract.joint_names)
+    return facts | {'latency_us': _latency(policy)}
 
 
 def _file_facts(archive: Archive) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from kinfer_ros.cli.common import command
 from kinfer_ros.cli.parsers import add_force_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ModelError
+from kinfer_ros.file_kind import no_model
 from kinfer_ros.policy.archive import INIT_FN
 from kinfer_ros.policy.archive import MAX_FILE_BYTES
 from kinfer_ros.policy.archive import archive_bytes
@@ -49,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.exists() and not arguments.force:
         raise ModelError(f'{out}: exists already; expected a free name (--force overwrites it)')
-    init, step = _read(arguments.init), _read(arguments.step)
+    init, step = _read_network(arguments.init), _read_network(arguments.step)
     given = parse_json_object(_read(arguments.metadata), str(arguments.metadata))
     policy = policy_from_archive(parse_archive(archive_bytes(init, step, given), out))
     data = archive_bytes(init, step, _complete(given, policy, init))
@@ -58,6 +59,13 @@ def main(arguments: argparse.Namespace) -> int:
     write_atomically(out, data, overwrite=arguments.force)
     _report(policy, len(data))
     return 0
+
+
+def _read_network(path: Path) -> bytes:
+    data = _read(path)
+    if other := no_model(data):
+        raise ModelError(f'{path}: {other}')
+    return data
 
 
 def _read(path: Path) -> bytes:

@@ -157,11 +157,13 @@ def _recorded_policy(run: RecordedRun, spec: Path | None = None) -> Policy:
     return policy
 
 
-def _finder(run: RecordedRun) -> Callable[[str], Policy]:
+def _finder(run: RecordedRun) -> Callable[[str | int], Policy]:
     """Return a function that loads the policy of a swap; run.json lists path and sha256."""
 
-    def find(name: str) -> Policy:
+    def find(name: str | int) -> Policy:
         """:raises RunError: it is not listed, or has changed."""
+        if isinstance(name, int):
+            return _recorded_policy(RecordedRun(run.path, {**run.facts, **run.load(name)}))
         if name in run.facts.get('policies', {}):
             return _recorded_policy(run.of_policy(name))
         own = run.fact('parameters', 'spec') or None

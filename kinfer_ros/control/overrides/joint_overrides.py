@@ -27,21 +27,28 @@ class JointOverrides:
     The joints that another node may move; J of them.
 
     :ivar inbox: its messages.
-    :ivar hidden: the policy sees the joints in the start pose, by the share `hiding` [J].
+    :ivar hidden: a policy sees the joints in the start pose, by the share `hiding` [J].
+    :ivar hidden_by_default: those of a set that do not say what they see.
     :ivar commanded: [J] rad, replaces the target before its limits; NaN where a joint is free.
     :ivar active: in this tick `commanded` has a number.
     :ivar beyond: in this tick a target was beyond the joint limits.
     :ivar events: of this tick, for the log; rate-limited.
     """
 
-    def __init__(self, settings: OverrideSettings, robot: Robot, period_s: float) -> None:
-        """:raises ValueError: a joint is none of the robot's."""
+    def __init__(
+        self, settings: OverrideSettings, robot: Robot, period_s: float, *, hidden: bool = False
+    ) -> None:
+        """
+        :param hidden: a policy of the set is not to see what is measured.
+        :raises ValueError: a joint is none of the robot's.
+        """
         names = settings.joints
         size = len(names)
         self.places = np.array([robot.joint_names.index(name) for name in names], np.intp)
         limits = np.array([robot.lower[self.places], robot.upper[self.places]])
         self.inbox = OverrideInbox(names, robot.joint_names, limits)
-        self.hidden = settings.hidden
+        self.hidden = settings.hidden or hidden
+        self.hidden_by_default = settings.hidden
         self.hiding: Float64 = np.zeros(size)
         self.commanded: Float32 = np.full(size, np.nan, np.float32)
         self._share_step = period_s / max(settings.time_s, period_s)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.policy.sets.policy_set import OVERRIDE_OBSERVATIONS
 from kinfer_ros.robot.legs import joints_of_legs
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.yaml_file import did_you_mean
 
-MEASURED, DEFAULT = 'measured', 'default'
-OBSERVATIONS = (MEASURED, DEFAULT)
-"""What the policy can see of a joint that another node moves."""
+MEASURED, DEFAULT = OVERRIDE_OBSERVATIONS
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,10 @@ def read_override_settings(parameters: Mapping[str, Any], robot: Robot) -> Overr
     joints = tuple(name for name in parameters.get('override_joints', ()) if name)
     seen = parameters.get('override_observation', MEASURED)
     problems = _problems(joints, robot, allow_legs=bool(parameters.get('allow_legs', False)))
-    if seen not in OBSERVATIONS:
-        problems.append(f'override_observation: found {seen!r}, expected one of {OBSERVATIONS}')
+    if seen not in OVERRIDE_OBSERVATIONS:
+        problems.append(
+            f'override_observation: found {seen!r}, expected one of {OVERRIDE_OBSERVATIONS}'
+        )
     if problems:
         raise ConfigError('; '.join(f'parameter {problem}' for problem in problems))
     return OverrideSettings(

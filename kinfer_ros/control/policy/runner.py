@@ -99,6 +99,8 @@ class BoundPolicy:
     :ivar action_scale: of the set, on top of the live setting.
     :ivar command_ranges: by entry of the command.
     :ivar stricter: settings of the set that are lower than the operator's, by name.
+    :ivar load: of a set, the number in run.json's `swaps`, from 1, of a policy that was loaded
+        while the node was active; 0: at configure.
     """
 
     policy: TickPolicy
@@ -110,6 +112,7 @@ class BoundPolicy:
     action_scale: float = 1.0
     command_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     stricter: Mapping[str, float] = field(default_factory=dict)
+    load: int = 0
 
     @cached_property
     def action_unit(self) -> Float32 | None:

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 
+LOADED = 'swap: policy '
+IN_PLACE = ' is in place'
+"""Of a policy of a set that was loaded and did not run."""
+
 Done = Callable[[str], None]
 """Called once: with '' when the policy has taken over, else with the reason it has not."""
 
@@ -30,7 +34,14 @@ class Takeover:
 
 def loaded(bound: BoundPolicy, blend_ns: int, done: Done) -> Takeover:
     """Return the takeover of a policy that was loaded while another one runs."""
-    return Takeover(bound, blend_ns, done, f'swap: model {bound.policy.contract.sha256[:12]}')
+    return Takeover(bound, blend_ns, done, describe_load(bound))
+
+
+def describe_load(bound: BoundPolicy) -> str:
+    """Name a policy that was loaded while active, for events; a replay reads them."""
+    if bound.load:
+        return f'{LOADED}{bound.name}, load {bound.load}'
+    return f'swap: model {bound.policy.contract.sha256[:12]}'
 
 
 class PolicySwap:

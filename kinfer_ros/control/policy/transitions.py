@@ -11,8 +11,10 @@ from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.policy.conditions import ConditionCheck
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.policy.swap import IN_PLACE
 from kinfer_ros.control.policy.swap import PolicySwap
 from kinfer_ros.control.policy.swap import Takeover
+from kinfer_ros.control.policy.swap import describe_load
 from kinfer_ros.policy.sets.policy_set import ALONE
 from kinfer_ros.policy.sets.policy_set import MOTION_ENDED
 from kinfer_ros.policy.sets.policy_set import PolicySet
@@ -40,7 +42,7 @@ class Transitions:
         add_event: Callable[[str], None],
     ) -> None:
         """:param add_event: adds an event to the record of this tick."""
-        self.members = members
+        self.members = dict(members)
         self.goal = ''
         self._set = policy_set
         self._runner = runner
@@ -57,6 +59,11 @@ class Transitions:
     def running(self) -> str:
         """The policy that runs, or that runs next; '' without a set."""
         return self._runner.bound.name
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The range of each entry of the running policy's command, within those of the set."""
+        return self._runner.bound.command_ranges
 
     @property
     def running_ns(self) -> int:
@@ -108,6 +115,12 @@ class Transitions:
         if self.running != self._set.entry:
             self._runner.replace(self.entry)
             adopt(self.entry)
+
+    def put(self, bound: BoundPolicy) -> None:
+        """Put another version of a policy in the place of the one of the same name."""
+        self.members[bound.name] = bound
+        if bound is not self._runner.bound:
+            self._add_event(f'{describe_load(bound)}{IN_PLACE}')
 
     def forget(self) -> None:
         """Drop what the operator asked for."""

@@ -84,10 +84,13 @@ class Tuning:
             return str(error)
         if setup is None:
             return ''
-        # Two policies while one takes over from the other: either may act in the next tick.
-        return gain_problem(setup.gains, setup.robot, live) or gain_problem(
-            setup.controller.gains.policy, setup.robot, live
-        )
+        # Two policies while one takes over from the other: either may act in the next tick. Of a
+        # set any policy may be entered.
+        members = [each.gains for each in setup.controller.policies.members.values()]
+        for own in (setup.gains, setup.controller.gains.policy, *members):
+            if problem := gain_problem(own, setup.robot, live):
+                return problem
+        return ''
 
     def _values(self) -> dict[str, Any]:
         return {name: self._current(name) for name in NAMES}

@@ -1,4 +1,4 @@
-"""Checks the policy's contract on the live graph at configure, like `check --live`."""
+"""Checks the contracts of all policies on the live graph at configure, like `check --live`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,10 +22,15 @@ def check_live_contract(
     :raises NotReady: messages are missing, late or too few; a retry may succeed.
     """
     live = check_from_inside(
-        setup.policy, setup.robot, sources, setup.rate_hz, lockstep=lockstep, sim=sim
+        [*setup.policies.values()],
+        setup.robot,
+        sources,
+        setup.rate_hz,
+        lockstep=lockstep,
+        sim=sim,
     )
     report = [*setup.report, *live]
-    raise_if_failed(report, setup.policy.contract, setup.robot)
+    raise_if_failed(report, setup.path, setup.robot)
     for row in report:
         if row.verdict == WARN:
             warn(f'contract: {as_table([row])}')

@@ -1,4 +1,4 @@
-"""The service ~/load_model: replaces the policy, while active or inactive."""
+"""The service ~/load_model: replaces the policy, or those of a set, while active or inactive."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,7 +6,8 @@ from typing import Protocol
 from rclpy.node import Node
 
 from kinfer_ros.control.policy.model_swap import ModelSwap
-from kinfer_ros.policy.policy import Policy
+from kinfer_ros.errors import KinferRosError
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
 from kinfer_ros.ros.polled_trigger import PolledTrigger
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
@@ -19,11 +20,14 @@ class Owner(Protocol):
     session: RunSession | None
     active: bool
 
-    def load_policy(self) -> Policy:
-        """Load the policy of the parameters; called on a thread of its own."""
+    def load_policies(self) -> LoadedSet:
+        """Load what the parameters name; called on a thread of its own."""
 
-    def load_while_inactive(self) -> str:
-        """Load policy and robot of the parameters; :return: a refusal, or ''."""
+    def load_setup(self) -> PolicySetup:
+        """Load policies and robot of the parameters, and check them."""
+
+    def open_run(self, setup: PolicySetup) -> None:
+        """Begin a run."""
 
 
 class ModelLoader:
@@ -58,19 +62,35 @@ class ModelLoader:
             self._service.answer(call, refusal)
 
         owner = self._owner
-        if owner.active and owner.setup is not None and owner.setup.policy_set is not None:
-            answer('the policies of a set are loaded while the node is inactive: deactivate it')
-        elif owner.active and owner.setup is not None and owner.session is not None:
+        if owner.active and owner.setup is not None and owner.session is not None:
             self._swap = ModelSwap(
-                owner.load_policy, owner.setup, owner.session.begin_swap, self._take_over, answer
+                owner.load_policies, owner.setup, owner.session, self._take_over, answer
             )
         else:
-            answer(owner.load_while_inactive())
+            answer(self._load_while_inactive())
 
     def _take_over(self, setup: PolicySetup) -> None:
-        """Set the policy that has taken over."""
+        """Set the policies that have taken over."""
         self._owner.setup = setup
-        if self._owner.session is not None:
-            self._owner.session.take_over()
-        contract = setup.policy.contract
-        self._logger.info(f'{contract.path} ({contract.sha256[:12]}) has taken over')
+        taken = self._swap.taken if self._swap is not None else []
+        for name in taken:
+            contract = setup.policies[name].contract
+            what = f'policy {name}: ' if name else ''
+            self._logger.info(f'{what}{contract.path} ({contract.sha256[:12]}) has taken over')
+        if not taken:
+            self._logger.info('no policy of the set has changed')
+
+    def _load_while_inactive(self) -> str:
+        """Load what the parameters name; a run is about one setup, so a new one begins."""
+        owner = self._owner
+        try:
+            setup = owner.load_setup()
+            old = owner.session
+            if old is not None:
+                owner.open_run(setup)
+            owner.setup = setup
+            if old is not None:
+                old.finish('another model was loaded')
+        except KinferRosError as error:
+            return str(error)
+        return ''

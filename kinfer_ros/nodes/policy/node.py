@@ -33,7 +33,7 @@ from kinfer_ros.nodes.policy.robot_link import RobotLink
 from kinfer_ros.nodes.policy.services import ModeServices
 from kinfer_ros.nodes.policy.shared_executor import refuse_shared_executor
 from kinfer_ros.nodes.policy.tuning import follow_parameters
-from kinfer_ros.policy.policy import Policy
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
 from kinfer_ros.realtime import Realtime
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.parameters import declare
@@ -44,7 +44,7 @@ from kinfer_ros.ros.rclpy_internals import destroy_state_machine
 from kinfer_ros.run.parameters import POLICY_PARAMETERS
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
-from kinfer_ros.run.setup import load_policy
+from kinfer_ros.run.setup import load_policies
 from kinfer_ros.run.setup import load_setup
 from kinfer_ros.run.status import StatusReporter
 
@@ -184,13 +184,13 @@ class PolicyNode(LifecycleNode):
             setup, self._link.sources, self.get_logger().warning,
             lockstep=self._lockstep, sim=self._clocks.sim_time,
         )  # fmt: skip
-        self._open_run(setup)
+        self.open_run(setup)
 
     def _load(self) -> PolicySetup:
         """Load once; a retried configure finds it loaded already."""
         if self.setup is None:
             begin = time.monotonic()
-            self.setup = load_setup(self._values(), self._ready.is_interrupted)
+            self.setup = self.load_setup()
             seconds = time.monotonic() - begin
             self.get_logger().info(f'loaded {self.setup.describe()} in {seconds:.2f} s')
         return self.setup
@@ -198,13 +198,15 @@ class PolicyNode(LifecycleNode):
     def _values(self) -> dict[str, Any]:
         return {entry.name: value(self, entry.name) for entry in POLICY_PARAMETERS}
 
-    def _open_run(self, setup: PolicySetup) -> None:
+    def open_run(self, setup: PolicySetup) -> None:
+        """Begin a run."""
         session = RunSession(setup, self._values())
         for warning in session.directory.warnings:
             self.get_logger().warning(warning)
         self.session = session
         self.run_path = session.path
         self._link.publish_run(str(session.path))
+        self._operator.use_policies(setup.buttons)
         self.get_logger().info(f'run directory {session.path}')
         self._ask_for_gains(setup)
         self._link.send_gains()
@@ -368,24 +370,14 @@ class PolicyNode(LifecycleNode):
 
     # For ~/load_model --------------------------------------------------------------------
 
-    def load_policy(self) -> Policy:
-        """Load the policy that the parameters name, on a thread that must not outrank the tick."""
+    def load_policies(self) -> LoadedSet:
+        """Load what the parameters name, on a thread that must not outrank the tick."""
         self._realtime.reset_thread()
-        return load_policy(self._values(), self._ready.is_interrupted)
+        return load_policies(self._values(), self._ready.is_interrupted)
 
-    def load_while_inactive(self) -> str:
-        """Load what the parameters name; a run is about one policy, so a new one begins."""
-        try:
-            setup = load_setup(self._values(), self._ready.is_interrupted)
-            old = self.session
-            if old is not None:
-                self._open_run(setup)
-            self.setup = setup
-            if old is not None:
-                old.finish('another model was loaded')
-        except KinferRosError as error:
-            return str(error)
-        return ''
+    def load_setup(self) -> PolicySetup:
+        """Load policies and robot of the parameters, and check them."""
+        return load_setup(self._values(), self._ready.is_interrupted)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -4,14 +4,17 @@ They are polled in every tick, in a fade, and in every wait, where no callback r
 latched: no activation before ~/reset.
 """
 
+from collections.abc import Mapping
+
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Joy
 
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.joystick import Joystick
-from kinfer_ros.control.joystick import WordButtons
+from kinfer_ros.control.joystick import RequestButtons
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.motion import WORDS
 from kinfer_ros.ros.parameters import value
@@ -39,16 +42,27 @@ class Operator:
             value(node, 'joy_deadman_button'),
             round(value(node, 'joy_timeout') * 1e9),
         )
-        self._motion = WordButtons(
+        self._requests = RequestButtons(
             {word: value(node, f'joy_motion_{word}_button') for word in WORDS}
         )
-        self._log = node.get_logger()
-        self._joy = None
+        self._node = node
+        self._joy: Subscription | None = None
         stops = max(value(node, 'joy_stop_button'), value(node, 'joy_deadman_button')) >= 0
-        if stops or self._motion:
-            overriding = QoSOverridingOptions.with_default_policies()
-            qos, group = QoSProfile(depth=JOY_DEPTH), PollOnlyGroup(node)
-            self._joy = subscribe(node, Joy, 'joy', qos, group, qos_overriding_options=overriding)
+        if stops or self._requests:
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        overriding = QoSOverridingOptions.with_default_policies()
+        qos, group = QoSProfile(depth=JOY_DEPTH), PollOnlyGroup(self._node)
+        self._joy = subscribe(
+            self._node, Joy, 'joy', qos, group, qos_overriding_options=overriding
+        )
+
+    def use_policies(self, buttons: Mapping[str, int]) -> None:
+        """Let these buttons ask for policies, by name, from now on."""
+        self._requests.use_policies(buttons)
+        if buttons and self._joy is None:
+            self._subscribe()
 
     def poll(self, now_ns: int, controller: Controller | None) -> str:
         """
@@ -64,8 +78,8 @@ class Operator:
         if self._joy is not None:
             for message in take_all(self._joy):
                 self._joystick.update(message.buttons, now_ns)
-                for word in self._motion.pressed(message.buttons):
-                    self._ask_motion(word, controller)
+                for refusal in self._requests.update(message.buttons, controller):
+                    self._node.get_logger().warning(refusal)
             reason = reason or self._joystick.stop_reason()
             if controller is not None and controller.mode in STIFF:
                 reason = reason or self._joystick.deadman_reason(now_ns)
@@ -74,11 +88,6 @@ class Operator:
             if controller is not None:
                 controller.request_stop(reason)
         return reason
-
-    def _ask_motion(self, word: str, controller: Controller | None) -> None:
-        refusal = 'no policy runs' if controller is None else controller.request_motion(word)
-        if refusal:
-            self._log.warning(f'joystick: {refusal}')
 
     def refusal(self, now_ns: int) -> str:
         """Return why the operator does not allow an activation, or ''."""

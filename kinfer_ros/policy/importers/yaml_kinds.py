@@ -71,6 +71,11 @@ def read_exported_yaml(file: YamlFile, find_names: FindNames) -> ImportedContrac
     for kind in KINDS:
         if kind.recognises(file.root):
             return kind.read(file, find_names)
+    if {'policies', 'enter'} <= {*file.root.keys()}:
+        raise ModelError(
+            f'{file.path}: is a policy set, ready to be run (`walk policies:=...`); its specs are '
+            'imported one by one'
+        )
     keys = ', '.join(file.root.keys()) or 'nothing'
     expected = '; '.join(kind.name for kind in KINDS)
     raise ModelError(

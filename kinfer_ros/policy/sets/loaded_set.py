@@ -45,10 +45,25 @@ class LoadedSet:
         """The policy that runs first."""
         return self.policies[self.policy_set.entry]
 
+    def changed(self, before: 'LoadedSet') -> list[str]:
+        """Return the policies whose files are others than before; one alone is always another."""
+        return [
+            name
+            for name, policy in self.policies.items()
+            if not self.is_set or _files(policy) != _files(before.policies[name])
+        ]
+
     @property
     def is_set(self) -> bool:
         """Whether there is a set, not a policy alone."""
         return ALONE not in self.policies
+
+
+def _files(policy: Policy) -> tuple[str, str, str]:
+    """Return the hashes of what a policy is made of: model, spec and motion."""
+    contract = policy.contract
+    spec = contract.spec.sha256 if contract.spec is not None else ''
+    return contract.sha256, spec, policy.timeline.sha256 if policy.timeline is not None else ''
 
 
 def load_set(

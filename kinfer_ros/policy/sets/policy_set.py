@@ -8,20 +8,30 @@ import os
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.file_kind import SET_HEAD
+from kinfer_ros.file_kind import is_policy_set
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_file import did_you_mean
 from kinfer_ros.yaml_vectors import read_names
 
+KEYS = ('enter', 'policies', 'transitions')
 MAX_POLICIES = 32
 MAX_BLEND_S = 0.3
 """s; of a blend of 1 s half of the transitions ended in a fall."""
 MIN_SCALE = 0.01
+NO_LIMIT = (0.0, 0.0, 0.0)
+NO_BUTTON = -1
+MAX_BUTTON = 255
 
 MOTION_ENDED = 'motion_ended'
 AUTOMATIC = ('no', MOTION_ENDED)
+
+OVERRIDE_OBSERVATIONS = ('measured', 'default')
+"""What a policy can see of a joint that another node moves."""
 
 STRICTER = (
     'max_tilt', 'position_margin', 'joint_speed_factor', 'tracking_error', 'tracking_time',
@@ -53,6 +63,20 @@ class Conditions:
     pose_within: float | None = None
     """rad, of each joint from the start pose of the entered policy."""
 
+    def describe(self) -> str:
+        """Say in words what has to hold; '' for nothing."""
+        found = []
+        if self.max_tilt is not None:
+            found.append(f'max_tilt {self.max_tilt:g}')
+        if self.gravity is not None:
+            axis = ', '.join(f'{value:g}' for value in self.gravity.axis)
+            found.append(f'gravity within {self.gravity.within:g} of [{axis}]')
+        found += ['command_neutral'] if self.neutral else []
+        found += ['motion_ended'] if self.motion_ended else []
+        if self.pose_within is not None:
+            found.append(f'pose_within {self.pose_within:g}')
+        return ', '.join(found)
+
 
 @dataclass(frozen=True)
 class Transition:
@@ -81,6 +105,23 @@ class MemberSpec:
     """m/s, m/s, rad/s; 0: none of its own."""
     stricter: dict[str, float] = field(default_factory=dict)
     """Values of STRICTER."""
+    button: int = NO_BUTTON
+    """Of the joystick, from 0; it asks for this policy."""
+    override_observation: str = ''
+    """One of OVERRIDE_OBSERVATIONS; '': as the parameter of the same name."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the file that are not the default, by key."""
+        own = {
+            'action_scale': (self.action_scale, 1.0),
+            'kp_factor': (self.kp_factor, 1.0),
+            'kd_factor': (self.kd_factor, 1.0),
+            'command_limit': (self.command_limit, NO_LIMIT),
+            'button': (self.button, NO_BUTTON),
+            'override_observation': (self.override_observation, ''),
+        }
+        found = {key: value for key, (value, default) in own.items() if value != default}
+        return found | self.stricter
 
     @property
     def has_factors(self) -> bool:
@@ -100,6 +141,13 @@ class PolicySet:
     entry: str
     members: dict[str, MemberSpec]
     transitions: tuple[Transition, ...]
+
+    @property
+    def buttons(self) -> dict[str, int]:
+        """Return the joystick's button of each policy that has one."""
+        return {
+            name: each.button for name, each in self.members.items() if each.button != NO_BUTTON
+        }
 
     def between(self, source: str, target: str) -> Transition | None:
         """Return the direct transition, if there is one."""
@@ -130,8 +178,21 @@ ALONE = ''
 
 def set_of_one(model: Path, spec: Path | None) -> PolicySet:
     """Return the set of a policy that runs alone."""
-    member = MemberSpec(ALONE, model, spec, 1.0, 1.0, 1.0, (0.0, 0.0, 0.0))
+    member = MemberSpec(ALONE, model, spec, 1.0, 1.0, 1.0, NO_LIMIT)
     return PolicySet(model, ALONE, {ALONE: member}, ())
+
+
+def is_set_file(path: Path) -> bool:
+    """Whether a file is a policy set: by its text, or a YAML where a policy is expected."""
+    if path.suffix.lower() in ('.yaml', '.yml'):
+        return True
+    try:
+        if not path.is_file():  # opening a FIFO waits for its other end
+            return False
+        with path.open('rb') as file:
+            return is_policy_set(file.read(SET_HEAD))
+    except (OSError, ValueError):
+        return False
 
 
 def load_policy_set(path: str | os.PathLike[str]) -> PolicySet:
@@ -142,6 +203,11 @@ def load_policy_set(path: str | os.PathLike[str]) -> PolicySet:
     """
     file = YamlFile(Path(path), 'policy set', ConfigError)
     root = file.root
+    if not {*KEYS} & {*root.keys()}:
+        raise ConfigError(
+            f'policy set {path}: found {", ".join(root.keys())}; expected {", ".join(KEYS)}. A '
+            'policy spec is given beside its model (spec), a robot file as robot'
+        )
     members = _read_members(root, file.path.parent)
     entry = _read_member_name(root, 'enter', members)
     transitions = _read_transitions(root, members)
@@ -156,12 +222,27 @@ def _read_members(root: Section, folder: Path) -> dict[str, MemberSpec]:
     sections = section.sections()
     if not 1 <= len(sections) <= MAX_POLICIES:
         root.problem(f'found {len(sections)}, expected 1 to {MAX_POLICIES} policies', 'policies')
-    return {name: _read_member(name, each, folder) for name, each in sections.items()}
+    members = {name: _read_member(name, each, folder) for name, each in sections.items()}
+    _check_buttons(sections, members)
+    return members
+
+
+def _check_buttons(sections: dict[str, Section], members: dict[str, MemberSpec]) -> None:
+    """A button asks for one policy."""
+    used: dict[int, str] = {}
+    for name, member in members.items():
+        if member.button == NO_BUTTON:
+            continue
+        first = used.setdefault(member.button, name)
+        if first != name:
+            sections[name].problem(
+                f'found {member.button}, which {first} has; expected a button of its own', 'button'
+            )
 
 
 def _read_member(name: str, section: Section, folder: Path) -> MemberSpec:
     spec = section.string('spec') if section.has('spec') else ''
-    limits = section.numbers('command_limit', 3, 'm/s, m/s, rad/s', (0.0, 0.0, 0.0))
+    limits = section.numbers('command_limit', 3, 'm/s, m/s, rad/s', NO_LIMIT)
     if min(limits) < 0.0:
         section.problem(f'found {list(limits)}, expected 0 (none) or more', 'command_limit')
     stricter = {
@@ -176,6 +257,10 @@ def _read_member(name: str, section: Section, folder: Path) -> MemberSpec:
         kd_factor=section.number('kd_factor', 'a factor', 0.0, 4.0, 1.0),
         command_limit=(limits[0], limits[1], limits[2]),
         stricter=stricter,
+        button=section.integer('button', 0, MAX_BUTTON, NO_BUTTON),
+        override_observation=section.choice('override_observation', OVERRIDE_OBSERVATIONS)
+        if section.has('override_observation')
+        else '',
     )
 
 

@@ -42,8 +42,10 @@ REFERENCE_JOINTS = {REFERENCE_POSITIONS: 'rad', REFERENCE_VELOCITIES: 'rad/s'}
 NOT_KNOWN = {
     'reference_anchor_position': (
         "the position of the motion's anchor in the robot's, which needs the robot's position in "
-        'the world and the lengths of its links: no sensor here gives them. Train without it '
-        "(mjlab and BeyondMimic: the task 'without state estimation')"
+        'the world, without drift, and the lengths of its links: no sensor here gives them. Train '
+        "without it, in the project's task without state estimation (BeyondMimic: "
+        'Tracking-Flat-G1-Wo-State-Estimation-v0; mjlab: '
+        'Mjlab-Tracking-Flat-Unitree-G1-No-State-Estimation), and do not feed zeros in its place'
     ),
     'base_position': "the robot's position in the world, which no sensor here gives",
 }

@@ -1,10 +1,11 @@
-"""Listens to a running robot for a bounded time and holds a policy's contract against it.
+"""Listens to a running robot for a bounded time and holds the contracts of policies against it.
 
 contract/live_sensors.py judges. The policy node asks at configure, `check --live` from outside.
 """
 
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,38 +64,55 @@ class Sources:
     clock: Subscription | None = None
 
 
-def needs_odometry(policy: Policy) -> bool:
-    """Whether a policy takes the base's linear velocity."""
-    return takes_odometry(each.name for each in policy.contract.inputs)
+def needs_odometry(policies: Sequence[Policy]) -> bool:
+    """Whether one of the policies takes the base's linear velocity."""
+    return any(takes_odometry(each.name for each in p.contract.inputs) for p in policies)
 
 
-def _scan_of(policy: Policy) -> HeightScan | None:
-    return policy.contract.spec.scan if policy.contract.spec is not None else None
+def _scan_of(policies: Sequence[Policy]) -> HeightScan | None:
+    """Return the height scan that they take; of a set all take the same."""
+    specs = [each.contract.spec for each in policies]
+    return next((spec.scan for spec in specs if spec is not None and spec.scan is not None), None)
 
 
-def _wanted(policy: Policy) -> tuple[str, ...]:
-    """Name the lists of a capture that the policy needs something in."""
-    odom = ('odom',) if needs_odometry(policy) else ()
-    return ('joints', 'imu', *odom, *(('scan',) if _scan_of(policy) is not None else ()))
+def _wanted(policies: Sequence[Policy]) -> tuple[str, ...]:
+    """Name the lists of a capture that the policies need something in."""
+    odom = ('odom',) if needs_odometry(policies) else ()
+    return ('joints', 'imu', *odom, *(('scan',) if _scan_of(policies) is not None else ()))
 
 
 def check_live(
-    policy: Policy, robot: Robot, *, namespace: str, seconds: float, use_sim_time: bool
+    policies: Sequence[Policy],
+    robot: Robot,
+    *,
+    namespace: str,
+    seconds: float,
+    use_sim_time: bool,
 ) -> list[Row]:
-    """Join the graph, listen, and judge; at most `seconds` after the first messages."""
+    """
+    Join the graph, listen, and judge; at most `seconds` after the first messages.
+
+    :param policies: one, or all of a set: what any of them needs has to be there.
+    """
     with own_node('contract_check', namespace, rosout=True) as node:
         sources = _subscribe(node, use_sim_time)
-        wanted = _wanted(policy)
+        wanted = _wanted(policies)
         first = SensorCapture()
         listen(sources, first, DISCOVERY_S, lambda: _all_there(first, wanted, robot))
         capture = SensorCapture()
         listen(sources, capture, seconds)
-    rate = policy.contract.control_rate_hz or DEFAULT_RATE_HZ
-    return _judge(policy, robot, capture, rate)
+    rate = policies[0].contract.control_rate_hz or DEFAULT_RATE_HZ
+    return _judge(policies, robot, capture, rate)
 
 
 def check_from_inside(
-    policy: Policy, robot: Robot, sources: Sources, rate_hz: float, *, lockstep: bool, sim: bool
+    policies: Sequence[Policy],
+    robot: Robot,
+    sources: Sources,
+    rate_hz: float,
+    *,
+    lockstep: bool,
+    sim: bool,
 ) -> list[Row]:
     """
     The same for a node that has subscriptions already and may be in a transition.
@@ -102,18 +120,20 @@ def check_from_inside(
     :param lockstep: the simulation waits for the first command: one sample says all.
     :param sim: under simulated time, which stands still for a node in a transition.
     """
-    wanted = _wanted(policy)
+    wanted = _wanted(policies)
     capture = SensorCapture(has_clock=not sim, time_runs=not lockstep)
     listen(sources, capture, TIMEOUT_S, lambda: _all_there(capture, wanted, robot))
     if not lockstep:
         capture = SensorCapture(has_clock=not sim)
         listen(sources, capture, INSIDE_S)
-    return _judge(policy, robot, capture, rate_hz)
+    return _judge(policies, robot, capture, rate_hz)
 
 
-def _judge(policy: Policy, robot: Robot, capture: SensorCapture, rate_hz: float) -> list[Row]:
+def _judge(
+    policies: Sequence[Policy], robot: Robot, capture: SensorCapture, rate_hz: float
+) -> list[Row]:
     return check_live_sensors(
-        capture, robot, rate_hz, needs_odometry=needs_odometry(policy), scan=_scan_of(policy)
+        capture, robot, rate_hz, needs_odometry=needs_odometry(policies), scan=_scan_of(policies)
     )
 
 

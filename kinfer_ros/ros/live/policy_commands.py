@@ -1,4 +1,4 @@
-"""The command entries of a policy node, as its diagnostics tell them once a second."""
+"""What a policy node tells of its command entries and policies once a second."""
 
 import json
 import math
@@ -10,6 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from kinfer_ros.commands.policy_choice import NO_CHOICE
+from kinfer_ros.commands.policy_choice import parse_policies
 from kinfer_ros.commands.ranges import MAX_ENTRIES
 from kinfer_ros.commands.ranges import Ranges
 from kinfer_ros.commands.ranges import parse_ranges
@@ -24,6 +26,7 @@ class PolicyCommands:
 
     :ivar ranges: of the policy's command entries; None before the policy node published them.
     :ivar seen: the command that the policy saw last, by name.
+    :ivar policies: of its policy set.
     :ivar heard_s: steady clock at its last status; None before it.
     :ivar problem: why its commands cannot be read, or ''.
     """
@@ -32,6 +35,7 @@ class PolicyCommands:
         """:param policy_node: its name, in the namespace of `node`."""
         self.ranges: Ranges | None = None
         self.seen: dict[str, float] = {}
+        self.policies = NO_CHOICE
         self.heard_s: float | None = None
         self.problem = ''
         self._status = f'{node.get_namespace().rstrip("/")}/{policy_node}: policy'
@@ -50,10 +54,11 @@ class PolicyCommands:
         if 'commands' not in values:
             return
         try:
+            self.policies = parse_policies(values)
             self.ranges = parse_ranges(values['commands'])
             numbers = [float(value) for value in json.loads(values['command'])[:MAX_ENTRIES]]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            self.problem = f'cannot read the commands of the policy node: {error}'
+            self.problem = f'cannot read what the policy node tells of itself: {error}'
             return
         self.problem = ''
         self.seen = {

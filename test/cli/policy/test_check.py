@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from helpers.policies import flat_models
+from helpers.policies.biped_set import biped_set
 from helpers.processes import REPOSITORY
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.robots import small_robot
 from kinfer_ros.__main__ import main
+from kinfer_ros.robot.robot import load_robot
 
 MODEL = REPOSITORY / 'robots' / 'biped' / 'walk.kinfer'
 START = 30.0
@@ -76,8 +78,10 @@ def test_a_named_spec_is_used(tmp_path, capsys):
     assert 'a unit vector, (0, 0, -) upright' in out
 
 
-def live(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
-    words = [sys.executable, '-m', 'kinfer_ros', 'check', str(MODEL), '--robot', 'biped']
+def live(
+    folder: Path, environment: dict[str, str], model: Path = MODEL
+) -> subprocess.CompletedProcess:
+    words = [sys.executable, '-m', 'kinfer_ros', 'check', str(model), '--robot', 'biped']
     return subprocess.run(
         [*words, '--live', '--seconds', '1.0'],
         cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False,
@@ -163,6 +167,34 @@ def test_live_against_a_bad_driver(tmp_path, bad_driver):
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'fail     gravity sign' in done.stdout
     assert 'the fields x y z w hold w x y z' in done.stdout
+
+
+@pytest.mark.ros
+def test_what_any_policy_of_a_set_needs_is_looked_for(tmp_path, bad_driver):
+    """The walk, which runs first, needs no odometry; the second policy does, and there is none."""
+    path = biped_set(tmp_path)
+    assert 'odometry' not in live(tmp_path, bad_driver, path).stdout
+    robot = load_robot('biped')
+    content = flat_models.spec(
+        [{'source': 'linear_velocity'}], joints=list(robot.joint_names),
+        default_pose=robot.home.tolist(),
+    )  # fmt: skip
+    (tmp_path / 'odo.onnx').write_bytes(flat_models.linear(3, len(robot.joint_names))[0])
+    spec = flat_models.write_spec(tmp_path / 'odo.yaml', content)
+    text = path.read_text().replace(
+        f'soft: {{model: {MODEL},', f'soft: {{model: odo.onnx, spec: {spec},'
+    )
+    path.write_text(text)
+    done = live(tmp_path, bad_driver, path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert 'fail     odometry' in done.stdout
+    parameters = {
+        'robot': 'biped', 'policies': path, 'runs_dir': tmp_path / 'runs', 'autostart': True,
+        'sensor_timeout': 5.0,
+    }  # fmt: skip
+    with node('policy_node', tmp_path, bad_driver, parameters) as policy:
+        assert policy.wait(START) == 2, policy.output
+    assert 'no message yet on /odom' in policy.output
 
 
 @pytest.mark.ros

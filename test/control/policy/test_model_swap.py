@@ -15,6 +15,7 @@ from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.policy.model_swap import ModelSwap
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
+from kinfer_ros.policy.sets.loaded_set import LoadedSet
 from kinfer_ros.run.setup import PolicySetup
 
 
@@ -27,10 +28,31 @@ def made(tmp_path):
     found = SimpleNamespace(rig=rig, setup=setup, folder=tmp_path, begun=[], taken=[], answers=[])
 
     def swap(load) -> ModelSwap:
-        return ModelSwap(load, setup, found.begun.append, found.taken.append, found.answers.append)
+        return ModelSwap(
+            lambda: LoadedSet.of_one(load()),
+            setup,
+            Swaps(found.begun),
+            found.taken.append,
+            found.answers.append,
+        )
 
     found.swap = swap
     return found
+
+
+class Swaps:
+    """In place of run.json: the policies that were noted before they ran."""
+
+    def __init__(self, begun: list) -> None:
+        self.begun = begun
+        self.taken: list[int] = []
+
+    def begin_swap(self, policy, bound) -> int:
+        self.begun.append(policy)
+        return len(self.begun)
+
+    def take_over(self, numbers) -> None:
+        self.taken += numbers
 
 
 def settle(made, swap: ModelSwap) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
+from kinfer_ros.control.assembly import assemble_set
 from kinfer_ros.control.gains.policy_gains import gains
 from kinfer_ros.control.settings import LiveSettings
+from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tuning.tuning import Tuning
+from kinfer_ros.policy.sets.loaded_set import load_set
 from kinfer_ros.run.setup import PolicySetup
 
 
@@ -67,3 +71,17 @@ def test_without_a_policy_nothing_is_applied(made):
     made.setup = None
     assert made.tuning.refusal({'max_tilt': 0.5}) == ''
     made.tuning.apply(['max_tilt'])
+
+
+def test_a_factor_has_to_fit_every_policy_of_a_set(made, tmp_path):
+    """Any of them may be entered in the next tick, with the factor in force."""
+    level_policy(tmp_path, 0.2, joint_kp=[30.0, 30.0])
+    path = tmp_path / 'set.yaml'
+    path.write_text(
+        'enter: a\npolicies:\n  a: {model: level_0.1.kinfer}\n  b: {model: level_0.2.kinfer}\n'
+    )
+    loaded = load_set(path)
+    controller = assemble_set(loaded, made.rig.robot, SessionSettings(20_000_000))
+    made.setup = replace(made.setup, controller=controller, policy_set=loaded)
+    assert made.tuning.refusal({'kp_factor': 1.2}) == ''
+    assert 'which makes kp of joint_0 45' in made.tuning.refusal({'kp_factor': 1.5})

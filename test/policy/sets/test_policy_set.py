@@ -19,7 +19,7 @@ SET = """enter: walk
 policies:
   walk: {model: walk.onnx, spec: walk.yaml, command_limit: [0.5, 0, 1]}
   dance: {model: dance.kinfer, action_scale: 0.8, kp_factor: 0.9, max_tilt: 0.6}
-  stand: {model: stand.kinfer}
+  stand: {model: stand.kinfer, button: 3}
 transitions:
   - {from: walk, to: dance, blend_s: 0.2, conditions: {max_tilt: 0.3, command_neutral: true}}
   - {from: dance, to: walk, automatic: motion_ended}
@@ -51,6 +51,7 @@ def test_it_is_read_as_written(tmp_path):
         1,
     )
     assert dance.stricter == {'max_tilt': 0.6}
+    assert found.buttons == {'stand': 3}
     first = found.between('walk', 'dance')
     assert first is not None
     assert (first.blend_s, first.automatic, first.conditions.neutral) == (0.2, 'no', True)
@@ -84,6 +85,9 @@ def test_a_route_has_the_fewest_transitions(tmp_path):
         ('to: stand', 'to: sit', 'to: found sit, expected one of walk, dance, stand'),
         ('from: [walk, dance]', 'from: [walk, jump]', 'found jump'),
         ('from: [walk, dance]', 'froom: walk', "missing key 'from'"),
+        ('button: 3', 'button: 256', 'found 256, expected a whole number from 0 to 255'),
+        ('button: 3', 'button: true', 'expected a whole number from 0 to 255'),
+        ('max_tilt: 0.6', 'button: 3', 'policies.stand.button: found 3, which dance has'),
         ('blend_s: 0.2', 'blend_s: 1.0', 'found 1.0, expected a number from 0 to 0.3 (s)'),
         ('blend_s: 0.2', 'blend_s: .nan', 'expected a number from 0 to 0.3'),
         ('max_tilt: 0.6', 'max_speed: 0.6', "unknown key 'max_speed'"),
