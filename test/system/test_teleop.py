@@ -146,13 +146,13 @@ def test_keys_switch_the_policies_of_a_set(tmp_path: Path) -> None:
         node('mujoco_bridge', tmp_path, environment, {'robot': 'biped', 'lockstep': True}),
         Terminal(TELEOP, environment) as terminal,
     ):
-        terminal.wait_for('mode  run: policy walk', '1   walk  runs', '2   soft')
+        terminal.wait_for('mode  run: policy walk', 'b   walk  runs', 'c   soft')
         terminal.press('w')
         terminal.wait_for('+0.045    +0.045')
-        terminal.press('2')
-        terminal.wait_for('policy soft: asked for', 'mode  run: policy soft', '2   soft  runs')
-        terminal.wait_for('1   walk  no way from soft', '+0.045    +0.045')
-        terminal.press('1')
+        terminal.press('c')
+        terminal.wait_for('policy soft: asked for', 'mode  run: policy soft', 'c   soft  runs')
+        terminal.wait_for('b   walk  no way from soft', '+0.045    +0.045')
+        terminal.press('b')
         terminal.wait_for('policy walk: refused: no transition leads from soft to walk')
         terminal.press('\x03')
         assert terminal.end() == 0
