@@ -61,6 +61,7 @@ class Policy:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._init = onnxruntime.InferenceSession(archive.init_fn, options)
         self._step = onnxruntime.InferenceSession(archive.step_fn, options)
+        self._inputs = [item.name for item in self._step.get_inputs() if item.name != 'carry']
         self.reset()
 
     def reset(self) -> None:
@@ -68,8 +69,8 @@ class Policy:
         (self.carry,) = self._init.run(None, {})
 
     def step(self, **inputs: np.ndarray) -> np.ndarray:
-        """Return the joint targets for one tick."""
-        feed = {name: np.asarray(value, np.float32) for name, value in inputs.items()}
+        """Return the joint targets for one tick, from those inputs that the policy takes."""
+        feed = {name: np.asarray(inputs[name], np.float32) for name in self._inputs}
         target: np.ndarray
         target, self.carry = self._step.run(None, {**feed, 'carry': self.carry})
         return target
