@@ -66,6 +66,7 @@ class Posture:
     step_at: float  # m/s of sway; infinite: it never steps
     push_speed: float  # m/s, the largest of the training
     walking_starts: float  # share of the episodes that begin in the middle of a walk
+    near_home: float  # rad; which moments of it: all joints at most this from home
     bent_starts: float  # share that begins between home and crouch
 
     def joints(self) -> np.ndarray:
@@ -77,12 +78,12 @@ class Posture:
 POSTURES = {
     'stand': Posture(
         -0.35, 0.7, -0.35, 0.480, step_at=0.24, push_speed=0.75, walking_starts=0.45,
-        bent_starts=0.2,
+        near_home=math.inf, bent_starts=0.2,
     ),
     # Ankles bend less than knees: the hips lean the body forward, over the feet.
     'crouch': Posture(
-        -1.20, 1.74, -0.75, 0.350, step_at=math.inf, push_speed=0.40, walking_starts=0.0,
-        bent_starts=0.25,
+        -1.20, 1.74, -0.75, 0.350, step_at=math.inf, push_speed=0.40, walking_starts=0.2,
+        near_home=0.3, bent_starts=0.2,
     ),
 }  # fmt: skip
 

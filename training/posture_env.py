@@ -46,8 +46,11 @@ class Starts:
     target: Array
 
 
-def walking_starts(robots: int, seed: int, threads: int, layers: Layers) -> Starts:
-    """Let the shipped policy walk at all commands, noisy, late and pushed, and keep its states."""
+def walking_starts(robots: int, seed: int, threads: int, layers: Layers, within: float) -> Starts:
+    """Let the shipped policy walk at all commands, noisy, late and pushed, and keep its states.
+
+    :param within: rad; only states whose joints are all this near to home.
+    """
     env = WalkEnv(min(robots, WALKERS), seed, threads)
     env.lesson = LESSONS[-1]
     actor = actor_network()
@@ -60,6 +63,7 @@ def walking_starts(robots: int, seed: int, threads: int, layers: Layers) -> Star
         env.reset_where(fallen | timeout)
         up = -rotate_inverse(env.qpos[:, 3:7], np.array([[0.0, 0.0, -1.0]]))[:, 2]
         walks = (env.ticks > WALK_SETTLES) & io.is_moving(env.command) & (up > 0.95)
+        walks &= (np.abs(env.qpos[:, 7:] - env.home) < within).all(1)
         if tick % KEEP_EVERY == 0:
             kept.append((env.physics[walks], env.sensors[walks], env.target[walks]))
     return Starts(*(np.concatenate(column) for column in zip(*kept, strict=True)))
@@ -81,9 +85,7 @@ class PostureEnv(WalkEnv):
         """
         self.posture = POSTURES[name]
         self.base_height = self.posture.base_height
-        self._walking = None
-        if self.posture.walking_starts:
-            self._walking = walking_starts(robots, seed + 1, threads, layers)
+        self._walking = walking_starts(robots, seed + 1, threads, layers, self.posture.near_home)
         super().__init__(robots, seed, threads)
 
     def _allocate(self) -> None:
@@ -130,8 +132,7 @@ class PostureEnv(WalkEnv):
         self.qpos[bent, 7:] += rng.uniform(-0.05, 0.05, (len(bent), io.JOINTS))
         self.qpos[bent, 2] += rng.uniform(0.0, 0.02, len(bent))
         self.qvel[bent] = rng.normal(0.0, 0.1, (len(bent), self.model.nv))
-        if self._walking is not None:
-            self._begin(rows[kind > 1.0 - posture.walking_starts], self._walking)
+        self._begin(rows[kind > 1.0 - posture.walking_starts], self._walking)
         self.progress[rows] = 0.0
         self.sway[rows] = 0.0
         self.stepping[rows] = False
