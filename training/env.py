@@ -90,6 +90,7 @@ class Lesson:
     full_pay_at: float  # quality of the lift (0 to 1) from which on following is paid in full
     peak_width: tuple[float, float, float]  # of the peaks over the mean errors: m/s, m/s, rad/s
     stride_gain: io.StrideGain  # of the pattern's swing
+    calm: float = 0.0  # of a posture: a cost of actions that change
 
 
 # First to step without falling, and to lift the feet well. Then to go where it is told, with the
@@ -122,6 +123,7 @@ class WalkEnv:
     )  # fmt: skip
 
     OBSERVATION: io.Layout = io.OBSERVATION
+    lessons = LESSONS
     base_height = BASE_HEIGHT
     lowest = 0.36  # m; a base below this has fallen
 
@@ -129,7 +131,7 @@ class WalkEnv:
         """Make the variants of the robot and reset them all, at different ages."""
         self.robots = robots
         self.rng = np.random.default_rng(seed)
-        self.lesson = LESSONS[0]
+        self.lesson = self.lessons[0]
         self.model = load_model()
         self.home = self.model.key('home').qpos[7:].copy()
         self.lower, self.upper = self.model.jnt_range[1:].T

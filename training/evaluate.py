@@ -1,6 +1,6 @@
 """Measure a packed policy in plain MuJoCo, through its ONNX graphs.
 
-    python -m training.evaluate robots/biped/walk.kinfer
+    python -m training.evaluate robots/biped/walk.kinfer     (or stand, or crouch)
 
 Nothing of the training is used but the names in interface.py: the robot comes from the MJCF with
 the gains from the archive, and the loop is the one a runtime has. Prints tables, and one JSON
@@ -351,7 +351,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--json', type=Path, help='write the numbers here')
     parser.add_argument('--quick', action='store_true', help='leave out the long rough runs')
     arguments = parser.parse_args(argv)
-    report = evaluate(arguments.archive, arguments.quick)
+    if read_archive(arguments.archive).metadata['command_names']:
+        report = evaluate(arguments.archive, arguments.quick)
+    else:  # imported here, because it needs this module
+        from training import evaluate_posture
+
+        report = evaluate_posture.evaluate(arguments.archive, arguments.quick)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + '\n')
     print('ok' if report['ok'] else 'NOT OK')

@@ -17,6 +17,8 @@ from training import interface as io
 from training.evaluate import CALM
 from training.evaluate import CORNERS
 from training.evaluate import ROUGH
+from training.evaluate import SEEDS
+from training.evaluate import SETTLE_S
 from training.evaluate import STAND
 from training.evaluate import Command
 from training.evaluate import Disturbance
@@ -26,7 +28,8 @@ from training.evaluate import Simulation
 BIPED = io.ROBOT_XML.parent
 DIRECTIONS = 12
 PUSH_SEEDS = range(5)
-SPEEDS = (0.3, 0.5, 0.6)
+SPEEDS = {'stand': (0.5, 0.6), 'crouch': (0.2, 0.3)}  # m/s, of the pushes
+STILL = 0.02  # m; what noise moves a base that stands
 PHASES = range(0, io.GAIT_TICKS, 4)
 # Late and noisy; the pushes are given by hand.
 UNPUSHED = Disturbance(delay_s=ROUGH.delay_s, noise=ROUGH.noise)
@@ -51,11 +54,16 @@ class Course:
     fell: bool
 
     @property
+    def drift(self) -> float:
+        """How far the base has got, m."""
+        return float(np.linalg.norm(self.base[-1, :2] - self.base[0, :2]))
+
+    @property
     def quiet(self) -> bool:
-        """Whether the robot stood still in the last second."""
+        """Whether the base stayed where it was in the last second."""
         end = slice(-round(1.0 / io.CONTROL_DT), None)
         moved = np.ptp(self.base[end, :2], axis=0).max()
-        return bool(not self.fell and self.contact[end].all() and moved < 0.01)
+        return bool(not self.fell and moved < STILL)
 
 
 class Changeover:
@@ -98,6 +106,18 @@ class Changeover:
         return Course(*map(np.array, zip(*rows, strict=True)), fell=False)
 
 
+def noise(policy: Policy, seconds: float = 20.0) -> dict[str, Any]:
+    """Hold the posture, late and noisy: how often a foot is up, and how far it gets."""
+    courses = [Changeover(policy).run([Segment(policy, seconds)], seed=seed) for seed in SEEDS]
+    settled = slice(round(SETTLE_S / io.CONTROL_DT), None)
+    return {
+        'falls': sum(course.fell for course in courses),
+        'feet_lifted': max(float((~course.contact[settled]).mean()) for course in courses),
+        'drift_m': max(course.drift for course in courses),
+        'joint_speed': max(float(np.median(course.joint_speed[settled])) for course in courses),
+    }
+
+
 def pushes(policy: Policy, speed: float, entry: list[Segment] | None = None) -> dict[str, Any]:
     """Push the robot once from each side, with several seeds, late and noisy."""
     changeover = Changeover(policy)
@@ -134,7 +154,7 @@ def entry(policy: Policy, before: list[Segment]) -> dict[str, Any]:
     """Take over from another policy: how long it takes until the base is as high as it stays."""
     course = Changeover(policy).run([*before, Segment(policy, 5.0)], CALM)
     if course.fell:
-        return {'fell': True}
+        return {'fell': True, 'quiet': False}
     height = course.base[:, 2]
     there = np.abs(height - height[-50:].mean()) < 0.01
     last_away = np.flatnonzero(~there)
@@ -143,32 +163,33 @@ def entry(policy: Policy, before: list[Segment]) -> dict[str, Any]:
         'lowered_m': float(height[0] - height[-1]),
         'seconds': float((last_away[-1] + 1 if len(last_away) else 0) * io.CONTROL_DT),
         'joint_speed': float(course.joint_speed[-100:].max()),
-        'drift_m': float(np.linalg.norm(course.base[-1, :2] - course.base[0, :2])),
+        'drift_m': course.drift,
         'quiet': course.quiet,
     }
 
 
 def evaluate(path: Path, quick: bool = False) -> dict[str, Any]:
     """Measure one posture, and print as it goes."""
-    policy, walk = Policy(path), Policy(BIPED / 'walk.kinfer')
-    home = Segment(walk, 2.0)
-    report: dict[str, Any] = {'standing still': entry(policy, [home])}
-    print('from the standing walk', report['standing still'])
-    report['pushes'] = []
-    for speed in SPEEDS if not quick else SPEEDS[:1]:
-        report['pushes'].append(result := pushes(policy, speed))
-        print('pushed', result, flush=True)
-    stand, crouch = (BIPED / f'{name}.kinfer' for name in ('stand', 'crouch'))
-    if path.stem == 'crouch':
-        before = [Segment(Policy(stand), 2.0)]
-        report['from stand'] = entry(policy, before)
-        print('from stand', report['from stand'])
-    elif not quick:
-        report['from walk'] = entries_from_walk(policy, walk)
-        for row in report['from walk']:
-            print('from walk', row, flush=True)
-    if path.stem == 'stand' and crouch.exists():
-        before = [Segment(policy, 2.0), Segment(Policy(crouch), 3.0)]
-        report['from crouch'] = entry(policy, before)
-        print('from crouch', report['from crouch'])
-    return report
+    policies = {name: Policy(BIPED / f'{name}.kinfer') for name in ('stand', 'walk', 'crouch')}
+    name, policy = path.stem, Policy(path)
+    if name not in ('stand', 'crouch'):
+        raise SystemExit(f'{path}: expected stand.kinfer or crouch.kinfer')
+    before = [Segment(policies['stand'], 2.0)]
+    if name == 'stand':
+        before.append(Segment(policies['crouch'], 3.0))
+    print('entered', entered := entry(policy, before))
+    print('noisy', noisy := noise(policy))
+    parts = {'entered': entered, 'noisy': noisy, 'pushes': [], 'from_walk': [], 'walk_pushed': []}
+    if not quick:
+        for speed in SPEEDS[name]:
+            parts['pushes'].append(pushes(policy, speed))
+            print('pushed', parts['pushes'][-1], flush=True)
+    if name == 'stand' and not quick:
+        for row in entries_from_walk(policy, policies['walk']):
+            parts['from_walk'].append(row)
+            print('from the walk', row, flush=True)
+        # For comparison: the same pushes while the walk stands.
+        parts['walk_pushed'] = [pushes(policies['walk'], speed) for speed in SPEEDS[name]]
+        print('the standing walk pushed', *parts['walk_pushed'], sep='\n  ')
+    fallen = sum(row['falls'] for row in [*parts['pushes'], *parts['from_walk'], noisy])
+    return {**parts, 'ok': bool(not entered['fell'] and entered['quiet'] and not fallen)}

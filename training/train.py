@@ -19,14 +19,12 @@ from typing import Any
 import torch
 
 from training import export
-from training.env import LESSONS
 from training.env import WalkEnv
 from training.posture_env import PostureEnv
 from training.ppo import HORIZON
 from training.ppo import Learner
 
 ROBOTS = 512
-LESSON_ENDS = (3_000_000, 5_080_000, 7_450_000, 12_490_000)
 CHECKPOINT_EVERY_S = 60.0
 REPORT_EVERY = 10
 
@@ -36,13 +34,14 @@ class Task:
     """What one policy is trained for, and how long."""
 
     steps: int
-    learning_rate_fades_at: int
+    lesson_ends: tuple[int, ...]  # steps at which the next lesson begins
+    learning_rate_fades_at: int  # steps
 
 
 TASKS = {
-    'walk': Task(13_240_000, learning_rate_fades_at=9_000_000),
-    'stand': Task(5_000_000, learning_rate_fades_at=4_000_000),
-    'crouch': Task(2_000_000, learning_rate_fades_at=1_500_000),
+    'walk': Task(13_240_000, (3_000_000, 5_080_000, 7_450_000, 12_490_000), 9_000_000),
+    'stand': Task(7_000_000, (5_000_000,), 4_000_000),
+    'crouch': Task(2_000_000, (), 1_500_000),
 }
 
 
@@ -100,10 +99,10 @@ class Trainer:
         """Collect one batch, learn from it, and return what there is to say about it."""
         begun = time.monotonic()
         steps = self.iteration * self.batch_steps
-        if self.task == 'walk':
-            self.env.lesson = LESSONS[sum(steps >= end for end in LESSON_ENDS)]
+        task = TASKS[self.task]
+        self.env.lesson = self.env.lessons[sum(steps >= end for end in task.lesson_ends)]
         batch, log = self.learner.collect(self.env)
-        fade = TASKS[self.task].learning_rate_fades_at // self.batch_steps
+        fade = task.learning_rate_fades_at // self.batch_steps
         log |= self.learner.update(batch, self.iteration / fade)
         self.iteration += 1
         self.seconds += time.monotonic() - begun
