@@ -90,6 +90,7 @@ class Lesson:
     full_pay_at: float  # quality of the lift (0 to 1) from which on following is paid in full
     peak_width: tuple[float, float, float]  # of the peaks over the mean errors: m/s, m/s, rad/s
     stride_gain: io.StrideGain  # of the pattern's swing
+    calm: float = 0.0  # of a posture: a cost of actions that change
 
 
 # First to step without falling, and to lift the feet well. Then to go where it is told, with the
@@ -121,11 +122,16 @@ class WalkEnv:
         'stride_command',
     )  # fmt: skip
 
+    OBSERVATION: io.Layout = io.OBSERVATION
+    lessons = LESSONS
+    base_height = BASE_HEIGHT
+    lowest = 0.36  # m; a base below this has fallen
+
     def __init__(self, robots: int, seed: int, threads: int = 2) -> None:
         """Make the variants of the robot and reset them all, at different ages."""
         self.robots = robots
         self.rng = np.random.default_rng(seed)
-        self.lesson = LESSONS[0]
+        self.lesson = self.lessons[0]
         self.model = load_model()
         self.home = self.model.key('home').qpos[7:].copy()
         self.lower, self.upper = self.model.jnt_range[1:].T
@@ -259,19 +265,8 @@ class WalkEnv:
 
         :return: the actor's observation (noisy) and the critic's (true).
         """
-        gyroscope, angles = self.qvel[:, 3:6], self.qpos[:, 7:] - self.home
-        gravity = rotate_inverse(self.qpos[:, 3:7], np.array([[0.0, 0.0, -1.0]]))
+        measured = self._measure()
         moving = io.is_moving(self.command)
-        measured = {
-            'gyroscope': gyroscope + self.bias[:, :3],
-            'gravity': gravity + self.bias[:, 3:6],
-            'joint_angles': angles + self.bias[:, 6:],
-            'joint_velocities': self.qvel[:, 6:],
-        }
-        for name, spread in NOISE.items():
-            measured[name] = measured[name] + self.rng.uniform(
-                -spread, spread, measured[name].shape
-            )
         rate_error = self.command[:, 2] - measured['gyroscope'][:, 2]
         heading = self.heading_error * io.HEADING_LEAK + rate_error * io.CONTROL_DT
         self.heading_error = moving * np.clip(heading, -io.HEADING_LIMIT, io.HEADING_LIMIT)
@@ -280,6 +275,21 @@ class WalkEnv:
         self.stride_command = (self.stride_command + towards) * moving[:, None]
         actor = self._compose(**measured)
         return actor, self.critic_observation()
+
+    def _measure(self) -> dict[str, Array]:
+        """Read the sensors with their biases and noise."""
+        gravity = rotate_inverse(self.qpos[:, 3:7], np.array([[0.0, 0.0, -1.0]]))
+        measured = {
+            'gyroscope': self.qvel[:, 3:6] + self.bias[:, :3],
+            'gravity': gravity + self.bias[:, 3:6],
+            'joint_angles': self.qpos[:, 7:] - self.home + self.bias[:, 6:],
+            'joint_velocities': self.qvel[:, 6:],
+        }
+        for name, spread in NOISE.items():
+            measured[name] = measured[name] + self.rng.uniform(
+                -spread, spread, measured[name].shape
+            )
+        return measured
 
     def _compose(
         self,
@@ -309,7 +319,7 @@ class WalkEnv:
         centre = soles.mean(1)[:, :2]
         feet = [turn(yaw, soles[:, foot, :2] - centre) for foot in range(2)]
         velocity = np.concatenate([turn(yaw, self.qvel[:, :2]), self.qvel[:, 2:3]], 1)
-        parts = [velocity, self.mean_error, self.qpos[:, 2:3] - BASE_HEIGHT,
+        parts = [velocity, self.mean_error, self.qpos[:, 2:3] - self.base_height,
                  self._feet('{}_foot_touch')[:, :, 0] > 1.0, soles[:, :, 2], *feet,
                  self.friction[:, None], self.delay[:, None]]  # fmt: skip
         privileged = np.concatenate(parts, 1) * io.scales(io.PRIVILEGED)
@@ -332,19 +342,22 @@ class WalkEnv:
         )  # fmt: skip
         self.physics, self.sensors = states[:, -1].copy(), sensors[:, -1].copy()
         self.target = target
-        self.phase = (self.phase + 1.0 / io.GAIT_TICKS) % 1.0
+        self._advance_clock()
         self.ticks += 1
         reward, log = self._reward(action)
         self.previous_action, self.action = self.action, action
 
         gravity_z = rotate_inverse(self.qpos[:, 3:7], np.array([[0.0, 0.0, -1.0]]))[:, 2]
-        fallen = (gravity_z > -0.7) | (self.qpos[:, 2] < 0.36)
+        fallen = (gravity_z > -0.7) | (self.qpos[:, 2] < self.lowest)
         fallen |= ~np.isfinite(self.physics).all(1)
         reward = np.where(fallen, -1.0, reward)
         timeout = (self.ticks >= EPISODE_TICKS) & ~fallen
         log['falls_per_s'] = fallen.mean() / io.CONTROL_DT
         self._disturb()
         return reward, fallen, timeout, log
+
+    def _advance_clock(self) -> None:
+        self.phase = (self.phase + 1.0 / io.GAIT_TICKS) % 1.0
 
     def _disturb(self) -> None:
         """Push some robots, and ask something else of others."""
@@ -379,7 +392,7 @@ class WalkEnv:
     def _reward(self, action: Array) -> tuple[Array, Log]:
         """Add up what is wanted: follow the command, take real steps, and be gentle."""
         yaw = yaw_of(self.qpos[:, 3:7])
-        moving = io.is_moving(self.command)
+        moving = self._moving()
         error = self._track_errors(yaw)
         mean_error, lesson = self.mean_error, self.lesson
         # The wide bells over the errors of now lead the way there; the sharp peaks over the mean
@@ -408,10 +421,14 @@ class WalkEnv:
         pattern: Array = lift + stride @ io.stride_pattern()
         return pattern
 
+    def _moving(self) -> Array:
+        """Tell which robots are to step."""
+        return io.is_moving(self.command)
+
     def _swing(self) -> Array:
         """Return for each foot where the clock wants it: positive in the air, negative down."""
         swing = np.sin(2.0 * np.pi * self.phase)[:, None] * np.array([1.0, -1.0])
-        return np.where(io.is_moving(self.command)[:, None], swing, 0.0)
+        return np.where(self._moving()[:, None], swing, 0.0)
 
     def _step_quality(self, moving: Array) -> tuple[Array, Array, Log]:
         """Compare the feet with the clock: which should be down, and how high the other."""
@@ -423,6 +440,11 @@ class WalkEnv:
         lift = np.exp(-np.abs(height - wanted).sum(1) / 0.03)
         log = {'matched': matched.mean(), 'lift': mean_of(lift, moving)}
         return 2.0 * (matched - 0.5), lift, log
+
+    def _away(self) -> Array:
+        """Return how far the joints are from where they should be while the robot stands."""
+        away: Array = self.qpos[:, 7:] - self.home
+        return away
 
     def _costs(self, action: Array, yaw: Array, moving: Array) -> Array:
         """Add up what should be small: sway, effort, jerk, slipping and crossing feet."""
@@ -442,7 +464,7 @@ class WalkEnv:
             1.0 * qvel[:, 2] ** 2
             + 0.06 * (qvel[:, 3:5] ** 2).sum(1)
             + 5.0 * (gravity[:, :2] ** 2).sum(1)
-            + 15.0 * (qpos[:, 2] - BASE_HEIGHT) ** 2
+            + 15.0 * (qpos[:, 2] - self.base_height) ** 2
         )
         feet = (
             0.3 * slip
@@ -458,6 +480,6 @@ class WalkEnv:
             + 0.03 * (torque**2).sum(1)
             + 0.15 * (qpos[:, [7, 8, 13, 14]] ** 2).sum(1)
         )
-        away = np.abs(qpos[:, 7:] - self.home).sum(1) + 0.1 * np.abs(qvel[:, 6:]).sum(1)
+        away = np.abs(self._away()).sum(1) + 0.1 * np.abs(qvel[:, 6:]).sum(1)
         total: Array = body + feet + effort + np.where(moving, 0.0, 0.12 * away)
         return total

@@ -1,6 +1,6 @@
 """Measure a packed policy in plain MuJoCo, through its ONNX graphs.
 
-    python -m training.evaluate robots/biped/walk.kinfer
+    python -m training.evaluate robots/biped/walk.kinfer     (or stand, or crouch)
 
 Nothing of the training is used but the names in interface.py: the robot comes from the MJCF with
 the gains from the archive, and the loop is the one a runtime has. Prints tables, and one JSON
@@ -61,6 +61,7 @@ class Policy:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._init = onnxruntime.InferenceSession(archive.init_fn, options)
         self._step = onnxruntime.InferenceSession(archive.step_fn, options)
+        self._inputs = [item.name for item in self._step.get_inputs() if item.name != 'carry']
         self.reset()
 
     def reset(self) -> None:
@@ -68,8 +69,8 @@ class Policy:
         (self.carry,) = self._init.run(None, {})
 
     def step(self, **inputs: np.ndarray) -> np.ndarray:
-        """Return the joint targets for one tick."""
-        feed = {name: np.asarray(value, np.float32) for name, value in inputs.items()}
+        """Return the joint targets for one tick, from those inputs that the policy takes."""
+        feed = {name: np.asarray(inputs[name], np.float32) for name in self._inputs}
         target: np.ndarray
         target, self.carry = self._step.run(None, {**feed, 'carry': self.carry})
         return target
@@ -350,7 +351,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--json', type=Path, help='write the numbers here')
     parser.add_argument('--quick', action='store_true', help='leave out the long rough runs')
     arguments = parser.parse_args(argv)
-    report = evaluate(arguments.archive, arguments.quick)
+    if read_archive(arguments.archive).metadata['command_names']:
+        report = evaluate(arguments.archive, arguments.quick)
+    else:  # imported here, because it needs this module
+        from training import evaluate_posture
+
+        report = evaluate_posture.evaluate(arguments.archive, arguments.quick)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + '\n')
     print('ok' if report['ok'] else 'NOT OK')

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,21 @@ from torch import nn
 from kinfer_ros.policy.archive import read_archive
 from kinfer_ros.policy.archive import write_archive
 from training import interface as io
+from training import posture
 from training.ppo import HORIZON
+from training.ppo import Layers
 from training.ppo import actor_network
 from training.ppo import dense_layers
 
 OPSET = 17
 IR_VERSION = 8
 
-Layers = list[tuple[np.ndarray, np.ndarray]]
+SENSORS = {
+    'joint_angles': io.JOINTS,
+    'joint_angular_velocities': io.JOINTS,
+    'projected_gravity': 3,
+    'gyroscope': 3,
+}
 
 
 class GraphBuilder:
@@ -95,40 +103,93 @@ class GraphBuilder:
         return content
 
 
-def init_graph() -> bytes:
+def init_graph(carry_size: int = io.CARRY_SIZE) -> bytes:
     """Build the graph that gives the first carry: no action yet, phase zero, no heading error."""
     graph = GraphBuilder()
-    zeros = numpy_helper.from_array(np.zeros(io.CARRY_SIZE, np.float32))
+    zeros = numpy_helper.from_array(np.zeros(carry_size, np.float32))
     graph.op('Constant', name='carry', value=zeros)
-    return graph.model('init_fn', {}, {'carry': io.CARRY_SIZE})
+    return graph.model('init_fn', {}, {'carry': carry_size})
 
 
 def step_graph(layers: Layers, model: mujoco.MjModel) -> bytes:
     """Build the graph of one tick."""
     graph = GraphBuilder()
     home = model.key('home').qpos[7:]
-    lower, upper = model.jnt_range[1:].T
     last_action, phase, moving, heading, stride = _memory(graph)
     turns = graph.scaled(phase, [2.0 * np.pi])
     sine, cosine = (graph.op('Mul', graph.op(kind, turns), moving) for kind in ('Sin', 'Cos'))
     observation = _observation(graph, home, last_action, [sine, cosine], heading)
     action = graph.clip(_actor(graph, observation, layers), -io.ACTION_LIMIT, io.ACTION_LIMIT)
     target = graph.op('Add', graph.scaled(action, io.ACTION_SCALE), graph.constant(home))
-    target = graph.op('Add', target, _gait_pattern(graph, sine, cosine, stride))
-    target = graph.op('Max', target, graph.constant(lower))
-    graph.op('Min', target, graph.constant(upper), name='action')
+    _target(graph, target, _gait_pattern(graph, sine, cosine, stride), model)
     ahead = graph.op('Add', phase, graph.constant([1.0 / io.GAIT_TICKS]))
     next_phase = graph.op('Sub', ahead, graph.op('Floor', ahead))
     graph.op('Concat', action, next_phase, heading, stride, name='next_carry', axis=0)
-    inputs = {
-        'joint_angles': io.JOINTS,
-        'joint_angular_velocities': io.JOINTS,
-        'projected_gravity': 3,
-        'gyroscope': 3,
-        'command': 3,
-        'carry': io.CARRY_SIZE,
-    }
+    inputs = {**SENSORS, 'command': 3, 'carry': io.CARRY_SIZE}
     return graph.model('step_fn', inputs, {'action': io.JOINTS, 'next_carry': io.CARRY_SIZE})
+
+
+def posture_graph(layers: Layers, model: mujoco.MjModel, pose: posture.Posture) -> bytes:
+    """Build the graph of one tick of a policy that holds a posture."""
+    graph = GraphBuilder()
+    bounds = np.cumsum([0, *posture.CARRY_PARTS])
+    last_action, kept, progress, phase, sway = (
+        graph.pick('carry', int(start), int(stop)) for start, stop in pairwise(bounds)
+    )
+    gravity = graph.scaled('projected_gravity', [1.0 / io.GRAVITY])
+    angles = graph.op('Sub', 'joint_angles', graph.constant(pose.joints()))
+    measured = ['gyroscope', gravity, angles, 'joint_angular_velocities']
+    first = graph.op('Equal', progress, graph.constant([0.0]))
+    offset = graph.op('Where', first, angles, kept)
+    left = graph.op('Mul', graph.op('Sub', graph.constant([1.0]), progress), offset)
+    sway = _sway(graph, sway, measured)
+    phase, stepping = _steps(graph, first, angles, phase, sway, pose.step_at)
+    turns = graph.scaled(phase, [2.0 * np.pi])
+    clock = [graph.op('Mul', graph.op(kind, turns), stepping) for kind in ('Sin', 'Cos')]
+    observation = graph.op('Concat', *measured, last_action, *clock, left, axis=0)
+    observation = graph.scaled(observation, io.scales(posture.OBSERVATION))
+    action = graph.clip(_actor(graph, observation, layers), -io.ACTION_LIMIT, io.ACTION_LIMIT)
+    target = graph.op('Add', graph.scaled(action, io.ACTION_SCALE), graph.constant(pose.joints()))
+    _target(graph, target, graph.op('Add', _lift(graph, clock[0]), left), model)
+    ahead = graph.op('Add', progress, graph.constant([1.0 / posture.ENTRY_TICKS]))
+    progress = graph.op('Min', ahead, graph.constant([1.0]))
+    ahead = graph.op('Add', phase, graph.scaled(stepping, [1.0 / io.GAIT_TICKS]))
+    phase = graph.op('Sub', ahead, graph.op('Floor', ahead))
+    graph.op('Concat', action, offset, progress, phase, sway, name='next_carry', axis=0)
+    size = posture.CARRY_SIZE
+    inputs = {**SENSORS, 'carry': size}
+    return graph.model('step_fn', inputs, {'action': io.JOINTS, 'next_carry': size})
+
+
+def _sway(graph: GraphBuilder, sway: str, measured: list[str]) -> str:
+    """Advance the smoothed sway of the body over its feet."""
+    now = graph.op('Concat', *measured, axis=0)
+    now = graph.op('MatMul', now, graph.constant(posture.sway_matrix()))
+    change = graph.scaled(graph.op('Sub', now, sway), [posture.SWAY_SMOOTHING])
+    return graph.op('Add', sway, change)
+
+
+def _steps(
+    graph: GraphBuilder, first: str, angles: str, phase: str, sway: str, step_at: float
+) -> tuple[str, str]:
+    """Choose the foot in the first tick; step to the end of a step, and while the body sways."""
+    left, right = (graph.pick(angles, knee, knee + 1) for knee in posture.KNEES)
+    right_first = graph.op('Cast', graph.op('Less', left, right), to=TensorProto.FLOAT)
+    phase = graph.op('Where', first, graph.scaled(right_first, [0.5]), phase)
+    axes = graph.constant([0], np.int64)
+    squares = graph.op('ReduceSum', graph.op('Mul', sway, sway), axes, keepdims=1)
+    sways = graph.op('Greater', squares, graph.constant([step_at**2]))
+    twice = graph.scaled(phase, [2.0])
+    in_step = graph.op('Less', graph.op('Floor', twice), twice)
+    return phase, graph.op('Cast', graph.op('Or', in_step, sways), to=TensorProto.FLOAT)
+
+
+def _target(graph: GraphBuilder, target: str, pattern: str, model: mujoco.MjModel) -> None:
+    """Add the pattern, and stay within the joints' limits."""
+    lower, upper = model.jnt_range[1:].T
+    target = graph.op('Add', target, pattern)
+    target = graph.op('Max', target, graph.constant(lower))
+    graph.op('Min', target, graph.constant(upper), name='action')
 
 
 def _memory(graph: GraphBuilder) -> tuple[str, str, str, str, str]:
@@ -151,10 +212,15 @@ def _memory(graph: GraphBuilder) -> tuple[str, str, str, str, str]:
     return last_action, phase, moving, graph.op('Mul', heading, moving), stride
 
 
+def _lift(graph: GraphBuilder, sine: str) -> str:
+    """Lift the foot whose turn it is by the clock."""
+    swing = graph.op('Concat', sine, graph.op('Neg', sine), axis=0)
+    return graph.op('MatMul', graph.op('Relu', swing), graph.constant(io.lift_pattern()))
+
+
 def _gait_pattern(graph: GraphBuilder, sine: str, cosine: str, stride: str) -> str:
     """Add up what the clock alone would have the joints do."""
-    swing = graph.op('Concat', sine, graph.op('Neg', sine), axis=0)
-    lift = graph.op('MatMul', graph.op('Relu', swing), graph.constant(io.lift_pattern()))
+    lift = _lift(graph, sine)
     above, below = io.STRIDE_GAIN
     ahead = graph.scaled(graph.op('Relu', stride), above)
     back = graph.scaled(graph.op('Relu', graph.op('Neg', stride)), below)
@@ -183,6 +249,20 @@ def _actor(graph: GraphBuilder, observation: str, layers: Layers) -> str:
     return graph.op('Squeeze', hidden, graph.constant([0], np.int64))
 
 
+WALK = io.ROBOT_XML.parent / 'walk.kinfer'
+
+
+def read_layers(path: Path) -> Layers:
+    """Read the network back from an archive that was packed here."""
+    graph = onnx.load_from_string(read_archive(path).step_fn).graph
+    constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    return [
+        (constants[node.input[1]].T, constants[node.input[2]])
+        for node in graph.node
+        if node.op_type == 'Gemm'
+    ]
+
+
 def provenance(seed: int, steps: int, commit: str = 'uncommitted') -> dict[str, Any]:
     """Say where a policy comes from."""
     return {
@@ -195,22 +275,23 @@ def provenance(seed: int, steps: int, commit: str = 'uncommitted') -> dict[str, 
     }
 
 
-def metadata(model: mujoco.MjModel, origin: dict[str, Any]) -> dict[str, Any]:
+def metadata(model: mujoco.MjModel, origin: dict[str, Any], task: str = 'walk') -> dict[str, Any]:
     """Return what a runtime has to know besides the graphs."""
+    walks = task == 'walk'
 
     def numbers(values: np.ndarray) -> list[float]:
         return [round(float(value), 6) for value in values]
 
     return {
         'joint_names': list(io.JOINT_NAMES),
-        'command_names': list(io.COMMAND_NAMES),
-        'carry_size': [io.CARRY_SIZE],
+        'command_names': list(io.COMMAND_NAMES) if walks else [],
+        'carry_size': [io.CARRY_SIZE if walks else posture.CARRY_SIZE],
         'joint_biases': numbers(model.key('home').qpos[7:]),
         'joint_kp': numbers(model.actuator_gainprm[:, 0]),
         'joint_kd': numbers(-model.actuator_biasprm[:, 2]),
         'joint_torque_limits': numbers(model.actuator_forcerange[:, 1]),
         'control_rate_hz': round(1.0 / io.CONTROL_DT, 6),
-        'command_ranges': _command_ranges(),
+        'command_ranges': _command_ranges() if walks else {},
         'provenance': origin,
     }
 
@@ -219,12 +300,16 @@ def _command_ranges() -> dict[str, list[float]]:
     return {name: list(bounds) for name, bounds in io.COMMAND_RANGES.items()}
 
 
-def pack(path: Path, actor: nn.Sequential, origin: dict[str, Any]) -> None:
+def pack(path: Path, actor: nn.Sequential, origin: dict[str, Any], task: str = 'walk') -> None:
     """Write the policy with this network."""
-    model = mujoco.MjModel.from_xml_path(str(io.ROBOT_XML))
-    write_archive(
-        path, init_graph(), step_graph(dense_layers(actor), model), metadata(model, origin)
-    )
+    model, layers = mujoco.MjModel.from_xml_path(str(io.ROBOT_XML)), dense_layers(actor)
+    if task == 'walk':
+        init, step = init_graph(), step_graph(layers, model)
+    else:
+        origin = {**origin, 'started_from': WALK.name}
+        init = init_graph(posture.CARRY_SIZE)
+        step = posture_graph(layers, model, posture.POSTURES[task])
+    write_archive(path, init, step, metadata(model, origin, task))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -238,16 +323,18 @@ def main(argv: list[str] | None = None) -> int:
         old = read_archive(arguments.source)
         assert old.init_fn is not None, f'{arguments.source} is not an archive'
         old.metadata['provenance']['training_commit'] = arguments.commit
-        old.metadata['command_ranges'] = _command_ranges()
+        if old.metadata['command_names']:
+            old.metadata['command_ranges'] = _command_ranges()
         write_archive(arguments.archive, old.init_fn, old.step_fn, old.metadata)
     else:
         state = torch.load(arguments.source, weights_only=False)
         settings, iteration = state['settings'], state['iteration']
         steps = iteration * settings['robots'] * HORIZON
         origin = provenance(settings['seed'], steps, arguments.commit)
-        actor = actor_network()
+        task = settings.get('task', 'walk')
+        actor = actor_network(io.OBSERVATION if task == 'walk' else posture.OBSERVATION)
         actor.load_state_dict(state['learner']['actor'])
-        pack(arguments.archive, actor, origin)
+        pack(arguments.archive, actor, origin, task)
     return 0
 
 

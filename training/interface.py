@@ -125,7 +125,7 @@ def _part_mirror(name: str) -> tuple[list[int], list[float]]:
         'friction': [1.0],
         'delay': [1.0],
     }
-    if name in ('joint_angles', 'joint_velocities', 'last_action'):
+    if name in ('joint_angles', 'joint_velocities', 'last_action', 'offset'):
         return _joint_mirror()
     if name in ('foot_contact', 'foot_height'):
         return [1, 0], [1.0, 1.0]

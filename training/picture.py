@@ -1,6 +1,6 @@
-"""Draw the walk: `MUJOCO_GL=egl python -m training.picture robots/biped/walk.kinfer walk.png`.
+"""Draw the policies: `MUJOCO_GL=egl python -m training.picture robots/biped biped.png`.
 
-One scene in which the robot stands several times, at moments of one walk: a chronophotograph.
+One scene in which the robot is several times: it stands, walks in two moments, and crouches.
 """
 
 from __future__ import annotations
@@ -22,32 +22,40 @@ from training.evaluate import Simulation
 SPEED = 0.4
 SPACING = 0.52  # m between the robots in the picture
 FIRST_PHASE = 8  # ticks into a gait cycle: the left foot is at its highest
-MOMENTS = 4
+SETTLED = 100  # ticks after which a posture is held
 WIDTH, HEIGHT = 1200, 600
 
 
-def poses(policy: Policy) -> list[np.ndarray]:
-    """Walk, and keep the pose at moments a little over half a gait cycle apart."""
+def poses(folder: Path) -> list[np.ndarray]:
+    """Run the three policies from the start, and keep four moments."""
+    stand, walk, crouch = (
+        run(Policy(folder / f'{name}.kinfer')) for name in ('stand', 'walk', 'crouch')
+    )
+    begin = 4 * io.GAIT_TICKS + FIRST_PHASE
+    # Half a cycle shows the other leg, and a little more shows another moment of the step.
+    later = begin + io.GAIT_TICKS // 2 + 3
+    return [stand[SETTLED], walk[begin], walk[later], crouch[SETTLED]]
+
+
+def run(policy: Policy) -> list[np.ndarray]:
+    """Run a policy, and keep the pose of each tick."""
     simulation = Simulation(policy)
     rng = np.random.default_rng(0)
     simulation.reset()
     kept = []
-    ticks = 4 * io.GAIT_TICKS + FIRST_PHASE
-    for tick in range(ticks + MOMENTS * io.GAIT_TICKS):
+    for _ in range(6 * io.GAIT_TICKS):
         simulation.tick((SPEED, 0.0, 0.0), Disturbance(), rng)
-        # Half a cycle shows the other leg, and a little more shows another moment of the step.
-        if tick >= ticks and (tick - ticks) % (io.GAIT_TICKS // 2 + 3) == 0:
-            kept.append(simulation.data.qpos.copy())
-    return kept[:MOMENTS]
+        kept.append(simulation.data.qpos.copy())
+    return kept
 
 
-def crowd() -> mujoco.MjModel:
-    """Build a scene with one robot for each moment."""
+def crowd(count: int) -> mujoco.MjModel:
+    """Build a scene with several robots."""
     scene = mujoco.MjSpec.from_file(str(io.ROBOT_XML))
     scene.delete(scene.key('home'))
     scene.visual.global_.fovy = 25.0
     scene.visual.global_.offwidth, scene.visual.global_.offheight = 2 * WIDTH, 2 * HEIGHT
-    for moment in range(1, MOMENTS):
+    for moment in range(1, count):
         robot = mujoco.MjSpec.from_file(str(io.ROBOT_XML))
         robot.delete(robot.key('home'))
         robot.delete(robot.geom('floor'))
@@ -57,13 +65,13 @@ def crowd() -> mujoco.MjModel:
 
 
 def draw(qpos: list[np.ndarray]) -> np.ndarray:
-    """Render the moments side by side, in the order of the walk."""
-    model = crowd()
+    """Render the moments side by side."""
+    model = crowd(len(qpos))
     data = mujoco.MjData(model)
     width = len(qpos[0])
     for moment, pose in enumerate(qpos):
         placed = pose.copy()
-        placed[:2] = (moment - 0.5 * (MOMENTS - 1)) * SPACING, 0.0
+        placed[:2] = (moment - 0.5 * (len(qpos) - 1)) * SPACING, 0.0
         data.qpos[moment * width : (moment + 1) * width] = placed
     mujoco.mj_forward(model, data)
     camera = mujoco.MjvCamera()
@@ -100,11 +108,11 @@ def write_png(path: Path, image: np.ndarray) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Make the picture."""
     parser = argparse.ArgumentParser(prog='python -m training.picture', description=__doc__)
-    parser.add_argument('archive', type=Path)
+    parser.add_argument('folder', type=Path, help='with stand.kinfer, walk.kinfer, crouch.kinfer')
     parser.add_argument('image', type=Path)
     arguments = parser.parse_args(argv)
     arguments.image.parent.mkdir(parents=True, exist_ok=True)
-    write_png(arguments.image, draw(poses(Policy(arguments.archive))))
+    write_png(arguments.image, draw(poses(arguments.folder)))
     return 0
 
 

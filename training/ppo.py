@@ -33,6 +33,7 @@ MAX_GRADIENT = 1.0
 
 
 Mirror = tuple[np.ndarray, np.ndarray]
+Layers = list[tuple[np.ndarray, np.ndarray]]
 
 
 class SymmetricLinear(nn.Module):
@@ -91,18 +92,41 @@ def symmetric_network(inputs: Mirror, outputs: Mirror, last_gain: float = 1.0) -
     return nn.Sequential(*layers, SymmetricLinear(inputs, outputs, last_gain))
 
 
-def actor_network() -> nn.Sequential:
+def actor_network(observation: io.Layout = io.OBSERVATION) -> nn.Sequential:
     """Build the policy's network: a mirrored observation gives the mirrored action."""
-    return symmetric_network(io.mirror(io.OBSERVATION), io.mirror(io.ACTION), last_gain=0.01)
+    return symmetric_network(io.mirror(observation), io.mirror(io.ACTION), last_gain=0.01)
 
 
-def critic_network() -> nn.Sequential:
+def critic_network(observation: io.Layout = io.OBSERVATION) -> nn.Sequential:
     """Build the value's network: a state and its mirror image are worth the same."""
     no_side = (np.zeros(1, np.int64), np.ones(1, np.float32))
-    return symmetric_network(io.mirror(io.OBSERVATION + io.PRIVILEGED), no_side)
+    return symmetric_network(io.mirror(observation + io.PRIVILEGED), no_side)
 
 
-def dense_layers(network: nn.Sequential) -> list[tuple[np.ndarray, np.ndarray]]:
+def adopt(network: nn.Sequential, layers: Layers, observation: io.Layout) -> None:
+    """Make a network start from the weights of another, which sees `observation`'s parts.
+
+    :param layers: of the walk; what it sees and this one does not is left out, what this one sees
+        besides begins with weight zero.
+    """
+    columns = {}
+    start = 0
+    for name, width, _ in io.OBSERVATION:
+        columns[name] = slice(start, start + width)
+        start += width
+    (first, bias), *others = layers
+    parts = [
+        first[:, columns[name]] if name in columns else np.zeros((len(first), width), np.float32)
+        for name, width, _ in observation
+    ]
+    linear = [layer for layer in network if isinstance(layer, SymmetricLinear)]
+    adopted = [(np.concatenate(parts, 1), bias), *others]
+    for layer, (weight, offset) in zip(linear, adopted, strict=True):
+        layer.free_weight.data.copy_(torch.tensor(weight))
+        layer.free_bias.data.copy_(torch.tensor(offset))
+
+
+def dense_layers(network: nn.Sequential) -> Layers:
     """Return weight and bias of each linear layer as plain arrays."""
     return [
         (layer.weight.detach().numpy(), layer.bias.detach().numpy())
@@ -121,11 +145,18 @@ def gaussian_log_prob(
 class Learner:
     """The two networks, their optimiser, and the noise they explore with."""
 
-    def __init__(self, seed: int) -> None:
-        """Make fresh networks; the same seed makes the same ones."""
+    def __init__(
+        self, seed: int, observation: io.Layout = io.OBSERVATION, layers: Layers | None = None
+    ) -> None:
+        """Make fresh networks; the same seed makes the same ones.
+
+        :param layers: those of the walk, for the actor to start from.
+        """
         torch.manual_seed(seed)
-        self.actor = actor_network()
-        self.critic = critic_network()
+        self.actor = actor_network(observation)
+        self.critic = critic_network(observation)
+        if layers is not None:
+            adopt(self.actor, layers, observation)
         # One standard deviation a joint of one leg: the other leg explores as much.
         self.leg_log_std = nn.Parameter(torch.full((io.JOINTS // 2,), FIRST_LOG_STD))
         self.parameters = [

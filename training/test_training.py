@@ -21,10 +21,16 @@ from kinfer_ros.policy.archive import read_archive
 from training import evaluate
 from training import export
 from training import interface as io
+from training import posture
 from training.env import LESSONS
 from training.env import WalkEnv
+from training.posture_env import PostureEnv
 from training.ppo import HORIZON
 from training.ppo import Learner
+from training.ppo import actor_network
+from training.ppo import adopt
+from training.ppo import dense_layers
+from training.train import TASKS
 from training.train import Trainer
 from training.train import main
 from training.train import train
@@ -33,9 +39,12 @@ ROBOTS = 8
 ITERATIONS = 4
 
 
-def new_trainer(out: Path, seed: int = 3) -> Trainer:
+each_task = pytest.mark.parametrize('task', TASKS)
+
+
+def new_trainer(out: Path, seed: int = 3, task: str = 'walk') -> Trainer:
     """Make a run that takes a second."""
-    return Trainer(out, seed, ITERATIONS * ROBOTS * HORIZON, ROBOTS, threads=2)
+    return Trainer(out, seed, ITERATIONS * ROBOTS * HORIZON, ROBOTS, threads=2, task=task)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -62,26 +71,29 @@ def outcome(trainer: Trainer) -> dict[str, Any]:
     return {key: value for key, value in trainer.state().items() if key != 'seconds'}
 
 
-def test_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    """Otherwise nobody can reproduce the shipped policy."""
-    first, second = new_trainer(tmp_path / 'a'), new_trainer(tmp_path / 'b')
+@each_task
+def test_same_seed_gives_the_same_weights(tmp_path: Path, task: str) -> None:
+    """Otherwise nobody can reproduce the shipped policies."""
+    first = new_trainer(tmp_path / 'a', task=task)
+    second = new_trainer(tmp_path / 'b', task=task)
     assert train(first) and train(second)
     assert same(outcome(first), outcome(second))
-    assert (tmp_path / 'a/walk.kinfer').read_bytes() == (tmp_path / 'b/walk.kinfer').read_bytes()
-    other = new_trainer(tmp_path / 'c', seed=4)
+    assert first.policy.read_bytes() == second.policy.read_bytes()
+    other = new_trainer(tmp_path / 'c', seed=4, task=task)
     train(other)
     assert not same(outcome(first)['learner'], outcome(other)['learner'])
 
 
-def test_resumed_run_ends_as_if_never_interrupted(tmp_path: Path) -> None:
+@each_task
+def test_resumed_run_ends_as_if_never_interrupted(tmp_path: Path, task: str) -> None:
     """A state that is forgotten by the checkpoint would show here."""
-    whole = new_trainer(tmp_path / 'whole')
+    whole = new_trainer(tmp_path / 'whole', task=task)
     train(whole)
-    interrupted = new_trainer(tmp_path / 'parts')
+    interrupted = new_trainer(tmp_path / 'parts', task=task)
     for _ in range(ITERATIONS // 2):
         interrupted.iterate()
     interrupted.save()
-    resumed = new_trainer(tmp_path / 'parts')
+    resumed = new_trainer(tmp_path / 'parts', task=task)
     resumed.load()
     assert train(resumed)
     assert same(outcome(whole), outcome(resumed))
@@ -100,12 +112,23 @@ def test_interrupt_saves_and_exits(tmp_path: Path) -> None:
 def test_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     """Going on with another seed or length would quietly break the promise above."""
     new_trainer(tmp_path).save()
-    other = new_trainer(tmp_path, seed=4)
-    with pytest.raises(ValueError, match='is of a run with'):
-        other.load()
+    for other in (new_trainer(tmp_path, seed=4), new_trainer(tmp_path, task='crouch')):
+        with pytest.raises(ValueError, match='is of a run with'):
+            other.load()
 
 
-@pytest.mark.parametrize('layout', [io.OBSERVATION, io.OBSERVATION + io.PRIVILEGED, io.ACTION])
+def test_checkpoint_without_a_task_is_of_the_walk(tmp_path: Path) -> None:
+    """Runs from before there was another task can still be finished."""
+    trainer = new_trainer(tmp_path)
+    trainer.settings.pop('task')
+    trainer.save()
+    new_trainer(tmp_path).load()
+
+
+LAYOUTS = [io.OBSERVATION, io.OBSERVATION + io.PRIVILEGED, io.ACTION, posture.OBSERVATION]
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
 def test_mirror_undoes_itself(layout: io.Layout) -> None:
     """The mirror image of the mirror image is the thing itself."""
     indices, signs = io.mirror(layout)
@@ -187,6 +210,60 @@ def test_graph_does_what_the_training_did(tmp_path: Path) -> None:
         env._disturb = lambda: None  # type: ignore[method-assign]
         env.step(action)
         assert target == pytest.approx(env.target[0], abs=1e-4)
+
+
+@pytest.mark.parametrize('task', posture.POSTURES)
+def test_graph_of_a_posture_does_what_the_training_did(tmp_path: Path, task: str) -> None:
+    """From every kind of start, through pushes and steps, tick by tick."""
+    learner = Learner(1, posture.OBSERVATION, export.read_layers(export.WALK))
+    path = tmp_path / f'{task}.kinfer'
+    export.pack(path, learner.actor, export.provenance(1, 0), task)
+    policies = [evaluate.Policy(path) for _ in range(ROBOTS)]
+    env = PostureEnv(task, ROBOTS, 0, export.read_layers(export.WALK))
+    env.bias[:] = 0.0
+    stepped = np.zeros(ROBOTS, bool)
+    for _ in range(60):
+        sensors = [
+            {
+                'joint_angles': env.qpos[row, 7:].copy(),
+                'joint_angular_velocities': env.qvel[row, 6:].copy(),
+                'gyroscope': env.qvel[row, 3:6].copy(),
+                'projected_gravity': evaluate.Simulation.gravity(env.qpos[row, 3:7]),
+            }
+            for row in range(ROBOTS)
+        ]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr('training.env.NOISE', {})
+            seen, _ = env.observe()
+        with torch.no_grad():
+            action = learner.actor(torch.from_numpy(seen)).numpy().astype(np.float64)
+        env.step(action)
+        stepped |= env.stepping
+        for row, (policy, inputs) in enumerate(zip(policies, sensors, strict=True)):
+            assert policy.step(**inputs) == pytest.approx(env.target[row], abs=1e-3)
+    assert stepped.any() == (task == 'stand')
+
+
+def test_a_lean_and_a_turn_are_sway() -> None:
+    """The signs of the estimate: a body that leans or moves forward, or to the left."""
+    feature = np.zeros((4, 30))
+    feature[0, 1] = 1.0  # pitches forward, rad/s
+    feature[1, 3] = 0.1  # gravity forward in the base frame: leans forward
+    feature[2, 0] = -1.0  # rolls to the left, rad/s
+    feature[3, 4] = 0.1  # gravity to the left: leans to the left
+    sway = feature @ posture.sway_matrix()
+    assert (sway[:2, 0] > 0.1).all() and (sway[2:, 1] > 0.05).all()
+    assert sway[:2, 1] == pytest.approx(0.0) and sway[2:, 0] == pytest.approx(0.0)
+
+
+def test_adopted_network_is_the_walk() -> None:
+    """Weights read back from the archive and put into a fresh network give the same actions."""
+    layers = export.read_layers(export.WALK)
+    actor = actor_network()
+    adopt(actor, layers, io.OBSERVATION)
+    for (weight, bias), (wanted, offset) in zip(dense_layers(actor), layers, strict=True):
+        assert weight == pytest.approx(wanted, abs=1e-7)
+        assert bias == pytest.approx(offset, abs=1e-7)
 
 
 def test_archive_is_reproducible_and_complete(tmp_path: Path) -> None:

@@ -12,48 +12,74 @@ import json
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from training import export
-from training.env import LESSONS
 from training.env import WalkEnv
+from training.posture_env import PostureEnv
 from training.ppo import HORIZON
 from training.ppo import Learner
 
 ROBOTS = 512
-STEPS = 13_240_000
-LESSON_ENDS = (3_000_000, 5_080_000, 7_450_000, 12_490_000)
-LEARNING_RATE_FADES_AT = 9_000_000
 CHECKPOINT_EVERY_S = 60.0
 REPORT_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one policy is trained for, and how long."""
+
+    steps: int
+    lesson_ends: tuple[int, ...]  # steps at which the next lesson begins
+    learning_rate_fades_at: int  # steps
+
+
+TASKS = {
+    'walk': Task(13_240_000, (3_000_000, 5_080_000, 7_450_000, 12_490_000), 9_000_000),
+    'stand': Task(7_000_000, (5_000_000,), 4_000_000),
+    'crouch': Task(2_000_000, (), 1_500_000),
+}
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='python -m training.train', description=__doc__)
-    parser.add_argument('--out', type=Path, default=Path('training/runs/walk'),
-                        help='folder for checkpoints and the packed policy')  # fmt: skip
-    parser.add_argument('--steps', type=int, default=STEPS, help='policy steps, all robots')
+    parser.add_argument('--task', choices=TASKS, default='walk')
+    parser.add_argument('--out', type=Path, help='folder for checkpoints and the packed policy; '
+                        'training/runs/TASK if not given')  # fmt: skip
+    parser.add_argument('--steps', type=int, help='policy steps, all robots')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--resume', action='store_true', help='go on from the last checkpoint')
     parser.add_argument('--robots', type=int, default=ROBOTS, help='robots simulated at once')
     parser.add_argument('--threads', type=int, default=2)
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    arguments.out = arguments.out or Path('training/runs') / arguments.task
+    arguments.steps = arguments.steps or TASKS[arguments.task].steps
+    return arguments
 
 
 class Trainer:
     """A training run that can be stopped after any iteration."""
 
-    def __init__(self, out: Path, seed: int, steps: int, robots: int, threads: int) -> None:
+    def __init__(
+        self, out: Path, seed: int, steps: int, robots: int, threads: int, task: str = 'walk'
+    ) -> None:
         """Begin a run; nothing is written before the first checkpoint."""
         torch.set_num_threads(1)  # so small a network gains nothing from a second one
         self.out = out
-        self.settings = {'seed': seed, 'steps': steps, 'robots': robots}
-        self.env = WalkEnv(robots, seed, threads)
-        self.learner = Learner(seed)
+        self.settings = {'task': task, 'seed': seed, 'steps': steps, 'robots': robots}
+        self.task = task
+        if task == 'walk':
+            self.env = WalkEnv(robots, seed, threads)
+            self.learner = Learner(seed)
+        else:  # from the shipped walk: it knows how to keep its balance
+            layers = export.read_layers(export.WALK)
+            self.env = PostureEnv(task, robots, seed, layers, threads)
+            self.learner = Learner(seed, self.env.OBSERVATION, layers)
         self.batch_steps = robots * HORIZON
         self.iterations = max(1, steps // self.batch_steps)
         self.iteration = 0
@@ -64,13 +90,19 @@ class Trainer:
         """Where the run is saved."""
         return self.out / 'checkpoint.pt'
 
+    @property
+    def policy(self) -> Path:
+        """Where the packed policy is saved."""
+        return self.out / f'{self.task}.kinfer'
+
     def iterate(self) -> dict[str, float]:
         """Collect one batch, learn from it, and return what there is to say about it."""
         begun = time.monotonic()
         steps = self.iteration * self.batch_steps
-        self.env.lesson = LESSONS[sum(steps >= end for end in LESSON_ENDS)]
+        task = TASKS[self.task]
+        self.env.lesson = self.env.lessons[sum(steps >= end for end in task.lesson_ends)]
         batch, log = self.learner.collect(self.env)
-        fade = LEARNING_RATE_FADES_AT // self.batch_steps
+        fade = task.learning_rate_fades_at // self.batch_steps
         log |= self.learner.update(batch, self.iteration / fade)
         self.iteration += 1
         self.seconds += time.monotonic() - begun
@@ -94,15 +126,17 @@ class Trainer:
         unfinished.replace(self.checkpoint)
         steps = self.iteration * self.batch_steps
         export.pack(
-            self.out / 'walk.kinfer',
+            self.policy,
             self.learner.actor,
             export.provenance(seed=self.settings['seed'], steps=steps),
+            self.task,
         )
 
     def load(self) -> None:
         """Go on from the checkpoint, which must be of the same run."""
         state = torch.load(self.checkpoint, weights_only=False)
-        if state['settings'] != self.settings:
+        # A checkpoint without a task is from before there was another than the walk.
+        if {'task': 'walk', **state['settings']} != self.settings:
             raise ValueError(
                 f'{self.checkpoint} is of a run with {state["settings"]}, not {self.settings}'
             )
@@ -156,13 +190,18 @@ def main(argv: list[str] | None = None) -> int:
     """Train as the command line says."""
     arguments = parse_arguments(argv)
     trainer = Trainer(
-        arguments.out, arguments.seed, arguments.steps, arguments.robots, arguments.threads
+        arguments.out,
+        arguments.seed,
+        arguments.steps,
+        arguments.robots,
+        arguments.threads,
+        arguments.task,
     )
     if arguments.resume:
         trainer.load()
     finished = train(trainer)
     state = 'done' if finished else 'stopped; --resume goes on'
-    print(f'{state}: {trainer.out / "walk.kinfer"}')
+    print(f'{state}: {trainer.policy}')
     return 0 if finished else 130
 
 

@@ -25,20 +25,28 @@ from kinfer_ros.run.writer import read_steps
 from kinfer_ros.simulate import Simulation
 
 START = 60.0
+SHIPPED = REPOSITORY / 'robots' / 'biped' / 'set.yaml'
 ASKED, TAKEN = 'policy {} is asked for', 'policy {} has taken over'
 
 
 class Graph:
-    """A G1 with its set in lockstep."""
+    """A robot with its set in lockstep: the shipped biped, or a G1."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, policies: Path = SHIPPED, robot: Path | str = 'biped'
+    ) -> None:
+        self.folder = folder
+        self.policies = policies
+        self.robot = robot
+        self.environment = domain_environment()
+
+    @classmethod
+    def of_g1(cls, folder: Path) -> Graph:
+        """Make the G1, where its policies are at hand."""
         found = g1_set(folder)
         if found is None:
             pytest.skip('the shared policies are not here')
-        self.folder = folder
-        self.policies = found
-        self.robot = dance_robot(folder)
-        self.environment = domain_environment()
+        return cls(folder, found, dance_robot(folder))
 
     def policy(self, **more: object) -> Process:
         """Start the policy node."""
@@ -77,9 +85,43 @@ def ticks_of(steps: list[dict], event: str) -> list[int]:
     return [tick for tick, step in enumerate(running) if event in step['events']]
 
 
+def test_the_shipped_set_equals_the_loop_without_ros(tmp_path: Path) -> None:
+    """Stand, walk, and by way of the stand into the crouch, as the quick start asks for them."""
+    graph, seconds = Graph(tmp_path), 60.0
+    with graph.policy(duration=seconds, default_command=[0.3, 0.0, 0.0]) as policy, graph.bridge():
+        # Refused until the robot is in mode run.
+        assert wait_until(lambda: graph.ask('set', 'policy', 'walk')[0] == 0, START)
+        assert graph.ask('set', 'policy', 'crouch')[0] == 0, policy.output
+        assert policy.wait(120) == 0, policy.output
+    steps = graph.steps()
+    asked = {name: ticks_of(steps, ASKED.format(name)) for name in ('walk', 'crouch')}
+    assert [len(ticks) for ticks in asked.values()] == [1, 1]
+    taken = {name: ticks_of(steps, TAKEN.format(name)) for name in ('walk', 'stand', 'crouch')}
+    assert taken['walk'] == asked['walk']
+    assert taken['stand'] == asked['crouch']
+    assert len(taken['crouch']) == 1
+    assert not any('fault' in event for step in steps for event in step['events'])
+
+    def ask(step: int, simulation: Simulation) -> None:
+        controller = simulation.controller
+        for name, ticks in asked.items():
+            before = round(controller.run_ns / 20e6) == ticks[0] - 1
+            if controller.mode is Mode.RUN and before:
+                assert controller.policies.request(name, controller.mode) == ''
+
+    alone = record_run(
+        tmp_path / 'alone', seconds, ask, robot='biped', model='', policies=str(SHIPPED),
+        default_command=[0.3, 0.0, 0.0],
+    )  # fmt: skip
+    expected = [s['target'] for s in read_steps(alone) if s['mode'] == 'run']
+    found = [s['target'] for s in steps if s['mode'] == 'run']
+    assert len(found) == len(expected)
+    assert np.array(found).tobytes() == np.array(expected).tobytes()
+
+
 def test_walk_dance_and_walk_equal_the_loop_without_ros(tmp_path: Path) -> None:
     """Gains and targets change in the same tick, whatever the order of the topics."""
-    graph = Graph(tmp_path)
+    graph = Graph.of_g1(tmp_path)
     with graph.policy(duration=4.0 + DANCE_S + AFTER_S) as policy, graph.bridge():
         # Refused until the robot is in mode run.
         assert wait_until(lambda: graph.ask('set', 'policy', 'dance')[0] == 0, START)
@@ -108,7 +150,7 @@ def test_walk_dance_and_walk_equal_the_loop_without_ros(tmp_path: Path) -> None:
 
 def test_what_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
     """Outside run, an unknown name; the parameter reads the running policy; a stop holds."""
-    graph = Graph(tmp_path)
+    graph = Graph.of_g1(tmp_path)
     with graph.policy(auto_run=False) as policy, graph.bridge():
         assert wait_until(lambda: 'hold' in graph.ask('mode')[1], START), policy.output
         code, said = graph.ask('set', 'policy', 'dance')
@@ -136,7 +178,7 @@ def test_what_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
 )
 def test_a_start_that_is_not_meant_is_refused(tmp_path: Path, change, expected) -> None:
     """A dumped parameter must not start a dance."""
-    graph = Graph(tmp_path)
+    graph = Graph.of_g1(tmp_path)
     with graph.policy(**change) as policy:
         assert policy.wait(60) != 0
         assert expected in policy.output
@@ -145,7 +187,7 @@ def test_a_start_that_is_not_meant_is_refused(tmp_path: Path, change, expected) 
 
 def test_a_set_with_a_missing_file_is_refused(tmp_path: Path) -> None:
     """Before the robot moves, and by name."""
-    graph = Graph(tmp_path)
+    graph = Graph.of_g1(tmp_path)
     text = graph.policies.read_text().replace('g1_dance_102.spec.yaml', 'gone.yaml')
     graph.policies.write_text(text)
     with graph.policy() as policy:
