@@ -231,6 +231,7 @@ class PolicyNode(LifecycleNode):
         self._ready.refuse(setup)
         self.session.activation += 1
         self._link.begin_session(setup.robot.joint_names)
+        setup.controller.recovery.more_checks = lambda: self._ready.recovery_problem(setup)
         self._activation = Activation(
             self, setup, self.session, self._link, self._clocks, self._operator,
             lockstep=self._lockstep,
@@ -257,7 +258,8 @@ class PolicyNode(LifecycleNode):
     def _close_run(self, reason: str) -> None:
         session, self.session, self.setup = self.session, None, None
         if session is not None:
-            self.exit_code |= bool(session.controller.counts['faults'])
+            counts = session.controller.counts
+            self.exit_code |= bool(counts['faults'] or counts['falls'])
             session.finish(reason)
             self.get_logger().info(f'run closed: {session.path}')
 

@@ -67,7 +67,7 @@ class Operator:
                 for word in self._motion.pressed(message.buttons):
                     self._ask_motion(word, controller)
             reason = reason or self._joystick.stop_reason()
-            if controller is not None and controller.mode in STIFF:
+            if controller is not None and (controller.mode in STIFF or controller.recovery.waits):
                 reason = reason or self._joystick.deadman_reason(now_ns)
         if reason:
             self.stopped = self.stopped or reason
