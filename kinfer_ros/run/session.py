@@ -95,6 +95,12 @@ class RunSession:
         """The run directory, absolute."""
         return self.directory.path
 
+    @property
+    def failed(self) -> bool:
+        """Whether the robot fell, though it may have got up, or a fault occurred."""
+        counts = self.controller.counts
+        return bool(counts['faults'] or counts['falls'])
+
     def begin_swap(self, policy: Policy) -> None:
         """
         Note a policy in run.json before it runs, from any thread.

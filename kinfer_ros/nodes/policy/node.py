@@ -212,6 +212,7 @@ class PolicyNode(LifecycleNode):
     def _ask_for_gains(self, setup: PolicySetup) -> None:
         self._link.dry_run = value(self, 'dry_run')
         self._link.gains.set_target(setup.robot.joint_names, setup.controller.gains)
+        self._link.read_bridge()  # it may have other gains in force than a session ago
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """:raises NotReady: under autostart at once, since the supervisor comes again."""
@@ -258,8 +259,7 @@ class PolicyNode(LifecycleNode):
     def _close_run(self, reason: str) -> None:
         session, self.session, self.setup = self.session, None, None
         if session is not None:
-            counts = session.controller.counts
-            self.exit_code |= bool(counts['faults'] or counts['falls'])
+            self.exit_code |= session.failed
             session.finish(reason)
             self.get_logger().info(f'run closed: {session.path}')
 
