@@ -24,6 +24,8 @@ from kinfer_ros.control.gains.ramp import FACTOR_SPEED
 from kinfer_ros.control.gains.ramp import GainRamp
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
+from kinfer_ros.control.policy.via_pose import TAKEN_OVER
+from kinfer_ros.control.policy.via_pose import VIA
 from kinfer_ros.control.settings import REPLAYED
 from kinfer_ros.control.settings import REPLAYED_WITH_WHEELS
 from kinfer_ros.control.settings import LiveSettings
@@ -51,7 +53,7 @@ class Outcome:
     """
     Result of a replay.
 
-    :ivar records: records read; `run_records` those in mode run.
+    :ivar records: records read; `run_records` those in mode run in which a policy ran.
     :ivar replayed: records in mode run on which the policy was run.
     :ivar missing: first and last step_id of each gap.
     :ivar skipped: records in mode run after a gap, before the next one with a carry.
@@ -135,6 +137,7 @@ class Replay:
         self._runner = PolicyRunner(self._bind(first or _short(policy), policy), self._live)
         self._expected: int | None = None
         self._running = False
+        self._on_a_way = False
         self._limited = False
 
     def _bind(self, name: str, policy: Policy) -> BoundPolicy:
@@ -178,15 +181,17 @@ class Replay:
         if self._expected is not None and step_id != self._expected:
             if step_id > self._expected:
                 outcome.missing.append((self._expected, step_id - 1))
-            self._running = False
+            self._running = self._on_a_way = False
         self._expected = step_id + 1
-        if mode != 'run':
+        begins = self._arrives(step_id, events) or 'mode run' in events
+        if mode != 'run' or self._on_a_way:
+            self._on_a_way = self._on_a_way and mode == 'run'
             self._leave_run()
             return False
         outcome.run_records += 1
         if self._running:
             self._follow(step_id, record, events, now_ns)
-        elif not self._enter(step_id, record, now_ns, begins='mode run' in events):
+        elif not self._enter(step_id, record, now_ns, begins=begins):
             outcome.skipped += 1
             return False
         return self._step(step_id, record, now_ns)
@@ -226,6 +231,19 @@ class Replay:
         self._before, self.lane = self.lane, self._lane_of(name)
         self.lane.continue_from(self._before)
         self._retune()
+
+    def _arrives(self, step_id: int, events: list[str]) -> bool:
+        """Whether a policy begins that was entered via a pose; no policy ran on the way."""
+        for event in events:
+            if not event.startswith(_POLICY):
+                continue
+            if event.endswith(VIA):
+                self._on_a_way = True
+            elif self._on_a_way and event.endswith(TAKEN_OVER):
+                self._on_a_way = False
+                self.outcome.changes.append((step_id, event))
+                return True
+        return False
 
     def _leave_run(self) -> None:
         if self._runner.swapping:

@@ -190,6 +190,21 @@ class Readiness:
         if reason:
             raise Refused(reason)
 
+    def recovery_problem(self, setup: PolicySetup) -> str:
+        """
+        Return why a robot that has fallen must not get up, or ''; nothing is waited for.
+
+        What an activation checks of operator, bridge and graph. Sensors are the guards' matter,
+        and the controller checks command and joints.
+        """
+        if self._parameter('wait_for_recorder') and not self._link.is_recorded():
+            return 'no recorder follows this node any more (wait_for_recorder)'
+        return (
+            self._operator.refusal(self._clock.control_now())
+            or setup.controller.inputs.frame.joint_conflict
+            or ('' if self._parameter('dry_run') else self._bridge_problem(in_session=True))
+        )
+
     def _recorder_problem(self) -> str:
         if not self._link.is_recorded():
             self._recorded_since = None
@@ -209,7 +224,7 @@ class Readiness:
             return stamp_now, stamp_now
         return self._clock.control_now(), stamp_now
 
-    def _bridge_problem(self) -> str:
+    def _bridge_problem(self, *, in_session: bool = False) -> str:
         topic = self._graph.resolve_topic_name('joint_commands')
         if others := describe_commanders(topic, self._graph.count_publishers('joint_commands')):
             return others
@@ -218,4 +233,6 @@ class Readiness:
                 return hint
             state = self._link.bridge_state or 'silent'
             return f'the bridge is {state}, expected enabled (call its ~/enable service)'
-        return self._link.gains.mismatch()
+        gains = self._link.gains
+        # In a session they may have been sent a moment ago.
+        return gains.fault(recheck=True) if in_session else gains.mismatch()

@@ -16,13 +16,12 @@ from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.sensor_capture import CapturedImu
 from kinfer_ros.control.sensors import GRAVITY
+from kinfer_ros.control.sensors import MAX_REST_GYRO
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.rotations import rotation_matrix
 
 MAX_GRAVITY_ANGLE = math.radians(20.0)
 """rad between the measured and the expected direction of the specific force."""
-MAX_REST_GYRO = 0.3
-"""rad/s up to which the base counts as at rest."""
 MAX_TURN_RATE = 35.0
 """rad/s: 2000 deg/s, the full scale of common gyroscopes."""
 MAX_LEAN = math.radians(40.0)

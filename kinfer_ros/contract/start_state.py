@@ -51,13 +51,22 @@ class ActivationChecks:
         :param max_ramp: rad that a joint may be away from the start pose.
         """
         self._guards.restart()
-        pushed = self._command.not_neutral(now_ns)
-        return (
-            self._guards.cause(TickContext(now_ns, stamp_now_ns))
-            or self._outside_limits()
-            or (f'{pushed}, expected a neutral command: let go of the stick' if pushed else '')
-            or self._far_from_start(max_ramp)
+        return self._guards.cause(TickContext(now_ns, stamp_now_ns)) or self.lying_refusal(
+            now_ns, self._start_pose, max_ramp
         )
+
+    def lying_refusal(self, now_ns: int, pose: Float64, max_ramp: float) -> str:
+        """
+        Return why a robot that lies must not be moved, or ''; the guards run by themselves.
+
+        :param pose: [N] rad, the start pose of the policy that moves it.
+        :param max_ramp: rad that a joint may be away from it.
+        """
+        return self._outside_limits() or self._pushed(now_ns) or self._far_from(pose, max_ramp)
+
+    def _pushed(self, now_ns: int) -> str:
+        pushed = self._command.not_neutral(now_ns)
+        return f'{pushed}, expected a neutral command: let go of the stick' if pushed else ''
 
     def _outside_limits(self) -> str:
         """The target of a ramp starts within the limits: a joint outside them would jump."""
@@ -72,8 +81,8 @@ class ActivationChecks:
             'bring it within them by hand'
         )
 
-    def _far_from_start(self, max_ramp: float) -> str:
-        worst, away = farthest_joint(self._frame.position, self._start_pose, self._wheels)
+    def _far_from(self, pose: Float64, max_ramp: float) -> str:
+        worst, away = farthest_joint(self._frame.position, pose, self._wheels)
         if away <= max_ramp:
             return ''
         return (

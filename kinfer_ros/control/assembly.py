@@ -27,6 +27,7 @@ from kinfer_ros.control.policy.inputs import Observation
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
 from kinfer_ros.control.policy.transitions import Transitions
+from kinfer_ros.control.policy.via_pose import via_poses
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
@@ -192,7 +193,8 @@ def assemble_set(
     runner = PolicyRunner(entry, live, limit_ns=lambda: settings.longest_inference_ns(live))
     ramp = GainRamp(live.action_scale, live.kp_factor, live.kd_factor)
     check = ConditionCheck(frame, command, wheels)
-    transitions = Transitions(loaded.policy_set, members, runner, check, guards.stats.say)
+    poses = via_poses(loaded.policy_set, members, robot)
+    transitions = Transitions(loaded.policy_set, members, runner, check, guards.stats.say, poses)
     parts = Parts(
         inputs=inputs,
         guards=guards,

@@ -3,7 +3,6 @@
 The table of modes is in docs/modes.md; control/mode_targets.py computes the target of each.
 """
 
-from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,16 +10,15 @@ from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.mode_targets import ModeTargets
-from kinfer_ros.control.modes import DAMPING_FRAMES
 from kinfer_ros.control.modes import STIFF
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.motion import OperatedMotion
 from kinfer_ros.control.parts import Parts
-from kinfer_ros.control.policy.runner import BoundPolicy
-from kinfer_ros.control.policy.swap import loaded
+from kinfer_ros.control.recovery import Go
+from kinfer_ros.control.recovery import Recovery
+from kinfer_ros.control.requests import Requestable
 from kinfer_ros.control.requests import Requests
-from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.control.tick import format_mode
@@ -32,7 +30,7 @@ RESET = 'reset'
 SESSION_ENDED = 'the session has ended'
 
 
-class Controller:
+class Controller(Requestable):
     """
     Runs the modes of one policy on one robot.
 
@@ -53,6 +51,7 @@ class Controller:
     :ivar gain_ramp: scale of the action and factors of the gains in this tick.
     :ivar counts: occurrences of each of COUNTED since construction.
     :ivar run_ns: duration of the newest run.
+    :ivar recovery: how far the robot is after a fall.
     :ivar first_cause: what explains a fault of the next tick better than its guard does, or ''.
     """
 
@@ -81,11 +80,11 @@ class Controller:
         self._context = TickContext()
         self._since_ns = 0
         self._fade_ns = settings.fade_ns
-        self._damping_left = 0
         self._motion = OperatedMotion(parts.runner, parts.inputs.motion, self.stats.say)
         self._requests = Requests()
         self._targets = ModeTargets(parts, self.counts)
-        self._swap = self._targets.swap
+        self._swap, self._via = self._targets.swap, self._targets.via
+        self.recovery = Recovery(parts, settings, self._targets)
         self.target = self._targets.target
         self._sent = SentTargets(self.target, parts.wheels)
 
@@ -98,6 +97,7 @@ class Controller:
         self._requests.forget_modes()
         self.gains.begin_session()
         self._parts.guards.restart()
+        self.recovery.restart()
         self._targets.begin_ramp(self.settings.ramp_speed)
         self._enter(Mode.RAMP, now_ns, '')
 
@@ -110,46 +110,15 @@ class Controller:
         self.mode = Mode.INACTIVE
         self.send = Send.NOTHING
         self._swap.refuse(SESSION_ENDED)
-        self._swap.roll_back(SESSION_ENDED)
+        self._end_run(SESSION_ENDED)
+
+    def end_session(self) -> None:
+        """Ask for the gains of the first policy again: the next session begins with it."""
+        self.policies.begin_session(self._parts.adopt)
 
     def resume_state(self) -> dict[str, Any]:
         """Return what a replay needs, with the carry, to begin at the last step."""
         return self._parts.resume_state(self.gain_ramp)
-
-    def request_run(self) -> str:
-        """Request `run`; :return: why the mode does not allow it, or ''."""
-        if self.mode is not Mode.HOLD:
-            return f'start is refused in mode {self.mode}: it needs mode hold'
-        self._requests.run = True
-        return ''
-
-    def request_motion(self, word: str) -> str:
-        """Request one of the words of a motion; :return: why it is refused, or ''."""
-        return self._motion.request(word, self.mode)
-
-    def request_stop(self, reason: str) -> None:
-        """Request latched damping, in any active mode."""
-        self._requests.stop = reason
-
-    def request_fade(self, max_ns: int | None = None) -> None:
-        """Request a fade, in `max_ns` at most."""
-        self._requests.fade = True
-        if max_ns is not None:
-            self._fade_ns = min(self._fade_ns, max_ns)
-
-    def request_fault(self, reason: str) -> None:
-        """Request a fault, for a cause outside the controller."""
-        self._requests.fault = reason
-
-    def request_live_settings(self, live: LiveSettings) -> None:
-        """Request new live settings; while inactive they take effect at once."""
-        self.tuning.request(live)
-        if self.mode is Mode.INACTIVE:
-            self.tuning.follow(jump=True)
-
-    def request_swap(self, bound: BoundPolicy, done: Callable[[str], None]) -> None:
-        """Request another policy, bound to the same robot and inputs; `done` as in PolicySwap."""
-        self._swap.request(loaded(bound, self.settings.blend_ns, done))
 
     def reset_fault(self) -> str:
         """Change `fault` to `damp` if its cause is gone; :return: why it is not, or ''."""
@@ -209,7 +178,7 @@ class Controller:
         reason, requests.stop = requests.stop, ''
         if reason and fading:
             self._targets.ramp.cut()  # the rest of the fade is damping
-        elif reason and self.mode not in (Mode.DAMP, Mode.FAULT):
+        elif reason and (self.mode not in (Mode.DAMP, Mode.FAULT) or self.recovery.waits):
             self._enter(Mode.DAMP, now_ns, reason)
         self._motion.apply(self.mode)
         if fading:
@@ -217,21 +186,41 @@ class Controller:
             return
         running = self.mode is Mode.RUN
         if running:
-            self.policies.follow(self._swap, now_ns)
+            self.policies.follow(self._swap, self._via, now_ns)
         self._swap.begin(now_ns, running=running)
+        self._recover(now_ns)
+
+    def _recover(self, now_ns: int) -> None:
+        """Go on after a fall, where the robot is getting up."""
+        go = self.recovery.follow(now_ns)
+        if go is Go.FAULT:
+            self._fault(self.recovery.text, now_ns)
+        elif go is Go.RISE:
+            self._enter(Mode.RUN, now_ns, '')
+            self._since_ns -= self.run_ns  # the run goes on
+        elif go is Go.WAIT:
+            self.reason = self.recovery.text
 
     def _run_mode(self, reason: str, now_ns: int) -> None:
         """:param reason: of a guard's fault, or ''."""
         if reason and self.mode is Mode.FADE:
             self._targets.ramp.cut()  # no valid sensors: the rest of the fade is damping
         elif reason and self.mode is not Mode.FAULT:
-            self._fault(reason, now_ns)
+            self._fault_or_recover(reason, now_ns)
         if self.mode is Mode.FADE:
             self._fade(now_ns)
         elif self.mode in (Mode.DAMP, Mode.FAULT):
             self.send = Send.DAMPING
         else:
             self._move(now_ns)
+
+    def _fault_or_recover(self, reason: str, now_ns: int) -> None:
+        if stays := self.recovery.judge(self.mode, reason, self.first_cause):
+            self._fault(stays, now_ns)
+        else:
+            self._enter(Mode.DAMP, now_ns, reason)
+            self.recovery.begin(reason, now_ns)
+            self.reason = self.recovery.text
 
     def _move(self, now_ns: int) -> None:
         """Ramp, hold and run: the modes that send a position."""
@@ -258,6 +247,10 @@ class Controller:
             self._begin_fade(now_ns, 'duration reached')
             self._fade(now_ns)
             return
+        if self._via.active:
+            self.reason = self.policies.mode_reason() + self._via.describe()
+            self.send = self._targets.move_to_pose(now_ns)
+            return
         verdict = self._targets.run(now_ns, self.gain_ramp.action_scale)
         self.ran = verdict.level is Level.OK
         self.reason = self.policies.mode_reason()
@@ -279,26 +272,27 @@ class Controller:
         if mode is Mode.INACTIVE:
             self.tuning.follow(jump=True)  # requested in the last tick
         if mode is not Mode.RUN:
-            self.policies.forget()
-            self._swap.roll_back(f'the run ended in {mode}')
+            self._end_run(f'the run ended in {mode}')
+
+    def _end_run(self, reason: str) -> None:
+        self.policies.forget()
+        self._swap.roll_back(reason)
+        self._via.cancel()
+        self.recovery.cancel()
 
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
         damped = self.mode is Mode.DAMP and self.reason != RESET
-        cause = self.first_cause or (self.reason if damped else '')
+        cause = self.first_cause or self.recovery.fall or (self.reason if damped else '')
         self._enter(Mode.FAULT, now_ns, f'{cause}; then: {reason}' if cause else reason)
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
         # Position modes fade the stiffness out; a damped robot has none left.
-        self._targets.ramp.begin(self.target, self._fade_ns if self.mode in STIFF else 0)
-        self._damping_left = DAMPING_FRAMES
+        stiff = self.mode in STIFF and self.send is not Send.DAMPING
+        self._targets.begin_fade(self._fade_ns if stiff else 0)
         self._enter(Mode.FADE, now_ns, reason)
 
     def _fade(self, now_ns: int) -> None:
-        if self._targets.fade(self._elapsed_ns(now_ns)):
-            self.send = Send.POSITION
-            return
-        self.send = Send.DAMPING
-        self._damping_left -= 1
-        if self._damping_left <= 0:
+        self.send = self._targets.fade(self._elapsed_ns(now_ns))
+        if self._targets.faded:
             self._enter(Mode.INACTIVE, now_ns, self.reason)

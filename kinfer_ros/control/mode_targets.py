@@ -7,8 +7,11 @@ from kinfer_ros.control.guards.verdict import OK
 from kinfer_ros.control.guards.verdict import Level
 from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
+from kinfer_ros.control.modes import DAMPING_FRAMES
+from kinfer_ros.control.modes import Send
 from kinfer_ros.control.parts import Parts
 from kinfer_ros.control.policy.swap import PolicySwap
+from kinfer_ros.control.policy.via_pose import ViaPose
 from kinfer_ros.control.pose_ramp import PoseRamp
 from kinfer_ros.control.wheels import with_rest
 
@@ -23,6 +26,7 @@ class ModeTargets:
     :ivar target: [N] rad, robot joint order.
     :ivar ramp: the ramp to the start pose, or the fade.
     :ivar swap: the swap of policies.
+    :ivar via: the way to a policy through a pose.
     """
 
     def __init__(self, parts: Parts, counts: dict[str, int]) -> None:
@@ -30,20 +34,25 @@ class ModeTargets:
         self.target: Float64 = parts.start_pose.copy()
         self.ramp = PoseRamp(len(parts.start_pose))
         self.swap = PolicySwap(parts.runner, parts.adopt, parts.guards.stats.say)
+        self.via = ViaPose(parts, self.begin_here, self.start_run)
         self._counts = counts
         self._parts = parts
         self._refused = 0
         self._accepted = 0
+        self._damping_left = 0
 
     def begin_ramp(self, speed: float) -> None:
         """Start at the measured pose; `speed` rad/s of the joint that is furthest away."""
-        position = self._measured_rest()
-        self.target[:] = position  # a fade may come before the first tick
-        self._parts.limiter.restart(position)
+        self.begin_here()  # a fade may come before the first tick
+        distance = float(np.abs(self.target - self._parts.start_pose).max())
+        self.ramp.begin(self.target, int(distance / speed * 1e9))
+
+    def begin_here(self) -> None:
+        """Begin the targets at the measured pose: nothing has held the joints until now."""
+        self.target[:] = self._measured_rest()
+        self._parts.limiter.restart(self.target)
         if (overrides := self._parts.inputs.overrides) is not None:
             overrides.restart()
-        distance = float(np.abs(position - self._parts.start_pose).max())
-        self.ramp.begin(position, int(distance / speed * 1e9))
 
     def ramp_to_start(self, elapsed_ns: int) -> None:
         """Mode ramp."""
@@ -85,13 +94,33 @@ class ModeTargets:
         self._limit()
         return OK
 
-    def fade(self, elapsed_ns: int) -> bool:
-        """Mode fade: reduce the stiffness; False once only damping is left."""
+    def move_to_pose(self, now_ns: int) -> Send:
+        """Mode run, on the way to a policy through a pose: what is sent in this tick."""
+        if self.via.damping:
+            return Send.DAMPING
+        self.via.write(self.target, now_ns)
+        self._parts.apply_overrides(self.target)
+        self._limit()
+        return Send.POSITION
+
+    def begin_fade(self, duration_ns: int) -> None:
+        """:param duration_ns: in which the stiffness goes; 0: there is none left."""
+        self.ramp.begin(self.target, duration_ns)
+        self._damping_left = DAMPING_FRAMES
+
+    def fade(self, elapsed_ns: int) -> Send:
+        """Mode fade: reduce the stiffness, then damp; what is sent in this tick."""
         if elapsed_ns >= self.ramp.duration_ns:
-            return False
+            self._damping_left -= 1
+            return Send.DAMPING
         self.ramp.write_release(self.target, self._measured_rest(), elapsed_ns)
         self._limit()
-        return True
+        return Send.POSITION
+
+    @property
+    def faded(self) -> bool:
+        """Whether enough damping has been sent."""
+        return self._damping_left <= 0
 
     def _measured_rest(self) -> Float64:
         """Return the target that pushes no joint: the measured pose; a wheel's is 0 rad/s."""

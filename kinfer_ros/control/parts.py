@@ -75,11 +75,15 @@ class Parts:
     def adopt(self, bound: BoundPolicy) -> None:
         """Take over all that belongs to a policy besides its steps: gains, ranges, guards."""
         self.inputs.command.set_ranges(bound.command_ranges)
+        self.adopt_gains(bound)
+        self.tuning.follow_policy()
+
+    def adopt_gains(self, bound: BoundPolicy) -> None:
+        """Take over the gains alone: they go out with the command of this tick."""
         own = bound.gains
         if self.gains.switch(own):
             self.limiter.set_gains(own.kp, own.kd, own.torque_limit)
             self.tuning.retune()
-        self.tuning.follow_policy()
 
     def observe(self, now_ns: int, period_s: float, *, running: bool) -> None:
         """Update the command, and fill the policy's inputs."""

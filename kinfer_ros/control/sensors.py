@@ -14,6 +14,8 @@ from kinfer_ros.rotations import multiply
 from kinfer_ros.rotations import rotation_matrix
 from kinfer_ros.rotations import yaw_of
 
+MAX_REST_GYRO = 0.3
+"""rad/s up to which the base counts as at rest."""
 GRAVITY = 9.81
 """m/s^2; kinfer scales `projected_gravity` by this, see docs/policies.md."""
 

@@ -34,6 +34,8 @@ class SessionSettings:
     :ivar default_command: linear.x, linear.y (m/s), angular.z (rad/s) while none is alive.
     :ivar command_entries: names promised on `policy_command` beyond the known ones.
     :ivar overrides: joints that another node may move.
+    :ivar allow_recovery: a policy of the set may get up after a fall.
+    :ivar max_ramp: rad, farthest joint from the start pose at the begin of that policy.
     :ivar real_time: a robot waits for each tick; False in lockstep, simulation and replay.
     """
 
@@ -46,6 +48,8 @@ class SessionSettings:
     default_command: tuple[float, float, float] = (0.0, 0.0, 0.0)
     command_entries: tuple[str, ...] = ()
     overrides: OverrideSettings = NO_OVERRIDES
+    allow_recovery: bool = False
+    max_ramp: float = 2.0
     real_time: bool = False
 
     def longest_inference_ns(self, live: 'LiveSettings') -> int:

@@ -117,6 +117,10 @@ STRUCTURE = (
     Declared('joy_deadman_button', -1, '',
              'Button of joy (from 0) that has to be held while the robot moves; -1: none.',
              -1, 255, read_only=True),
+    Declared('allow_recovery', False, '',
+             'A robot that has fallen may get up by itself, with the policy that the set names '
+             '(automatic: fallen); needs joy_deadman_button. See docs/policy_sets.md, After a '
+             'fall.', read_only=True),
     Declared('joy_motion_start_button', -1, '',
              'Button of joy (from 0) that starts the motion of the policy; -1: none.',
              -1, 255, read_only=True),

@@ -96,6 +96,12 @@ class RunSession:
         """The run directory, absolute."""
         return self.directory.path
 
+    @property
+    def failed(self) -> bool:
+        """Whether the robot fell, though it may have got up, or a fault occurred."""
+        counts = self.controller.counts
+        return bool(counts['faults'] or counts['falls'])
+
     def begin_swap(self, policy: Policy, bound: BoundPolicy) -> int:
         """
         Note a policy in run.json before it runs, from any thread.
@@ -161,10 +167,11 @@ class RunSession:
         )
 
     def _note_cause(self, text: str, mode: Mode) -> None:
-        """Keep what stopped the robot in this activation; a reset is no cause."""
+        """Keep what stopped the robot in this activation; a reset is no cause, nor a recovery."""
         if self._causes_of != self.activation:
             self._causes_of, self._causes = self.activation, []
-        stopped = mode is Mode.FAULT or (mode is Mode.DAMP and not text.endswith(': reset'))
+        goes_on = text.endswith(': reset') or self.controller.recovery.waits
+        stopped = mode is Mode.FAULT or (mode is Mode.DAMP and not goes_on)
         if stopped and text not in self._causes and len(self._causes) < MAX_CAUSES:
             self._causes.append(text)
 

@@ -18,6 +18,7 @@ from kinfer_ros.control.gains.policy_gains import Gains
 from kinfer_ros.control.gains.policy_gains import gain_problem
 from kinfer_ros.control.joystick import double_use
 from kinfer_ros.control.overrides.settings import read_override_settings
+from kinfer_ros.control.recovery import MAX_RECOVERIES
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.settings import live_settings_from
 from kinfer_ros.errors import ConfigError
@@ -83,10 +84,17 @@ class PolicySetup:
         if self.policy_set is not None:
             listed = ', '.join(self.policies)
             what = f'{self.policy_set.policy_set.path} ({listed}; first {contract.path})'
+            if self.policy_set.policy_set.recovers:
+                what += f'; after a fall: {self._after_fall()}'
         return (
             f'{what}: {len(contract.joint_names)} joints, command '
             f'{list(contract.command_names)}, {self.rate_hz:g} Hz'
         )
+
+    def _after_fall(self) -> str:
+        if not self.controller.recovery.allowed:
+            return 'a fault, latched (allow_recovery is false)'
+        return f'at most {MAX_RECOVERIES} recoveries (allow_recovery is true)'
 
     @property
     def period_ns(self) -> int:
@@ -171,6 +179,22 @@ def _check_rate(policy: Policy, parameters: Parameters) -> None:
         )
 
 
+def _check_recovery(loaded: LoadedSet, parameters: Parameters) -> None:
+    """:raises ConfigError: what it needs beside the operator's leave is not there."""
+    if not loaded.policy_set.recovers:
+        raise ConfigError(
+            'parameter allow_recovery: found true, but no policy to get up with: expected a '
+            'policy set (policies) with a transition {from: any, to: ..., automatic: fallen}, or '
+            'false'
+        )
+    if parameters['joy_deadman_button'] < 0:
+        raise ConfigError(
+            'parameter allow_recovery: found true without a dead-man button, which a person holds '
+            'throughout: set joy_deadman_button to its number (ros2 topic echo joy shows it), or '
+            'allow_recovery to false'
+        )
+
+
 def load_setup(
     parameters: Parameters, interrupted: Callable[[], bool] = lambda: False
 ) -> PolicySetup:
@@ -199,6 +223,9 @@ def load_setup(
             'log_zstd compresses the closed parts of the step log, which log_rotate_mb 0 never '
             'makes: set it, for example to 64'
         )
+    allow_recovery = bool(parameters.get('allow_recovery', False))
+    if allow_recovery:
+        _check_recovery(loaded, parameters)
     rate_hz = parameters['control_rate'] or policy.contract.control_rate_hz or DEFAULT_RATE_HZ
     settings = SessionSettings(
         period_ns=round(1e9 / rate_hz),
@@ -210,6 +237,8 @@ def load_setup(
         default_command=_triple(parameters['default_command']),
         command_entries=tuple(name for name in parameters['policy_command_entries'] if name),
         overrides=read_override_settings(parameters, robot),
+        allow_recovery=allow_recovery,
+        max_ramp=parameters.get('max_ramp', 2.0),
         real_time=not parameters['lockstep'],
     )
     live = live_settings_from(parameters)

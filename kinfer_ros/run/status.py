@@ -113,6 +113,8 @@ class StatusReporter:
                 'policies': json.dumps(list(setup.policies)),
                 'next_policies': json.dumps(controller.policies.onward()),
             }
+        if controller.recovery.allowed:
+            policy_set['recovery'] = controller.recovery.describe()
         guards = {
             f'guard_{name}': ' '.join(f'{count} {what}' for what, count in counts.items() if count)
             for name, counts in session.guards().items()

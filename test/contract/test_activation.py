@@ -182,3 +182,48 @@ def test_a_signal_and_a_stop_end_a_wait(made, end):
     made.operator.reason = 'stop requested' if end == 'stopped' else ''
     with pytest.raises(NotReady):
         made.readiness.wait(lambda: 'no bridge', block=True)
+
+
+def test_a_robot_may_get_up_where_it_could_be_activated(made):
+    """The opposite of the next test."""
+    assert made.readiness.recovery_problem(made.setup) == ''
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'expected'),
+    [
+        (lambda made: setattr(made.operator, 'refused', 'let go'), 'let go'),
+        (lambda made: setattr(made.graph, 'publishers', 2), 'joint_commands'),
+        (lambda made: setattr(made.link, 'bridge_state', 'damping x'), 'the bridge is damping x'),
+        (
+            lambda made: setattr(
+                made.setup.controller.inputs.frame, 'joint_conflict', 'two publishers'
+            ),
+            'two publishers',
+        ),
+        (
+            lambda made: (
+                made.parameters.update(wait_for_recorder=True),
+                setattr(made.link, 'recorded', False),
+            ),
+            'no recorder follows this node any more',
+        ),
+    ],
+)
+def test_what_keeps_a_robot_from_an_activation_keeps_it_from_getting_up(made, spoil, expected):
+    """Nothing is waited for: somebody may stand beside it by then."""
+    spoil(made)
+    assert expected in made.readiness.recovery_problem(made.setup)
+
+
+def test_other_gains_keep_a_robot_from_getting_up_once_they_had_time_to_come(made):
+    """Those of the get-up were asked for 3 s ago."""
+    link, clock = made.link, [100.0]
+    link.gains._clock = lambda: clock[0]
+    link.gains.begin_session()
+    link.gains.in_force = GainsEcho(
+        list(made.robot.joint_names), [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]
+    )
+    assert made.readiness.recovery_problem(made.setup) == ''
+    clock[0] += 3.0
+    assert 'the gains in force are not those' in made.readiness.recovery_problem(made.setup)

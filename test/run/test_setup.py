@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.policies import flat_models
+from helpers.policies.getup import getup_set
 from helpers.walking import MODEL
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.policy.policy import load_model
@@ -72,3 +73,29 @@ def test_a_button_of_a_set_that_a_parameter_has_is_refused(tmp_path):
     assert load_setup(wanted).buttons == {'walk': 2}
     with pytest.raises(ConfigError, match=r'set.yaml: policies.walk.button: found 2, which the'):
         load_setup(wanted | {'joy_motion_stop_button': 2})
+
+
+def test_recovery_needs_a_dead_man_button_and_a_policy_to_get_up_with(tmp_path):
+    """Where it is allowed and could not happen, somebody relies on what is not there."""
+    policies = {'model': '', 'policies': str(getup_set(tmp_path))}
+    with pytest.raises(ConfigError, match='without a dead-man button') as caught:
+        load_setup(given(**policies, allow_recovery=True))
+    assert 'joy_deadman_button' in str(caught.value)
+    with pytest.raises(ConfigError, match='but no policy to get up with'):
+        load_setup(given(allow_recovery=True, joy_deadman_button=1))
+    text = (tmp_path / 'set.yaml').read_text().replace('automatic: fallen, timeout_s: 3.0', '')
+    (tmp_path / 'set.yaml').write_text(text.replace('to: getup, }', 'to: getup}'))
+    with pytest.raises(ConfigError, match='but no policy to get up with'):
+        load_setup(given(**policies, allow_recovery=True, joy_deadman_button=1))
+
+
+def test_what_follows_a_fall_is_said_at_the_start(tmp_path):
+    """A set with a get-up does nothing of the kind unless the operator allows it."""
+    policies = {'model': '', 'policies': str(getup_set(tmp_path)), 'joy_deadman_button': 1}
+    setup = load_setup(given(**policies))
+    assert not setup.controller.recovery.allowed
+    assert 'after a fall: a fault, latched (allow_recovery is false)' in setup.describe()
+    setup = load_setup(given(**policies, allow_recovery=True))
+    assert setup.controller.recovery.allowed
+    assert 'after a fall: at most 2 recoveries' in setup.describe()
+    assert 'after a fall' not in load_setup(given()).describe()

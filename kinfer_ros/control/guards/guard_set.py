@@ -22,6 +22,7 @@ from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.robot.robot import Robot
 
+TILT, TRACKING = 'tilt', 'tracking'
 BRIDGE_GONE = 'has the bridge ended?'
 
 
@@ -31,6 +32,9 @@ class GuardSet:
 
     :ivar stats: counts of their verdicts.
     :ivar health: reported temperatures and battery charge.
+    :ivar waived: of the guards tilt and tracking those that do not hold now.
+    :ivar looks_past_tilt: `check` runs the guards after a fault of tilt as well.
+    :ivar tilt_alone: the last `check` found the fault of tilt, and no other one.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class GuardSet:
         self._missed = MissedGuard(live)
         self._changes = 0
         self._joint_stamp_ns = -1
+        self.waived: frozenset[str] = frozenset()
+        self.looks_past_tilt = self.tilt_alone = False
 
     def retune(self) -> None:
         """Take over changed thresholds."""
@@ -102,11 +108,18 @@ class GuardSet:
         :param missed: ticks skipped before this one.
         :return: the text of the fault, or ''.
         """
+        fell, self.tilt_alone = '', False
         for verdict in self._verdicts(context, target, missed):
             self.stats.note(verdict)
-            if verdict.level is Level.FAULT:
+            if verdict.level is not Level.FAULT:
+                continue
+            if fell:
+                self.tilt_alone = False
+                return f'{fell}; {verdict.text}'
+            if verdict.guard != TILT or not self.looks_past_tilt:
                 return verdict.text
-        return ''
+            fell, self.tilt_alone = verdict.text, True
+        return fell
 
     def stale(self, context: TickContext) -> str:
         """:return: which source has no fresh sample, or ''; nothing is counted."""
@@ -145,10 +158,11 @@ class GuardSet:
             yield verdict
         context.new_joints = frame.joint_stamp_ns != self._joint_stamp_ns
         self._joint_stamp_ns = frame.joint_stamp_ns
-        tilt = self._tilt.check(frame.gravity)
+        tilt = OK if TILT in self.waived else self._tilt.check(frame.gravity)
         if tilt is not OK:
             yield tilt
-        joints = self._joints.check(frame.position, frame.velocity, target, context)
+        followed = None if TRACKING in self.waived else target
+        joints = self._joints.check(frame.position, frame.velocity, followed, context)
         if joints is not OK:
             yield joints
         if frame.joint_changes != self._changes:

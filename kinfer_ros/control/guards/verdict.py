@@ -66,6 +66,7 @@ GUARDS = {
     'limit': 'a target was brought within the joint limits',
     'slew_broken': 'a later limit moved a target further than the slew limit allows',
     'override': 'a message of a node that moves joints is refused',
+    'recovery': 'a robot that fell does not get up',
     'shell': 'a cause outside the control loop (bridge, lockstep, command source)',
 }
 """Every guard by name, with what its verdict means; details are in docs/modes.md."""

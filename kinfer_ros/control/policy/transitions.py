@@ -6,8 +6,11 @@ automatic. control/policy/swap.py carries a transition out.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from typing import Protocol
 
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.modes import Mode
+from kinfer_ros.control.policy.automatic import AutomaticStart
 from kinfer_ros.control.policy.conditions import ConditionCheck
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.runner import PolicyRunner
@@ -16,13 +19,25 @@ from kinfer_ros.control.policy.swap import PolicySwap
 from kinfer_ros.control.policy.swap import Takeover
 from kinfer_ros.control.policy.swap import describe_load
 from kinfer_ros.policy.sets.policy_set import ALONE
-from kinfer_ros.policy.sets.policy_set import MOTION_ENDED
 from kinfer_ros.policy.sets.policy_set import PolicySet
 from kinfer_ros.policy.sets.policy_set import Transition
+from kinfer_ros.policy.sets.via import Via
 from kinfer_ros.yaml_file import did_you_mean
 
 ASKED = 'policy {} is asked for'
 """Event of a request."""
+
+
+class Way(Protocol):
+    """The way to a policy through a pose: control/policy/via_pose.py."""
+
+    active: bool
+
+    def begin(self, entered: BoundPolicy, via: Via, goal: Float64, now_ns: int) -> None:
+        """Leave the running policy."""
+
+    def follow(self, now_ns: int) -> None:
+        """Go on as far as time has passed."""
 
 
 class Transitions:
@@ -40,14 +55,20 @@ class Transitions:
         runner: PolicyRunner,
         check: ConditionCheck,
         add_event: Callable[[str], None],
+        poses: Mapping[tuple[str, str], Float64] | None = None,
     ) -> None:
-        """:param add_event: adds an event to the record of this tick."""
+        """
+        :param add_event: adds an event to the record of this tick.
+        :param poses: [N] rad, of the transitions via a pose, by source and target.
+        """
         self.members = dict(members)
         self.goal = ''
         self._set = policy_set
         self._runner = runner
         self._check = check
         self._add_event = add_event
+        self._poses = poses or {}
+        self._automatic = AutomaticStart()
         self._now_ns = 0
 
     @property
@@ -97,6 +118,15 @@ class Transitions:
         unmet = self._unmet(route[0])
         return f'{running} to {route[0].target}: {unmet}' if unmet else ''
 
+    def after_fall(self) -> Transition | None:
+        """Return the transition from the running policy after a fall, if there is one."""
+        return self._set.after_fall(self.running)
+
+    def fall_refusal(self, transition: Transition, now_ns: int) -> str:
+        """Return which condition of the transition after a fall does not hold, or ''."""
+        pose, policy = self.members[transition.target].start_pose, self._runner.bound.policy
+        return self._check.unmet(transition.conditions, policy, pose, now_ns)
+
     def request(self, name: str, mode: Mode) -> str:
         """Ask for a policy; :return: why it is refused, with no change, or ''."""
         refusal = self.refusal(name, mode)
@@ -126,13 +156,20 @@ class Transitions:
         """Drop what the operator asked for."""
         self.goal = ''
 
-    def follow(self, swap: PolicySwap, now_ns: int) -> None:
-        """Begin the transition that is due in this tick of mode run, if there is one."""
+    def follow(self, swap: PolicySwap, via: Way, now_ns: int) -> None:
+        """Begin the transition that is due in this tick of mode run, or go on with one."""
         self._now_ns = now_ns
+        if via.active:
+            via.follow(now_ns)
+            return
         transition = None if self._runner.swapping else self._due()
         if transition is None:
             return
         entered = self.members[transition.target]
+        if transition.via is not None:
+            goal = self._poses[transition.source, transition.target]
+            via.begin(entered, transition.via, goal, now_ns)
+            return
         blend_ns = round(transition.blend_s * 1e9)
         swap.request(Takeover(entered, blend_ns, self._ended, f'policy {entered.name}'))
 
@@ -140,6 +177,7 @@ class Transitions:
         """Note how a transition ended: one that was rolled back is not tried again."""
         if refusal:
             self.goal = ''
+            self._automatic.restart()
 
     def _due(self) -> Transition | None:
         if self.goal == self.running:
@@ -150,12 +188,9 @@ class Transitions:
                 self.goal = ''
                 return None
             return None if self._unmet(route[0]) else route[0]
-        if not self._runner.bound.policy.motion_ended():
-            return None
-        for each in self._set.leaving(self.running):
-            if each.automatic == MOTION_ENDED and not self._unmet(each):
-                return each
-        return None
+        ended = self._runner.bound.policy.motion_ended()
+        name, found = self.running, self._set.automatic.get(self.running, ())
+        return self._automatic.due(name, found, self._unmet, self._now_ns, ended=ended)
 
     def _unmet(self, transition: Transition) -> str:
         pose = self.members[transition.target].start_pose

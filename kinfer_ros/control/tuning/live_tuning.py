@@ -63,6 +63,7 @@ class LiveTuning:
         stricter = self._runner.bound.stricter
         if stricter == self._stricter:
             return  # comparing all settings would take longer than a tick
+        self._stricter = stricter
         if self._adopt():
             self.retune()
 
@@ -71,8 +72,7 @@ class LiveTuning:
         self._limiter.retune(self._ramp.kp_factor, self._ramp.kd_factor)
 
     def _adopt(self) -> bool:
-        self._stricter = self._runner.bound.stricter
-        changed = self.live.adopt(stricter_of(self._operator, self._runner.bound.stricter))
+        changed = self.live.adopt(stricter_of(self._operator, self._stricter))
         if changed:
             self._guards.stats.events += changed
             self._guards.retune()

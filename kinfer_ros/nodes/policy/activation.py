@@ -42,7 +42,7 @@ class Activation:
         self._clocks = clocks
         self._lockstep = lockstep
         self._session = session
-        self._inputs = controller.inputs
+        self._controller = controller
         self._time = time_base(clocks, link, controller.inputs.frame, setup.period_ns)
         timer = ControlTimer(node, clocks, setup.period_ns, spin_ns=spin_ns, lockstep=lockstep)
         self.loop = ControlLoop(
@@ -71,6 +71,7 @@ class Activation:
         self.loop.start(self._clocks.control_now())
 
     def close(self) -> None:
-        """Count missed ticks, and reset the inputs: a robot may return with another clock."""
+        """Count missed ticks, and be ready for another session: it may have another clock."""
         self._session.count_schedule(self._time.schedule, self._time.stalls)
-        self._inputs.forget()
+        self._controller.end_session()
+        self._controller.inputs.forget()

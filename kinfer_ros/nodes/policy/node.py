@@ -214,6 +214,7 @@ class PolicyNode(LifecycleNode):
     def _ask_for_gains(self, setup: PolicySetup) -> None:
         self._link.dry_run = value(self, 'dry_run')
         self._link.gains.set_target(setup.robot.joint_names, setup.controller.gains)
+        self._link.read_bridge()  # it may have other gains in force than a session ago
 
     def _wait_for(self, problem: Callable[[], str]) -> None:
         """:raises NotReady: under autostart at once, since the supervisor comes again."""
@@ -234,6 +235,7 @@ class PolicyNode(LifecycleNode):
         self._ready.refuse(setup)
         self.session.activation += 1
         self._link.begin_session(setup.robot.joint_names)
+        setup.controller.recovery.more_checks = lambda: self._ready.recovery_problem(setup)
         self._activation = Activation(
             self, setup, self.session, self._link, self._clocks, self._operator,
             lockstep=self._lockstep,
@@ -260,7 +262,7 @@ class PolicyNode(LifecycleNode):
     def _close_run(self, reason: str) -> None:
         session, self.session, self.setup = self.session, None, None
         if session is not None:
-            self.exit_code |= bool(session.controller.counts['faults'])
+            self.exit_code |= session.failed
             session.finish(reason)
             self.get_logger().info(f'run closed: {session.path}')
 

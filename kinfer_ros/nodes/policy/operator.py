@@ -81,7 +81,7 @@ class Operator:
                 for refusal in self._requests.update(message.buttons, controller):
                     self._node.get_logger().warning(refusal)
             reason = reason or self._joystick.stop_reason()
-            if controller is not None and controller.mode in STIFF:
+            if controller is not None and (controller.mode in STIFF or controller.recovery.waits):
                 reason = reason or self._joystick.deadman_reason(now_ns)
         if reason:
             self.stopped = self.stopped or reason

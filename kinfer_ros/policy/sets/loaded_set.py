@@ -18,6 +18,7 @@ from kinfer_ros.policy.sets.policy_set import load_policy_set
 from kinfer_ros.policy.sets.policy_set import set_of_one
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_together
+from kinfer_ros.yaml_file import did_you_mean
 
 Load = Callable[[MemberSpec], Policy]
 
@@ -135,6 +136,7 @@ def _transition_problems(each: Transition, policies: dict[str, Policy]) -> list[
     if each.blend_s and joints[0] != joints[1]:
         other = ', '.join(sorted(joints[0] ^ joints[1]))
         problems.append(f'{where}: blend_s needs the same joints; only one of the two has {other}')
+    problems += _pose_problems(each, target)
     waits = each.automatic == MOTION_ENDED or each.conditions.motion_ended
     if waits and source.timeline is None:
         problems.append(f'{where}: waits for the end of a motion; {each.source} has none')
@@ -144,3 +146,16 @@ def _transition_problems(each: Transition, policies: dict[str, Policy]) -> list[
             '(motion.end of its spec): set it to hold'
         )
     return problems
+
+
+def _pose_problems(each: Transition, target: Policy) -> list[str]:
+    """A pose is one of the entered policy's joints that have one."""
+    contract, where = target.contract, f'{each.source} to {each.target}: via_pose'
+    wheels, names = contract.velocity_joints, contract.joint_names
+    return [
+        f'{where}: {name} is a wheel of {each.target}, which has no pose'
+        if name in wheels
+        else f'{where}: {each.target} has no joint {name}{did_you_mean(name, names)}'
+        for name in (each.via.pose if each.via else ())
+        if name in wheels or name not in names
+    ]

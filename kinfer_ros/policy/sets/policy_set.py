@@ -5,14 +5,18 @@ Format and meaning: docs/policy_sets.md.
 
 import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.file_kind import SET_HEAD
 from kinfer_ros.file_kind import is_policy_set
+from kinfer_ros.policy.sets.via import Via
+from kinfer_ros.policy.sets.via import read_via
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_file import YamlFile
 from kinfer_ros.yaml_file import did_you_mean
@@ -28,7 +32,13 @@ NO_BUTTON = -1
 MAX_BUTTON = 255
 
 MOTION_ENDED = 'motion_ended'
-AUTOMATIC = ('no', MOTION_ENDED)
+UPRIGHT = 'upright'
+FALLEN = 'fallen'
+AUTOMATIC = ('no', MOTION_ENDED, UPRIGHT, FALLEN)
+
+GET_UP_S = 10.0
+"""s that a get-up may take, where the set does not say it."""
+MIN_GET_UP_S, MAX_GET_UP_S = 0.5, 120.0
 
 OVERRIDE_OBSERVATIONS = ('measured', 'default')
 """What a policy can see of a joint that another node moves."""
@@ -89,6 +99,10 @@ class Transition:
     automatic: str
     """One of AUTOMATIC: what starts it unasked."""
     conditions: Conditions
+    via: Via | None = None
+    """The pose through which it leads."""
+    timeout_s: float = 0.0
+    """Of FALLEN: s within which the get-up policy has to lead on to another one."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +168,26 @@ class PolicySet:
         return next((t for t in self.leaving(source) if t.target == target), None)
 
     def leaving(self, source: str) -> list[Transition]:
-        """Return the transitions that start at a policy."""
-        return [each for each in self.transitions if each.source == source]
+        """Return the transitions that start at a policy; the one after a fall leads nobody on."""
+        return [
+            each for each in self.transitions if each.source == source and each.automatic != FALLEN
+        ]
+
+    @cached_property
+    def automatic(self) -> dict[str, list[Transition]]:
+        """The transitions that begin by themselves in a policy, by its name."""
+        found = {name: self.leaving(name) for name in self.members}
+        return {name: [t for t in each if t.automatic != 'no'] for name, each in found.items()}
+
+    def after_fall(self, source: str) -> Transition | None:
+        """Return the transition from a policy in which the robot has fallen, if there is one."""
+        falls = (each for each in self.transitions if each.automatic == FALLEN)
+        return next((each for each in falls if each.source == source), None)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether there is a policy to get up with."""
+        return any(each.automatic == FALLEN for each in self.transitions)
 
     def route(self, source: str, target: str) -> list[Transition]:
         """Return the fewest transitions that lead from one policy to another; empty: none do."""
@@ -288,7 +320,21 @@ def _read_transitions(root: Section, members: dict[str, MemberSpec]) -> tuple[Tr
                 )
             automatic.add((each.source, each.automatic))
             found[pair] = each
+    _check_onward(root, found.values())
     return tuple(found.values())
+
+
+def _check_onward(root: Section, transitions: Collection[Transition]) -> None:
+    """A get-up from which nothing leads on would always end in its time-out."""
+    left = {each.source for each in transitions if each.automatic != FALLEN}
+    for name in dict.fromkeys(t.target for t in transitions if t.automatic == FALLEN):
+        if name and name not in left:
+            root.problem(
+                f'found no transition that leads on from {name}, which is entered after a fall; '
+                f'expected one, such as {{from: {name}, to: ..., automatic: {UPRIGHT}, '
+                'conditions: {max_tilt: 0.3}}',
+                'transitions',
+            )
 
 
 def _read_transition(section: Section, members: dict[str, MemberSpec]) -> list[Transition]:
@@ -296,12 +342,37 @@ def _read_transition(section: Section, members: dict[str, MemberSpec]) -> list[T
     target = _read_member_name(section, 'to', members)
     blend_s = section.number('blend_s', 's', 0.0, MAX_BLEND_S, 0.0)
     automatic = section.choice('automatic', AUTOMATIC, 'no')
-    conditions = _read_conditions(section)
+    conditions, via = _read_conditions(section), read_via(section)
+    timeout_s = 0.0
+    if automatic == FALLEN:
+        timeout_s = section.number('timeout_s', 's', MIN_GET_UP_S, MAX_GET_UP_S, GET_UP_S)
+        _check_fallen(section, conditions)
+    elif section.has('timeout_s'):
+        section.number('timeout_s', 's')
+        section.problem(f'expected none: only automatic: {FALLEN} has a time-out', 'timeout_s')
+    if automatic == UPRIGHT and conditions.max_tilt is None:
+        section.problem(
+            f'{UPRIGHT} needs conditions: {{max_tilt: ...}}: from which tilt on it is upright',
+            'automatic',
+        )
+    if via is not None and blend_s:
+        section.problem('expected none beside via_pose: no policy runs on the way', 'blend_s')
     return [
-        Transition(source, target, blend_s, automatic, conditions)
+        Transition(source, target, blend_s, automatic, conditions, via, timeout_s)
         for source in sources
         if source != target
     ]
+
+
+def _check_fallen(section: Section, conditions: Conditions) -> None:
+    """A fallen robot is damped, and lies: what cannot be on that way is refused."""
+    for key in ('blend_s', 'via_pose'):
+        if section.has(key):
+            section.problem('expected none: a robot that has fallen begins as it lies', key)
+    tilted = conditions.max_tilt is not None
+    for key, given in {'max_tilt': tilted, 'motion_ended': conditions.motion_ended}.items():
+        if given:
+            section.problem(f'{key} does not hold of a robot that has fallen', 'conditions')
 
 
 def _read_sources(section: Section, members: dict[str, MemberSpec]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.falls import SetRig
 from helpers.robots import PERIOD_NS
 from helpers.robots import Rig
 from helpers.robots import leaky_policy
@@ -197,6 +198,14 @@ def shell(rig: Rig) -> None:
     rig.tick()
 
 
+def recovery(rig: Rig) -> None:
+    # On another robot, which has a policy to get up with.
+    other = SetRig(rig.robot.path.parent)
+    other.bring('rising')
+    other.tick(190)
+    vars(rig).update(vars(other))
+
+
 CASES: dict[str, tuple[Callable[[Rig], None], Level]] = {
     'stale': (stale, Level.FAULT),
     'future': (future, Level.FAULT),
@@ -223,6 +232,7 @@ CASES: dict[str, tuple[Callable[[Rig], None], Level]] = {
     'limit': (limit, Level.LIMIT),
     'slew_broken': (slew_broken, Level.LIMIT),
     'override': (override, Level.WARN),
+    'recovery': (recovery, Level.FAULT),
     'shell': (shell, Level.FAULT),
 }
 

@@ -94,7 +94,11 @@ def test_a_route_has_the_fewest_transitions(tmp_path):
         ('kp_factor: 0.9', 'kp_factor: 3', 'expected a number from 0 to 2'),
         ('command_limit: [0.5, 0, 1]', 'command_limit: [-1, 0, 0]', 'expected 0 (none) or more'),
         ('direction: [0, 0, -2]', 'direction: [0, 0, 0]', 'found no length'),
-        ('automatic: motion_ended', 'automatic: sometimes', 'one of no, motion_ended'),
+        (
+            'automatic: motion_ended',
+            'automatic: sometimes',
+            'one of no, motion_ended, upright, fallen',
+        ),
         ('to: stand', 'to: walk', 'dance to walk is there twice'),
         ('policies:', 'policies: {}\nold:', 'found 0, expected 1 to 32 policies'),
     ],
@@ -104,6 +108,68 @@ def test_a_mistake_is_named_with_its_line(tmp_path, old, new, expected):
     assert old in SET
     with pytest.raises(ConfigError) as error:
         load_policy_set(written(tmp_path, SET.replace(old, new)))
+    assert expected in str(error.value)
+    assert 'line' in str(error.value)
+
+
+FALLEN = """enter: walk
+policies:
+  walk: {model: walk.kinfer}
+  stand: {model: stand.kinfer}
+  getup: {model: getup.kinfer}
+transitions:
+  - {from: any, to: getup, automatic: fallen, timeout_s: 6, conditions: {command_neutral: true}}
+  - {from: getup, to: stand, automatic: upright, conditions: {max_tilt: 0.3}}
+  - {from: stand, to: walk, via_pose: {duration_s: 2.0, damp_s: 0.5, pose: {knee: 0.4}}}
+"""
+
+
+def test_the_way_after_a_fall_is_no_way_for_the_operator(tmp_path):
+    """It leaves every policy but the get-up itself, and no route leads over it."""
+    found = load_policy_set(written(tmp_path, FALLEN))
+    for name in ('walk', 'stand'):
+        after = found.after_fall(name)
+        assert after is not None
+        assert (after.target, after.timeout_s, after.conditions.neutral) == ('getup', 6.0, True)
+        assert found.route(name, 'getup') == []
+    assert found.after_fall('getup') is None
+    assert found.recovers
+    assert [each.target for each in found.route('getup', 'walk')] == ['stand', 'walk']
+    assert [each.automatic for each in found.automatic['getup']] == ['upright']
+    assert found.automatic['walk'] == []
+    default = load_policy_set(written(tmp_path, FALLEN.replace('timeout_s: 6, ', '')))
+    assert default.after_fall('walk').timeout_s == 10.0
+    via = found.between('stand', 'walk').via
+    assert (via.duration_s, via.damp_s, via.pose) == (2.0, 0.5, {'knee': 0.4})
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'expected'),
+    [
+        ('timeout_s: 6', 'timeout_s: 0', 'expected a number from 0.5 to 120 (s)'),
+        ('timeout_s: 6', 'blend_s: 0.1', 'blend_s: expected none: a robot that has fallen'),
+        ('timeout_s: 6', 'via_pose: {duration_s: 1}', 'via_pose: expected none: a robot that'),
+        ('command_neutral: true', 'max_tilt: 0.3', 'max_tilt does not hold of a robot that has'),
+        ('command_neutral', 'motion_ended', 'motion_ended does not hold of a robot that has'),
+        ('automatic: fallen, ', '', 'timeout_s: expected none: only automatic: fallen'),
+        ('upright, conditions: {max_tilt: 0.3}', 'upright', 'upright needs conditions: {max_tilt'),
+        (
+            'from: getup, to: stand',
+            'from: stand, to: getup',
+            'no transition that leads on from getup',
+        ),
+        (
+            '  - {from: getup',
+            '  - {from: walk, to: stand, automatic: fallen}\n  - {from: getup',
+            'walk has two automatic transitions for fallen, expected one',
+        ),
+    ],
+)
+def test_a_way_after_a_fall_that_cannot_be_is_refused(tmp_path, old, new, expected):
+    """At load, not when the robot lies there."""
+    assert old in FALLEN
+    with pytest.raises(ConfigError) as error:
+        load_policy_set(written(tmp_path, FALLEN.replace(old, new, 1)))
     assert expected in str(error.value)
     assert 'line' in str(error.value)
 
