@@ -18,7 +18,7 @@ from kinfer_ros.control.wheels import farthest_joint
 from kinfer_ros.control.wheels import find_wheels
 from kinfer_ros.policy.sets.loaded_set import LoadedSet
 from kinfer_ros.policy.sets.policy_set import PolicySet
-from kinfer_ros.policy.sets.policy_set import Transition
+from kinfer_ros.policy.sets.transition import Transition
 from kinfer_ros.robot.robot import Robot
 
 

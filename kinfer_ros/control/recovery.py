@@ -20,7 +20,7 @@ from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.sensors import MAX_REST_GYRO
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tick import format_mode
-from kinfer_ros.policy.sets.policy_set import Transition
+from kinfer_ros.policy.sets.transition import Transition
 
 MAX_RECOVERIES = 2
 """In one activation."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from collections.abc import Iterable
 
-from kinfer_ros.policy.sets.policy_set import MOTION_ENDED
-from kinfer_ros.policy.sets.policy_set import UPRIGHT
-from kinfer_ros.policy.sets.policy_set import Transition
+from kinfer_ros.policy.sets.transition import MOTION_ENDED
+from kinfer_ros.policy.sets.transition import UPRIGHT
+from kinfer_ros.policy.sets.transition import Transition
 
 UPRIGHT_NS = 1_000_000_000
 """Time for which the conditions of UPRIGHT hold without a gap before it begins."""

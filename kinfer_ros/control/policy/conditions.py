@@ -8,7 +8,7 @@ from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.wheels import farthest_joint
-from kinfer_ros.policy.sets.policy_set import Conditions
+from kinfer_ros.policy.sets.transition import Conditions
 
 DOWN = (0.0, 0.0, -1.0)
 

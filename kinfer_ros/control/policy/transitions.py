@@ -20,7 +20,7 @@ from kinfer_ros.control.policy.swap import Takeover
 from kinfer_ros.control.policy.swap import describe_load
 from kinfer_ros.policy.sets.policy_set import ALONE
 from kinfer_ros.policy.sets.policy_set import PolicySet
-from kinfer_ros.policy.sets.policy_set import Transition
+from kinfer_ros.policy.sets.transition import Transition
 from kinfer_ros.policy.sets.via import Via
 from kinfer_ros.yaml_file import did_you_mean
 

@@ -10,12 +10,12 @@ from kinfer_ros.policy.motion.spec_motion import STOP
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.policy.sets.policy_set import ALONE
-from kinfer_ros.policy.sets.policy_set import MOTION_ENDED
 from kinfer_ros.policy.sets.policy_set import MemberSpec
 from kinfer_ros.policy.sets.policy_set import PolicySet
-from kinfer_ros.policy.sets.policy_set import Transition
 from kinfer_ros.policy.sets.policy_set import load_policy_set
 from kinfer_ros.policy.sets.policy_set import set_of_one
+from kinfer_ros.policy.sets.transition import MOTION_ENDED
+from kinfer_ros.policy.sets.transition import Transition
 from kinfer_ros.policy.trial import TrialLimits
 from kinfer_ros.policy.trial import try_together
 from kinfer_ros.yaml_file import did_you_mean

@@ -8,7 +8,7 @@ from helpers.robots import Rig
 from helpers.robots import level_policy
 from helpers.robots import small_robot
 from kinfer_ros.control.policy.conditions import ConditionCheck
-from kinfer_ros.policy.sets.policy_set import Conditions
+from kinfer_ros.policy.sets.transition import Conditions
 
 
 def test_a_wheel_is_near_its_start_pose_wherever_it_stands(tmp_path):
