@@ -10,8 +10,8 @@ import pytest
 
 from helpers.policies.getup import getup_set
 from helpers.recorded import record_run
+from kinfer_ros.analysis.differences import Outcome
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.replay import Outcome
 from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.policy.sets.loaded_set import load_set

@@ -116,3 +116,47 @@ def difference_json(difference: Difference | None) -> dict[str, Any] | None:
         'difference': difference.size if np.isfinite(difference.size) else None,
         **{key: value if np.isfinite(value) else str(value) for key, value in numbers.items()},
     }
+
+
+@dataclass
+class Outcome:
+    """
+    Result of a replay.
+
+    :ivar records: records read; `run_records` those in mode run in which a policy ran.
+    :ivar replayed: records in mode run on which the policy was run.
+    :ivar missing: first and last step_id of each gap.
+    :ivar skipped: records in mode run after a gap, before the next one with a carry.
+    :ivar unchecked_targets: replayed records whose target could not be compared.
+    :ivar unusable: records that cannot be replayed; `first_unusable` the reason of the first.
+    :ivar changes: replayed parameter changes and swaps, with their step.
+    """
+
+    tensors: dict[str, Comparison]
+    records: int = 0
+    run_records: int = 0
+    replayed: int = 0
+    skipped: int = 0
+    unchecked_targets: int = 0
+    unusable: int = 0
+    first_unusable: str = ''
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    changes: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def first(self) -> Difference | None:
+        """The difference with the lowest step_id."""
+        firsts = [each.first for each in self.tensors.values() if each.first is not None]
+        return min(firsts, key=lambda each: each.step_id, default=None)
+
+    @property
+    def identical(self) -> bool:
+        """Whether records were compared and every bit is equal."""
+        differing = any(each.differing for each in self.tensors.values())
+        return self.replayed > 0 and not differing and not self.unusable
+
+    @property
+    def within(self) -> bool:
+        """Whether records were compared and all differences are within the tolerance."""
+        beyond = any(each.beyond for each in self.tensors.values())
+        return self.replayed > 0 and not beyond and not self.unusable

@@ -19,8 +19,8 @@ from helpers.recorded import other_model
 from helpers.recorded import record_run
 from helpers.walking import MODEL
 from kinfer_ros.analysis.columns import read_columns
+from kinfer_ros.analysis.differences import Outcome
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.replay import Outcome
 from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.control.assembly import bind
 from kinfer_ros.errors import ContractError

@@ -13,8 +13,8 @@ from onnx import TensorProto
 from helpers.policies import flat_models
 from helpers.policies import models
 from helpers.recorded import record_run
+from kinfer_ros.analysis.differences import Outcome
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.replay import Outcome
 from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.robot.robot import load_robot

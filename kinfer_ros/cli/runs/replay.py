@@ -15,9 +15,9 @@ import numpy as np
 import orjson
 
 from kinfer_ros.analysis.differences import Difference
+from kinfer_ros.analysis.differences import Outcome
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import TOLERANCE
-from kinfer_ros.analysis.replay import Outcome
 from kinfer_ros.analysis.replay import Replay
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import command
