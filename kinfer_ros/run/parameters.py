@@ -14,7 +14,7 @@ STRUCTURE = (
              'model.'),
     Declared('policies', '', '',
              'Policy set (YAML): several policies in place of model and spec, see '
-             'docs/policy_sets.md. Read at configure.'),
+             'docs/policy_sets.md. Read at configure and ~/load_model.'),
     Declared('policy', '', '',
              'The policy of the set that runs. Setting it in mode run asks for another one, which '
              'follows where a transition of the set leads to it; never in a params_file.'),
