@@ -17,11 +17,12 @@ from kinfer_ros.analysis.other_logs import OtherKeys
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
+from kinfer_ros.run.record import SCHEMA
 
 ROW_KEYS = (
     'joint_angles', 'joint_vels', 'projected_g', 'accel', 'gyro', 'command', 'output', 'target',
     'measured_position', 'measured_velocity', 'odom', 'reference', 'anchor_error',
-    'override',
+    'override', 'joint_torques', 'joint_temps',
 )  # fmt: skip
 SCALAR_KEYS = ('late_us', 'age_us')
 CLOCKS = {'now_ns': 1e9, 't_us': 1e6}
@@ -114,7 +115,8 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         warnings=list(dict.fromkeys(warnings)),
         wheels=run.wheels,
     )
-    columns.warnings += _check_order(columns, len(run.damaged)) + others.warnings()
+    columns.warnings += [*_check_order(columns, len(run.damaged)), *others.warnings()]
+    columns.warnings += _check_schema(run.facts.get('step_schema'))
     run.facts = others.names | dict(run.facts)  # a step log alone has no run.json
     return columns
 
@@ -130,6 +132,16 @@ def _check_order(columns: Columns, damaged: int) -> list[str]:
         lost = sum(last - first + 1 for first, last in columns.missing)
         warnings.append(f'{lost} records are missing, in {len(columns.missing)} gaps')
     return warnings
+
+
+def _check_schema(found: Any) -> list[str]:
+    """Say that a later version wrote the log: its new keys are read as any number."""
+    if not isinstance(found, int) or found <= SCHEMA:
+        return []
+    return [
+        f'run.json: step_schema is {found}, of a later version of kinfer_ros; this one knows '
+        f'{SCHEMA}'
+    ]
 
 
 class _Block:

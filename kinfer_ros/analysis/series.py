@@ -67,7 +67,7 @@ UNITS = {
     'gyro': 'rad/s',
     'odom': 'm, rad',
 }
-TITLES = {'late_us': 'tick lateness', 'age_us': 'sample age'}
+TITLES = {'late_us': 'tick lateness', 'age_us': 'sample age', 'battery': 'battery charge'}
 AXES = {'x': ('forward', 'm/s'), 'y': ('to the left', 'm/s'), 'yaw': ('turning', 'rad/s')}
 """Axes of the base velocity: title and unit of the panel, which also shows the command."""
 
