@@ -20,6 +20,7 @@ from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import Pushes
+from kinfer_ros.evaluation.gait import GaitMeter
 from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.evaluation.matrix import twist_of
 from kinfer_ros.evaluation.meter import Meter
@@ -87,6 +88,7 @@ class Trial:
         )
         self.simulation = Simulation(self.controller, self.simulated)
         self._meter = Meter(self.simulated, settings.period_ns / 1e9)
+        self._gait = GaitMeter(self.simulated, settings.period_ns / 1e9)
         self._pushes = Pushes(job.condition, job.seed)
         named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
         self._named = list(named), list(named.values())
@@ -123,10 +125,18 @@ class Trial:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
             self._meter.measure(run_s)
+            self._gait.measure(self._commanded_now())
             self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
             controller.request_fade()
+
+    def _commanded_now(self) -> tuple[float, float, float]:
+        """Return the velocity that the policy is told now; a heading turns at its rate."""
+        command = self.controller.inputs.command
+        told = twist_of(dict(zip(command.names, command.value.tolist(), strict=True)))
+        rate = told[2] if 'yawrate' in command.names else twist_of(self.job.values)[2]
+        return told[0], told[1], rate
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)
@@ -151,12 +161,14 @@ class Trial:
             'power_w': meter.work_j / run_s if run_s else None,
             'energy_j_per_m': meter.work_j / path if path >= MIN_PATH_M else None,
             'slip_mps': meter.slip(),
+            **self._gait.result(),
             'distance_m': odometer.distance,
             'path_m': path,
             'drawn': {
                 'friction': disturbance.friction,
                 'payload': disturbance.payload,
                 'torque': disturbance.torque,
+                **self.simulated.errors.drawn(self.robot.joint_names, self.simulated.model),
             },
             'digest': self._digest.hexdigest()[:16],
         }
