@@ -92,7 +92,7 @@ class Simulation:
     def _read_sensors(self) -> None:
         frame = self.controller.inputs.frame
         self.robot.joint_state(self._position, self._velocity, self._effort)
-        frame.update_joints(self._names, self._position, self._velocity, self.now_ns)
+        frame.update_joints(self._names, self._position, self._velocity, self.now_ns, self._effort)
         self.robot.imu(self._quaternion, self._gyro, self._accel)
         w, x, y, z = (float(v) for v in self._quaternion)
         gx, gy, gz = (float(v) for v in self._gyro)

@@ -11,20 +11,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from kinfer_ros.analysis.other_logs import OtherKeys
+from kinfer_ros.analysis.other_logs import is_by_joint
+from kinfer_ros.analysis.other_logs import parse_line
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.set_layout import SetLayout
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.tick import format_mode
 from kinfer_ros.errors import RunError
+from kinfer_ros.run.record import SCHEMA
 
 ROW_KEYS = (
     'joint_angles', 'joint_vels', 'projected_g', 'accel', 'gyro', 'command', 'output', 'target',
     'measured_position', 'measured_velocity', 'odom', 'reference', 'anchor_error',
-    'override',
+    'override', 'joint_torques', 'joint_temps',
 )  # fmt: skip
 SCALAR_KEYS = ('late_us', 'age_us')
 CLOCKS = {'now_ns': 1e9, 't_us': 1e6}
@@ -32,6 +34,9 @@ CLOCKS = {'now_ns': 1e9, 't_us': 1e6}
 
 BLOCK_RECORDS = 4096
 """Records parsed at a time: a million parsed records would take gigabytes."""
+
+MAX_ROW = 65536
+"""Numbers of a row; observations of a camera have more, and are no signals."""
 
 _KINDS = {'events': list, 'inputs': dict, 'stage_us': dict, 'mode': str, 'policy': str}
 """Keys whose values must have this type; others are dropped from a damaged record."""
@@ -100,14 +105,17 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
     """
     warnings: list[str] = []
     blocks: list[_Block] = []
-    others, layout = OtherKeys(_OURS), SetLayout(run.facts)
-    run.facts = {**run.facts, **layout.names}
+    facts = run.facts
+    others = OtherKeys(_OURS, facts.get('joint_order') or (), facts.get('command_names') or ())
+    layout = SetLayout(facts)
     for block in _blocks(_read_records(run, others, layout)):
         blocks.append(_Block(block, others, warnings))
         if progress is not None:
             progress(len(blocks) * BLOCK_RECORDS)
     if not blocks:
         raise RunError(f'{run.log}: has no record of this run')
+    # A step log alone has no run.json.
+    run.facts = {**facts, **others.names, **layout.names}
     step_id = np.concatenate([block.step_id for block in blocks])
     modes = [mode for block in blocks for mode in block.modes]
     policies = [policy for block in blocks for policy in block.policies]
@@ -117,7 +125,7 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         time=_time(blocks, modes, float(run.facts.get('control_rate_hz') or 50.0), warnings),
         began_us=float(np.nan_to_num(blocks[0].clocks['t_us'][0])),
         modes=modes,
-        rows=_concatenate([block.rows for block in blocks], starts),
+        rows=_concatenate([block.rows for block in blocks], starts, len(others.joints.all)),
         scalars=_concatenate([block.scalars for block in blocks], starts),
         events=[
             (start + index, text)
@@ -132,8 +140,8 @@ def read_columns(run: RecordedRun, progress: Callable[[int], None] | None = None
         wheels=run.wheels,
         policies=policies if any(policies) else [],
     )
-    columns.warnings += _check_order(columns, len(run.damaged)) + others.warnings()
-    run.facts = others.names | dict(run.facts)  # a step log alone has no run.json
+    columns.warnings += [*_check_order(columns, len(run.damaged)), *others.warnings()]
+    columns.warnings += _check_schema(facts.get('step_schema'))
     return columns
 
 
@@ -148,6 +156,16 @@ def _check_order(columns: Columns, damaged: int) -> list[str]:
         lost = sum(last - first + 1 for first, last in columns.missing)
         warnings.append(f'{lost} records are missing, in {len(columns.missing)} gaps')
     return warnings
+
+
+def _check_schema(found: Any) -> list[str]:
+    """Say that a later version wrote the log: its new keys are read as any number."""
+    if not isinstance(found, int) or found <= SCHEMA:
+        return []
+    return [
+        f'run.json: step_schema is {found}, of a later version of kinfer_ros; this one knows '
+        f'{SCHEMA}'
+    ]
 
 
 class _Block:
@@ -172,15 +190,26 @@ def _blocks(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]
         yield block
 
 
-def _concatenate(blocks: list[dict[str, Float64]], starts: list[int]) -> dict[str, Float64]:
-    """Concatenate the blocks of each array; NaN where a block has none of its size."""
+def _concatenate(
+    blocks: list[dict[str, Float64]], starts: list[int], joints: int = 0
+) -> dict[str, Float64]:
+    """
+    Concatenate the blocks of each array; NaN where a block has none of its size.
+
+    :param joints: number of the log's joint names.
+    """
     arrays: dict[str, Float64] = {}
     for key in dict.fromkeys(key for block in blocks for key in block):
-        size = next(block[key].shape[1:] for block in blocks if key in block)
+        found = [block[key].shape[1:] for block in blocks if key in block]
+        size = max(found) if _grows(key) else found[0]
+        if is_by_joint(key):
+            size = max(size, (joints,))
         whole = arrays[key] = np.full((starts[-1], *size), np.nan)
         for block, start, end in zip(blocks, starts, starts[1:], strict=False):
             if key in block and block[key].shape[1:] == size:
                 whole[start:end] = block[key]
+            elif key in block and _grows(key):
+                whole[start:end, : block[key].shape[1]] = block[key]
     return arrays
 
 
@@ -190,15 +219,18 @@ def _read_records(
     """Yield parsed records with plain lists: ten times faster than exact float32 arrays."""
     for number, line in enumerate(run.lines(), start=1):
         try:
-            record = others.as_ours(orjson.loads(line))
-            if not isinstance(record['step_id'], int) or record['step_id'] >= 2**62:
+            record = others.as_ours(parse_line(line))
+            if abs(record['step_id']) >= 2**62:
                 raise TypeError
-            for key, kind in _KINDS.items():
-                if not isinstance(record.get(key), kind):
-                    record.pop(key, None)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             run.damaged.append(number)
             continue
+        for key, kind in _KINDS.items():
+            value = record.get(key)
+            if value is not None and not isinstance(value, kind):
+                others.left_out.add(key)
+            if not isinstance(value, kind):
+                record.pop(key, None)
         for key in _REPEATED:
             record.pop(key, None)
         layout.arrange(record)
@@ -217,6 +249,8 @@ def _time(blocks: list[_Block], modes: list[str], rate_hz: float, warnings: list
             continue
         seconds: Float64 = (clock - clock[start]) / unit
         return seconds
+    if not any(np.isfinite(block.clocks[key]).any() for block in blocks for key in CLOCKS):
+        warnings.append(f'records have no time: counted at {rate_hz:g} Hz')
     count = np.arange(len(modes), dtype=np.float64)
     return (count - start) / rate_hz
 
@@ -251,20 +285,46 @@ def _add_others(
             scalars[key] = _numbers(values)
 
 
+def _grows(key: str) -> bool:
+    """Return whether rows of a log may become longer: joints and commands that come later."""
+    return is_by_joint(key) or key == 'command'
+
+
 def _add_rows(arrays: dict[str, Float64], key: str, rows: list[Any], warnings: list[str]) -> None:
-    sizes = [len(row) for row in rows if isinstance(row, list)]
+    sizes = [len(row) for row in rows if isinstance(row, list) and row]
+    if any(row is not None and not isinstance(row, list) for row in rows):
+        warnings.append(f'{key}: found a value that is no list of numbers: left out')
     if not sizes:
         return
-    empty = [None] * sizes[0]
-    same = [row if isinstance(row, list) and len(row) == sizes[0] else empty for row in rows]
+    size = max(sizes) if _grows(key) else sizes[0]
+    if size > MAX_ROW:
+        warnings.append(f'{key}: found {size} numbers, more than {MAX_ROW}: left out')
+        return
+    if not _grows(key) and min(sizes) != max(sizes):
+        warnings.append(f'{key}: rows that do not have {size} numbers are left out')
+    same = [_fit(row, size, grows=_grows(key)) for row in rows]
+    array = _as_numbers(same)
+    if array is None:
+        warnings.append(f'{key}: rows with values that are not numbers are left out')
+        empty = [None] * size
+        good = [row if _as_numbers([row]) is not None else empty for row in same]
+        array = np.array(good, dtype=np.float64)
+    arrays[key] = array
+
+
+def _fit(row: Any, size: int, *, grows: bool) -> list[Any]:
+    """Return a row of `size` values; None for those that are missing."""
+    if not isinstance(row, list) or (len(row) != size and not grows):
+        return [None] * size
+    return row + [None] * (size - len(row))
+
+
+def _as_numbers(rows: list[list[Any]]) -> Float64 | None:
     try:
-        array = np.array(same, dtype=np.float64)
+        array = np.array(rows, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
-        array = np.zeros(0)
-    if array.ndim == 2:
-        arrays[key] = array
-    else:
-        warnings.append(f'{key} has values that are not numbers, and is left out')
+        return None
+    return array if array.ndim == 2 else None
 
 
 def _scalars(records: list[dict[str, Any]]) -> dict[str, Float64]:

@@ -23,6 +23,7 @@ MAX_RUN_JSON = 64 * 2**20
 FACT_TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(('model', 'model_sha256'), str),
     **dict.fromkeys(('control_rate_hz', 'falls', 'distance_m', 'run_s'), (int, float)),
+    'step_schema': int,
     'provenance': dict,
     **dict.fromkeys(('joint_order', 'command_names', 'swaps', 'velocity_joints'), list),
     **dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Makes one self-contained, offline HTML report of a run, or of two runs side by side.
+"""Makes one self-contained, offline HTML report of a run, or of several over each other.
 
 The page's files are in analysis/page/, its plots come from report_plots; statistics use all
 records.
@@ -15,17 +15,23 @@ import orjson
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.overlay import LETTERS
+from kinfer_ros.analysis.overlay import rate_hz
 from kinfer_ros.analysis.report_plots import CurveReducer
 from kinfer_ros.analysis.report_plots import ReportedRun
 from kinfer_ros.analysis.report_plots import plot_groups
+from kinfer_ros.analysis.report_plots import time_unit
+from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 
 PAGE = Path(__file__).parent / 'page'
 MAX_EVENTS = 2000
+SAME_RATE = 0.02
+"""Relative difference of two rates that count as one."""
 
 
 def make_report(subjects: Sequence[ReportedRun]) -> bytes:
-    """Return the HTML file of one or two runs."""
+    """Return the HTML file of one run, or of several."""
     thin = [CurveReducer(subject.columns.time) for subject in subjects]
     content = {
         'runs': [_describe(each, grid) for each, grid in zip(subjects, thin, strict=True)],
@@ -37,7 +43,7 @@ def make_report(subjects: Sequence[ReportedRun]) -> bytes:
     page = (PAGE / 'report.html').read_bytes()
     for name in ('report.css', 'report.js'):
         page = page.replace(f'/*{name}*/'.encode(), (PAGE / name).read_bytes())
-    title = ' against '.join(subject.run.path.resolve().name for subject in subjects)
+    title = ' against '.join(subject.name for subject in subjects)
     page = page.replace(b'{title}', title.replace('<', '').encode())
     return page.replace(b'{data}', data)
 
@@ -56,7 +62,7 @@ def _describe(subject: ReportedRun, grid: CurveReducer) -> dict[str, Any]:
     facts, columns = subject.run.facts, subject.columns
     kept = columns.events[:MAX_EVENTS]
     return {
-        'name': subject.run.path.resolve().name,
+        'name': subject.name,
         'x': [round(float(t), 4) for t in grid.time],
         'problems': list(subject.problems),
         'summary': list(subject.summary),
@@ -111,14 +117,16 @@ def _spans(columns: Columns) -> list[list[Any]]:
 
 
 def _tables(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
-    keys = list(subjects[0].columns.scalars)
+    keys = dict.fromkeys(key for subject in subjects for key in subject.columns.scalars)
     timing = []
     for key in keys:
+        unit = 'us' if key.startswith('stage.') else time_unit(key)
         for run, subject in enumerate(subjects):
             values = subject.columns.scalars.get(key)
-            if values is not None:
-                name = key.removesuffix('_us').removeprefix('stage.')
-                timing.append([name, 'AB'[run], *statistics(values).values()])
+            if values is not None and unit:
+                name = key.removesuffix(f'_{unit}').removeprefix('stage.')
+                micros = values * (1e3 if unit == 'ms' else 1.0)
+                timing.append([name, LETTERS[run], *statistics(micros).values()])
     return {
         'timing': {
             'head': ['us', 'run', 'records', 'mean', 'p50', 'p99', 'p99.9', 'max'],
@@ -129,39 +137,78 @@ def _tables(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
 
 
 def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
-    """Tracking error in mode run, by joint; for two runs also the difference of their targets."""
+    """Tracking error in mode run, by joint; of further runs also the difference of targets."""
     head = ['joint']
-    columns: list[list[float | None]] = []
+    columns: list[dict[str, float | None]] = []
     running = [np.array([mode == 'run' for mode in s.columns.modes]) for s in subjects]
-    for run, (subject, chosen) in enumerate(zip(subjects, running, strict=True)):
+    for letter, subject, chosen in zip(LETTERS, subjects, running, strict=False):
         error = tracking_error(subject.columns)
         if error is None or not chosen.any():
             continue
-        head += [f'rms error {"AB"[run]}, rad', f'largest {"AB"[run]}, rad']
+        head += [f'rms error {letter}, rad', f'largest {letter}, rad']
         part = error[chosen]
-        columns.append(_rounded(np.sqrt(np.nanmean(np.square(part), axis=0))))
-        columns.append(_rounded(np.nanmax(np.abs(part), axis=0)))
+        columns.append(_by_joint(subject, _rms(part)))
+        columns.append(_by_joint(subject, np.fmax.reduce(np.abs(part), axis=0)))
         away = motion_error(subject.columns)
         if away is not None and np.isfinite(away[chosen]).any():
-            head.append(f'rms from the motion {"AB"[run]}, rad')
-            columns.append(_rounded(np.sqrt(np.nanmean(np.square(away[chosen]), axis=0))))
-    if len(subjects) == 2:
-        targets = [
-            s.columns.rows['target'][chosen]
-            for s, chosen in zip(subjects, running, strict=True)
-            if 'target' in s.columns.rows
-        ]
-        if len(targets) == 2 and targets[0].shape[1] == targets[1].shape[1]:
-            count = min(map(len, targets))
-            if count:
-                difference = targets[0][:count] - targets[1][:count]
-                head.append(f'rms of target B - A over {count} steps, rad')
-                columns.append(_rounded(np.sqrt(np.nanmean(np.square(difference), axis=0))))
-    names = subjects[0].joints
-    wheels = subjects[0].columns.wheels
-    titles = [f'{name} (rad/s)' if i in wheels else name for i, name in enumerate(names)]
-    rows = [[title, *(c[i] for c in columns if i < len(c))] for i, title in enumerate(titles)]
+            head.append(f'rms from the motion {letter}, rad')
+            columns.append(_by_joint(subject, _rms(away[chosen])))
+    for number in range(1, len(subjects)):
+        found = target_difference(subjects[0], subjects[number], running[0], running[number])
+        if found is not None:
+            head.append(f'rms of target {LETTERS[number]} - A over {found[0]} steps, rad')
+            columns.append(found[1])
+    names = dict.fromkeys(name for subject in subjects for name in subject.joints)
+    wheels = set().union(*(subject.wheels for subject in subjects))
+    rows = [
+        [f'{name} (rad/s)' if name in wheels else name, *(each.get(name) for each in columns)]
+        for name in names
+    ]
     return {'head': head, 'rows': rows if columns else []}
+
+
+def target_difference(
+    first: ReportedRun, other: ReportedRun, in_run: Bools, others_in_run: Bools
+) -> tuple[int, dict[str, float | None]] | None:
+    """
+    Compare the targets of two runs in mode run, by joint.
+
+    Step by step where they have the same rate and begin together; else at the times of the first,
+    with what the other one last sent.
+
+    :return: number of steps, and the root mean square by joint; None where none can be compared.
+    """
+    mine, theirs = (each.by_joint(each.columns.rows.get('target')) for each in (first, other))
+    shared = [name for name in mine if name in theirs]
+    if not shared or not in_run.any() or not others_in_run.any():
+        return None
+    at, others_at = np.flatnonzero(in_run), np.flatnonzero(others_in_run)
+    times, others_times = first.columns.time[at], other.columns.time[others_at]
+    period = 0.5 / rate_hz(first.columns)
+    same = abs(rate_hz(first.columns) / rate_hz(other.columns) - 1.0) < SAME_RATE
+    if same and abs(times[0] - others_times[0]) < period:
+        count = min(len(at), len(others_at))
+        at, others_at = at[:count], others_at[:count]
+    else:
+        place = np.searchsorted(others_times, times + 1e-9, side='right') - 1
+        inside = (place >= 0) & (times <= others_times[-1] + 1e-9)
+        at, others_at = at[inside], others_at[place[inside]]
+    if not len(at):
+        return None
+    away = np.stack([mine[name][at] - theirs[name][others_at] for name in shared], axis=1)
+    return len(at), dict(zip(shared, _rounded(_rms(away)), strict=True))
+
+
+def _by_joint(subject: ReportedRun, values: Float64) -> dict[str, float | None]:
+    return dict(zip(subject.joints, _rounded(values), strict=False))
+
+
+def _rms(values: Float64) -> Float64:
+    """Return the root mean square of each column; NaN of one without a number."""
+    known = np.isfinite(values)
+    count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    total: Float64 = np.sqrt(np.square(np.where(known, values, 0.0)).sum(axis=0) / count)
+    return total
 
 
 def _rounded(values: Float64) -> list[float | None]:

@@ -4,12 +4,15 @@ Curves are reduced to the smallest and largest value of each time interval: no p
 """
 
 import math
+from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from kinfer_ros.analysis.columns import ROW_KEYS
+from kinfer_ros.analysis.columns import SCALAR_KEYS
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import GRAVITY
 from kinfer_ros.analysis.derived import LINEAR
@@ -20,8 +23,11 @@ from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.overlay import LETTERS
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import AXES
+from kinfer_ros.analysis.series import TITLES
+from kinfer_ros.analysis.series import component_names
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.robot.robot import ENDLESS
@@ -34,20 +40,51 @@ BINS = 60
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """A run in a report: its facts, its records, and the output of `verdict`."""
+    """
+    A run in a report: its facts, its records, and the output of `verdict`.
+
+    :ivar name: tells it from the others.
+    """
 
     run: RecordedRun
     columns: Columns
     problems: Sequence[str]
     summary: Sequence[str]
+    name: str = ''
 
     @property
     def joints(self) -> list[str]:
         """The policy's joints; indices for a log without run.json."""
         rows = self.columns.row('output', *POSITION)
         count = 0 if rows is None else rows.shape[1]
-        names = self.run.facts.get('joint_order') or range(count)
+        names = self.run.facts.get('joint_order') or ()
+        if count and len(names) != count:
+            names = range(count)
         return [str(name) for name in names]
+
+    @property
+    def wheels(self) -> set[str]:
+        """Names of the joints whose targets are velocities."""
+        return {self.joints[at] for at in self.columns.wheels}
+
+    def by_joint(self, rows: Float64 | None) -> 'Named':
+        """Return the columns of rows [n, joints] by joint."""
+        if rows is None:
+            return {}
+        return dict(zip(self.joints, rows.T, strict=False))
+
+    def by_name(self, *keys: str) -> 'Named':
+        """Return the columns of the first of these rows that the log has, by component."""
+        for key in keys:
+            rows = self.columns.rows.get(key)
+            if rows is not None:
+                names = component_names(self.run, key, rows.shape[1])
+                return dict(zip(names, rows.T, strict=True))
+        return {}
+
+
+Named = dict[str, Float64]
+"""Curves [n] by name."""
 
 
 class CurveReducer:
@@ -101,7 +138,7 @@ class _Plots:
         for name, values in curves:
             for run, curve in enumerate(values):
                 if curve is not None and np.isfinite(curve).any():
-                    label = name if len(self._subjects) == 1 else f'{name} ({"AB"[run]})'
+                    label = name if len(self._subjects) == 1 else f'{name} ({LETTERS[run]})'
                     points = self._grids[run].values(curve)
                     series.append({'name': label, 'run': run, 'y': points})
         if series:
@@ -109,22 +146,16 @@ class _Plots:
                 {'title': title, 'unit': unit, 'series': series, 'limits': list(limits)}
             )
 
-    def add_rows(self, title: str, unit: str, keys: Sequence[str], names: Sequence[str]) -> None:
+    def add_rows(self, title: str, unit: str, *keys: str) -> None:
         """Add a plot with a curve for each component of a row."""
-        all_rows = [subject.columns.row(*keys) for subject in self._subjects]
-        size = max((rows.shape[1] for rows in all_rows if rows is not None), default=0)
-        self.add(
-            title,
-            unit,
-            [
-                (names[i] if i < len(names) else str(i), [_column(rows, i) for rows in all_rows])
-                for i in range(size)
-            ],
-        )
+        self.add_named(title, unit, [subject.by_name(*keys) for subject in self._subjects])
 
-
-def _column(rows: Float64 | None, index: int) -> Float64 | None:
-    return None if rows is None or index >= rows.shape[1] else rows[:, index]
+    def add_named(
+        self, title: str, unit: str, found: Sequence[Named], left_out: Collection[str] = ()
+    ) -> None:
+        """Add a plot of curves that are matched by name; :param found: those of each run."""
+        names = dict.fromkeys(name for each in found for name in each if name not in left_out)
+        self.add(title, unit, [(name, [each.get(name) for each in found]) for name in names])
 
 
 def plot_groups(
@@ -137,6 +168,7 @@ def plot_groups(
         ('Base', _base),
         ('Joints', _joints),
         ('Policy', _policy),
+        ('Other', _other),
     ):
         plots = _Plots(subjects, grids)
         fill(plots, subjects)
@@ -154,6 +186,22 @@ def _timing(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
         'us',
         [(n.removeprefix('stage.'), [s.columns.scalars.get(n) for s in subjects]) for n in names],
     )
+    for unit in ('ms', 'us'):
+        names = _other_scalars(subjects, unit)
+        curves = [(n, [s.columns.scalars.get(n) for s in subjects]) for n in names]
+        plots.add('other times of the log', unit, curves)
+
+
+def _other_scalars(subjects: Sequence[ReportedRun], unit: str) -> list[str]:
+    """Return the keys of other projects' numbers in ms or us; in none of them: ''."""
+    keys = dict.fromkeys(key for subject in subjects for key in subject.columns.scalars)
+    found = [key for key in keys if key not in SCALAR_KEYS and not key.startswith('stage.')]
+    return [key for key in found if time_unit(key) == unit]
+
+
+def time_unit(key: str) -> str:
+    """Return the unit of a time by its key: ms, us, or '' where it is none."""
+    return next((unit for unit in ('ms', 'us') if key.endswith(f'_{unit}')), '')
 
 
 def _base(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
@@ -161,13 +209,13 @@ def _base(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     limits = [float(limit)] if isinstance(limit, int | float) else []
     plots.add('tilt', 'rad', [('tilt', [tilt(s.columns) for s in subjects])], limits)
     _add_velocity(plots, subjects)
-    commands = [str(name) for name in subjects[0].run.facts.get('command_names') or []]
-    if not set(commands) <= set(TWIST_ENTRIES):
-        plots.add_rows('command', 'm/s, rad/s', ('command',), commands)
-    plots.add_rows('between the anchors of robot and motion', 'rad', ('anchor_error',), ('angle',))
-    plots.add_rows('angular velocity', 'rad/s', ('gyro', 'inputs.gyroscope_imu'), 'xyz')
-    plots.add_rows('linear velocity that the policy takes', 'm/s', LINEAR, 'xyz')
-    plots.add_rows('specific force', 'm/s^2', ('accel', 'inputs.accelerometer_imu'), 'xyz')
+    commands = {name for subject in subjects for name in subject.by_name('command')}
+    if not commands <= set(TWIST_ENTRIES):
+        plots.add_rows('command', 'm/s, rad/s', 'command')
+    plots.add_rows('between the anchors of robot and motion', 'rad', 'anchor_error')
+    plots.add_rows('angular velocity', 'rad/s', 'gyro', 'inputs.gyroscope_imu')
+    plots.add_rows('linear velocity that the policy takes', 'm/s', *LINEAR)
+    plots.add_rows('specific force', 'm/s^2', 'accel', 'inputs.accelerometer_imu')
 
 
 def _add_velocity(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
@@ -176,69 +224,80 @@ def _add_velocity(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     for index, (entry, axis) in enumerate(zip(TWIST_ENTRIES, AXES, strict=True)):
         title, unit = AXES[axis]
         curves = [
-            ('commanded', [_commanded(subject, entry) for subject in subjects]),
-            (f'measured, mean of {WINDOW:g} s', [_column(rows, index) for rows in measured]),
+            ('commanded', [subject.by_name('command').get(entry) for subject in subjects]),
+            (
+                f'measured, mean of {WINDOW:g} s',
+                [None if rows is None else rows[:, index] for rows in measured],
+            ),
         ]
         plots.add(f'velocity {title}', unit, curves)
 
 
-def _commanded(subject: ReportedRun, entry: str) -> Float64 | None:
-    names = [str(name) for name in subject.run.facts.get('command_names') or []]
-    rows = subject.columns.row('command')
-    return _column(rows, names.index(entry)) if entry in names else None
-
-
 def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
-    joints, wheels = subjects[0].joints, subjects[0].columns.wheels
-    errors = [tracking_error(subject.columns) for subject in subjects]
-    plots.add(
+    joints = list(dict.fromkeys(name for subject in subjects for name in subject.joints))
+    wheels = set().union(*(subject.wheels for subject in subjects))
+    plots.add_named(
         'tracking error: position less the target of the tick before',
         'rad',
-        [(n, [_column(e, i) for e in errors]) for i, n in enumerate(joints) if i not in wheels],
+        [subject.by_joint(tracking_error(subject.columns)) for subject in subjects],
+        wheels,
     )
-    away = [motion_error(subject.columns) for subject in subjects]
-    plots.add(
+    plots.add_named(
         'distance from the motion: position less reference',
         'rad',
-        [(name, [_column(e, i) for e in away]) for i, name in enumerate(joints)],
+        [subject.by_joint(motion_error(subject.columns)) for subject in subjects],
     )
-    for i, name in enumerate(joints):
-        if i in wheels:
-            _wheel(plots, subjects, i)
-            continue
-        position = [_column(s.columns.row(*POSITION), i) for s in subjects]
-        target = [_column(s.columns.row('target'), i) for s in subjects]
-        reference = [_column(s.columns.row('reference'), i) for s in subjects]
-        curves = [('position', position), ('target', target), ('motion', reference)]
-        plots.add(name, 'rad', curves, _limits(subjects, name))
-    plots.add_rows('joint velocities', 'rad/s', VELOCITY, joints)
-
-
-def _wheel(plots: _Plots, subjects: Sequence[ReportedRun], at: int) -> None:
-    """The target of a wheel is a velocity; its angle says nothing."""
-    measured = [_column(s.columns.row(*VELOCITY), at) for s in subjects]
-    target = [_column(s.columns.row('target'), at) for s in subjects]
-    curves = [('velocity', measured), ('target', target)]
-    plots.add(f'{subjects[0].joints[at]} velocity', 'rad/s', curves)
+    found = {
+        label: [subject.by_name(*keys) for subject in subjects]
+        for label, keys in (
+            ('position', POSITION),
+            ('velocity', VELOCITY),
+            ('target', ('target',)),
+            ('motion', ('reference',)),
+        )
+    }
+    for name in joints:
+        labels = ('velocity', 'target') if name in wheels else ('position', 'target', 'motion')
+        curves = [(label, [each.get(name) for each in found[label]]) for label in labels]
+        if name in wheels:  # its angle says nothing
+            plots.add(f'{name} velocity', 'rad/s', curves)
+        else:
+            plots.add(name, 'rad', curves, _limits(subjects, name))
+    plots.add_rows('targets of another node', 'rad', 'override')
+    plots.add_rows('joint velocities', 'rad/s', *VELOCITY)
+    plots.add_rows('joint torques', 'Nm', 'joint_torques')
+    plots.add_rows('joint temperatures', 'deg C', 'joint_temps')
 
 
 def _limits(subjects: Sequence[ReportedRun], name: str) -> list[float]:
-    limits = subjects[0].run.facts.get('limits') or {}
-    names = limits.get('joints') or []
-    if name not in names:
-        return []
-    at = names.index(name)
-    found = [float(limits['lower'][at]), float(limits['upper'][at])]
-    return [] if found[1] >= ENDLESS else found
+    for subject in subjects:
+        limits = subject.run.facts.get('limits') or {}
+        names = limits.get('joints') or []
+        if name in names:
+            at = names.index(name)
+            found = [float(limits['lower'][at]), float(limits['upper'][at])]
+            return [] if found[1] >= ENDLESS else found
+    return []
 
 
 def _policy(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
-    unit = 'rad, rad/s' if subjects[0].columns.wheels else 'rad'
-    plots.add_rows('output', unit, ('output',), subjects[0].joints)
-    plots.add_rows('projected gravity', 'm/s^2', GRAVITY[:1], 'xyz')
+    unit = 'rad, rad/s' if any(subject.wheels for subject in subjects) else 'rad'
+    plots.add_rows('output', unit, 'output')
+    plots.add_rows('projected gravity', 'm/s^2', GRAVITY[0])
     names = sorted({k for s in subjects for k in s.columns.rows if k.startswith('inputs.')})
     for name in names:
-        plots.add_rows(f'input {name.removeprefix("inputs.")}', '', (name,), ())
+        plots.add_rows(f'input {name.removeprefix("inputs.")}', '', name)
+
+
+def _other(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
+    """Plot the numbers of keys that are not ours."""
+    for key in _other_scalars(subjects, ''):
+        curves = [subject.columns.scalars.get(key) for subject in subjects]
+        plots.add(TITLES.get(key, key), '', [(key, curves)])
+    keys = dict.fromkeys(key for subject in subjects for key in subject.columns.rows)
+    for key in keys:
+        if key not in ROW_KEYS and not key.startswith('inputs.'):
+            plots.add_rows(key, '', key)
 
 
 def _histograms(subjects: Sequence[ReportedRun]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.other_logs import is_by_joint
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.recorded_run import override_joints
 from kinfer_ros.arrays import Float64
@@ -67,7 +68,7 @@ UNITS = {
     'gyro': 'rad/s',
     'odom': 'm, rad',
 }
-TITLES = {'late_us': 'tick lateness', 'age_us': 'sample age'}
+TITLES = {'late_us': 'tick lateness', 'age_us': 'sample age', 'battery': 'battery charge'}
 AXES = {'x': ('forward', 'm/s'), 'y': ('to the left', 'm/s'), 'yaw': ('turning', 'rad/s')}
 """Axes of the base velocity: title and unit of the panel, which also shows the command."""
 
@@ -115,7 +116,7 @@ def component_names(run: RecordedRun, key: str, size: int) -> list[str]:
     names: list[Any] = []
     if key == 'override':
         names = override_joints(run.facts)
-    elif key in BY_JOINT:
+    elif key in BY_JOINT or is_by_joint(key):
         names = list(run.facts.get('joint_order') or [])
     elif key == 'command':
         names = list(run.facts.get('command_names') or [])
@@ -158,6 +159,8 @@ def _locate(key: str, component: str) -> tuple[str, str, str, str]:
         if key in JOINT_PANELS:
             return unit, JOINTS, JOINT_PANELS[key], component
         return unit, JOINTS, component, key
+    if is_by_joint(key):
+        return '', JOINTS, key.replace('_', ' '), component
     if key in ('command', 'velocity'):
         axis = dict(zip(TWIST_ENTRIES, AXES, strict=True)).get(component, component)
         if axis not in AXES:

@@ -31,7 +31,9 @@ MakeMessage = Callable[[int, Any], Any]
 UNKNOWN_COVARIANCE = np.array([-1.0, *[0.0] * 8])
 """Covariance of a missing quantity (REP-145)."""
 
-OF_TOPICS = ('joint_angles', 'target', 'gyro', 'accel', 'odom', *POSITION, *VELOCITY)
+OF_TOPICS = (
+    'joint_angles', 'target', 'gyro', 'accel', 'odom', 'joint_temps', *POSITION, *VELOCITY,
+)  # fmt: skip
 """Keys that are part of messages on the graph's topics."""
 
 MAX_STAMP_S = 2.0**31
@@ -92,15 +94,19 @@ def _write(writer: Writer, channels: dict[str, Any], topic: str, ns: int, messag
 def _topics(run: RecordedRun, columns: Columns) -> list[tuple[str, MakeMessage]]:
     topics: list[tuple[str, MakeMessage]] = []
 
-    def add_named(topic: str, key: str, rows: Float64 | None, more: Float64 | None = None) -> None:
+    def add_named(topic: str, key: str, rows: Float64 | None, *more: Float64 | None) -> None:
         if rows is not None:
-            same = more if more is not None and more.shape == rows.shape else None
-            topics.append((topic, _named(component_names(run, key, rows.shape[1]), rows, same)))
+            same = [
+                each if each is not None and each.shape == rows.shape else None for each in more
+            ]
+            topics.append((topic, _named(component_names(run, key, rows.shape[1]), rows, *same)))
 
-    add_named('/joint_states', 'joint_angles', columns.row(*POSITION), columns.row(*VELOCITY))
+    position, torques = columns.row(*POSITION), columns.row('joint_torques')
+    add_named('/joint_states', 'joint_angles', position, columns.row(*VELOCITY), torques)
+    add_named('/joint_temperatures', 'joint_temps', columns.row('joint_temps'))
     add_named('/joint_commands', 'target', *_sent(columns))
     for key, rows in columns.rows.items():
-        if key not in OF_TOPICS:
+        if key not in OF_TOPICS and not (rows is torques and position is not None):
             add_named(f'/policy/{_topic_name(key)}', key, rows)
     if _vectors(columns.row('gyro')) is not None:
         topics.append(('/imu/data', _imu(columns)))
@@ -138,7 +144,12 @@ def _vectors(rows: Float64 | None) -> Float64 | None:
     return rows if rows is not None and rows.shape[1] == 3 else None
 
 
-def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> MakeMessage:
+def _named(
+    names: Sequence[str],
+    rows: Float64,
+    velocity: Float64 | None = None,
+    effort: Float64 | None = None,
+) -> MakeMessage:
     """Make JointState messages of named numbers."""
     empty = np.asarray(np.isnan(rows).all(axis=1))
     # ROS allows empty arrays, but PlotJuggler reads one entry for every name.
@@ -147,8 +158,8 @@ def _named(names: Sequence[str], rows: Float64, more: Float64 | None = None) -> 
     def make(index: int, stamp: Any) -> Any:
         if empty[index]:
             return None
-        second = unknown if more is None else more[index]
-        fields = _header(stamp), list(names), rows[index], second, unknown
+        more = [unknown if each is None else each[index] for each in (velocity, effort)]
+        fields = _header(stamp), list(names), rows[index], *more
         return _new('sensor_msgs/msg/JointState', *fields)
 
     return make

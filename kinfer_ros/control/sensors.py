@@ -52,6 +52,7 @@ class SensorFrame:
 
     :ivar position: [N] rad, robot joint order.
     :ivar velocity: [N] rad/s.
+    :ivar effort: [N] Nm, for the record alone; NaN where the driver does not report it.
     :ivar quaternion: [4] w x y z, the base in the world.
     :ivar gyro: [3] rad/s, base frame.
     :ivar accel: [3] specific force, m/s^2, base frame (+9.81 on z at rest, upright).
@@ -82,6 +83,7 @@ class SensorFrame:
         self.joint_names = robot.joint_names
         self.joint_values = np.zeros(2 * n)
         self.position, self.velocity = self.joint_values[:n], self.joint_values[n:]
+        self.effort = np.full(n, np.nan)
         self.joint_value_names = [
             f'{what} of {name}' for what in ('position', 'velocity') for name in robot.joint_names
         ]
@@ -102,7 +104,7 @@ class SensorFrame:
         self._strange_lists: list[list[str]] = []
         self.strange_messages = 0
         self._joint_stamps = np.zeros(n, dtype=np.int64)
-        self._parts = np.zeros((2, n))
+        self._parts = np.zeros((3, n))
         self.base_velocity = np.zeros(3)
         self.imu_velocity = np.zeros(3)
         self._imu_position = (0.0, 0.0, 0.0) if robot.imu_position is None else robot.imu_position
@@ -122,6 +124,7 @@ class SensorFrame:
         self.joint_problem = self.imu_problem = self.joint_conflict = self.scan_problem = ''
         self.joint_lists.clear()
         self.unstamped.clear()
+        self.effort.fill(np.nan)
         self.take_any_order()
 
     def take_any_order(self) -> None:
@@ -133,7 +136,12 @@ class SensorFrame:
             joints.stamp_ns = 0
 
     def update_joints(
-        self, names: Sequence[str], position: Float64, velocity: Float64, stamp_ns: int
+        self,
+        names: Sequence[str],
+        position: Float64,
+        velocity: Float64,
+        stamp_ns: int,
+        effort: Float64 | None = None,
     ) -> None:
         """
         Take one joint sample; names are matched only where the list is a new one.
@@ -142,6 +150,7 @@ class SensorFrame:
         MAX_SPREAD_NS. A message with no joint of the robot is passed over and counted, and so is a
         sample that is older than the newest one of its list.
 
+        :param effort: Nm; none, or of another length: not reported.
         :raises ContractError: a joint of the robot is named twice, or the lengths differ.
         """
         joints = self._joint_list(names)
@@ -160,13 +169,19 @@ class SensorFrame:
             )
         joints.stamp_ns = stamp_ns
         self._check_stamp('joint_states', stamp_ns)
+        if effort is not None and len(effort) != len(names):
+            effort = None
         if joints.whole:
             np.take(position, joints.found, out=self.position)
             np.take(velocity, joints.found, out=self.velocity)
+            if effort is None:
+                self.effort.fill(np.nan)
+            else:
+                np.take(effort, joints.found, out=self.effort)
             self._joint_stamps.fill(stamp_ns)
             self.joint_stamp_ns = stamp_ns
         else:
-            self._put_together(joints, position, velocity)
+            self._put_together(joints, position, velocity, effort)
         self._any_joint_order = False
 
     def is_whole(self, names: Sequence[str]) -> bool:
@@ -196,16 +211,19 @@ class SensorFrame:
         self.joint_lists.append(joints)
         return joints
 
-    def _put_together(self, joints: JointList, position: Float64, velocity: Float64) -> None:
+    def _put_together(
+        self, joints: JointList, position: Float64, velocity: Float64, effort: Float64 | None
+    ) -> None:
         """Take a part of the joints, and all of them once the rest is as new."""
         if self._joint_stamps.min() == self._joint_stamps.max():  # the last sample was a whole one
-            self._parts[:] = self.position, self.velocity
+            self._parts[:] = self.position, self.velocity, self.effort
         self._parts[0, joints.place] = position[joints.found]
         self._parts[1, joints.place] = velocity[joints.found]
+        self._parts[2, joints.place] = np.nan if effort is None else effort[joints.found]
         self._joint_stamps[joints.place] = joints.stamp_ns
         oldest = int(self._joint_stamps.min())
         if oldest and int(self._joint_stamps.max()) - oldest <= MAX_SPREAD_NS:
-            self.position[:], self.velocity[:] = self._parts
+            self.position[:], self.velocity[:], self.effort[:] = self._parts
             self.joint_stamp_ns = oldest
 
     def missing_joints(self, since_ns: int | None = None) -> list[str]:

@@ -37,6 +37,11 @@ class Condition:
     imu_accel_noise: float = 0.0
     command_delay: Range = (0.0, 0.0)
     command_drop: float = 0.0
+    armature_error: float = 0.0
+    damping_error: float = 0.0
+    inertia_error: float = 0.0
+    com_error: float = 0.0
+    imu_alignment_error: float = 0.0
     push_speed: float = 0.0
     """m/s that a push adds to the base, in a random direction."""
     push_every: float = 3.0
@@ -107,6 +112,10 @@ CONDITIONS: dict[str, Condition] = {
     'drops': Condition(command_drop=0.2),
     'robot': Condition(
         payload=(0.0, 0.15), torque=(0.8, 1.0), gain_error=0.15, joint_zero_error=0.02,
+    ),
+    'body': Condition(
+        armature_error=0.3, damping_error=0.3, inertia_error=0.15, com_error=0.01,
+        imu_alignment_error=0.02,
     ),
     'rough': Condition(
         friction=(0.5, 1.0), payload=(0.0, 0.1), torque=(0.9, 1.0), gain_error=0.1,

@@ -21,6 +21,7 @@ from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import Pushes
+from kinfer_ros.evaluation.gait import GaitMeter
 from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.evaluation.matrix import twist_of
 from kinfer_ros.evaluation.meter import Meter
@@ -100,6 +101,7 @@ class Trial:
         )
         self.simulation = Simulation(self.controller, self.simulated)
         self._meter = Meter(self.simulated, settings.period_ns / 1e9)
+        self._gait = GaitMeter(self.simulated, settings.period_ns / 1e9)
         self._pushes = Pushes(job.condition, job.seed)
         named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
         self._named = list(named), list(named.values())
@@ -138,7 +140,9 @@ class Trial:
         if running:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
-            self._meter.measure(run_s, self._commanded())
+            commanded = self._commanded()
+            self._meter.measure(run_s, commanded if self._playback is not None else None)
+            self._gait.measure(commanded)
             self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
@@ -150,12 +154,12 @@ class Trial:
             command = self.controller.inputs.command
             command.set_named(list(values), list(values.values()), now_ns)
 
-    def _commanded(self) -> tuple[float, float, float] | None:
-        """Return the velocity that is commanded in this tick; None where it never changes."""
-        if self._playback is None:
-            return None
+    def _commanded(self) -> tuple[float, float, float]:
+        """Return the velocity that the policy is told now; a heading turns at its rate."""
         command = self.controller.inputs.command
-        return twist_of(dict(zip(command.names, command.value.tolist(), strict=True)))
+        told = twist_of(dict(zip(command.names, command.value.tolist(), strict=True)))
+        rate = told[2] if 'yawrate' in command.names else twist_of(self.job.values)[2]
+        return told[0], told[1], rate
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)
@@ -180,12 +184,14 @@ class Trial:
             'power_w': meter.work_j / run_s if run_s else None,
             'energy_j_per_m': meter.work_j / path if path >= MIN_PATH_M else None,
             'slip_mps': meter.slip(),
+            **self._gait.result(),
             'distance_m': odometer.distance,
             'path_m': path,
             'drawn': {
                 'friction': disturbance.friction,
                 'payload': disturbance.payload,
                 'torque': disturbance.torque,
+                **self.simulated.errors.drawn(self.robot.joint_names, self.simulated.model),
             },
             'digest': self._digest.hexdigest()[:16],
         }

@@ -36,8 +36,10 @@ svg circle { fill: #2f7ed8; fill-opacity: .55; } svg path { stroke: var(--bad); 
 FOOT = """Velocity error: root mean square of the base's velocity in its own frame, averaged over
 0.5 s, minus the command, from 1 s on. W: mean of the sum of |torque x speed| of all joints, where
 braking counts as spent. J/m: the same work divided by the path length of the base. Slip: mean
-tangential speed of the contact points with the floor. Worst: the run that ended first, otherwise
-the one with the largest velocity error."""
+tangential speed of the contact points with the floor. Heading: root mean square of the heading
+minus the integral of the commanded yaw rate. Gait: strides per second; double: share of the time
+with two feet down, both from 1 s on while the command is not neutral. Worst: the run that ended
+first, otherwise the one with the largest velocity error."""
 
 
 def make_page(
@@ -228,7 +230,10 @@ def _format_condition(values: Mapping[str, Any]) -> str:
 
 
 def _run_table(records: Sequence[Record]) -> str:
-    head = ['job', 'run s', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'm', '']
+    head = [
+        'job', 'run s', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'm',
+        'heading rad', 'gait Hz', 'double', '',
+    ]  # fmt: skip
     rows = []
     for record in records[:MAX_LISTED]:
         numbers = [
@@ -238,6 +243,9 @@ def _run_table(records: Sequence[Record]) -> str:
             (record['energy_j_per_m'], '.0f'),
             (record['slip_mps'], '.3f'),
             (record['distance_m'], '.2f'),
+            (record.get('heading_error_rad'), '.3f'),
+            (record.get('gait_hz'), '.2f'),
+            (record.get('double_support'), '.0%'),
         ]
         texts = ['' if value is None else format(value, form) for value, form in numbers]
         rows.append([_text(record['job']), *texts, _text(record['reason'])])

@@ -45,13 +45,15 @@ class JointSample:
     A joint state as it was on the wire.
 
     :ivar stamp_ns: stamp of the header.
-    :ivar position: rad, as many as were sent; a view of the message's bytes. `velocity` likewise.
+    :ivar position: rad, as many as were sent; a view of the message's bytes. `velocity` and
+        `effort` likewise.
     """
 
     stamp_ns: int
     names: Sequence[str]
     position: Float64
     velocity: Float64
+    effort: Float64
 
 
 class JointStateReader:
@@ -78,10 +80,10 @@ class JointStateReader:
             stamp, at = _head(data)
             position, at = _doubles(data, self._after_names(data, at))
             velocity, at = _doubles(data, at)
-            _doubles(data, at)
+            effort, _ = _doubles(data, at)
         except (struct.error, ValueError, UnicodeDecodeError):
             raise MessageError(_broken(self._topic, data)) from None
-        return JointSample(stamp, self._names, position, velocity)
+        return JointSample(stamp, self._names, position, velocity, effort)
 
     def _after_names(self, data: bytes, at: int) -> int:
         """:return: where the names end; they are read only if they are other ones."""

@@ -56,14 +56,17 @@ def read_joint_sample(
 def joint_sample(message: JointState) -> JointSample:
     """Look at a message as a sample."""
     stamp = stamp_ns(message.header)
-    return JointSample(stamp, message.name, values(message.position), values(message.velocity))
+    position, velocity = values(message.position), values(message.velocity)
+    return JointSample(stamp, message.name, position, velocity, values(message.effort))
 
 
 def read_joints(samples: Iterable[JointSample], frame: SensorFrame) -> None:
     """Take joint samples into the frame, in order; the last one that cannot be is its problem."""
     for sample in samples:
         try:
-            frame.update_joints(sample.names, sample.position, sample.velocity, sample.stamp_ns)
+            frame.update_joints(
+                sample.names, sample.position, sample.velocity, sample.stamp_ns, sample.effort
+            )
             frame.joint_problem = ''
         except ContractError as error:
             frame.joint_problem = str(error)

@@ -60,6 +60,9 @@ STRUCTURE = (
     Declared('dry_run', False, '',
              'Do everything but publish commands and gains. Read at activate.'),
     Declared('record', True, '', 'Write steps.ndjson into the run directory. Read at configure.'),
+    Declared('record_battery', False, '',
+             "Write the battery's charge (battery_state) into each step record. Read at "
+             'configure.'),
     Declared('log_rotate_mb', 0.0, 'MB',
              'Size at which steps.ndjson is closed as a part (steps.0001.ndjson) and a new one '
              'begins; 0: never. Read at configure.', 0.0, 1e6),

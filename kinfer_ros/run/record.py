@@ -4,6 +4,7 @@ kinfer's readers index the keys by name, and a replay needs the arrays bit for b
 docs/runs.md.
 """
 
+import math
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -48,13 +49,24 @@ OBJECTS = ('mode', 'events', 'resume')
 MOTION = ('reference', 'anchor_error')
 # Of runs in which another node may move joints; null in the row where a joint is free.
 OVERRIDE = 'override'
-_OWN_FIELDS = (*MOTION, OVERRIDE, 'output', 'target', 'carry', 'odom', 'stage_us', *MEASURED)
+# What the robot reports beside its state, Nm and deg C; null in the row where it does not.
+REPORTED = ('joint_torques', 'joint_temps')
+# The charge, 0 to 1; of runs with the parameter `record_battery`.
+BATTERY = 'battery'
+PARTIAL = (OVERRIDE, *REPORTED, BATTERY)
+"""Fields in which NaN is no value: null in the log."""
+_OWN_FIELDS = (
+    *MOTION, *PARTIAL, 'output', 'target', 'carry', 'odom', 'stage_us', *MEASURED,
+)  # fmt: skip
 
 # Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
 ARRAY_KEYS = (
     *KINFER_KEYS.values(), 'joint_velocities', 'output', 'target', 'carry', 'odom', *MEASURED,
-    *MOTION, OVERRIDE,
+    *MOTION, OVERRIDE, *REPORTED,
 )  # fmt: skip
+
+SCHEMA = 2
+"""Version of the record, `step_schema` of run.json; 1, without it, had no REPORTED."""
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
@@ -71,7 +83,8 @@ class RecordFormat:
     of the ring is as long as the longest layout needs, and a layout uses its first numbers.
 
     Producer, each tick: `slot = ring.claim()`; when it is not -1 fill `ring.f32[input name]`,
-    `ring.f32['output' | 'target' | 'carry' | 'odom' | 'stage_us']`, those of `measured`,
+    `ring.f32['output' | 'target' | 'carry' | 'odom' | 'stage_us']`, those of `measured` and of
+    REPORTED (NaN where unknown),
     `ring.i64[...]` (SCALARS), `ring.obj['mode']` (str) and, when there are any,
     `ring.obj['events']` (a list of str) and `ring.obj['resume']` (a dict), which are not changed
     afterwards, set `ring.i64['flags']` and call `ring.publish()`.
@@ -93,6 +106,7 @@ class RecordFormat:
         *,
         override_joints: int = 0,
         hidden_joints: bool = False,
+        battery: bool = False,
     ) -> None:
         """
         Make the layout for a policy.
@@ -105,6 +119,7 @@ class RecordFormat:
         :param policy: its name in its policy set, or ''.
         :param override_joints: number of joints that another node may move.
         :param hidden_joints: the policy's inputs are not what was measured.
+        :param battery: the battery's charge is recorded.
         :raises ModelError: an input has the name of a field of the record.
         """
         clash = sorted(set(input_sizes) & set(_OWN_FIELDS))
@@ -119,6 +134,7 @@ class RecordFormat:
             key for key, name in MEASURED.items() if hidden_joints or name not in input_sizes
         )
         self._override = bool(override_joints)
+        self._battery = battery
         self.fields: dict[str, int] = {
             **input_sizes,
             'output': len(joint_names),
@@ -129,6 +145,8 @@ class RecordFormat:
             **{key: len(joint_names) for key in self.measured},
             **(more or {}),
             **({OVERRIDE: override_joints} if override_joints else {}),
+            **dict.fromkeys(REPORTED, len(joint_names)),
+            **({BATTERY: 1} if battery else {}),
         }
         self._more = tuple(more or ())
         self._kinfer = tuple(
@@ -171,6 +189,11 @@ class RecordFormat:
             record[key] = f32[key] if flags & HAS_OUTPUT else None
         if self._override:
             record[OVERRIDE] = f32[OVERRIDE] if flags & HAS_OVERRIDE else None
+        for key in REPORTED:
+            record[key] = f32[key] if np.isfinite(f32[key]).any() else None
+        if self._battery:
+            charge = float(f32[BATTERY][0])
+            record[BATTERY] = round(charge, 4) if math.isfinite(charge) else None
         record['odom'] = f32['odom'] if flags & HAS_ODOM else None
         record['mode'] = obj['mode'][slot]
         record['events'] = obj['events'][slot] or []
@@ -199,7 +222,7 @@ def make_ring(layouts: Iterable[RecordFormat], capacity: int = RECORDS) -> StepR
     for layout in layouts:
         for name, size in layout.fields.items():
             fields[name] = max(size, fields.get(name, 0))
-    return StepRing(capacity, fields, SCALARS, OBJECTS)
+    return StepRing(capacity, fields, SCALARS, OBJECTS, PARTIAL)
 
 
 def _arrays(record: Mapping[str, Any]) -> list[tuple[str, Float32]]:
@@ -213,14 +236,14 @@ def find_nonfinite(record: Mapping[str, Any]) -> list[list[Any]]:
     """
     List the values that JSON cannot hold, as [key, index, bits of the float32 as an integer].
 
-    A NaN in OVERRIDE is no value: the joint is free.
+    Those of PARTIAL are no value.
 
     :param record: a record with numpy arrays; 'joint_velocities', equal to 'joint_vels', is
         listed too, for readers of either key.
     """
     found: list[list[Any]] = []
     for key, row in _arrays(record):
-        if key == OVERRIDE:
+        if key in PARTIAL:
             continue
         bits = row.view(np.uint32)
         found.extend([key, int(i), int(bits[i])] for i in np.flatnonzero(~np.isfinite(row)))

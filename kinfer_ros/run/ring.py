@@ -29,6 +29,7 @@ class StepRing:
         fields: Mapping[str, int],
         scalars: Sequence[str] = (),
         objects: Sequence[str] = (),
+        partial: Sequence[str] = (),
     ) -> None:
         """
         Allocate the ring.
@@ -36,6 +37,7 @@ class StepRing:
         :param fields: number of values of each float32 field.
         :param scalars: names of the int64 fields.
         :param objects: names of the object fields.
+        :param partial: those of `fields` in which a number that is not finite is no value.
         :raises ValueError: a capacity below 1 or a negative size.
         """
         if capacity < 1:
@@ -43,13 +45,11 @@ class StepRing:
         if any(size < 0 for size in fields.values()):
             raise ValueError(f'a field cannot have a negative size: {dict(fields)}')
         self.capacity = capacity
-        # One block for all float fields: one check of its row finds a number that is not finite.
-        self.block: Float32 = np.zeros((capacity, sum(fields.values())), dtype=np.float32)
-        self.f32: dict[str, Float32] = {}
-        column = 0
-        for name, size in fields.items():
-            self.f32[name] = self.block[:, column : column + size]
-            column += size
+        # One block for the float fields: one check of its row finds a number that is not finite.
+        whole = {name: size for name, size in fields.items() if name not in partial}
+        self.block, self.f32 = _float_block(capacity, whole)
+        rest = {name: size for name, size in fields.items() if name in partial}
+        self.f32 |= _float_block(capacity, rest)[1]
         # One block: a record's scalars are in one or two cache lines.
         self._scalars: npt.NDArray[np.int64] = np.zeros((capacity, len(scalars)), dtype=np.int64)
         self.i64 = {name: self._scalars[:, place] for place, name in enumerate(scalars)}
@@ -94,3 +94,14 @@ class StepRing:
     def close(self) -> None:
         """Consumer: drop, and count, every further record."""
         self.closed = True
+
+
+def _float_block(capacity: int, fields: Mapping[str, int]) -> tuple[Float32, dict[str, Float32]]:
+    """Return one array [capacity, sum of sizes], and its columns by field."""
+    block: Float32 = np.zeros((capacity, sum(fields.values())), dtype=np.float32)
+    columns: dict[str, Float32] = {}
+    at = 0
+    for name, size in fields.items():
+        columns[name] = block[:, at : at + size]
+        at += size
+    return block, columns

@@ -19,6 +19,7 @@ from kinfer_ros.robot.robot import Robot
 from kinfer_ros.run.directory import RunDirectory
 from kinfer_ros.run.directory import iso_utc
 from kinfer_ros.run.odometer import Odometer
+from kinfer_ros.run.record import SCHEMA
 from kinfer_ros.run.setup import Parameters
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.step_log import STAGES
@@ -75,6 +76,7 @@ class RunSession:
                 rate_hz=setup.rate_hz,
                 carry_every=parameters['carry_every'],
                 record=self.records,
+                battery=bool(parameters['record_battery']),
                 rotate_bytes=round(parameters['log_rotate_mb'] * 1e6),
                 compress=parameters['log_zstd'],
             )
@@ -262,6 +264,7 @@ def _facts(setup: PolicySetup, parameters: Parameters) -> dict[str, Any]:
         'reason': None,
         'versions': versions(),
         'host': host(),
+        'step_schema': SCHEMA,
         **_policy_facts(setup.policy, setup.gains, robot),
         **_set_facts(setup),
         'robot': robot.name,

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kinfer_ros.control.controller import Controller
+from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.overrides.joint_overrides import JointOverrides
@@ -23,6 +22,7 @@ from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.black_box import SECONDS
 from kinfer_ros.run.black_box import BlackBox
 from kinfer_ros.run.log_file import LogFile
+from kinfer_ros.run.record import BATTERY
 from kinfer_ros.run.record import HAS_CARRY
 from kinfer_ros.run.record import HAS_INPUTS
 from kinfer_ros.run.record import HAS_ODOM
@@ -53,9 +53,20 @@ class PolicyRows:
     """
 
     def __init__(
-        self, name: str, number: int, policy: Policy, overrides: JointOverrides | None
+        self,
+        name: str,
+        number: int,
+        policy: Policy,
+        overrides: JointOverrides | None,
+        *,
+        battery: bool,
     ) -> None:
-        """:param number: of its layout, in a record."""
+        """
+        Make the layout of its records.
+
+        :param number: of the layout, in a record.
+        :param battery: the battery's charge is recorded.
+        """
         contract = policy.contract
         self.number = number
         self._overrides = overrides
@@ -68,16 +79,22 @@ class PolicyRows:
             policy=name,
             override_joints=overrides.places.size if overrides else 0,
             hidden_joints=overrides is not None and overrides.hidden,
+            battery=battery,
         )
         self.policy: TickPolicy | None = None
-        self._target = np.zeros(len(contract.joint_names))
+        self._battery = battery
 
-    def attach(self, ring: StepRing, frame: SensorFrame) -> None:
+    def attach(self, ring: StepRing, frame: SensorFrame, health: Health) -> None:
         """Find the rows in the ring, once."""
         self._rows = {key: ring.f32[key][:, :size] for key, size in self.layout.fields.items()}
         self._measured = [
             (self._rows[key], getattr(frame, MEASURED_SOURCES[key]))
             for key in self.layout.measured
+        ]
+        self._health = health
+        self._reported = [
+            (self._rows['joint_torques'], frame.effort),
+            (self._rows['joint_temps'], health.temperature),
         ]
 
     def follow(self, policy: TickPolicy) -> None:
@@ -94,10 +111,16 @@ class PolicyRows:
             for rows, source in self._measured:
                 rows[slot] = source[step.bound.joints]
 
+    def copy_reported(self, slot: int, step: PolicyStep) -> None:
+        """Copy what the robot reported last; NaN where it did not."""
+        for rows, source in self._reported:
+            rows[slot] = source[step.bound.joints]
+        if self._battery:
+            self._rows[BATTERY][slot] = self._health.battery
+
     def copy_target(self, slot: int, tick: Tick) -> None:
         """Copy what was sent."""
-        np.take(tick.target, tick.step.bound.joints, out=self._target)
-        self._rows['target'][slot] = self._target
+        self._rows['target'][slot] = tick.target[tick.step.bound.joints]
 
     def copy_output(self, slot: int, step: PolicyStep) -> None:
         """Copy what the policy made of it."""
@@ -134,25 +157,27 @@ class StepLog:
         rate_hz: float,
         carry_every: int,
         record: bool,
+        battery: bool = False,
         rotate_bytes: int = 0,
         compress: bool = False,
     ) -> None:
         """
         :param policies: by their name in the policy set; of a policy alone by ''.
         :param record: write steps.ndjson; else the black box alone.
+        :param battery: record the battery's charge.
         :param rotate_bytes: as in LogFile, like `compress`.
         :raises RunError: the file cannot be opened.
         """
         self._controller = controller
         self._frame = controller.inputs.frame
         self._rows = {
-            name: PolicyRows(name, number, policy, controller.inputs.overrides)
+            name: PolicyRows(name, number, policy, controller.inputs.overrides, battery=battery)
             for number, (name, policy) in enumerate(policies.items())
         }
         layouts = [rows.layout for rows in self._rows.values()]
         self._ring = make_ring(layouts)
         for name, rows in self._rows.items():
-            rows.attach(self._ring, self._frame)
+            rows.attach(self._ring, self._frame, controller.inputs.health)
             rows.follow(policies[name])
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
         file = None
@@ -228,6 +253,7 @@ class StepLog:
         step, flags = tick.step, HAS_INPUTS
         sampled = self._frame.joint_stamp_ns != 0
         rows.copy_inputs(slot, step, sampled=sampled)
+        rows.copy_reported(slot, step)
         if sampled:
             flags |= HAS_SAMPLE
         if tick.send is Send.POSITION:

@@ -265,6 +265,34 @@ def test_gained_and_reordered_joints_are_counted(tmp_path: Path) -> None:
     assert changes == [0, 0, 1, 2]
 
 
+def test_torques_are_matched_by_name_and_unknown_where_they_are_not_reported(
+    tmp_path: Path,
+) -> None:
+    """A zero would be a torque that nobody measured; a driver may stop reporting them."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))
+    assert np.isnan(frame.effort).all()
+    zeros = np.zeros(2)
+    frame.update_joints(['b', 'a'], zeros, zeros, 1, np.array([2.0, 1.0]))
+    assert frame.effort.tolist() == [1.0, 2.0]
+    for stamp, effort in enumerate((np.zeros(0), np.zeros(1), None), start=2):
+        frame.update_joints(['b', 'a'], zeros, zeros, stamp, effort)
+        assert np.isnan(frame.effort).all()
+        frame.update_joints(['a', 'b'], zeros, zeros, stamp, np.array([1.0, 2.0]))
+        assert frame.effort.tolist() == [1.0, 2.0]
+    frame.restart()
+    assert np.isnan(frame.effort).all()
+
+
+def test_torques_of_several_drivers_are_put_together(tmp_path: Path) -> None:
+    """One of them may not report any."""
+    frame = SensorFrame(small_robot(tmp_path, ('a', 'b', 'c')))
+    one, two = np.zeros(1), np.zeros(2)
+    frame.update_joints(['c', 'b'], two, two, 100, np.array([3.0, 2.0]))
+    assert np.isnan(frame.effort).all(), 'not before there is a whole sample'
+    frame.update_joints(['a'], one, one, 101)
+    np.testing.assert_array_equal(frame.effort, [np.nan, 2.0, 3.0])
+
+
 def test_a_refused_sample_leaves_the_frame_as_it_was(tmp_path: Path) -> None:
     """A lost joint is a problem to be told, not half a sample."""
     frame = SensorFrame(small_robot(tmp_path, ('a', 'b')))

@@ -72,6 +72,7 @@ def test_joint_states_are_read_as_rclpy_reads_them(
         assert list(sample.names) == list(expected.name)
         np.testing.assert_array_equal(sample.position, np.array(expected.position))
         np.testing.assert_array_equal(sample.velocity, np.array(expected.velocity))
+        np.testing.assert_array_equal(sample.effort, np.array(expected.effort))
 
 
 @given(joint_states(), st.data())

@@ -49,6 +49,8 @@ OURS = {
     'carry',
     'measured_position',
     'measured_velocity',
+    'joint_torques',
+    'joint_temps',
     'odom',
     'now_ns',
     'resume',
@@ -96,6 +98,25 @@ def test_policy_with_other_inputs_only():
     assert record['joint_velocities'] is None
     assert len(record['inputs']['obs']) == 4
     assert record['stage_us'] == {}
+
+
+def test_what_the_robot_does_not_report_is_null():
+    """Not zero, and no number that JSON cannot hold: nothing was measured."""
+    some = line_of(joint_torques=[1.5, np.nan, np.inf], joint_temps=[np.nan] * 3)
+    assert some['joint_torques'] == [1.5, None, None]
+    assert some['joint_temps'] is None
+    assert 'nonfinite' not in some
+    assert 'battery' not in some
+    back = restore(some)
+    np.testing.assert_array_equal(back['joint_torques'], np.float32([1.5, np.nan, np.nan]))
+
+
+@pytest.mark.parametrize(('charge', 'logged'), [(0.87, 0.87), (np.nan, None), (0.0, 0.0)])
+def test_the_battery_is_there_where_it_was_asked_for(charge, logged):
+    """Most runs need no further key."""
+    record = line_of(RecordFormat(JOINTS, SIZES, 0, STAGES, battery=True), battery=[charge])
+    assert record['battery'] == logged
+    assert 'nonfinite' not in record
 
 
 def test_parts_without_flag_are_null():

@@ -25,6 +25,7 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.errors import RunError
 from kinfer_ros.policy.sets.loaded_set import load_set
+from kinfer_ros.run.record import SCHEMA
 from kinfer_ros.run.session import RunSession
 from kinfer_ros.run.setup import PolicySetup
 from kinfer_ros.run.status import Severity
@@ -43,8 +44,8 @@ def setup_of(rig: Rig) -> PolicySetup:
 
 
 PARAMETERS = {
-    'model': 'walk.kinfer', 'record': True, 'carry_every': 50, 'log_rotate_mb': 0.0,
-    'log_zstd': False,
+    'model': 'walk.kinfer', 'record': True, 'record_battery': False, 'carry_every': 50,
+    'log_rotate_mb': 0.0, 'log_zstd': False,
 }  # fmt: skip
 
 
@@ -80,6 +81,34 @@ def test_every_tick_is_counted_and_logged(rig, tmp_path):
     for record in records:
         np.testing.assert_array_equal(record['output'], record['target'])
     assert run.fact('timing')['tick_us']['count'] == 20
+
+
+def test_what_the_robot_reports_is_in_the_tick_that_it_was_known_in(tmp_path):
+    """By name: the policy's joints stand in another order than the robot's."""
+    robot = small_robot(tmp_path, ('joint_1', 'joint_0'))
+    live = LiveSettings(frozen_timeout=0.0)
+    rig = Rig(level_policy(tmp_path, 0.1), robot, tunables=live)
+    session = begin(rig, tmp_path, record_battery=True)
+    rig.run()
+    drive(rig, session, 1)
+    rig.frame.effort[:] = (1.0, 2.0)
+    rig.controller.inputs.health.set_temperature('joint_0', 41.5)
+    rig.controller.inputs.health.set_battery(0.5)
+    drive(rig, session, 1)
+    rig.frame.effort.fill(np.nan)
+    drive(rig, session, 1)
+    session.finish('test')
+    run = RecordedRun.open(session.path)
+    assert run.fact('step_schema') == SCHEMA
+    before, known, after = run.records()
+    keys = ('joint_torques', 'joint_temps', 'battery')
+    assert [before[key] for key in keys] == [None] * 3
+    assert known['joint_order'] == ['joint_0', 'joint_1']
+    assert known['joint_torques'].tolist() == [2.0, 1.0]
+    np.testing.assert_array_equal(known['joint_temps'], np.float32([41.5, np.nan]))
+    assert known['battery'] == 0.5
+    assert after['joint_torques'] is None
+    assert 'nonfinite' not in known
 
 
 def test_the_carry_comes_with_the_first_step_and_every_nth(rig, tmp_path):

@@ -46,6 +46,9 @@ def test_a_walk_with_a_fault_keeps_to_it(tmp_path, validate, schema):
     assert {record['mode'] for record in records} >= {'run', 'fault'}
     assert any(record['resume'] for record in records)
     assert set(records[0]) == set(schema['required'])
+    assert json.loads((run / 'run.json').read_text())['step_schema'] == schema['version']
+    assert all(record['joint_torques'] for record in records[1:])
+    assert not any(record['joint_temps'] for record in records)
 
 
 @pytest.mark.parametrize('flat', [f for f in FLAT if f.path], ids=lambda flat: flat.name)

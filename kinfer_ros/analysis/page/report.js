@@ -6,6 +6,10 @@
     '#5b6ee1', '#8aa000'];
   const MODES = { run: '#2a9d4a', ramp: '#c9a227', hold: '#8fb8de', fade: '#b08bd0', damp: '#e0903c',
     fault: '#d03b3b', inactive: '#999' };
+  const LETTERS = 'ABCDEFGH';
+  const DASHES = [[], [4, 3], [1, 2], [8, 3], [8, 3, 1, 3], [2, 4], [12, 4], [4, 2, 1, 2, 1, 2]];
+  const DASHED = ['', ' (dashed)', ' (dotted)', ' (long dashes)', ' (dash and dot)', ' (sparse dots)',
+    ' (longer dashes)', ' (dash, dot, dot)'];
   const runs = data.runs;
   const first = Math.min(...runs.map((r) => r.x[0]));
   const last = Math.max(...runs.map((r) => r.x[r.x.length - 1]), first + 1e-6);
@@ -103,7 +107,7 @@
       if (series.hidden) return;
       const x = runs[series.run].x, [begin, end] = visible(series);
       pen.strokeStyle = series.color; pen.lineWidth = 1.3;
-      pen.setLineDash(series.run ? [4, 3] : []);
+      pen.setLineDash(DASHES[series.run]);
       pen.beginPath();
       let down = false;
       for (let i = begin; i < end; i++) {
@@ -260,14 +264,14 @@
     plot.canvas.addEventListener('dblclick', () => zoom(first, last));
   }
   function addPlot(parent, plot) {
-    const names = [...new Set(plot.series.map((s) => s.name.replace(/ \([AB]\)$/, '')))];
+    const names = [...new Set(plot.series.map((s) => s.name.replace(/ \([A-H]\)$/, '')))];
     const wide = names.length > 4;
     const box = element(parent, 'div', null, { class: wide ? 'plot wide' : 'plot' });
     element(box, 'h3', plot.title + (plot.unit ? ', ' + plot.unit : ''));
     plot.canvas = element(box, 'canvas', null, { role: 'img', 'aria-label': plot.title + ' over time' });
     const legend = element(box, 'div', null, { class: 'legend' });
     plot.series.forEach((series) => {
-      series.color = COLORS[names.indexOf(series.name.replace(/ \([AB]\)$/, '')) % COLORS.length];
+      series.color = COLORS[names.indexOf(series.name.replace(/ \([A-H]\)$/, '')) % COLORS.length];
       const button = element(legend, 'button', null, { type: 'button', 'aria-pressed': 'true' });
       element(button, 'i').style.background = series.color;
       series.label = element(button, 'span', series.name);
@@ -290,7 +294,7 @@
   const what = element(section('What ran'), 'div', null, { class: 'two' });
   runs.forEach((run, n) => {
     const box = element(what, 'div');
-    if (runs.length > 1) element(box, 'h3', 'AB'[n] + ': ' + run.name + (n ? ' (dashed)' : ''));
+    if (runs.length > 1) element(box, 'h3', LETTERS[n] + ': ' + run.name + DASHED[n]);
     run.problems.forEach((text) => element(box, 'p', text, { class: 'bad' }));
     run.warnings.forEach((text) => element(box, 'p', text, { class: 'bad' }));
     element(box, 'pre', run.summary.join('\n'));
@@ -317,7 +321,7 @@
   });
   const guards = section('Guards and events');
   runs.forEach((run, n) => {
-    if (runs.length > 1) element(guards, 'h3', 'AB'[n] + ': ' + run.name);
+    if (runs.length > 1) element(guards, 'h3', LETTERS[n] + ': ' + run.name);
     const rows = Object.entries(run.guards).map(([name, c]) => [name, c.limits, c.warns, c.faults]);
     if (rows.length) table(guards, ['guard', 'limits', 'warnings', 'faults'], rows);
     else element(guards, 'p', 'No guard has spoken.', { class: 'dim' });

@@ -40,6 +40,21 @@ class Disturbance:
         'time; drawn at random for each command.')
     command_drop: float = fixed(
         0.0, '', 'Probability that a command is lost on its way to the motors.', 0.0, 1.0)
+    armature_error: float = fixed(
+        0.0, '', "Largest relative error of a joint's armature, either way, drawn at random.",
+        0.0, 0.95)
+    damping_error: float = fixed(
+        0.0, '', "Largest relative error of a joint's own damping, either way, drawn at random; "
+        'of none it stays none.', 0.0, 1.0)
+    inertia_error: float = fixed(
+        0.0, '', "Largest relative error of a body's inertia, either way, drawn at random; masses "
+        'stay.', 0.0, 0.95)
+    com_error: float = fixed(
+        0.0, 'm', "Largest offset of the base's centre of mass along each axis, drawn at random.",
+        0.0, 1.0)
+    imu_alignment_error: float = fixed(
+        0.0, 'rad', 'Largest rotation of the IMU against its mounting, about a random axis.',
+        0.0, 1.0)
     # fmt: on
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinfer_ros.arrays import Float64
+from kinfer_ros.bridges.mujoco.body_errors import BodyErrors
 from kinfer_ros.bridges.mujoco.disturbance import UNDISTURBED
 from kinfer_ros.bridges.mujoco.disturbance import Disturbance
 from kinfer_ros.bridges.mujoco.disturbance import Disturbed
@@ -54,6 +55,7 @@ class MujocoRobot:
         velocities where the base cannot move.
     :param timestep: physics step in s; the MJCF's by default.
     :param scene: how it starts; on the ground by default.
+    :ivar errors: of its body against the model.
     :ivar after_step: called after every physics step; while it is set, steps cost a little more.
     :raises RobotError: the MJCF is missing, or does not fit the description.
     """
@@ -78,6 +80,8 @@ class MujocoRobot:
         self._scene = scene
         if not scene.gravity:
             self.model.opt.gravity[:] = 0.0
+        self.errors = BodyErrors.draw(disturbance, seed, self.fitted)
+        self.errors.apply(self.fitted)
         self.data = mujoco.MjData(self.model)
         self.timestep_ns: int = round(self.model.opt.timestep * 1e9)
         if self.timestep_ns <= 0:
@@ -255,6 +259,7 @@ class MujocoRobot:
         if self.fitted.imu_is_fixed:
             mujoco.mju_negQuat(self._inverse, quat_wxyz_out)
             mujoco.mju_rotVecQuat(accel_out, -self.model.opt.gravity, self._inverse)
+        self.errors.turn_imu(quat_wxyz_out, gyro_out, accel_out)
         self._noise.add(self._rng, quat_wxyz_out, gyro_out, accel_out)
 
     def base(

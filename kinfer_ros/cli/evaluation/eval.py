@@ -23,6 +23,8 @@ from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.evaluation.results_table import check_path
+from kinfer_ros.evaluation.results_table import write_table
 from kinfer_ros.launching.simulation import read_mounting
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
         'and the command that repeats the worst run. Same seed, same numbers.',
         'eval walk.kinfer --robot biped',
         'eval walk.kinfer --robot biped --matrix my_matrix.yaml --seeds 20',
+        'eval walk.kinfer --robot biped --quick --out results.csv --film worst.mp4',
         'eval walk.kinfer --robot biped --only stand/pushes/1 --record runs',
         codes='0: every job has a result; 1: some have none; 130: interrupted, can be resumed',
     )
@@ -64,6 +67,8 @@ def make_parser() -> argparse.ArgumentParser:
     add('--resume', type=Path, metavar='DIR', help='continue an interrupted evaluation')
     add('--only', metavar='JOB', help='run one job, COMMAND/CONDITION/SEED, and show its result')
     add('--record', type=Path, metavar='DIR', help='with --only: record the run in this directory')
+    add('--out', type=Path, metavar='FILE', help='also write all results: .csv or .parquet')
+    add('--film', type=Path, metavar='FILE', help='film the worst run, or that of --only (.mp4)')
     return parser
 
 
@@ -108,6 +113,15 @@ def _check(arguments: argparse.Namespace) -> None:
     """:raises ConfigError: conflicting options, or a number out of range."""
     if arguments.record and not arguments.only:
         raise ConfigError('--record needs --only JOB, the run to record')
+    if arguments.record and arguments.film:
+        raise ConfigError('--record and --film exclude each other: film the run without recording')
+    if arguments.out:
+        check_path(arguments.out)
+        if arguments.out.suffix.lower() == '.parquet':
+            require_module('pyarrow', f'--out {arguments.out}')
+    if arguments.film:
+        check_path(arguments.film, '--film', ('.mp4',))
+        require_module('imageio_ffmpeg', '--film', 'imageio-ffmpeg')
     if arguments.quick and arguments.matrix:
         raise ConfigError('--quick and --matrix exclude each other: both define the runs')
     for name, most in (('seeds', 10_000), ('workers', 4096), ('seconds', 3600)):
@@ -162,8 +176,13 @@ def _run_one(subject: 'Subject', job: 'Job', arguments: argparse.Namespace) -> i
 
         record, path = record_job(subject, job, arguments.record)
         record['run'] = str(path)
+    elif arguments.film:
+        record, said = _film(subject, job, arguments.film)
+        print(said, file=sys.stderr)
     else:
         record = run_job(subject, job)
+    if arguments.out:
+        write_table([record], arguments.out)
     if arguments.json:
         print(json.dumps(record, indent=2))
         return 0
@@ -211,12 +230,41 @@ def _run_all(
             raise
     records = [results.records[job.id] for job in jobs if job.id in results.records]
     page = _write_page(settings, records, len(jobs), results.path, arguments)
+    written = _write_extras(subject, jobs, records, arguments)
     if arguments.json:
         print(_json(settings, records, failed, results.path))
     else:
         _print_summary(records, failed, arguments)
         print(f'results      {results.path}\npage         {page}')
+        print('\n'.join(written), end='\n' if written else '')
     return 1 if failed else 0
+
+
+def _film(subject: 'Subject', job: 'Job', path: Path) -> tuple[Record, str]:
+    """Run a job again and film it; :return: its result, and one line on the film."""
+    from kinfer_ros.evaluation.film_job import film_job
+
+    return film_job(subject, job, path)
+
+
+def _write_extras(
+    subject: 'Subject',
+    jobs: 'Sequence[Job]',
+    records: Sequence[Record],
+    arguments: argparse.Namespace,
+) -> list[str]:
+    """Write the table and the film; :return: lines on them."""
+    from kinfer_ros.evaluation.summary import badness
+
+    said = []
+    if arguments.out:
+        rows = write_table(records, arguments.out)
+        said.append(f'table        {arguments.out}: {rows} rows')
+    if arguments.film and records:
+        worst = min(records, key=badness)['job']
+        job = next(each for each in jobs if each.id == worst)
+        said.append(f'{worst}: {_film(subject, job, arguments.film)[1]}')
+    return said
 
 
 def _selection_words(arguments: argparse.Namespace) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
+from kinfer_ros.analysis.overlay import LETTERS
 from kinfer_ros.analysis.report_plots import ReportedRun
 from kinfer_ros.analysis.series import Series
 from kinfer_ros.errors import RunError
@@ -23,6 +25,15 @@ ONE_COLUMN = 6
 COLUMNS = 3
 LEGEND = 4
 """Maximum curves for a legend inside the panel."""
+MANY = 8
+"""Maximum curves of several runs that are named one by one in the legend."""
+STYLE_DASHES: dict[str, Any] = {
+    'solid': '-', 'dashed': '--', 'dotted': ':', 'dash and dot': '-.', 'long dashes': (0, (8, 2)),
+    'sparse dots': (0, (1, 4)), 'dash, dot, dot': (0, (3, 1, 1, 1, 1, 1)),
+    'sparse dashes': (0, (5, 6)),
+}  # fmt: skip
+STYLES = tuple(STYLE_DASHES)
+"""Line styles of several runs."""
 MAX_POINTS = 4000
 """Maximum points of a curve, more than a screen has pixels."""
 
@@ -45,27 +56,40 @@ def _png(path: Path, rows: int, columns: int, **options: Any) -> Iterator[tuple[
         plt.close(figure)
 
 
-def draw_signals(
-    path: Path, title: str, columns: Columns, series: Sequence[Series], kept: Any
-) -> None:
+@dataclass(frozen=True)
+class DrawnRun:
     """
-    Write a PNG: one plot per panel, modes other than run in grey.
+    What is drawn of a run.
 
-    :param kept: [n] bool, the records to draw.
+    :ivar kept: [n] bool, the records to draw.
+    """
+
+    name: str
+    columns: Columns
+    series: Sequence[Series]
+    kept: Any
+
+
+def draw_signals(path: Path, runs: Sequence[DrawnRun]) -> None:
+    """
+    Write a PNG: one plot per panel; of one run with modes other than run in grey.
+
     :raises RunError: the file cannot be written.
     """
-    panels: dict[tuple[str, str], list[Series]] = {}
-    for each in series:
-        panels.setdefault((each.panel, each.unit), []).append(each)
+    panels: dict[tuple[str, str], dict[str, list[Series | None]]] = {}
+    for number, run in enumerate(runs):
+        for each in run.series:
+            curves = panels.setdefault((each.panel, each.unit), {})
+            curves.setdefault(each.label, [None] * len(runs))[number] = each
     width = 1 if len(panels) <= ONE_COLUMN else COLUMNS
     rows = -(-len(panels) // width)
     size = (10 if width == 1 else 18, 0.6 + 2.2 * rows)
     with _png(path, rows, width, figsize=size, sharex=True) as (figure, axes):
-        figure.suptitle(title, fontsize=10)
-        for axis, ((panel, unit), curves) in zip(axes.flat, panels.items(), strict=False):
+        figure.suptitle(_title(runs), fontsize=10)
+        for axis, ((panel, unit), found) in zip(axes.flat, panels.items(), strict=False):
             axis.set_title(panel, fontsize=9)
             axis.set_ylabel(unit, fontsize=8)
-            _panel(axis, columns, curves, kept)
+            _panel(axis, panel, runs, found)
         for axis in axes.flat[len(panels) :]:
             axis.set_visible(False)
         for column in range(width):
@@ -74,26 +98,54 @@ def draw_signals(
             axes[last][column].tick_params(labelbottom=True)
 
 
-def _panel(axis: Any, columns: Columns, curves: Sequence[Series], kept: Any) -> None:
-    time = columns.time[kept]
-    for begin, end in _other_modes(columns, kept):
-        axis.axvspan(begin, end, color='0.5', alpha=0.15, linewidth=0)
-    covering = any(each.label == 'output' for each in curves)
-    for each in curves:
-        values = each.values[kept]
-        known = np.isfinite(values)
-        # Connect the points of a signal that only some records have.
-        sparse = known.sum() < len(values) / 2
-        shown = known if sparse else slice(None)
-        # Without limits, output and target are the same: draw the target dotted on top.
-        style = ':' if covering and each.label == 'target' else '-'
-        axis.plot(time[shown], values[shown], style, linewidth=0.9, label=each.label)
+def _title(runs: Sequence[DrawnRun]) -> str:
+    if len(runs) == 1:
+        return runs[0].name
+    return ',  '.join(
+        f'{letter}: {run.name} ({style})'
+        for letter, style, run in zip(LETTERS, STYLES, runs, strict=False)
+    )
+
+
+def _panel(
+    axis: Any, panel: str, runs: Sequence[DrawnRun], found: Mapping[str, Sequence[Series | None]]
+) -> None:
+    """Draw curves by label: a colour for each of them, a line style for each run."""
+    if len(runs) == 1:
+        for begin, end in _other_modes(runs[0].columns, runs[0].kept):
+            axis.axvspan(begin, end, color='0.5', alpha=0.15, linewidth=0)
+    many = len(runs) > 1 and sum(len(curves) for curves in found.values()) > MANY
+    count = 0
+    for place, (label, curves) in enumerate(found.items()):
+        drawn = [curve for curve in curves if curve is not None]
+        for number, (run, curve) in enumerate(zip(runs, curves, strict=True)):
+            if curve is None:
+                continue
+            count += 1
+            # A panel of one curve tells runs apart by colour.
+            colour = f'C{(number if len(found) == 1 else place) % 10}'
+            style = STYLE_DASHES[STYLES[number]]
+            if len(runs) == 1 and label == 'target' and 'output' in found:
+                style = ':'  # without limits it is the output: draw it on top, dotted
+            name = label if len(runs) == 1 else f'{label} ({LETTERS[number]}: {run.name})'
+            if many:  # the title tells the runs apart
+                name = label if curve is drawn[0] else ''
+            _curve(axis, run, curve, color=colour, linestyle=style, label=name)
     axis.grid(alpha=0.3)
     axis.margins(x=0)
-    if len(curves) > 1 or curves[0].label != curves[0].panel:
+    if count > 1 or next(iter(found)) != panel:
         inside = {'loc': 'upper right', 'framealpha': 0.6}
         beside = {'loc': 'center left', 'bbox_to_anchor': (1.0, 0.5), 'frameon': False}
-        axis.legend(fontsize=7, **(inside if len(curves) <= LEGEND else beside))
+        few = (len(found) if many else count) <= LEGEND
+        axis.legend(fontsize=7, **(inside if few else beside))
+
+
+def _curve(axis: Any, run: DrawnRun, series: Series, **style: Any) -> None:
+    values, time = series.values[run.kept], run.columns.time[run.kept]
+    known = np.isfinite(values)
+    # Connect the points of a signal that only some records have.
+    shown = known if known.sum() < len(values) / 2 else slice(None)
+    axis.plot(time[shown], values[shown], linewidth=0.9, **style)
 
 
 def _other_modes(columns: Columns, kept: Any) -> list[tuple[float, float]]:
@@ -139,9 +191,10 @@ def draw_report(path: Path, subjects: Sequence[ReportedRun]) -> None:
 
     :raises RunError: the file cannot be written.
     """
-    with _png(path, 6, len(subjects), figsize=(9 * len(subjects), 14)) as (_, axes):
+    size = (9 * len(subjects), 14)
+    with _png(path, 6, len(subjects), figsize=size, sharex=True) as (_, axes):
         for column, subject in enumerate(subjects):
-            axes[0][column].set_title(subject.run.path.resolve().name, fontsize=10)
+            axes[0][column].set_title(subject.name, fontsize=10)
             for axis, (title, values) in zip(axes[:, column], _rows(subject), strict=True):
                 if values is not None:
                     axis.plot(subject.columns.time, values, linewidth=0.8)

@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros plot`: plot chosen signals of a step log over time, as a PNG.
+"""`python -m kinfer_ros plot`: plot chosen signals of step logs over time, as a PNG.
 
 Exit code 0, or 2 for a user error.
 """
@@ -9,23 +9,27 @@ import fnmatch
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinfer_ros.analysis.columns import read_columns
-from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import BASE
 from kinfer_ros.analysis.series import GROUPS
 from kinfer_ros.analysis.series import JOINTS
 from kinfer_ros.analysis.series import Series
 from kinfer_ros.analysis.series import all_series
-from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.runs.several import OFFSET_HELP
+from kinfer_ros.cli.runs.several import read_runs
+from kinfer_ros.cli.runs.several import split_runs
 from kinfer_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinfer_ros.cli.runs.figures import DrawnRun
 
 SHOWN = 12
 """Maximum names listed in an error."""
@@ -35,22 +39,26 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'plot',
-        "Plot signals of a run, or of one of kinfer's own logs, over time, as a PNG.",
+        "Plot signals of a run, or of one of K-Scale's own logs, over time, as a PNG; of several "
+        'runs over each other.',
         'plot runs/latest base timing',
         'plot runs/latest --joint left_knee',
+        'plot runs/sim runs/real gyro --offset 0,1.25',
         "plot log.ndjson 'target/*knee' gyro --from 2 --to 4 --out knees.png",
         codes='0: written',
     )
     add = parser.add_argument
-    add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
+    add('run', metavar='RUN', help='run directory, or an .ndjson log')
     add(
         'names',
         nargs='*',
         metavar='NAME',
-        help=f'signals: a group ({", ".join(GROUPS)}), a key such as gyro or target, a name '
-        f'such as target/left_knee, or a pattern (default {BASE}, with --joint {JOINTS})',
+        help=f'further runs, then signals: a group ({", ".join(GROUPS)}), a key such as gyro or '
+        f'target, a name such as target/left_knee, or a pattern (default {BASE}, with --joint '
+        f'{JOINTS})',
     )
     add('--joint', action='append', default=[], metavar='JOINT', help='one joint; repeatable')
+    add('--offset', metavar='S,S', help=OFFSET_HELP)
     add('--from', type=float, dest='start', metavar='S', help='start, s; 0: first step of run')
     add('--to', type=float, dest='end', metavar='S', help='end time, s')
     add('--out', type=Path, metavar='FILE', help='output file (default RUN/plot.png)')
@@ -64,26 +72,68 @@ def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
     if not arguments.list:
         require_module('matplotlib', 'plot')
-    run = RecordedRun.open(arguments.run)
-    with Progress(shown=not arguments.json) as progress:
-        columns = read_columns(run, progress.counter('records read'))
-    chosen = choose(all_series(run, columns), arguments.names, arguments.joint, arguments.list)
+    more, words = split_runs(arguments.names)
+    paths = [Path(arguments.run), *more]
+    runs = read_runs(paths, arguments.offset, progress=not arguments.json)
+    found = [all_series(each.run, each.columns) for each in runs]
+    chosen = _choose(found, words, arguments)
     if arguments.list:
-        print(_as_json(chosen) if arguments.json else '\n'.join(_lines(chosen)))
+        names = [each.name for each in runs]
+        _print_list(dict(zip(names, chosen, strict=True)), as_json=arguments.json)
         return 0
-    kept = _between(columns.time, arguments.start, arguments.end)
-    out: Path = arguments.out or default_output(run.path, 'plot.png')
+    kept = _between([each.columns.time for each in runs], arguments.start, arguments.end)
+    out: Path = arguments.out or default_output(paths[0], 'plot.png')
     # Imported here: matplotlib is optional.
+    from kinfer_ros.cli.runs.figures import DrawnRun
     from kinfer_ros.cli.runs.figures import draw_signals
 
-    draw_signals(out, run.path.resolve().name, columns, chosen, kept)
-    if arguments.json:
-        summary = {'file': str(out), 'records': int(kept.sum()), 'warnings': columns.warnings}
-        print(json.dumps(summary | {'series': [each.name for each in chosen]}, indent=2))
-    else:
-        text = f'{out}: {len(chosen)} curves of {kept.sum()} records'
-        print('\n'.join([text, *columns.warnings]))
+    drawn = [
+        DrawnRun(each.name, each.columns, series, part)
+        for each, series, part in zip(runs, chosen, kept, strict=True)
+    ]
+    draw_signals(out, drawn)
+    _print_summary(out, drawn, as_json=arguments.json)
     return 0
+
+
+def _choose(
+    found: Sequence[Sequence[Series]], words: Sequence[str], arguments: argparse.Namespace
+) -> list[list[Series]]:
+    """
+    Select the requested series of each run; a name has to be in one of them.
+
+    :raises ConfigError: an unknown name.
+    """
+    every = {each.name: each for series in found for each in series}
+    chosen = choose(list(every.values()), words, arguments.joint, arguments.list)
+    names = {each.name for each in chosen}
+    return [[each for each in series if each.name in names] for series in found]
+
+
+def _print_summary(out: Path, drawn: Sequence['DrawnRun'], *, as_json: bool) -> None:
+    names = dict.fromkeys(each.name for run in drawn for each in run.series)
+    records = sum(int(run.kept.sum()) for run in drawn)
+    warnings = [
+        f'{run.name}: {text}' if len(drawn) > 1 else text
+        for run in drawn
+        for text in (*run.columns.warnings, *_lacks(run, list(names)))
+    ]
+    if as_json:
+        summary = {'file': str(out), 'records': records, 'warnings': warnings}
+        print(json.dumps(summary | {'series': list(names)}, indent=2))
+    else:
+        curves = sum(len(run.series) for run in drawn)
+        print('\n'.join([f'{out}: {curves} curves of {records} records', *warnings]))
+
+
+def _lacks(run: 'DrawnRun', names: Sequence[str]) -> list[str]:
+    """Say which of the drawn signals a run does not have."""
+    own = {each.name for each in run.series}
+    missing = [name for name in names if name not in own]
+    if not missing:
+        return []
+    more = f' and {len(missing) - SHOWN} more' if len(missing) > SHOWN else ''
+    return [f'does not have {", ".join(missing[:SHOWN])}{more}']
 
 
 def choose(
@@ -113,7 +163,8 @@ def choose(
             near = difflib.get_close_matches(name, list(known), SHOWN, 0.5)
             raise ConfigError(
                 f'{name!r}: this log has no such signal{f"; near: {near}" if near else ""}. '
-                '--list lists them'
+                '--list lists them. Further runs stand before the signals, each a run directory '
+                'or an .ndjson log'
             )
     return [each for each in found if not wanted or any(_matches(each, n) for n in wanted)]
 
@@ -132,21 +183,23 @@ def _matches(series: Series, name: str) -> bool:
     )
 
 
-def _between(time: np.ndarray, start: float | None, end: float | None) -> np.ndarray:
+def _between(
+    times: Sequence[np.ndarray], start: float | None, end: float | None
+) -> list[np.ndarray]:
     """
-    Return a mask of the records in a time span.
+    Return a mask of the records of each run in a time span.
 
     :raises ConfigError: there are none.
     """
-    kept = np.ones(len(time), dtype=bool)
-    if start is not None:
-        kept &= time >= start
-    if end is not None:
-        kept &= time <= end
-    if not kept.any():
+    low = -np.inf if start is None else start
+    high = np.inf if end is None else end
+    kept = [(time >= low) & (time <= high) for time in times]
+    if not any(each.any() for each in kept):
+        first, last = min(time[0] for time in times), max(time[-1] for time in times)
         raise ConfigError(
-            f'--from {start} --to {end}: no record there; this log goes from {time[0]:.2f} s to '
-            f'{time[-1]:.2f} s'
+            f'--from {start} --to {end}: no record there; '
+            f'{"this log goes" if len(times) == 1 else "these logs go"} from {first:.2f} s to '
+            f'{last:.2f} s'
         )
     return kept
 
@@ -160,8 +213,18 @@ def _lines(series: Sequence[Series]) -> list[str]:
     ]
 
 
-def _as_json(series: Sequence[Series]) -> str:
-    listed = [
+def _print_list(chosen: dict[str, list[Series]], *, as_json: bool) -> None:
+    if as_json:
+        listed = {name: _plain(series) for name, series in chosen.items()}
+        print(json.dumps(listed if len(listed) > 1 else next(iter(listed.values())), indent=2))
+        return
+    for name, series in chosen.items():
+        head = [f'{name}:'] if len(chosen) > 1 else []
+        print('\n'.join([*head, *_lines(series)]))
+
+
+def _plain(series: Sequence[Series]) -> list[dict[str, object]]:
+    return [
         {
             'name': each.name,
             'group': each.group,
@@ -173,4 +236,3 @@ def _as_json(series: Sequence[Series]) -> str:
         }
         for each in series
     ]
-    return json.dumps(listed, indent=2)

@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros report`: write one HTML file of a run, or of two side by side.
+"""`python -m kinfer_ros report`: write one HTML file of a run, or of several over each other.
 
 Exit code 0, or 2 for a user error.
 """
@@ -6,19 +6,20 @@ Exit code 0, or 2 for a user error.
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report import make_report
 from kinfer_ros.analysis.report_plots import ReportedRun
-from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.parsers import add_json_argument
 from kinfer_ros.cli.parsers import command_parser
+from kinfer_ros.cli.runs.several import OFFSET_HELP
+from kinfer_ros.cli.runs.several import ReadRun
+from kinfer_ros.cli.runs.several import read_runs
 from kinfer_ros.cli.runs.verdict import judge
 from kinfer_ros.errors import RunError
 from kinfer_ros.run.directory import replace_file
@@ -29,14 +30,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_parser(
         'report',
         'Write one HTML file that opens offline: metadata, timing, base, joints, policy, guards '
-        'and events on one time axis. With a second run: both, and the differences.',
+        'and events on one time axis. With further runs: all of them in every plot, and the '
+        'differences.',
         'report runs/latest',
         'report runs/sim runs/real --out both.html',
+        'report runs/sim runs/real --offset 0,1.25',
         codes='0: written',
     )
     add = parser.add_argument
-    add('run', type=Path, metavar='RUN', help='run directory, or an .ndjson log')
-    add('other', type=Path, metavar='RUN2', nargs='?', help='another run, drawn dashed')
+    add('runs', type=Path, metavar='RUN', nargs='+', help='run directories, or .ndjson logs')
+    add('--offset', metavar='S,S', help=OFFSET_HELP)
     add('--out', type=Path, metavar='FILE', help='output file (default RUN/report.html)')
     add('--png', type=Path, metavar='FILE', help='also plot the main signals as a PNG')
     add_json_argument(parser)
@@ -49,11 +52,10 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.png:
         require_module('matplotlib', '--png')
     begin = time.perf_counter()
-    runs = [arguments.run] + ([arguments.other] if arguments.other else [])
-    with Progress(shown=not arguments.json) as progress:
-        subjects = [_subject(path, progress.counter(f'records of {path} read')) for path in runs]
+    read = read_runs(arguments.runs, arguments.offset, progress=not arguments.json)
+    subjects = [_subject(path, each) for path, each in zip(arguments.runs, read, strict=True)]
     page = make_report(subjects)
-    out: Path = arguments.out or default_output(arguments.run, 'report.html')
+    out: Path = arguments.out or default_output(arguments.runs[0], 'report.html')
     try:
         replace_file(out, page)
     except OSError as error:
@@ -84,19 +86,23 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _subject(path: Path, progress: Callable[[int], None]) -> ReportedRun:
-    run = RecordedRun.open(path)
-    columns = read_columns(run, progress)
+def _subject(path: Path, read: ReadRun) -> ReportedRun:
+    problems, summary = _verdict(path, read.run)
+    return ReportedRun(read.run, read.columns, problems, summary, read.name)
+
+
+def _verdict(path: Path, run: RecordedRun) -> tuple[Sequence[str], Sequence[str]]:
+    """Return problems and summary of a run."""
     if run.path.is_file():
-        return ReportedRun(run, columns, [], ['a step log without run.json'])
+        return [], ['a step log without run.json']
     if run.facts.get('ended') is None:
-        return ReportedRun(run, columns, ['this run has not ended, or its process was killed'], [])
+        return ['this run has not ended, or its process was killed'], []
     if 'counters' not in run.facts:
-        return ReportedRun(run, columns, ['the process of this run was killed'], [])
+        return ['the process of this run was killed'], []
     try:
-        return ReportedRun(run, columns, *judge(path, run.facts))
+        return judge(path, run.facts)
     except RunError as error:
-        return ReportedRun(run, columns, [str(error)], [])
+        return [str(error)], []
 
 
 def _plain(subject: ReportedRun) -> dict[str, object]:

@@ -50,6 +50,8 @@ class JointStates:
             try:
                 sample = read_joint_sample(data, self._reader)
                 samples.append(sample)
+                if len(sample.effort) not in (0, len(sample.names)):
+                    self._warn_of_effort(sample)
                 if frame.is_whole(sample.names):
                     break
             except MessageError as error:
@@ -89,6 +91,13 @@ class JointStates:
             nodes = publisher_nodes(self._node, topic)
             frame.joint_conflict = describe_conflict(topic, joints, nodes)
             self._node.get_logger().warning(frame.joint_conflict)
+
+    def _warn_of_effort(self, sample: JointSample) -> None:
+        self._node.get_logger().warning(
+            f'joint_states: found {len(sample.names)} names with {len(sample.effort)} efforts, '
+            'expected as many or none: the record has no torques of it',
+            throttle_duration_sec=10.0,
+        )
 
     def _warn_of_strange(self, joints: list[str]) -> None:
         topic = self._subscription.topic_name

@@ -101,6 +101,8 @@ def test_mcap(run, records, tmp_path, capsys):
     assert joints.name == records[-1]['joint_order']
     assert (joints.position.astype(np.float32) == np.float32(records[-1]['joint_angles'])).all()
     assert (joints.velocity.astype(np.float32) == np.float32(records[-1]['joint_vels'])).all()
+    assert (joints.effort.astype(np.float32) == np.float32(records[-1]['joint_torques'])).all()
+    assert '/policy/joint_torques' not in count
     assert last['/policy/timing'].name[:2] == ['late_us', 'age_us']
     assert last['/policy_node/mode'].data == 'fault'
     assert 'a cable' in last['/rosout'].msg

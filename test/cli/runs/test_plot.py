@@ -79,6 +79,40 @@ def test_a_user_error_is_one_line(run, capsys, words, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.fixture(scope='module')
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record_run(tmp_path_factory.mktemp('slow'), 1.0, default_command=[0.1, 0.0, 0.0])
+
+
+def test_several_runs_are_drawn_over_each_other(run, other, tmp_path, capsys):
+    """Runs first, then signals; each run has its name and offset in the picture."""
+    out = tmp_path / 'plot.png'
+    words = [str(other), 'gyro/z', '--offset', '0,0.5', '--out', str(out), '--json']
+    assert plot(run, *words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said['series'] == ['gyro/z']
+    assert said['warnings'] == []
+    assert out.read_bytes().startswith(b'\x89PNG')
+    records = [len((each / 'steps.ndjson').read_bytes().splitlines()) for each in (run, other)]
+    assert said['records'] == sum(records)
+    assert plot(run, *words, '--from', '0', '--to', '0.99') == 0
+    assert json.loads(capsys.readouterr().out)['records'] == 50 + 25
+
+
+def test_what_a_run_lacks_is_said(run, tmp_path, capsys):
+    """A curve that is missing would look like one that is covered."""
+    log = tmp_path / 'log.ndjson'
+    log.write_text('{"step_id": 0, "t_us": 1, "gyro": [0, 0, 1]}\n')
+    assert plot(run, str(log), 'gyro/z', 'tilt', '--out', str(tmp_path / 'a.png')) == 0
+    assert 'log.ndjson: does not have tilt' in capsys.readouterr().out
+    assert plot(run, str(log), '--list') == 0
+    assert 'log.ndjson:' in capsys.readouterr().out
+    assert plot(run, str(log), '--offset', '1') == 2
+    assert '2 numbers of seconds' in capsys.readouterr().err
+    assert plot(run, 'nowhere') == 2
+    assert 'no such signal' in capsys.readouterr().err
+
+
 def test_kinfers_own_log_is_drawn(tmp_path, capsys):
     """Written next to the log; joints are numbers, and without modes nothing is grey."""
     log = tmp_path / 'log.ndjson'

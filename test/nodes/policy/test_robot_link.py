@@ -87,6 +87,7 @@ def test_samples_are_read_by_name(made):
     frame = made.rig.controller.inputs.frame
     frame.restart()
     sample = JointState(name=['joint_1', 'joint_0'], position=[0.2, 0.1], velocity=[2.0, 1.0])
+    sample.effort = [4.0, 3.0]
     sample.header.stamp.sec = 7
     upright = Imu()
     upright.orientation.w = 1.0
@@ -101,6 +102,7 @@ def test_samples_are_read_by_name(made):
     assert wait_until(read, 10.0)
     np.testing.assert_array_equal(frame.position, [0.1, 0.2])
     np.testing.assert_array_equal(frame.velocity, [1.0, 2.0])
+    np.testing.assert_array_equal(frame.effort, [3.0, 4.0])
 
 
 def test_the_bridge_and_its_gains_are_read(made):

@@ -1,0 +1,30 @@
+"""Films one job of an evaluation, in lockstep: every frame is drawn."""
+
+from pathlib import Path
+from typing import Any
+
+from kinfer_ros.evaluation.job import Subject
+from kinfer_ros.evaluation.job import Trial
+from kinfer_ros.evaluation.matrix import Job
+from kinfer_ros.simulate import Simulation
+from kinfer_ros.viewers.film import Film
+
+
+def film_job(subject: Subject, job: Job, path: Path) -> tuple[dict[str, Any], str]:
+    """
+    Run a job again, with the same numbers, and film it.
+
+    :return: its result, and one line on the film.
+    :raises KinferRosError: a file is wrong, or nothing can be filmed here.
+    """
+    trial = Trial(subject, job)
+    film = Film(path, trial.simulated, waits=True)
+
+    def show(simulation: Simulation) -> None:
+        film.show(simulation.now_ns)
+
+    try:
+        record = trial.run(show)
+    finally:
+        said = film.close()
+    return record, said
