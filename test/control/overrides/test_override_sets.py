@@ -92,7 +92,7 @@ def test_each_policy_sees_what_the_set_says(tmp_path, hidden, plain):
     assert seen(rig, 'blind') == pytest.approx(HOME)
     # What was measured is recorded beside it.
     overrides = rig.controller.inputs.overrides
-    rows = PolicyRows('blind', 0, rig.loaded.policies['blind'], overrides)
+    rows = PolicyRows('blind', 0, rig.loaded.policies['blind'], overrides, battery=False)
     assert 'measured_position' in rows.layout.measured
 
 
