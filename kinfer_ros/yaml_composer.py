@@ -19,7 +19,9 @@ _READ_ALIKE = re.compile(r'[^!%?\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\u
 
 if CParser is not None:
 
-    class _LibyamlReader(yaml.composer.Composer, CParser, yaml.resolver.Resolver):  # type: ignore[misc]
+    class _LibyamlReader(  # type: ignore[misc]
+        yaml.composer.Composer, CParser, yaml.resolver.Resolver
+    ):
         """Makes nodes in Python, which bounds their depth: libyaml's own composer overflows."""
 
         def __init__(self, text: str | bytes) -> None:
