@@ -9,6 +9,9 @@ from kinfer_ros.evaluation.matrix import Job
 from kinfer_ros.simulate import Simulation
 from kinfer_ros.viewers.film import Film
 
+CLOSE_TIMEOUT_S = 60.0
+"""For the frames that wait: a picture takes a second where there is no GPU."""
+
 
 def film_job(subject: Subject, job: Job, path: Path) -> tuple[dict[str, Any], str]:
     """
@@ -26,5 +29,5 @@ def film_job(subject: Subject, job: Job, path: Path) -> tuple[dict[str, Any], st
     try:
         record = trial.run(show)
     finally:
-        said = film.close()
+        said = film.close(CLOSE_TIMEOUT_S)
     return record, said

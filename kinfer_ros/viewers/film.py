@@ -91,13 +91,14 @@ class Film:
         except queue.Full:
             self._skipped += 1
 
-    def close(self) -> str:
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> str:
         """
         Draw what still waits, for a bounded time, and finish the file.
 
+        :param timeout: s; by default what a process has that was told to end.
         :return: one line on what was written, or why not.
         """
-        deadline = time.monotonic() + CLOSE_TIMEOUT
+        deadline = time.monotonic() + timeout
         while self._thread.is_alive():
             try:
                 self._poses.put(None, timeout=0.05)

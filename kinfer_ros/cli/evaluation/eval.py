@@ -268,11 +268,14 @@ def _write_extras(
 
 
 def _selection_words(arguments: argparse.Namespace) -> list[str]:
-    """Return the options that select jobs."""
+    """Return the options that select jobs, and those of the files that follow."""
     words = [] if arguments.seeds is None else ['--seeds', str(arguments.seeds)]
     for name in ('command', 'condition'):
         for value in getattr(arguments, name):
             words += [f'--{name}', value]
+    for name in ('out', 'film'):
+        if getattr(arguments, name):
+            words += [f'--{name}', str(getattr(arguments, name))]
     return words
 
 

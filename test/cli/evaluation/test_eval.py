@@ -17,6 +17,7 @@ import pytest
 from helpers.processes import REPOSITORY
 from helpers.walking import MODEL
 from kinfer_ros.__main__ import main
+from kinfer_ros.evaluation import film_job
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import run_job
 from kinfer_ros.evaluation.matrix import default_matrix
@@ -101,4 +102,46 @@ def test_the_printed_command_repeats_the_worst_run(tmp_path, capsys, monkeypatch
 def test_a_user_error_is_one_line(capsys, more, said):
     """Exit code 2, before anything runs."""
     assert main(['eval', *WORDS, *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+class FakeFilm:
+    """Counts its pictures: a real one takes half a minute where there is no GPU."""
+
+    def __init__(self, path: Path, robot, *, waits: bool) -> None:
+        assert waits, 'every frame is to be drawn'
+        self.path, self.times = path, []
+
+    def show(self, time_ns: int) -> None:
+        self.times.append(time_ns)
+
+    def close(self, timeout: float) -> str:
+        return f'film {self.path}: {self.times[-1] / 1e9:.1f} s'
+
+
+def test_all_results_and_a_film_of_the_worst(tmp_path, capsys, monkeypatch):
+    """The film is of the run that the summary names as the worst."""
+    pytest.importorskip('imageio_ffmpeg')
+    monkeypatch.setattr(film_job, 'Film', FakeFilm)
+    table, film = tmp_path / 'all.csv', tmp_path / 'worst.mp4'
+    words = ['--quick', '--seconds', '1', '--seeds', '1', '--evals-dir', str(tmp_path / 'evals')]
+    assert main(['eval', *WORDS, *words, '--out', str(table), '--film', str(film)]) == 0
+    said = capsys.readouterr().out
+    worst = said.partition('worst        ')[2].partition(':')[0]
+    assert f'{worst}: film {film}: 1.' in said
+    assert len(table.read_text().splitlines()) == 1 + 2
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['--out', 'results.xlsx'], 'ends in .csv or .parquet'),
+        (['--out', 'nowhere/results.csv'], 'no folder nowhere'),
+        (['--film', 'worst.gif'], 'ends in .mp4'),
+        (['--film', 'a.mp4', '--only', 'stand/calm/0', '--record', 'runs'], 'exclude each other'),
+    ],
+)
+def test_wrong_files_are_refused_before_the_first_job(words, said, capsys):
+    """Not after an hour of jobs."""
+    assert main(['eval', *WORDS, *words]) == 2
     assert said in capsys.readouterr().err
