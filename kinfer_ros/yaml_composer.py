@@ -8,6 +8,8 @@ import re
 from typing import Any
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
+from yaml.composer import Composer  # type: ignore[import-untyped, unused-ignore]
+from yaml.resolver import Resolver  # type: ignore[import-untyped, unused-ignore]
 
 try:
     from yaml.cyaml import CParser  # type: ignore[import-untyped, unused-ignore]
@@ -19,15 +21,13 @@ _READ_ALIKE = re.compile(r'[^!%?\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\u
 
 if CParser is not None:
 
-    class _LibyamlReader(  # type: ignore[misc]
-        yaml.composer.Composer, CParser, yaml.resolver.Resolver
-    ):
+    class _LibyamlReader(Composer, CParser, Resolver):  # type: ignore[misc]
         """Makes nodes in Python, which bounds their depth: libyaml's own composer overflows."""
 
         def __init__(self, text: str | bytes) -> None:
             CParser.__init__(self, text)
-            yaml.composer.Composer.__init__(self)
-            yaml.resolver.Resolver.__init__(self)
+            Composer.__init__(self)
+            Resolver.__init__(self)
 
 
 def compose_node(text: str | bytes) -> Any:

@@ -15,6 +15,7 @@ from fault_log import steps_of
 from fault_policies import JOINTS
 from fault_relay import REMAPS
 from fault_relay import Relay
+from fault_relay import Sent
 from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
@@ -168,6 +169,10 @@ class Graph:
         """All that was said in this case so far."""
         return [event for step in self.steps() for event in step['events']]
 
+    def sent(self, session: str) -> list[Sent]:
+        """All that a session has sent, as far as it was heard."""
+        return [each for each in self.relay.commands if each.session == session]
+
     def fault(self, words: str) -> Fault:
         """Wait for the fault of this case, some ticks more, and its file; checked."""
         reason = self.until('fault')
@@ -182,7 +187,10 @@ class Graph:
         assert f'fault: {fault.reason}' == reason
         assert fault.before[-1]['target'] is not None
         session = self.session
-        sent = [each for each in self.relay.commands if each.session == session]
+        assert self.client.spin_until(
+            lambda: any(each.mode == 'fault' for each in self.sent(session)), SOON
+        )
+        sent = self.sent(session)
         first = next(i for i, each in enumerate(sent) if each.mode == 'fault')
         assert all(each.damping for each in sent[first:])
         return fault

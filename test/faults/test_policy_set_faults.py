@@ -83,6 +83,8 @@ def test_a_stop_within_a_blend_rolls_it_back(walking: Graph) -> None:
     """Of both policies none goes on; the next session begins with the first policy."""
     for _ in range(TRIES):
         begin(walking, 'blended')
+        # Said in the tick in which the blend begins.
+        assert walking.client.spin_until(lambda: walking.mode == 'run: policy walk', SOON)
         walking.client.trigger('policy_node/stop')
         walking.step_with('mode damp')
         events = walking.events()
