@@ -116,8 +116,8 @@ def transition_table(
 
 def _transition_row(each: Transition, changes: Mapping[tuple[str, str], str]) -> list[str]:
     begins = 'asked for' if each.automatic == 'no' else f'by itself: {each.automatic}'
-    how = f'blend {each.blend_s:g} s' if each.blend_s else 'at once'
-    row = [each.source, each.target, begins, how, each.conditions.describe() or 'none']
+    conditions = each.conditions.describe() or 'none'
+    row = [each.source, each.target, begins, each.describe_way(), conditions]
     changed = changes.get((each.source, each.target))
     return row if changed is None else [*row, changed]
 

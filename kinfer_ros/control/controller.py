@@ -112,10 +112,6 @@ class Controller(Requestable):
         self._swap.refuse(SESSION_ENDED)
         self._end_run(SESSION_ENDED)
 
-    def end_session(self) -> None:
-        """Ask for the gains of the first policy again: the next session begins with it."""
-        self.policies.begin_session(self._parts.adopt)
-
     def resume_state(self) -> dict[str, Any]:
         """Return what a replay needs, with the carry, to begin at the last step."""
         return self._parts.resume_state(self.gain_ramp)

@@ -73,5 +73,4 @@ class Activation:
     def close(self) -> None:
         """Count missed ticks, and be ready for another session: it may have another clock."""
         self._session.count_schedule(self._time.schedule, self._time.stalls)
-        self._controller.end_session()
         self._controller.inputs.forget()

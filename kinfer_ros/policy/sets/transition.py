@@ -79,6 +79,16 @@ class Transition:
     timeout_s: float = 0.0
     """Of FALLEN: s within which the get-up policy has to lead on to another one."""
 
+    def describe_way(self) -> str:
+        """Say in words what is between the two policies."""
+        if self.automatic == FALLEN:
+            return f'damped, lying still, in at most {self.timeout_s:g} s'
+        if self.via is None:
+            return f'blend {self.blend_s:g} s' if self.blend_s else 'at once'
+        pose = 'a pose' if self.via.pose else 'the start pose'
+        damping = f'damping {self.via.damp_s:g} s, ' if self.via.damp_s else ''
+        return f'{damping}to {pose} in {self.via.duration_s:g} s'
+
 
 def read_member_name(section: Section, key: str, members: Collection[str]) -> str:
     """Read a key that names a policy of the set."""
