@@ -35,7 +35,7 @@ def server(monkeypatch):
 
 
 def kos(server, *words):
-    return main([*words, '--port', str(server.port)])
+    return main([*words, '--port', str(server.port), '--timeout', '20'])
 
 
 def test_joints_are_zeroed_by_name_and_id(server, capsys):
