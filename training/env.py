@@ -91,6 +91,7 @@ class Lesson:
     peak_width: tuple[float, float, float]  # of the peaks over the mean errors: m/s, m/s, rad/s
     stride_gain: io.StrideGain  # of the pattern's swing
     calm: float = 0.0  # of a posture: a cost of actions that change
+    standing_starts: float = 0.0  # of a posture: share of the episodes that begin in a stand
 
 
 # First to step without falling, and to lift the feet well. Then to go where it is told, with the

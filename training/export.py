@@ -250,6 +250,7 @@ def _actor(graph: GraphBuilder, observation: str, layers: Layers) -> str:
 
 
 WALK = io.ROBOT_XML.parent / 'walk.kinfer'
+STAND = io.ROBOT_XML.parent / 'stand.kinfer'
 
 
 def read_layers(path: Path) -> Layers:

@@ -1,17 +1,20 @@
 """The biped held in a posture: what differs from the walk in env.py.
 
-An episode begins at home, between home and crouch, or in the middle of a walk, recorded from the
-shipped policy. The posture takes over from there, and is pushed about.
+An episode begins at home, between home and crouch, or in a state recorded from the shipped
+policies: in the middle of a walk, or in a stand after its steps. The posture takes over there,
+and is pushed about.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace
 
 import mujoco
 import numpy as np
 import torch
+from torch import nn
 
 from training import interface as io
 from training.env import LESSONS
@@ -32,10 +35,18 @@ from training.ppo import actor_network
 from training.ppo import adopt
 
 BENT_STARTS = 64
-WALKERS = 128  # at most; robots of the recorded walk
-WALK_TICKS = 400
+RECORDED_ROBOTS = 128  # at most
+RECORDED_TICKS = 400
 WALK_SETTLES = 60  # ticks; the first steps from standing are few
 KEEP_EVERY = 3  # ticks
+RESTS = 1.5  # rad/s, of each joint
+
+# The stand first learns to stay on its feet, then not to twitch with the noise of the sensors. The
+# crouch first learns to get down, then to do so with the feet wherever a stand leaves them.
+POSTURE_LESSONS = {
+    'stand': (LESSONS[-1], replace(LESSONS[-1], calm=0.1), replace(LESSONS[-1], calm=0.5)),
+    'crouch': (LESSONS[-1], replace(LESSONS[-1], standing_starts=0.55)),
+}
 
 
 @dataclass(frozen=True)
@@ -47,48 +58,85 @@ class Starts:
     target: Array
 
 
-def walking_starts(robots: int, seed: int, threads: int, layers: Layers, within: float) -> Starts:
-    """Let the shipped policy walk at all commands, noisy, late and pushed, and keep its states.
+def record(env: WalkEnv, actor: nn.Sequential, wanted: Callable[[Array], Array]) -> Starts:
+    """Let a policy run for a while, and keep the states that are wanted.
 
-    :param within: rad; only states whose joints are all this near to home.
+    :param wanted: which robots, by how upright they are (1: upright).
     """
-    env = WalkEnv(min(robots, WALKERS), seed, threads)
-    env.lesson = LESSONS[-1]
-    actor = actor_network()
-    adopt(actor, layers, io.OBSERVATION)
     kept: list[tuple[Array, Array, Array]] = []
-    for tick in range(WALK_TICKS):
+    for tick in range(RECORDED_TICKS):
         with torch.no_grad():
             action = actor(torch.from_numpy(env.observe()[0])).numpy().astype(np.float64)
         _, fallen, timeout, _ = env.step(action)
         env.reset_where(fallen | timeout)
         up = -rotate_inverse(env.qpos[:, 3:7], np.array([[0.0, 0.0, -1.0]]))[:, 2]
-        walks = (env.ticks > WALK_SETTLES) & io.is_moving(env.command) & (up > 0.95)
-        walks &= (np.abs(env.qpos[:, 7:] - env.home) < within).all(1)
+        rows = wanted(up)
         if tick % KEEP_EVERY == 0:
-            kept.append((env.physics[walks], env.sensors[walks], env.target[walks]))
+            kept.append((env.physics[rows], env.sensors[rows], env.target[rows]))
     return Starts(*(np.concatenate(column) for column in zip(*kept, strict=True)))
+
+
+def walking_starts(robots: int, seed: int, threads: int, layers: Layers, within: float) -> Starts:
+    """Let the shipped policy walk at all commands, noisy, late and pushed, and keep its states.
+
+    :param within: rad; only states whose joints are all this near to home.
+    """
+    env = WalkEnv(min(robots, RECORDED_ROBOTS), seed, threads)
+    env.lesson = LESSONS[-1]
+    actor = actor_network()
+    adopt(actor, layers, io.OBSERVATION)
+
+    def walks(up: Array) -> Array:
+        near: Array = (np.abs(env.qpos[:, 7:] - env.home) < within).all(1)
+        return near & (env.ticks > WALK_SETTLES) & io.is_moving(env.command) & (up > 0.95)
+
+    return record(env, actor, walks)
+
+
+def standing_starts(robots: int, seed: int, threads: int, walk: Layers, stand: Layers) -> Starts:
+    """Let the shipped stand catch walks and pushes, and keep the states in which it rests.
+
+    Its feet then stand where its steps have put them.
+    """
+    env = PostureEnv('stand', min(robots, RECORDED_ROBOTS), seed, walk, threads)
+    actor = actor_network(OBSERVATION)
+    adopt(actor, stand, OBSERVATION, OBSERVATION)
+
+    def rests(up: Array) -> Array:
+        slow: Array = (np.abs(env.qvel[:, 6:]) < RESTS).all(1)
+        return slow & (env.progress == 1.0) & (up > 0.98)
+
+    return record(env, actor, rests)
 
 
 class PostureEnv(WalkEnv):
     """A batch of bipeds that hold a posture."""
 
     OBSERVATION = OBSERVATION
-    # First to stay on its feet, then not to twitch with the noise of the sensors.
-    lessons = (LESSONS[-1], replace(LESSONS[-1], calm=0.1))
     lowest = 0.26
     _STATE = (*WalkEnv._STATE, 'offset', 'progress', 'sway', 'stepping')
 
     def __init__(
-        self, name: str, robots: int, seed: int, layers: Layers, threads: int = 2
+        self,
+        name: str,
+        robots: int,
+        seed: int,
+        layers: Layers,
+        threads: int = 2,
+        stand: Layers | None = None,
     ) -> None:
         """Make the robots, and record where they begin.
 
         :param layers: the network of the walk.
+        :param stand: that of the stand, for lessons that begin with it.
         """
         self.posture = POSTURES[name]
+        self.lessons = POSTURE_LESSONS[name]
         self.base_height = self.posture.base_height
         self._walking = walking_starts(robots, seed + 1, threads, layers, self.posture.near_home)
+        self._standing = None
+        if stand is not None:
+            self._standing = standing_starts(robots, seed + 2, threads, layers, stand)
         super().__init__(robots, seed, threads)
 
     def _allocate(self) -> None:
@@ -135,6 +183,10 @@ class PostureEnv(WalkEnv):
         self.qpos[bent, 2] += rng.uniform(0.0, 0.02, len(bent))
         self.qvel[bent] = rng.normal(0.0, 0.1, (len(bent), self.model.nv))
         self._begin(rows[kind > 1.0 - posture.walking_starts], self._walking)
+        if self._standing is not None and self.lesson.standing_starts:
+            within = kind - posture.bent_starts
+            stands = (within >= 0.0) & (within < self.lesson.standing_starts)
+            self._begin(rows[stands], self._standing)
         self.progress[rows] = 0.0
         self.sway[rows] = 0.0
         self.stepping[rows] = False

@@ -103,15 +103,20 @@ def critic_network(observation: io.Layout = io.OBSERVATION) -> nn.Sequential:
     return symmetric_network(io.mirror(observation + io.PRIVILEGED), no_side)
 
 
-def adopt(network: nn.Sequential, layers: Layers, observation: io.Layout) -> None:
-    """Make a network start from the weights of another, which sees `observation`'s parts.
+def adopt(
+    network: nn.Sequential,
+    layers: Layers,
+    observation: io.Layout,
+    source: io.Layout = io.OBSERVATION,
+) -> None:
+    """Make a network, which sees `observation`, start from the weights of another.
 
-    :param layers: of the walk; what it sees and this one does not is left out, what this one sees
-        besides begins with weight zero.
+    :param layers: of one that sees `source`; what it sees and this one does not is left out, what
+        this one sees besides begins with weight zero.
     """
     columns = {}
     start = 0
-    for name, width, _ in io.OBSERVATION:
+    for name, width, _ in source:
         columns[name] = slice(start, start + width)
         start += width
     (first, bias), *others = layers

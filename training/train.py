@@ -36,12 +36,13 @@ class Task:
     steps: int
     lesson_ends: tuple[int, ...]  # steps at which the next lesson begins
     learning_rate_fades_at: int  # steps
+    learning_rate_restarts_at: int = sys.maxsize  # steps; from there it fades once more
 
 
 TASKS = {
     'walk': Task(13_240_000, (3_000_000, 5_080_000, 7_450_000, 12_490_000), 9_000_000),
-    'stand': Task(7_000_000, (5_000_000,), 4_000_000),
-    'crouch': Task(2_000_000, (), 1_500_000),
+    'stand': Task(8_200_000, (5_000_000, 7_000_000), 4_000_000),
+    'crouch': Task(3_500_000, (2_000_000,), 1_500_000, 2_000_000),
 }
 
 
@@ -78,7 +79,8 @@ class Trainer:
             self.learner = Learner(seed)
         else:  # from the shipped walk: it knows how to keep its balance
             layers = export.read_layers(export.WALK)
-            self.env = PostureEnv(task, robots, seed, layers, threads)
+            stand = export.read_layers(export.STAND) if task == 'crouch' else None
+            self.env = PostureEnv(task, robots, seed, layers, threads, stand)
             self.learner = Learner(seed, self.env.OBSERVATION, layers)
         self.batch_steps = robots * HORIZON
         self.iterations = max(1, steps // self.batch_steps)
@@ -103,7 +105,9 @@ class Trainer:
         self.env.lesson = self.env.lessons[sum(steps >= end for end in task.lesson_ends)]
         batch, log = self.learner.collect(self.env)
         fade = task.learning_rate_fades_at // self.batch_steps
-        log |= self.learner.update(batch, self.iteration / fade)
+        begun_at = task.learning_rate_restarts_at // self.batch_steps
+        since = self.iteration - begun_at if self.iteration >= begun_at else self.iteration
+        log |= self.learner.update(batch, since / fade)
         self.iteration += 1
         self.seconds += time.monotonic() - begun
         return log

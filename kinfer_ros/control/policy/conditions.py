@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import CommandVector
@@ -52,9 +54,10 @@ class ConditionCheck:
             return f'{pushed}, expected a neutral command (command_neutral)'
         if conditions.motion_ended and not running.motion_ended():
             return 'the motion has not ended (motion_ended)'
-        if conditions.pose_within is not None:
-            return self._far_from(start_pose, conditions.pose_within)
-        return ''
+        pose, speed = conditions.pose_within, conditions.max_joint_speed
+        if pose is not None and (far := self._far_from(start_pose, pose)):
+            return far
+        return '' if speed is None else self._faster_than(speed)
 
     def _angle_to(self, axis: tuple[float, float, float]) -> float:
         """Return the angle between gravity and a unit vector of the base frame, rad."""
@@ -71,4 +74,14 @@ class ConditionCheck:
         return (
             f'{self._frame.joint_names[worst]} is {away:.2f} rad from the start pose, '
             f'expected at most {limit:g} (pose_within)'
+        )
+
+    def _faster_than(self, limit: float) -> str:
+        velocity = self._frame.velocity
+        fastest, speed = farthest_joint(velocity, np.zeros_like(velocity), self._wheels)
+        if speed <= limit:
+            return ''
+        return (
+            f'{self._frame.joint_names[fastest]} moves with {speed:.2f} rad/s, expected at most '
+            f'{limit:g} (max_joint_speed)'
         )

@@ -47,6 +47,8 @@ class Conditions:
     motion_ended: bool = False
     pose_within: float | None = None
     """rad, of each joint from the start pose of the entered policy."""
+    max_joint_speed: float | None = None
+    """rad/s, of each joint: the robot is at rest."""
 
     def describe(self) -> str:
         """Say in words what has to hold; '' for nothing."""
@@ -60,6 +62,8 @@ class Conditions:
         found += ['motion_ended'] if self.motion_ended else []
         if self.pose_within is not None:
             found.append(f'pose_within {self.pose_within:g}')
+        if self.max_joint_speed is not None:
+            found.append(f'max_joint_speed {self.max_joint_speed:g}')
         return ', '.join(found)
 
 
@@ -196,8 +200,8 @@ def _read_conditions(transition: Section) -> Conditions:
     if section is None:
         return Conditions()
 
-    def optional(key: str, largest: float) -> float | None:
-        return section.number(key, 'rad', 0.0, largest) if section.has(key) else None
+    def optional(key: str, largest: float, unit: str = 'rad') -> float | None:
+        return section.number(key, unit, 0.0, largest) if section.has(key) else None
 
     return Conditions(
         max_tilt=optional('max_tilt', math.pi),
@@ -205,6 +209,7 @@ def _read_conditions(transition: Section) -> Conditions:
         neutral=section.boolean('command_neutral', False),
         motion_ended=section.boolean('motion_ended', False),
         pose_within=optional('pose_within', 10.0),
+        max_joint_speed=optional('max_joint_speed', 100.0, 'rad/s'),
     )
 
 

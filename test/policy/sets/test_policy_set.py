@@ -25,7 +25,8 @@ transitions:
   - {from: dance, to: walk, automatic: motion_ended}
   - from: [walk, dance]
     to: stand
-    conditions: {pose_within: 0.5, gravity: {direction: [0, 0, -2], within: 0.2}}
+    conditions:
+      {pose_within: 0.5, max_joint_speed: 0.3, gravity: {direction: [0, 0, -2], within: 0.2}}
 """
 
 
@@ -64,6 +65,7 @@ def test_it_is_read_as_written(tmp_path):
     assert stand.conditions.gravity is not None
     assert stand.conditions.gravity.axis == (0.0, 0.0, -1.0)
     assert stand.conditions.pose_within == 0.5
+    assert stand.conditions.max_joint_speed == 0.3
 
 
 def test_a_route_has_the_fewest_transitions(tmp_path):
