@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-LAUNCH_FILES = sorted((Path(__file__).resolve().parents[2] / 'launch').glob('*.launch.py'))
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
+EXAMPLES = sorted((ROOT / 'examples').glob('*.launch.py'))
 
 
 def describe(path: Path):
@@ -27,7 +29,7 @@ def test_there_are_launch_files():
     assert {path.name for path in LAUNCH_FILES} >= {'walk.launch.py', 'policy.launch.py'}
 
 
-@pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize('path', [*LAUNCH_FILES, *EXAMPLES], ids=lambda path: path.name)
 def test_compiles(path):
     """The wheels have no launch, so a slip of the pen would go out unseen."""
     code = compile(path.read_text(), str(path), 'exec')

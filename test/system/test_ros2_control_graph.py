@@ -13,10 +13,10 @@ from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 from helpers.client import Client
+from helpers.peers.ros2_control_peer import Ros2ControlPeer
 from helpers.processes import Process
 from helpers.processes import domain
 from helpers.processes import domain_environment
-from helpers.ros2_control_peer import Ros2ControlPeer
 from kinfer_ros.bridges.states import ENABLED
 
 pytestmark = pytest.mark.alone

@@ -14,9 +14,9 @@ from helpers.bridge_client import environment
 from helpers.bridge_client import refusal
 from helpers.bridge_client import running_bridge
 from helpers.bridge_client import stamp
-from helpers.ros2_control_peer import ORDER
-from helpers.ros2_control_peer import REST
-from helpers.ros2_control_peer import Ros2ControlPeer
+from helpers.peers.ros2_control_peer import ORDER
+from helpers.peers.ros2_control_peer import REST
+from helpers.peers.ros2_control_peer import Ros2ControlPeer
 from kinfer_ros.robot.robot import load_robot
 
 BIPED = load_robot('biped')

@@ -12,9 +12,9 @@ from std_srvs.srv import SetBool
 from helpers.bridge_client import environment
 from helpers.bridge_client import interrupt_twice
 from helpers.bridge_client import running_bridge
+from helpers.peers.ros2_control_peer import REST
+from helpers.peers.ros2_control_peer import Ros2ControlPeer
 from helpers.processes import wait_until
-from helpers.ros2_control_peer import REST
-from helpers.ros2_control_peer import Ros2ControlPeer
 from kinfer_ros.robot.robot import load_robot
 
 pytestmark = pytest.mark.alone

@@ -24,7 +24,7 @@ import numpy as np
 
 from kinfer_ros.robot.robot import load_robot
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parents[2]
 PERIOD = 0.005
 BIPED = load_robot('biped')
 ORDER = tuple(reversed(BIPED.joint_names))
@@ -44,7 +44,7 @@ class Ros2ControlPeer:
         path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get('PYTHONPATH', '')])
         words = json.dumps({'namespace': namespace, **options})
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'helpers.ros2_control_peer', words],
+            [sys.executable, '-m', 'helpers.peers.ros2_control_peer', words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

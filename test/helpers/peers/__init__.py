@@ -1,0 +1,1 @@
+"""Robots of others, played by this project."""
