@@ -33,7 +33,7 @@ from kos_protos import actuator_pb2
 from kos_protos.actuator_pb2_grpc import ActuatorServiceStub
 from kos_protos.imu_pb2_grpc import IMUServiceStub
 
-from helpers import kos_server
+from helpers.peers import kos_server
 from kinfer_ros.bridges.kos.client import KosClient
 from kinfer_ros.bridges.kos.options import BACKENDS
 from kinfer_ros.bridges.kos.options import Connection

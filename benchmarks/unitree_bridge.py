@@ -31,7 +31,7 @@ from _processes import last_json
 from _processes import node
 from _processes import resident_mb
 
-from helpers.unitree_peer import robot_domain
+from helpers.peers.unitree_peer import robot_domain
 
 BOUND = 1.5
 TURNS = 5

@@ -17,7 +17,7 @@ from kinfer_ros.bridges.kos.units import JointUnits
 from kinfer_ros.robot.robot import load_robot
 
 if HAS_KOS:
-    from helpers.kos_server import KosServer
+    from helpers.peers.kos_server import KosServer
 
 pytestmark = needs_kos
 

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 from helpers.optional import needs_cyclonedds
+from helpers.peers.unitree_peer import POLICY
+from helpers.peers.unitree_peer import RUN_SH
+from helpers.peers.unitree_peer import UnitreePeer
+from helpers.peers.unitree_peer import robot_domain
+from helpers.peers.unitree_robot import UnitreeRobot
 from helpers.processes import Process
 from helpers.processes import domain_environment
 from helpers.processes import node
 from helpers.processes import wait_until
-from helpers.unitree_peer import POLICY
-from helpers.unitree_peer import RUN_SH
-from helpers.unitree_peer import UnitreePeer
-from helpers.unitree_peer import robot_domain
-from helpers.unitree_robot import UnitreeRobot
 from kinfer_ros.bridges.unitree.repeater import GONE_NS
 
 SPEC = Path(__file__).parents[1] / 'data' / 'specs' / 'g1.yaml'

@@ -11,14 +11,14 @@ from kos_rig import IDS
 from kos_rig import KBOT
 
 if TYPE_CHECKING:
-    from helpers.kos_server import KosServer
+    from helpers.peers.kos_server import KosServer
 
 
 @pytest.fixture
 def server() -> Iterator[KosServer]:
     """A server that moves and misbehaves, with the robot at its start pose."""
     pytest.importorskip('kos_protos', reason='needs pykos (requirements/kos.txt)')
-    from helpers.kos_server import KosServer
+    from helpers.peers.kos_server import KosServer
 
     with KosServer(IDS) as made:
         for i, actuator in enumerate(made.actuators.values()):

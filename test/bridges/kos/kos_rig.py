@@ -18,7 +18,7 @@ from kinfer_ros.bridges.samples import ImuSample
 from kinfer_ros.robot.robot import load_robot
 
 if TYPE_CHECKING:
-    from helpers.kos_server import KosServer
+    from helpers.peers.kos_server import KosServer
 
 KBOT = load_robot('kbot')
 IDS = JointUnits(KBOT).ids

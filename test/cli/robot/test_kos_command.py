@@ -21,7 +21,7 @@ from kinfer_ros.robot.robot import load_robot
 if HAS_KOS:
     import grpc
 
-    from helpers.kos_server import KosServer
+    from helpers.peers.kos_server import KosServer
 
 pytestmark = needs_kos
 

@@ -18,7 +18,7 @@ from kinfer_ros.cli.robot.kos import main
 from kinfer_ros.robot.robot import load_robot
 
 if HAS_KOS:
-    from helpers.kos_server import KosServer
+    from helpers.peers.kos_server import KosServer
 
 pytestmark = needs_kos
 

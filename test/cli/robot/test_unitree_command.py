@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.optional import needs_cyclonedds
+from helpers.peers.unitree_robot import REST
+from helpers.peers.unitree_robot import UnitreeRobot
 from helpers.processes import domain
-from helpers.unitree_robot import REST
-from helpers.unitree_robot import UnitreeRobot
 from kinfer_ros.__main__ import main
 
 

@@ -16,10 +16,10 @@ from helpers.bridge_client import Client
 from helpers.bridge_client import interrupt_twice
 from helpers.bridge_client import running_bridge
 from helpers.optional import needs_cyclonedds
+from helpers.peers.unitree_peer import robot_domain
+from helpers.peers.unitree_robot import REST
+from helpers.peers.unitree_robot import UnitreeRobot
 from helpers.processes import wait_until
-from helpers.unitree_peer import robot_domain
-from helpers.unitree_robot import REST
-from helpers.unitree_robot import UnitreeRobot
 from kinfer_ros.robot.robot import load_robot
 
 pytestmark = [needs_cyclonedds, pytest.mark.alone]

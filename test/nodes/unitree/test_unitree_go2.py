@@ -11,8 +11,8 @@ from std_srvs.srv import SetBool
 from helpers.bridge_client import running_bridge
 from helpers.bridge_client import stamp
 from helpers.optional import needs_cyclonedds
-from helpers.unitree_peer import robot_domain
-from helpers.unitree_robot import UnitreeRobot
+from helpers.peers.unitree_peer import robot_domain
+from helpers.peers.unitree_robot import UnitreeRobot
 from kinfer_ros.bridges.unitree.remote import BUTTONS
 from kinfer_ros.robot.robot import load_robot
 

@@ -23,7 +23,7 @@ from kinfer_ros.bridges.unitree.messages import Layout
 from kinfer_ros.bridges.unitree.messages import crc32
 from kinfer_ros.robot.robot import load_robot
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parents[2]
 PERIOD = 0.005
 """s between two states."""
 REST = {
@@ -40,7 +40,7 @@ class UnitreeRobot:
     def __init__(self, domain: int, family: str = 'hg') -> None:
         path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get('PYTHONPATH', '')])
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'helpers.unitree_robot', str(domain), family],
+            [sys.executable, '-m', 'helpers.peers.unitree_robot', str(domain), family],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
