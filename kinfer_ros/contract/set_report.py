@@ -71,8 +71,11 @@ def _check_rate(loaded: LoadedSet) -> Row:
 def _check_reach(policy_set: PolicySet) -> list[Row]:
     """Find policies to which no transition leads: they can never run."""
     entry = policy_set.entry
-    others = [name for name in policy_set.members if name != entry]
-    lost = [name for name in others if not policy_set.route(entry, name)]
+    reached: list[str] = [entry]
+    for name in reached:  # grows; the way after a fall counts as well
+        ways = (each.target for each in policy_set.transitions if each.source == name)
+        reached += [target for target in dict.fromkeys(ways) if target not in reached]
+    lost = [name for name in policy_set.members if name not in reached]
     if lost:
         found = f'no transition leads from {entry} to {", ".join(lost)}'
         remedy = 'write a transition to it, or leave it out'

@@ -182,7 +182,7 @@ class Recovery:
         return Go.ON
 
     def _is_still(self) -> bool:
-        """NaN is not still."""
+        """A NaN is not still."""
         frame = self._parts.inputs.frame
         turning = math.sqrt(float(frame.gyro.dot(frame.gyro)))
         return turning <= MAX_REST_GYRO and bool(

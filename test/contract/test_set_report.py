@@ -48,6 +48,14 @@ def test_a_policy_that_nothing_leads_to_is_named(tmp_path):
     assert (rows['reachable'].verdict, rows['reachable'].found) == (OK, 'all from low')
 
 
+def test_a_policy_that_gets_up_is_reached_by_a_fall(tmp_path):
+    """No request leads to it, and it is no forgotten one."""
+    more = '  - {from: [low, mid], to: high, automatic: fallen}\n  - {from: high, to: low}\n'
+    report = check_set(loaded(tmp_path, more=more), small_robot(tmp_path))
+    rows = {row.what: row for row in report.rows}
+    assert (rows['reachable'].verdict, rows['reachable'].found) == (OK, 'all from low')
+
+
 def test_the_table_says_when_how_and_what_changes(tmp_path):
     """Gains and start poses that jump are what a switch is feared for."""
     found = loaded(tmp_path)
