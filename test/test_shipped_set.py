@@ -29,10 +29,13 @@ def run(
     ask: Mapping[int, str],
     pushes: Mapping[int, tuple[float, float, float]] | None = None,
     bases: list[np.ndarray] | None = None,
+    speeds: list[np.ndarray] | None = None,
+    command: tuple[float, float, float] = (0.3, 0.0, 0.0),
 ) -> tuple[Simulation, list[str], bytes]:
     """Run the set; ask for policies and push by tick of `run`.
 
     :param bases: gets the positions of the base [3], m.
+    :param speeds: gets the velocities of the joints, rad/s.
     :return: the simulation as it ends, the policy of each tick, and the targets.
     """
     loaded, robot = load_set(SET), load_robot('biped')
@@ -40,7 +43,7 @@ def run(
         20_000_000,
         auto_run=True,
         duration_ns=round(seconds * 1e9),
-        default_command=(0.3, 0.0, 0.0),
+        default_command=command,
     )
     controller = assemble_set(loaded, robot, settings)
     simulation = Simulation(controller, MujocoRobot(robot))
@@ -59,6 +62,8 @@ def run(
         targets.extend(controller.target.tobytes())
         if bases is not None:
             bases.append(s.robot.data.qpos[:3].copy())
+        if speeds is not None:
+            speeds.append(s.robot.data.qvel[6:].copy())
 
     simulation.run(seconds + 5.0, tick)
     return simulation, ran, bytes(targets)
@@ -108,12 +113,23 @@ def test_the_crouch_is_lower_and_the_stand_comes_back_up():
     assert again == pytest.approx(stand, abs=0.02)
 
 
-def test_from_a_walk_the_crouch_comes_by_way_of_the_stand():
-    """Nobody has to know the way: the set finds it, and waits until the legs are near home."""
-    _, ran, _ = run(8.0, {TICKS: 'walk', 4 * TICKS: 'crouch'})
+@pytest.mark.parametrize('phase', range(0, GAIT_TICKS, 8))
+@pytest.mark.parametrize('command', [(0.1, 0.0, 0.0), (0.45, 0.0, 0.0), (0.3, 0.1, 0.5)])
+def test_from_a_walk_the_crouch_comes_by_way_of_the_stand(command, phase):
+    """Nobody has to know the way: the set finds it, and waits until the robot is at rest."""
+    asked = 4 * TICKS + phase
+    simulation, ran, _ = run(9.0, {TICKS: 'walk', asked: 'crouch'}, command=command)
+    assert simulation.controller.counts['faults'] == 0, simulation.controller.reason
     first = ran.index('crouch')
-    assert 'stand' in ran[4 * TICKS : first]
+    assert set(ran[asked + 1 : first]) == {'stand'}
     assert set(ran[first:]) == {'crouch'}
+
+
+def test_the_stand_does_not_tremble():
+    """A policy that catches pushes is stiff, and a stiff one trembles when commands come late."""
+    speeds: list[np.ndarray] = []
+    run(8.0, {}, {TICKS: (0.5, 0.0, 0.0)}, speeds=speeds)
+    assert np.abs(speeds[-2 * TICKS :]).max() < 0.1
 
 
 def test_the_same_run_gives_the_same_bits():
