@@ -90,7 +90,8 @@ def receive(opened: socket.socket) -> Iterator[tuple[bytes, Sender, int]]:
     Take what has arrived, without waiting, MAX_TAKEN datagrams at most.
 
     :return: each datagram, one byte longer than MAX_BYTES where it was longer, with its sender
-        and its age, ns: how long ago the kernel received it, by the system's clock.
+        and its age, ns: how long ago the kernel received it, by the system's clock; 0 for those
+        of the first moments, before the kernel stamps them.
     """
     for _ in range(MAX_TAKEN):
         try:

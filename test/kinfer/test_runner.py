@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.kinfer_script import script_actions
 from helpers.policies import models
+from helpers.policies.kinfer_script import script_actions
 from helpers.shared import kinfer_archives
 from kinfer_ros.errors import ProviderError
 from kinfer_ros.kinfer import ModelProviderABC

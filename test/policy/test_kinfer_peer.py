@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.kinfer_script import script_actions
 from helpers.policies import models
+from helpers.policies.kinfer_script import script_actions
 from helpers.shared import kinfer_archives
 from kinfer_ros.cli.policy import pack
 from kinfer_ros.policy.archive import read_archive
