@@ -48,7 +48,8 @@ def test_every_disturbance_is_a_parameter(settings: Reader) -> None:
     bad = Disturbance(
         friction=0.5, payload=0.1, torque=0.8, gain_error=0.2, joint_zero_error=0.05,
         joint_position_noise=0.01, joint_velocity_noise=0.1, command_delay=(0.0, 0.02),
-        command_drop=0.2,
+        command_drop=0.2, armature_error=0.1, damping_error=0.1, inertia_error=0.1, com_error=0.01,
+        imu_alignment_error=0.02,
     )  # fmt: skip
     assert all(value != getattr(UNDISTURBED, name) for name, value in asdict(bad).items())
     given = asdict(bad) | {'command_delay': list(bad.command_delay)}
