@@ -204,7 +204,8 @@ def test_cheap_commands_run(
     """Commands on a run, a policy, a robot: as written, in a folder with these files."""
     run = record_run(tmp_path, 1.0)
     assert Path(os.path.realpath(tmp_path / 'runs' / 'latest')) == run.resolve()
-    shutil.copy(MODEL, tmp_path / 'walk.kinfer')
+    for name in ('walk.kinfer', 'stand.kinfer', 'crouch.kinfer', 'set.yaml'):
+        shutil.copy(MODEL.with_name(name), tmp_path)
     monkeypatch.chdir(tmp_path)
     done = set()
     for command in ALL:
