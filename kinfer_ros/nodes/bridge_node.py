@@ -135,6 +135,12 @@ class BridgeNode(Node):
     def _subscribe_bytes(
         self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
     ) -> None:
+        self._call_back(kind, topic, callback, qos)
+
+    def _call_back(
+        self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
+    ) -> None:
+        """Have each message handed over by the executor."""
         events = SubscriptionEventCallbacks(use_default_callbacks=False)
         self.create_subscription(kind, topic, callback, qos, event_callbacks=events, raw=True)
 

@@ -110,6 +110,9 @@ class RealBridge(BridgeNode):
         """Describe the robot, by `_status`."""
         raise NotImplementedError
 
+    def _after_poll(self) -> None:
+        """Do what is to be done after each look for messages."""
+
     def _health(self) -> Any:
         """Return what the motors report, where it is new enough, or None."""
         return None
@@ -123,7 +126,7 @@ class RealBridge(BridgeNode):
         self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
     ) -> None:
         if not self.POLL_PERIOD:
-            super()._subscribe_bytes(kind, topic, callback, qos)
+            self._call_back(kind, topic, callback, qos)
             return
         events = SubscriptionEventCallbacks(use_default_callbacks=False)
         made = subscribe(self, kind, topic, qos, self._poll_group, event_callbacks=events)
@@ -135,6 +138,7 @@ class RealBridge(BridgeNode):
         for subscription, callback in self._polled:
             for data, _ in take_waiting_bytes(subscription):
                 callback(data)
+        self._after_poll()
 
     def _on_command(self, message: JointState) -> None:
         now_ns = time.monotonic_ns()

@@ -59,7 +59,7 @@ class SteeringNode:
         self._services = {
             name: node.create_client(Trigger, f'{policy_node}/{name}') for name in SERVICES
         }
-        self._parameters = node.create_client(
+        self._policy_parameters = node.create_client(
             SetParametersAtomically, f'{policy_node}/set_parameters_atomically'
         )
         self._executor = SingleThreadedExecutor(context=context)
@@ -126,14 +126,14 @@ class SteeringNode:
 
     def ask_policy(self, name: str) -> None:
         """Ask for a policy of the set; the answer is then in `message`."""
-        if not self._parameters.service_is_ready():
+        if not self._policy_parameters.service_is_ready():
             self.message = f'policy {name}: no policy node answers'
             return
         self.message = f'policy {name}: requested'
         request = SetParametersAtomically.Request(
             parameters=[Parameter('policy', value=name).to_parameter_msg()]
         )
-        self._parameters.call_async(request).add_done_callback(
+        self._policy_parameters.call_async(request).add_done_callback(
             lambda future: self._on_policy(name, future)
         )
 

@@ -92,7 +92,7 @@ class Ros2ControlBridge(RealBridge):
             lambda: self._publish_changes() if hasattr(self, 'robot') else None,
         )
         self._publish_changes()
-        self._parameters = self.create_client(
+        self._joints_of = self.create_client(
             GetParameters, f'{settings.controller}/get_parameters'
         )
         self._asked: Any = None
@@ -157,17 +157,17 @@ class Ros2ControlBridge(RealBridge):
         names = [name for name in publisher_nodes(self, topic) if name != own] if others else []
         self._controller.rivals = names or ['another node'] * (others > 0)
         if self._asked is not None and time.monotonic() - self._asked_s > ANSWER_TIMEOUT:
-            self._parameters.remove_pending_request(self._asked)
+            self._joints_of.remove_pending_request(self._asked)
             self._asked = None
             self._controller.on_silence(ANSWER_TIMEOUT)
         if self._asked is None and self.robot.state == DISABLED:
             self._ask()
 
     def _ask(self) -> None:
-        if not self._parameters.service_is_ready():
+        if not self._joints_of.service_is_ready():
             return
         request = GetParameters.Request(names=['joints', 'interface_name'])
-        self._asked, self._asked_s = self._parameters.call_async(request), time.monotonic()
+        self._asked, self._asked_s = self._joints_of.call_async(request), time.monotonic()
         self._asked.add_done_callback(self._on_parameters)
 
     def _on_parameters(self, future: Any) -> None:
@@ -195,9 +195,7 @@ class Ros2ControlBridge(RealBridge):
 
     # On the executor ---------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        """Take messages, and check time-outs."""
-        super()._poll()
+    def _after_poll(self) -> None:
         self.robot.tick(time.monotonic_ns())
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
