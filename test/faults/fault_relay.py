@@ -19,6 +19,7 @@ from sensor_msgs.msg import JointState
 from sensor_msgs.msg import Joy
 
 from kinfer_ros.bridges.command import parse_sender
+from kinfer_ros.errors import BridgeError
 from kinfer_ros.ros.messages import stamp_ns
 from kinfer_ros.ros.qos import LATCHED
 
@@ -170,7 +171,10 @@ class Relay:
             self._joy.publish(Joy(buttons=self.buttons))
 
     def _hear(self, message: JointState) -> None:
-        session, mode, version = parse_sender(message.header.frame_id)
+        try:
+            session, mode, version = parse_sender(message.header.frame_id)
+        except BridgeError:
+            return  # of an intruder
         stamp, targets = stamp_ns(message.header), list(message.position)
         self.commands.append(Sent(stamp, session, mode, targets, version))
 
