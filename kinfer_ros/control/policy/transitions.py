@@ -162,6 +162,8 @@ class Transitions:
         if via.active:
             via.follow(now_ns)
             return
+        if self._runner.swapping or self.goal:
+            self._automatic.restart()  # nobody looks meanwhile
         transition = None if self._runner.swapping else self._due()
         if transition is None:
             return
