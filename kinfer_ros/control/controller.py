@@ -28,6 +28,7 @@ COUNTED = ('run_ticks', 'faults', 'falls', 'limited_ticks', 'refused_outputs')
 
 RESET = 'reset'
 SESSION_ENDED = 'the session has ended'
+ON_THE_WAY = 'the robot was on its way through a pose: load it once the policy runs'
 
 
 class Controller(Requestable):
@@ -180,9 +181,11 @@ class Controller(Requestable):
         if fading:
             self._swap.refuse(SESSION_ENDED)
             return
-        running = self.mode is Mode.RUN
+        running, on_the_way = self.mode is Mode.RUN, self._via.active
         if running:
             self.policies.follow(self._swap, self._via, now_ns)
+        if on_the_way or self._via.active:
+            self._swap.refuse(ON_THE_WAY)  # no policy runs that it could take over from
         self._swap.begin(now_ns, running=running)
         self._recover(now_ns)
 
@@ -248,6 +251,7 @@ class Controller(Requestable):
             self.send = self._targets.move_to_pose(now_ns)
             return
         verdict = self._targets.run(now_ns, self.gain_ramp.action_scale)
+        self.recovery.look_onward()
         self.ran = verdict.level is Level.OK
         self.reason = self.policies.mode_reason()
         if self.ran:
@@ -279,8 +283,9 @@ class Controller(Requestable):
     def _fault(self, reason: str, now_ns: int) -> None:
         self.counts['faults'] += 1
         damped = self.mode is Mode.DAMP and self.reason != RESET
-        cause = self.first_cause or self.recovery.fall or (self.reason if damped else '')
-        self._enter(Mode.FAULT, now_ns, f'{cause}; then: {reason}' if cause else reason)
+        causes = [self.recovery.fall, self.first_cause]
+        causes = [each for each in causes if each] or [self.reason if damped else '']
+        self._enter(Mode.FAULT, now_ns, '; then: '.join(filter(None, [*causes, reason])))
 
     def _begin_fade(self, now_ns: int, reason: str) -> None:
         # Position modes fade the stiffness out; a damped robot has none left.

@@ -80,7 +80,6 @@ class Recovery:
         self._targets = targets
         self._stage = Stage.NONE
         self._transition: Transition | None = None
-        self._entered: BoundPolicy | None = None
         self._fell_ns = self._since_ns = 0
         parts.guards.looks_past_tilt = self.allowed
 
@@ -123,7 +122,6 @@ class Recovery:
         assert self._transition is not None
         self.count += 1
         self.fall, self._stage = fall, Stage.LYING
-        self._entered = self._parts.transitions.members[self._transition.target]
         self._fell_ns = self._since_ns = now_ns
         self._describe(now_ns)
 
@@ -137,6 +135,13 @@ class Recovery:
         if self.fall:
             self._waive()
         return go
+
+    def look_onward(self) -> None:
+        """End it where another policy has taken over, before the next tick may lead back."""
+        swapping = self._parts.runner.swapping  # it may still be rolled back
+        if self._stage is Stage.RISING and not self._runs and not swapping:
+            self._say(f'{self._title} has ended')
+            self.cancel()
 
     def describe(self) -> str:
         """Say for diagnostics where it stands: the stage, and how many there were."""
@@ -169,12 +174,9 @@ class Recovery:
 
     def _follow_rising(self, now_ns: int) -> Go:
         assert self._transition is not None
-        runner = self._parts.runner
-        if runner.bound is not self._entered:
-            if not runner.swapping:  # else it may still be rolled back
-                self._say(f'{self._title} has ended')
-                self.cancel()
-        elif now_ns - self._since_ns >= self._transition.timeout_s * 1e9:
+        self.look_onward()  # a way through a pose has begun
+        timeout_ns = self._transition.timeout_s * 1e9
+        if self._runs and self.fall and now_ns - self._since_ns >= timeout_ns:
             return self._give_up(
                 f'policy {self._transition.target} has led on to no other one within '
                 f'{self._transition.timeout_s:g} s (timeout_s)'
@@ -191,7 +193,7 @@ class Recovery:
 
     def _refusal(self, now_ns: int) -> str:
         """Return which check of an activation does not hold, or ''; the guards run in any case."""
-        assert self._transition is not None and self._entered is not None
+        assert self._transition is not None
         parts = self._parts
         return (
             parts.transitions.fall_refusal(self._transition, now_ns)
@@ -201,7 +203,6 @@ class Recovery:
 
     def _announce(self, now_ns: int) -> None:
         """Take over the gains of the policy already: the last checks find them in force."""
-        assert self._entered is not None
         if self._parts.runner.bound is not self._entered:
             self._parts.runner.replace(self._entered)
             self._parts.adopt(self._entered)
@@ -211,7 +212,7 @@ class Recovery:
         guards = self._parts.guards
         if self._stage is not Stage.RISING:
             guards.waived = LYING_WAIVES
-        elif self._parts.runner.bound is self._entered:
+        elif self._runs:
             guards.waived = RISING_WAIVES
         else:
             guards.waived = frozenset()
@@ -233,6 +234,18 @@ class Recovery:
         if text != self.text:
             self.text = text
             self._say(f'mode {format_mode(Mode.DAMP, text)}')
+
+    @property
+    def _entered(self) -> BoundPolicy:
+        """The policy to get up with; ~/load_model may put another version in place."""
+        assert self._transition is not None
+        return self._parts.transitions.members[self._transition.target]
+
+    @property
+    def _runs(self) -> bool:
+        """Whether a version of the policy to get up with runs."""
+        assert self._transition is not None
+        return self._parts.runner.bound.name == self._transition.target
 
     @property
     def _title(self) -> str:

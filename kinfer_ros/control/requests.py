@@ -8,6 +8,7 @@ from kinfer_ros.control.motion import OperatedMotion
 from kinfer_ros.control.policy.runner import BoundPolicy
 from kinfer_ros.control.policy.swap import PolicySwap
 from kinfer_ros.control.policy.swap import loaded
+from kinfer_ros.control.policy.via_pose import ViaPose
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.control.settings import SessionSettings
 from kinfer_ros.control.tuning.live_tuning import LiveTuning
@@ -46,6 +47,7 @@ class Requestable:
     _requests: Requests
     _motion: OperatedMotion
     _swap: PolicySwap
+    _via: ViaPose
     _fade_ns: int
 
     def request_run(self) -> str:
@@ -57,6 +59,8 @@ class Requestable:
 
     def request_motion(self, word: str) -> str:
         """Request one of the words of a motion; :return: why it is refused, or ''."""
+        if self._via.active:  # it begins anew with the policy
+            return f'motion {word} is refused: the robot is on its way through a pose'
         return self._motion.request(word, self.mode)
 
     def request_stop(self, reason: str) -> None:

@@ -61,8 +61,8 @@ def test_a_fallen_robot_gets_up_and_walks_on(rig):
     assert rig.running == 'getup'
     rig.tick()
     assert rig.running == 'stand'
-    rig.tick()
     assert 'recovery 1 of 2 has ended' in rig.outcome.events
+    rig.tick()
     assert rig.ask('walk') == ''
     rig.tick()
     assert rig.mode == 'run: policy walk'

@@ -17,10 +17,15 @@ class AutomaticStart:
     def __init__(self) -> None:
         self._source = ''
         self._upright_ns = -1
+        self._refused = False
 
     def restart(self) -> None:
         """Forget how long the robot has been upright."""
         self._upright_ns = -1
+
+    def note_refused(self, transition: Transition) -> None:
+        """Do not begin it again at this end of the motion."""
+        self._refused = self._refused or transition.automatic == MOTION_ENDED
 
     def due(
         self,
@@ -41,8 +46,11 @@ class AutomaticStart:
         if source != self._source:
             self._source = source
             self.restart()
+            self._refused = False
+        self._refused = self._refused and ended
+        may_leave = ended and not self._refused
         for each in leaving:
-            if each.automatic == MOTION_ENDED and ended and not unmet(each):
+            if each.automatic == MOTION_ENDED and may_leave and not unmet(each):
                 return each
             if each.automatic == UPRIGHT and self._is_upright(unmet(each), now_ns):
                 return each

@@ -67,6 +67,7 @@ class Observation:
             'motion_control': motion.value,
         }
         self._motion, self._wait = motion, wait
+        self._has_motion = 'motion_control' in inputs
         self._copies = [(inputs[name], sources[name]) for name in inputs if name in sources]
         self._imu_quaternion = inputs.get('quaternion' + IMU_FRAME)
         self._rotated = [
@@ -88,7 +89,8 @@ class Observation:
 
     def reset(self) -> None:
         """Start a run: take the present heading as the initial one, and begin the motion."""
-        self._motion.reset(wait=self._wait)
+        if self._has_motion:  # else that of a policy that may go on, if this one is refused
+            self._motion.reset(wait=self._wait)
         if self._heading is not None:
             self._heading[0] = self._frame.yaw
 

@@ -6,6 +6,7 @@ automatic. control/policy/swap.py carries a transition out.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from kinfer_ros.arrays import Float64
@@ -162,6 +163,8 @@ class Transitions:
         if via.active:
             via.follow(now_ns)
             return
+        if self._runner.swapping or self.goal:
+            self._automatic.restart()  # nobody looks meanwhile
         transition = None if self._runner.swapping else self._due()
         if transition is None:
             return
@@ -171,11 +174,13 @@ class Transitions:
             via.begin(entered, transition.via, goal, now_ns)
             return
         blend_ns = round(transition.blend_s * 1e9)
-        swap.request(Takeover(entered, blend_ns, self._ended, f'policy {entered.name}'))
+        done = partial(self._ended, transition)
+        swap.request(Takeover(entered, blend_ns, done, f'policy {entered.name}'))
 
-    def _ended(self, refusal: str) -> None:
+    def _ended(self, transition: Transition, refusal: str) -> None:
         """Note how a transition ended: one that was rolled back is not tried again."""
         if refusal:
+            self._automatic.note_refused(transition)
             self.goal = ''
             self._automatic.restart()
 
