@@ -3,6 +3,7 @@
 All limits of files stand here; docs/security.md lists them.
 """
 
+import errno
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -61,6 +62,8 @@ def read_bytes(path: Path, limit: int, fail: Fail) -> bytes:
     :raises KinferRosError: of `fail`.
     """
     try:
+        if path.is_fifo():  # opening it waits for its other end
+            raise OSError(errno.EINVAL, 'it is a FIFO')
         with path.open('rb') as file:
             data = file.read(limit + 1)
     except OSError as error:

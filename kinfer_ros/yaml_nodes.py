@@ -24,14 +24,23 @@ def describe(node: yaml.Node) -> str:
     if isinstance(node, yaml.SequenceNode):
         value = construct(node)
         if isinstance(value, list) and len(value) <= 8 and not _nested(node):
-            return f'the list {value}'
+            return _printed('the list ', value)
         return f'a list of {len(node.value)}'
     value = construct(node)
     if value is None:
         return 'nothing'
     if isinstance(value, str):
         return f"the text '{value[:60]}'{_number_hint(value)}"
+    if isinstance(value, yaml.Node) or len(node.value) > 1000:
+        return f"a value that cannot be read: '{node.value[:60]}'"
     return f'{value}'
+
+
+def _printed(what: str, value: Any) -> str:
+    try:
+        return f'{what}{value}'
+    except ValueError:  # Python prints no integer of over 4300 digits
+        return f'{what}of values that cannot be printed'
 
 
 def _nested(node: yaml.SequenceNode) -> bool:

@@ -1,5 +1,6 @@
 """Strict YAML reading: what a plain loader would swallow has to be said, with its line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,22 @@ def test_unreadable_files(tmp_path):
     (tmp_path / 'huge').write_bytes(b'#' * (MAX_YAML_BYTES + 1))
     with pytest.raises(ConfigError, match='larger than'):
         YamlFile(tmp_path / 'huge', 'test file')
+
+
+@pytest.mark.parametrize(
+    'text', ['0x' + 'f' * 5000, ':'.join(['59'] * 3000), '9' * 5000], ids=['hex', 'base 60', 'ten']
+)
+def test_an_integer_that_python_cannot_print_is_one_problem(tmp_path, text):
+    """Python prints no integer of over 4300 digits: that was a traceback, or a node's own text."""
+    found = problems(tmp_path, f'a: {text}\n', lambda root: root.number('a', 'm', 0.0, 1.0))
+    assert 'a: found a value that cannot be read: ' in found
+    assert len(found) < 250
+    found = problems(tmp_path, 'a: [0x' + 'f' * 5000 + ']\n', lambda root: root.string('a'))
+    assert 'a: found the list of values that cannot be printed' in found
+
+
+def test_a_fifo_is_refused_at_once(tmp_path):
+    """Opening a FIFO waits for its other end, for ever."""
+    os.mkfifo(tmp_path / 'file.yaml')
+    with pytest.raises(ConfigError, match='cannot be read: it is a FIFO'):
+        YamlFile(tmp_path / 'file.yaml', 'test file')
