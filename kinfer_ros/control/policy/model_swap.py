@@ -80,6 +80,8 @@ class ModelSwap:
         if self.done or self._thread.is_alive():
             return
         if self._refusal is None and not self._asked:
+            if self._setup.controller.policies.swapping:
+                return  # what is put in place might have to go on in its old version
             self._asked = True
             self._begin()
         if self._refusal is not None:

@@ -83,6 +83,11 @@ class Transitions:
         return self._runner.bound.name
 
     @property
+    def swapping(self) -> bool:
+        """Whether two policies run; either of them may go on."""
+        return self._runner.swapping
+
+    @property
     def ranges(self) -> Mapping[str, tuple[float, float]]:
         """The range of each entry of the running policy's command, within those of the set."""
         return self._runner.bound.command_ranges
@@ -143,7 +148,7 @@ class Transitions:
     def begin_session(self, adopt: Callable[[BoundPolicy], None]) -> None:
         """Begin with the first policy; `adopt` takes over what else belongs to it."""
         self.goal = ''
-        if self.running != self._set.entry:
+        if self._runner.bound is not self.entry:
             self._runner.replace(self.entry)
             adopt(self.entry)
 

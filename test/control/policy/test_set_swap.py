@@ -247,3 +247,40 @@ def test_gains_that_the_operators_factor_makes_too_high_are_refused(made):
     write(made.folder / 'high.kinfer', 0.3, joint_kp=[30.0, 30.0])
     assert 'kp_factor: found 1.5, which makes kp of joint_0 45' in made.load()
     assert made.events == []
+
+
+def test_a_load_waits_for_the_end_of_a_blend(made):
+    """Rolled back, the old version would go on though another one is said to be in place."""
+    made.path.write_text(SET.replace('from: low, to: high,', 'from: low, to: high, blend_s: 0.3,'))
+    made.rig.controller.policies._set = load_set(made.path).policy_set
+    assert made.ask('high') == ''
+    made.rig.tick()
+    made.path.write_text(SET)
+    write(made.folder / 'low.kinfer', 0.2)
+    answers: list[str] = []
+    swap = ModelSwap(
+        lambda: load_set(made.path), made.setup, made.swaps, lambda setup: None, answers.append
+    )
+    assert wait_until(lambda: not swap._thread.is_alive(), 20.0)
+    swap.poll()
+    swap.poll()
+    assert answers == []
+    made.rig.tick(20)
+    swap.poll()
+    swap.poll()
+    assert answers == ['']
+
+
+def test_a_session_begins_with_the_version_that_is_in_place(made):
+    """Also where the old one ran last."""
+    policies = made.rig.controller.policies
+    old = policies.members['low']
+    write(made.folder / 'low.kinfer', 0.2)
+    assert made.load() == ''
+    new = policies.members['low']
+    made.rig.runner = made.rig.controller._parts.runner
+    made.rig.runner.replace(old)
+    made.rig.controller.request_fade()
+    made.rig.tick_until(Mode.INACTIVE)
+    made.rig.run()
+    assert made.rig.runner.bound is new
