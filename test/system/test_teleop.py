@@ -150,8 +150,10 @@ def test_keys_switch_the_policies_of_a_set(tmp_path: Path) -> None:
         terminal.press('w')
         terminal.wait_for('+0.045    +0.045')
         terminal.press('c')
-        terminal.wait_for('policy soft: asked for', 'mode  run: policy soft', 'c   soft  runs')
-        terminal.wait_for('b   walk  no way from soft', '+0.045    +0.045')
+        terminal.wait_for(
+            'policy soft: asked for', 'mode  run: policy soft', 'c   soft  runs',
+            'b   walk  no way from soft', '+0.045    +0.045',
+        )  # fmt: skip
         terminal.press('b')
         terminal.wait_for('policy walk: refused: no transition leads from soft to walk')
         terminal.press('\x03')
