@@ -12,16 +12,7 @@ import orjson
 
 from kinfer_ros.arrays import Float32
 from kinfer_ros.run.log_file import LogFile
-
-KEYS = {
-    'joint_angles': 'joint_angles',
-    'joint_angular_velocities': 'joint_vels',
-    'projected_gravity': 'projected_g',
-    'accelerometer': 'accel',
-    'gyroscope': 'gyro',
-    'command': 'command',
-}
-"""kinfer's key of each input in its log; null where a policy does not take it."""
+from kinfer_ros.run.record import KINFER_KEYS
 
 CAPACITY = 1024
 """Records that wait for the disk, as in kinfer; a record more is dropped, and counted."""
@@ -54,7 +45,7 @@ class StepLog:
     def add(self, inputs: Mapping[str, Float32], action: Float32) -> None:
         """Note a step; the disk is not touched here."""
         record: dict[str, object] = {'step_id': self._step, 't_us': time.time_ns() // 1000}
-        for name, key in KEYS.items():
+        for name, key in KINFER_KEYS.items():
             record[key] = inputs[name].copy() if name in inputs else None
         record['output'] = action.copy()
         self._step += 1

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from helpers.box import BOX
 from helpers.walking import MODEL
 from kinfer_ros.evaluation.condition import CONDITIONS
 from kinfer_ros.evaluation.gait import acceleration_error
@@ -77,19 +78,6 @@ def test_the_bodies_of_one_leg_are_one_foot():
     assert legs_of(parents, [4]) == {4: [4]}
     assert legs_of(parents, []) == {}
     assert legs_of(parents, [1, 4]) == {1: [1], 2: [4]}
-
-
-BOX = """
-<mujoco>
-  <worldbody>
-    <geom type="plane" size="0 0 1"/>
-    <body name="box" pos="0 0 0.1">
-      <freejoint/>
-      <geom type="box" size="0.1 0.1 0.1" mass="2"/>
-    </body>
-  </worldbody>
-</mujoco>
-"""
 
 
 def test_the_ground_carries_the_weight():

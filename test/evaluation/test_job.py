@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from helpers.box import BOX
 from helpers.policies.flat_policies import FLAT
 from helpers.policies.models import metadata
 from helpers.policies.models import mlp_policy
@@ -107,22 +108,9 @@ def test_any_entry_of_a_command_can_be_asked_for(tmp_path):
     assert seen[-5] == pytest.approx([0.25, 0.1, -2.0])
 
 
-SLIDER = """
-<mujoco>
-  <worldbody>
-    <geom type="plane" size="0 0 1"/>
-    <body name="box" pos="0 0 0.1">
-      <freejoint/>
-      <geom type="box" size="0.1 0.1 0.1" mass="2"/>
-    </body>
-  </worldbody>
-</mujoco>
-"""
-
-
 def test_slip_is_the_speed_of_what_touches():
     """A sliding box slides, a box that stands or is in the air does not."""
-    model = mujoco.MjModel.from_xml_string(SLIDER)
+    model = mujoco.MjModel.from_xml_string(BOX)
     data = mujoco.MjData(model)
     mujoco.mj_step(model, data, nstep=200)
     assert contact_slip(model, data) < 1e-3

@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import select
-import subprocess
 import sys
 import time
 from array import array
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from helpers.peers.peer_process import PeerProcess
 from kinfer_ros.robot.robot import load_robot
 
-TESTS = Path(__file__).resolve().parents[2]
 PERIOD = 0.005
 BIPED = load_robot('biped')
 ORDER = tuple(reversed(BIPED.joint_names))
@@ -37,36 +34,12 @@ REST: dict[str, Any] = {
 """Settings that end what a test has changed."""
 
 
-class Ros2ControlPeer:
+class Ros2ControlPeer(PeerProcess):
     """The robot's process, from outside; used as a context, it never outlives the test."""
 
     def __init__(self, environment: dict[str, str], namespace: str, **options: Any) -> None:
-        path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get('PYTHONPATH', '')])
         words = json.dumps({'namespace': namespace, **options})
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'helpers.peers.ros2_control_peer', words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**environment, 'PYTHONPATH': path},
-        )
-        self.ask()
-
-    def __enter__(self) -> Ros2ControlPeer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def ask(self, **settings: Any) -> dict[str, Any]:
-        """Change settings of Inside by name; :return: what it has seen."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(settings) + '\n')
-        self._process.stdin.flush()
-        assert select.select([self._process.stdout], [], [], 30.0)[0], 'the robot hangs'
-        return json.loads(self._process.stdout.readline())
+        super().__init__('ros2_control_peer', words, environment=environment)
 
 
 class Joints:

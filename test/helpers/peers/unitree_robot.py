@@ -9,21 +9,19 @@ from __future__ import annotations
 import json
 import os
 import select
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from helpers.peers.peer_process import PeerProcess
 from kinfer_ros.bridges.unitree.messages import FAMILIES
 from kinfer_ros.bridges.unitree.messages import WORD
 from kinfer_ros.bridges.unitree.messages import Layout
 from kinfer_ros.bridges.unitree.messages import crc32
 from kinfer_ros.robot.robot import load_robot
 
-TESTS = Path(__file__).resolve().parents[2]
 PERIOD = 0.005
 """s between two states."""
 REST = {
@@ -34,35 +32,11 @@ REST = {
 """Good manners of a G1: settings that end what a test has changed."""
 
 
-class UnitreeRobot:
+class UnitreeRobot(PeerProcess):
     """The robot's process, from outside; used as a context, it never outlives the test."""
 
     def __init__(self, domain: int, family: str = 'hg') -> None:
-        path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get('PYTHONPATH', '')])
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'helpers.peers.unitree_robot', str(domain), family],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, 'PYTHONPATH': path},
-        )
-        self.ask()
-
-    def __enter__(self) -> UnitreeRobot:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def ask(self, **settings: Any) -> dict[str, Any]:
-        """Change settings of Inside by name; :return: what it has seen."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(settings) + '\n')
-        self._process.stdin.flush()
-        assert select.select([self._process.stdout], [], [], 30.0)[0], 'the robot hangs'
-        return json.loads(self._process.stdout.readline())
+        super().__init__('unitree_robot', str(domain), family, environment=os.environ)
 
 
 class Inside:
