@@ -25,7 +25,6 @@ from helpers.processes import wait_until
 from kinfer_ros.__main__ import main
 from kinfer_ros.run.writer import read_steps
 
-SECONDS = 30.0
 SOON = 30.0
 
 
@@ -70,10 +69,10 @@ class SetRun:
         assert answer.success, answer.message
 
     def until(self, event: str, count: int = 1) -> None:
-        """Wait until an event was said so often."""
+        """Wait until an event that begins so was said so often."""
 
         def said() -> bool:
-            return sum(event in step['events'] for step in self.steps()) >= count
+            return sum(each.startswith(event) for each in self.events()) >= count
 
         assert wait_until(said, SOON), f'no event {event}: {self.policy.output[-2000:]}'
 
@@ -99,7 +98,7 @@ def operate(run: SetRun) -> None:
     assert run.ask('walk') == ''
     run.until('policy walk has taken over')
     assert run.ask('nan') == ''
-    run.until('policy walk has taken over', 1)
+    run.until('swap rolled back')
     assert run.ask('low') == ''
     run.until('policy low has taken over', 2)
 
@@ -117,8 +116,7 @@ def recorded(
     given = PATIENT | {
         'robot': 'biped', 'policies': biped_set(folder), 'runs_dir': folder,
         'use_sim_time': lockstep, 'lockstep': lockstep, 'autostart': True, 'auto_run': True,
-        'duration': SECONDS if lockstep else 0.0, 'sensor_timeout': 60.0,
-        'wait_for_recorder': True, 'default_command': [0.2, 0.0, 0.0],
+        'sensor_timeout': 60.0, 'wait_for_recorder': True, 'default_command': [0.2, 0.0, 0.0],
     }  # fmt: skip
     bridge = {'robot': 'biped', 'lockstep': lockstep}
     with (
@@ -136,8 +134,8 @@ def recorded(
                     process.send(signal.SIGKILL)
                     process.wait(10)
                 return run
-            if not lockstep:
-                policy.send(signal.SIGINT)
+            # Without a duration: how far a run in lockstep gets meanwhile is the machine's affair.
+            policy.send(signal.SIGINT)
             assert policy.wait(90) == 0, policy.output
             for process in (robot, recorder):
                 process.send(signal.SIGINT)
@@ -175,7 +173,8 @@ def test_the_same_from_the_bag(run: SetRun, capsys: Any) -> None:
     if run.lockstep:
         assert found['code'] == 0, found
         assert found['target']['differing'] == found['other_mode'] == 0
-        assert found['target']['compared'] == round(SECONDS * 50)
+        running = [step for step in run.steps() if step['mode'] == 'run']
+        assert found['target']['compared'] == len(running)
     else:
         # A bag of real time lacks the time of a tick: the share of a blend may be another.
         assert found['other_mode'] == 0
@@ -196,8 +195,16 @@ def test_a_run_of_a_set_can_be_looked_at(
     assert 'left out' not in capsys.readouterr().err
 
 
+def bag_bytes(run: SetRun) -> int:
+    """How much of its bag is on disk."""
+    return sum(file.stat().st_size for file in (run.path / 'bag').iterdir())
+
+
 def end_in_a_blend(run: SetRun) -> None:
-    """Walk on from a stand, and leave it there."""
+    """Walk on from a stand, and leave it there; some of it is in the bag."""
+    for _ in range(2):  # the first that it writes may be older than mode run
+        before = bag_bytes(run)
+        assert wait_until(lambda: bag_bytes(run) > before, SOON)
     assert run.ask('stand') == ''
     run.until('policy stand has taken over')
     assert run.ask('walk') == ''

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,7 +46,12 @@ def nothing_has_passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def children() -> list[int]:
     """Processes that this one has started and not waited for."""
     tasks = Path('/proc/self/task').iterdir()
-    return [int(pid) for task in tasks for pid in (task / 'children').read_text().split()]
+    pids: list[int] = []
+    for task in tasks:
+        # A thread may end meanwhile; its children are then those of another.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pids += map(int, (task / 'children').read_text().split())
+    return pids
 
 
 def policy(path: Path, step: bytes, carry: int = 1) -> Path:

@@ -34,7 +34,6 @@ from kinfer_ros.run.writer import read_steps
 from kinfer_ros.simulate import Simulation
 
 COMMAND = (0.3, 0.0, 0.0)
-SECONDS = 20.0
 FACTOR = 0.9
 KP_SHARE = 1.1
 """Of the stiffness of the second model against the first."""
@@ -65,7 +64,7 @@ def lockstep_run(folder: Path, second: Path) -> tuple[list[dict[str, Any]], list
     environment = domain_environment()
     policy = {
         'robot': 'biped', 'model': MODEL, 'runs_dir': folder, 'use_sim_time': True,
-        'lockstep': True, 'autostart': True, 'auto_run': True, 'duration': SECONDS,
+        'lockstep': True, 'autostart': True, 'auto_run': True,
         'sensor_timeout': 90.0, 'blend_time': 0.0, 'default_command': list(COMMAND),
     }  # fmt: skip
     bridge = {'robot': 'biped', 'lockstep': True, 'seed': 0}
@@ -96,12 +95,14 @@ def lockstep_run(folder: Path, second: Path) -> tuple[list[dict[str, Any]], list
             set_parameter('kp_factor', FACTOR)
             answer = ask(load, Trigger.Request())
             assert answer.success, answer.message
-            assert client.spin_until(lambda: not policy_side.running, 90)
+            policy_side.wait_for('has taken over', 60)
+            # No duration: how far a run in lockstep gets meanwhile is the machine's affair.
+            policy_side.send(signal.SIGINT)
+            assert client.spin_until(lambda: not policy_side.running, 60)
             frame_ids = [message.header.frame_id for message in gains]
             robot_side.send(signal.SIGINT)
             assert robot_side.wait(40) == 0, robot_side.output
     facts = json.loads((folder / 'latest' / 'run.json').read_text())
-    assert facts['reason'] == 'duration reached', policy_side.output
     assert facts['counters']['faults'] == facts['falls'] == 0
     return list(read_steps(folder / 'latest')), frame_ids
 
@@ -114,8 +115,9 @@ def index_of(steps: list[dict[str, Any]], words: str) -> int:
 def repeat(steps: list[dict[str, Any]], second: Policy) -> np.ndarray:
     """Do in the loop without ROS what was done in these ticks; :return: the targets of `run`."""
     robot, policy = load_robot('biped'), load_model(MODEL)
+    running = sum(step['mode'] == 'run' for step in steps)
     settings = SessionSettings(
-        period_ns=20_000_000, auto_run=True, duration_ns=round(SECONDS * 1e9), ramp_speed=0.5,
+        period_ns=20_000_000, auto_run=True, duration_ns=running * 20_000_000, ramp_speed=0.5,
         blend_ns=0,
         default_command=COMMAND,
     )  # fmt: skip
@@ -134,7 +136,7 @@ def repeat(steps: list[dict[str, Any]], second: Policy) -> np.ndarray:
         if s.controller.mode is Mode.RUN:
             targets.append(s.controller.target[s.outcome.step.bound.joints].astype(np.float32))
 
-    simulation.run(SECONDS + 5.0, after)
+    simulation.run(running / 50 + 5.0, after)
     return np.array(targets)
 
 

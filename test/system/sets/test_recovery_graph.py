@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,7 +211,7 @@ def test_a_way_via_a_pose_equals_the_loop_without_ros(tmp_path: Path) -> None:
     environment = domain_environment()
     policy = {
         'robot': 'biped', 'policies': policies, 'runs_dir': tmp_path / 'runs', 'lockstep': True,
-        'use_sim_time': True, 'autostart': True, 'auto_run': True, 'duration': 12.0,
+        'use_sim_time': True, 'autostart': True, 'auto_run': True,
         'sensor_timeout': 60.0, 'default_command': [0.3, 0.0, 0.0], 'max_tilt': 3.1,
         'position_margin': 10.0, 'joint_speed_factor': 0.0, 'tracking_error': 0.0,
     }  # fmt: skip
@@ -227,10 +228,16 @@ def test_a_way_via_a_pose_equals_the_loop_without_ros(tmp_path: Path) -> None:
             future = set_policy.call_async(SetParameters.Request(parameters=[parameter]))
             assert client.spin_until(future.done, SOON), side.output
             assert future.result().results[0].successful, future.result().results[0].reason
-            assert client.spin_until(lambda: not side.running, START), side.output
-    found = [s for s in read_steps(tmp_path / 'runs' / 'latest') if s['mode'] == 'run']
+            latest = tmp_path / 'runs' / 'latest'
+            taken = 'policy again has taken over'
+            assert client.spin_until(
+                lambda: any(taken in step['events'] for step in read_steps(latest)), START
+            ), side.output
+            side.send(signal.SIGINT)
+            assert side.wait(60) == 0, side.output
+    found = [s for s in read_steps(latest) if s['mode'] == 'run']
     asked = next(i for i, s in enumerate(found) if 'policy again is asked for' in s['events'])
-    assert 'policy again has taken over' in found[asked + 15]['events']
+    assert taken in found[asked + 15]['events']
     assert [s['target'] is None for s in found[asked : asked + 16]] == [True] * 5 + [False] * 11
 
     def ask(step: int, simulation: Simulation) -> None:
@@ -238,9 +245,14 @@ def test_a_way_via_a_pose_equals_the_loop_without_ros(tmp_path: Path) -> None:
         if controller.mode is Mode.RUN and round(controller.run_ns / 20e6) == asked - 1:
             assert controller.policies.request('again', controller.mode) == ''
 
+    seconds = 0.02 * len(found)
     parameters = {name: given for name, given in policy.items() if name != 'runs_dir'}
     alone = record_run(
-        tmp_path / 'alone', 12.0, ask, model='', **parameters | {'policies': str(policies)}
+        tmp_path / 'alone',
+        seconds,
+        ask,
+        model='',
+        **parameters | {'policies': str(policies)},
     )
     expected = [s for s in read_steps(alone) if s['mode'] == 'run']
     assert len(found) == len(expected)
