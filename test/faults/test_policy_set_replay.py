@@ -195,16 +195,20 @@ def test_a_run_of_a_set_can_be_looked_at(
     assert 'left out' not in capsys.readouterr().err
 
 
-def bag_bytes(run: SetRun) -> int:
-    """How much of its bag is on disk."""
-    return sum(file.stat().st_size for file in (run.path / 'bag').iterdir())
+def wait_for_more_of_the_bag(run: SetRun) -> None:
+    """Wait until the recorder has written to disk."""
+
+    def size() -> int:
+        return sum(file.stat().st_size for file in (run.path / 'bag').iterdir())
+
+    before = size()
+    assert wait_until(lambda: size() > before, SOON)
 
 
 def end_in_a_blend(run: SetRun) -> None:
     """Walk on from a stand, and leave it there; some of it is in the bag."""
     for _ in range(2):  # the first that it writes may be older than mode run
-        before = bag_bytes(run)
-        assert wait_until(lambda: bag_bytes(run) > before, SOON)
+        wait_for_more_of_the_bag(run)
     assert run.ask('stand') == ''
     run.until('policy stand has taken over')
     assert run.ask('walk') == ''
