@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help walk test test-kos test-unitree fuzz lint docs bench train clean
+.PHONY: help walk test test-long test-kos test-unitree fuzz lint docs bench train clean
 
 # Settings; give them before or after make.
 DURATION ?= 20
@@ -23,6 +23,7 @@ help:
 	@echo '             ROS_DISTRO=kilted or jazzy, PYTHON=python3.12, ARGS="viewer:=true ..."'
 	@echo 'make test    lint, then all tests on Kilted and Jazzy'
 	@echo '             DISTROS="kilted", TEST_ARGS="-k lockstep"'
+	@echo 'make test-long  the tests that take long, on Kilted and Jazzy'
 	@echo 'make test-kos  test the graph on kos-sim, a real KOS server (first run installs 1.1 GB)'
 	@echo 'make test-unitree  test the graph on a simulated Unitree G1 (first run installs 200 MB)'
 	@echo 'make fuzz    read a million damaged messages of each type (SAMPLES=1000000, SEED=1)'
@@ -37,6 +38,9 @@ walk:
 
 test:
 	@exec tools/test.sh
+
+test-long:
+	@LONG=1 exec tools/test.sh
 
 test-kos:
 	@KOS_SIM=1 TEST_ARGS='-k kos_sim' DISTROS=$(firstword $(DISTROS)) exec tools/test.sh $(firstword $(DISTROS))

@@ -2,7 +2,7 @@
 # The linters once, the tests that need no ROS 2 once and without it, and those that need it on
 # every distribution in DISTROS: what `make test` runs.
 # With a distribution's name as its argument: all tests on that one; with `ros` behind it, those
-# with the mark `ros` (see test/conftest.py).
+# with the mark `ros` (see test/conftest.py). With LONG=1 those with the mark `long` and no others.
 
 source "$(dirname "${BASH_SOURCE[0]}")/workspace.sh"
 source tools/tested.sh
@@ -14,7 +14,7 @@ PARALLEL=(-n 2 --dist loadfile --max-worker-restart 0)
 
 without_ros() {
   printf '\n== Tests that need no ROS 2, without it\n'
-  PYTHONPATH=$root/test/without_ros:$root "$python" -m pytest "${PARALLEL[@]}" -m 'not ros' \
+  PYTHONPATH=$root/test/without_ros:$root "$python" -m pytest "${PARALLEL[@]}" -m "not ros and $chosen" \
     --junit-xml "$reports/without_ros.xml" "${arguments[@]}" || [ $? -eq 5 ]  # 5: none selected
 }
 
@@ -35,15 +35,17 @@ test_one() {
   find_peer
   [ "$marked" = ros ] || without_ros || tested=1
   enter
-  with_ros together "${PARALLEL[@]}" -m 'ros and not alone' || tested=1
-  with_ros alone -m 'ros and alone' || tested=1
+  with_ros together "${PARALLEL[@]}" -m "ros and not alone and $chosen" || tested=1
+  with_ros alone -m "ros and alone and $chosen" || tested=1
   "$python" -m colcon test-result --test-result-base "$reports" --verbose
-  "$python" tools/tests_ran.py "$reports" "$marked" "${arguments[@]}" || tested=1
+  "$python" tools/tests_ran.py "$reports" "${marked:+$marked and }$chosen" "${arguments[@]}" || tested=1
   return "$tested"
 }
 
 DISTROS=${DISTROS:-kilted jazzy}
 TEST_ARGS=${TEST_ARGS:-}
+chosen='not long' marked=
+[ "${LONG:-}" != 1 ] || chosen='long' marked=ros
 if [ $# -gt 0 ]; then
   export ROS_DISTRO=$1
   prepare_tested
@@ -52,8 +54,7 @@ if [ $# -gt 0 ]; then
 fi
 
 failed=()
-ROS_DISTRO=${DISTROS%% *} tools/lint.sh || failed+=(lint)
-marked=
+[ "${LONG:-}" = 1 ] || ROS_DISTRO=${DISTROS%% *} tools/lint.sh || failed+=(lint)
 for name in $DISTROS; do
   printf '\n== ROS 2 %s\n' "${name^}"
   tools/test.sh "$name" $marked || failed+=("$name")

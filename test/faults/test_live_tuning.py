@@ -94,6 +94,7 @@ def ticks_per_second(steps: list[Any]) -> float:
     return (len(steps) - 1) * 1e6 / (steps[-1]['t_us'] - steps[0]['t_us'])
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_a_storm_of_parameters(walking: Graph) -> None:
     """A thousand sets a second for two seconds: the robot walks on, and the last one holds."""

@@ -278,6 +278,7 @@ def resident_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith('VmRSS')) / 1024
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('lockstep', [True, False], ids=['lockstep', 'real-time'])
 def test_a_storm_of_requests(tmp_path: Path, capsys: Any, lockstep: bool) -> None:
     """Each is granted or refused in words; no fault, and the run replays to the bit."""

@@ -70,6 +70,7 @@ def test_it_is_played_to_its_end_and_to_neutral(tmp_path: Path) -> None:
             assert 'sequence bow needs basepitch; the command of the' in player.output
 
 
+@pytest.mark.long
 def test_without_a_policy_node_it_says_so(tmp_path: Path) -> None:
     """And ends."""
     words = [*PLAY, 'bow']

@@ -23,8 +23,10 @@ PATIENT = """\
 """
 """A busy machine is not the point; the guard `frozen` is as ever."""
 MODELS = (
-    'kos_sim/robot.mjcf', 'kos_sim/robot.suspended.mjcf', 'robots/kbot/scene.xml',
-)  # fmt: skip
+    'robots/kbot/scene.xml',
+    pytest.param('kos_sim/robot.mjcf', marks=pytest.mark.long),
+    pytest.param('kos_sim/robot.suspended.mjcf', marks=pytest.mark.long),
+)
 
 
 def walk(folder: Path, *arguments: str) -> Process:
@@ -53,7 +55,14 @@ def test_kbot_as_it_comes_moves_for_ten_seconds(tmp_path: Path, model: str) -> N
     assert main(['replay', str(tmp_path / 'runs' / 'latest')]) == 0
 
 
-@pytest.mark.parametrize('mode', ['lockstep:=true', 'use_sim_time:=true', 'slowdown:=2'])
+@pytest.mark.parametrize(
+    'mode',
+    [
+        'lockstep:=true',
+        pytest.param('use_sim_time:=true', marks=pytest.mark.long),
+        pytest.param('slowdown:=2', marks=pytest.mark.long),
+    ],
+)
 def test_a_gantry_is_no_dead_sensor(tmp_path: Path, mode: str) -> None:
     """An IMU that cannot move was a fault `frozen` after half a second of run."""
     patient = tmp_path / 'patient.yaml'

@@ -64,6 +64,7 @@ def enable(client: Client, walk: Process) -> None:
     pytest.fail(f'{answer.message}\n{walk.output}')
 
 
+@pytest.mark.long
 def test_a_biped_walks_behind_ros2_control(peer, tmp_path: Path) -> None:
     """Broadcasters to policy node, positions to the drives, which have gains; slow, by /clock."""
     with (

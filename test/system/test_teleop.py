@@ -133,6 +133,7 @@ def test_keys_steer_a_robot_that_walks(tmp_path: Path) -> None:
         assert robot.running
 
 
+@pytest.mark.long
 def test_keys_switch_the_policies_of_a_set(tmp_path: Path) -> None:
     """Listed with their keys; the running one is marked, and what is refused is said in words."""
     environment = domain_environment()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 from rosbags.highlevel import AnyReader
 
@@ -64,6 +65,7 @@ def topics(bag: Path) -> set[str]:
         return {connection.topic for connection in reader.connections}
 
 
+@pytest.mark.long
 def test_two_robots_walk_on_one_clock(tmp_path: Path) -> None:
     """Each obeys its own commands and leaves its own run; /clock has one publisher."""
     parameters(tmp_path)

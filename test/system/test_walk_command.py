@@ -108,6 +108,7 @@ def test_it_refuses_to_join_a_graph_that_has_this_robot(tmp_path: Path) -> None:
     assert not (tmp_path / 'runs').exists()
 
 
+@pytest.mark.long
 def test_a_gripper_is_no_second_robot(tmp_path: Path, patient: str) -> None:
     """It was there first, on the same topic, with joints of its own."""
     message = JointState(name=['finger'], position=[0.1], velocity=[0.0])

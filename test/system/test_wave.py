@@ -68,6 +68,7 @@ def heard_walk(folder: Path) -> Path:
     return run
 
 
+@pytest.mark.long
 @pytest.mark.skipif(G1.path is None, reason='the shared flat policies are not here')
 def test_it_walks_on_and_the_run_repeats(tmp_path: Path) -> None:
     """No fall; the same arm in every tick of two runs; and both replays know what it did."""

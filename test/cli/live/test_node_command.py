@@ -136,6 +136,7 @@ class Asking:
         assert wait_until(lambda: self.json('mode')['mode'].startswith(mode), START, every=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.ros
 def test_a_robot_is_led_through_everything(tmp_path: Path) -> None:
     """From configure to a walk, to a stop and back, in a namespace, with only this command."""
@@ -228,6 +229,7 @@ def lead(ask: Asking) -> None:
     assert 'missing.kinfer' in ask('configure', code=1)
 
 
+@pytest.mark.long
 @pytest.mark.ros
 def test_an_empty_graph_is_exit_code_1() -> None:
     """A script must not take silence for a robot."""

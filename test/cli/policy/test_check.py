@@ -169,6 +169,7 @@ def test_live_against_a_bad_driver(tmp_path, bad_driver):
     assert 'the fields x y z w hold w x y z' in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.ros
 def test_what_any_policy_of_a_set_needs_is_looked_for(tmp_path, bad_driver):
     """The walk, which runs first, needs no odometry; the second policy does, and there is none."""

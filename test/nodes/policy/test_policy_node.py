@@ -286,6 +286,7 @@ def test_disabling_the_bridge_is_a_fault_that_enabling_does_not_undo(
         assert not client.spin_until(lambda: not modes[-1].data.startswith('fault'), 0.5)
 
 
+@pytest.mark.long
 def test_a_second_policy_node_is_refused(
     tmp_path: Path, environment: dict[str, str], client: Client
 ) -> None:

@@ -17,6 +17,7 @@ from kinfer_ros.__main__ import main
 START = 40.0
 
 
+@pytest.mark.long
 def test_a_robot_that_walks_is_seen(tmp_path: Path) -> None:
     """Mode, rate, guards and joints with target and torque limit, from the topics alone."""
     environment = domain_environment()

@@ -65,6 +65,7 @@ def test_a_dance_equals_the_loop_without_ros(tmp_path: Path) -> None:
     assert np.array([s['target'] for s in steps]).tobytes() == np.array(expected).tobytes()
 
 
+@pytest.mark.long
 def test_services_lead_the_motion(tmp_path: Path) -> None:
     """It waits, starts, is refused what makes no sense, and each is an event of the log."""
     environment = domain_environment()

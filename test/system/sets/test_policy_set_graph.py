@@ -138,6 +138,7 @@ def test_the_shipped_set_equals_the_loop_without_ros(tmp_path: Path) -> None:
     assert np.array(found).tobytes() == np.array(expected).tobytes()
 
 
+@pytest.mark.long
 def test_walk_dance_and_walk_equal_the_loop_without_ros(tmp_path: Path) -> None:
     """Gains and targets change in the same tick, whatever the order of the topics."""
     graph = Graph.of_g1(tmp_path)
@@ -167,6 +168,7 @@ def test_walk_dance_and_walk_equal_the_loop_without_ros(tmp_path: Path) -> None:
     assert np.array(found).tobytes() == np.array(expected).tobytes()
 
 
+@pytest.mark.long
 def test_what_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
     """Outside run, an unknown name; the parameter reads the running policy; a stop holds."""
     graph = Graph.of_g1(tmp_path)
