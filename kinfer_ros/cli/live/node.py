@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     getting = add(
         'get', 'print parameters of the policy node', 'node get', 'node get kp_factor model'
     )
-    getting.add_argument('names', nargs='*', metavar='NAME', help='default: all')
+    getting.add_argument('names', nargs='*', default=[], metavar='NAME', help='default: all')
     pushing = add('push', 'push the simulated robot (MuJoCo bridge)', 'node push 0.3 0 0')
     for axis in 'xyz':
         pushing.add_argument(axis, type=float, metavar=axis.upper(), help='m/s, world frame')

@@ -119,7 +119,9 @@ def _add_others(commands: Any) -> list[argparse.ArgumentParser]:
         help='print what the actuators have in their registers; does not move the robot',
         description='Print the parameters that the actuators report (kos-zbot).',
     )
-    dumping.add_argument('parts', nargs='*', metavar='JOINT', help='names or ids; default: all')
+    dumping.add_argument(
+        'parts', nargs='*', default=[], metavar='JOINT', help='names or ids; default: all'
+    )
     add_json_argument(dumping)
     add_epilog(
         dumping,
