@@ -161,7 +161,7 @@ def read_value(name: str, text: str) -> Any:
     if len(text) > MAX_VALUE:
         raise ConfigError(f'set: {name}: found {len(text)} characters, at most {MAX_VALUE}')
     try:
-        value = load_yaml(text)
+        value = load_yaml(text) if text else ''
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f'set: {name}: found {text!r}, which is not YAML; {wanted}') from None
     entries = [_number(entry) for entry in (value if isinstance(value, list) else [value])]
