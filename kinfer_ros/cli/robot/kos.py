@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_epilog(
         homing,
         'kos home --host 192.168.1.20 --speed 0.2',
-        codes='0: moved home and released; 1: the robot stopped on its own',
+        codes='0: moved home and released; 1: it stopped on its own, or its torque may be on',
     )
     zeroing, calibrating = _add_zero(commands), _add_calibrate(commands)
     for each in (homing, zeroing, calibrating):
