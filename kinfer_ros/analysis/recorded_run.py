@@ -15,6 +15,8 @@ from kinfer_ros.analysis.log_parts import ZST
 from kinfer_ros.analysis.log_parts import read_lines
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RunError
+from kinfer_ros.file_kind import SET_HEAD
+from kinfer_ros.file_kind import is_policy_set
 from kinfer_ros.policy.metadata import MAX_RATE_HZ
 from kinfer_ros.run.writer import read_steps
 
@@ -73,10 +75,7 @@ class RecordedRun:
                 raise RunError(f'{file}: larger than {MAX_RUN_JSON} bytes: not written by us')
             facts = orjson.loads(file.read_bytes())
         except OSError as error:
-            raise RunError(
-                f'{file}: cannot be read ({error.strerror}); expected a run directory, such as '
-                'runs/latest'
-            ) from error
+            raise RunError(f'{path}: {not_a_run(path, str(error.strerror))}') from error
         except orjson.JSONDecodeError as error:
             raise RunError(f'{file}: is not JSON ({error})') from error
         if not isinstance(facts, dict):
@@ -230,6 +229,39 @@ class RecordedRun:
                 f'{self.path}/run.json: {where}.{key} does not give a number for each of '
                 f'{list(joints)} ({error})'
             ) from error
+
+
+def not_a_run(path: Path, reason: str, *, logs: bool = True) -> str:
+    """
+    Say what a path is that is no run, what was expected, and how one comes to it.
+
+    :param reason: why its run.json could not be read.
+    :param logs: a step log alone would do.
+    """
+    expected = 'expected a run directory, such as runs/latest' + (
+        ', or an .ndjson log' if logs else ''
+    )
+    if path.suffix in ('.yaml', '.yml') and _begins_as_set(path):
+        return f'is a policy set; {expected}. `walk policies:=FILE` records one'
+    if path.suffix in ('.kinfer', '.onnx'):
+        return f'is a policy; {expected}. `walk model:=FILE` records one'
+    if path.is_file():
+        return f'is a file of another kind; {expected}'
+    if (path / 'results.ndjson').is_file():
+        return f'is an evaluation; {expected}. `eval` with --only JOB --record DIR records one'
+    if (path / 'latest' / 'run.json').is_file():
+        return f'is a folder of runs; {expected}. The newest is {path / "latest"}'
+    if any(path.glob('*.mcap')):
+        return f'is a bag; {expected}. The run is {path.resolve().parent}'
+    return f'run.json cannot be read ({reason}); {expected}'
+
+
+def _begins_as_set(path: Path) -> bool:
+    try:
+        with path.open('rb') as file:
+            return is_policy_set(file.read(SET_HEAD))
+    except OSError:
+        return False
 
 
 def _check_types(file: Path, facts: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from typing import NoReturn
 
 from kinfer_ros.errors import ConfigError
@@ -14,7 +15,20 @@ WIDTH = 79
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser that suggests the nearest option, command or choice in its errors."""
+    """An ArgumentParser that suggests what was meant, and takes options inside a list of words."""
+
+    _interleaves = False
+    """Whether parse_known_intermixed_args is running: it calls parse_known_args."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, but do not end a list of words at the next option."""
+        if self._interleaves or not _has_list(self):
+            return super().parse_known_args(args, namespace)
+        self._interleaves = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._interleaves = False
 
     def error(self, message: str) -> NoReturn:
         """Print the message with a suggestion, if there is one, and exit with code 2."""
@@ -30,6 +44,13 @@ def _suggestion(message: str, parser: argparse.ArgumentParser) -> str:
         return did_you_mean(choice[1], re.findall(r'[\w.-]+', choice[2]))
     unknown = re.search(r'unrecognized arguments: .*?(--[\w-]+)', message)
     return did_you_mean(unknown[1], _options(parser)) if unknown else ''
+
+
+def _has_list(parser: argparse.ArgumentParser) -> bool:
+    return any(
+        not action.option_strings and action.nargs in (argparse.ZERO_OR_MORE, argparse.ONE_OR_MORE)
+        for action in parser._actions  # argparse has no public list of them
+    )
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -10,6 +10,7 @@ from kinfer_ros.contract.report import WARN
 from kinfer_ros.contract.report import Row
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
 from kinfer_ros.control.gains.policy_gains import gains
+from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.robot.robot import Robot
@@ -36,6 +37,9 @@ def check_simulation(contract: Contract, robot: Robot) -> list[Row]:
         Timing(period_ns, period_ns, period_ns).substeps(simulated.timestep_ns)
     except KinferRosError as error:
         return [Row(WHAT, FAIL, str(error))]
+    refusal = simulated.start_refusal(LiveSettings().max_tilt)
+    if refusal:
+        return [Row(WHAT, FAIL, refusal)]
     rows = _check_wheels(contract, robot, simulated.fitted.by_velocity)
     imu = simulated.fitted.imu.describe()
     rows += [Row(WHAT, OK, f'{len(robot.joints)} joints of {robot.mjcf.name}; IMU: {imu}')]

@@ -51,7 +51,7 @@ class GaitMeter:
     def result(self) -> dict[str, Any]:
         """Return the figures; None where there is nothing to compute them from."""
         commands = np.array(self._commands).reshape(-1, 3)
-        forces = np.array(self._forces).reshape(len(commands), -1)
+        forces = np.array(self._forces).reshape(len(commands), self._robot.model.nbody)
         moving: Bools = (np.abs(commands) > NEUTRAL).any(axis=1)
         moving[: round(SETTLE_S / self._period)] = False  # it lands and starts to walk
         feet = settle(self._feet(forces > 0.0), self._period)

@@ -236,4 +236,7 @@ def check_subject(subject: Subject) -> tuple[Policy, list[str]]:
             f'{robot.mjcf}: the base of {robot.name} cannot move (found no <freejoint/>): '
             'it can neither fall nor walk'
         )
+    refusal = simulated.start_refusal(controller.live.max_tilt)
+    if refusal:
+        raise KinferRosError(refusal)
     return policy, list(simulated.warnings().values())

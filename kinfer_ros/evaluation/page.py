@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinfer_ros.analysis.report import PAGE
+from kinfer_ros.evaluation.summary import GAIT_HEAD
 from kinfer_ros.evaluation.summary import HEAD
 from kinfer_ros.evaluation.summary import Line
 from kinfer_ros.evaluation.summary import Record
@@ -15,6 +16,7 @@ from kinfer_ros.evaluation.summary import by_command
 from kinfer_ros.evaluation.summary import by_condition
 from kinfer_ros.evaluation.summary import cells
 from kinfer_ros.evaluation.summary import describe
+from kinfer_ros.evaluation.summary import gait_cells
 from kinfer_ros.evaluation.summary import off
 from kinfer_ros.evaluation.summary import summarise
 
@@ -38,7 +40,9 @@ FOOT = """Velocity error: root mean square of the base's velocity in its own fra
 braking counts as spent. J/m: the same work divided by the path length of the base. Slip: mean
 tangential speed of the contact points with the floor. Heading: root mean square of the heading
 minus the integral of the commanded yaw rate. Gait: strides per second; double: share of the time
-with two feet down, both from 1 s on while the command is not neutral. Worst: the run that ended
+with two feet down, both from 1 s on while the command is not neutral. ax, ay: root mean square of
+the base's acceleration minus that of the command. Force: the largest of the ground on a body.
+Worst: the run that ended
 first, otherwise the one with the largest velocity error."""
 
 
@@ -103,7 +107,8 @@ def _line_table(what: str, lines: Sequence[Line]) -> str:
         kind = 'good' if line.survived == line.runs else 'bad'
         texts[1] = f'<span class="{kind}">{texts[1]}</span>'
         rows.append([_text(line.name), *texts])
-    return _table([what, *HEAD], rows)
+    gait = [[_text(text) for text in (line.name, *gait_cells(line))] for line in lines]
+    return _table([what, *HEAD], rows) + _table([what, *GAIT_HEAD], gait)
 
 
 def _command_condition_grid(records: Sequence[Record]) -> str:

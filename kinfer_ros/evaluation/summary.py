@@ -19,6 +19,7 @@ class Line:
     Several runs together; means are over the runs that have the number, None if none has.
 
     :ivar error: root mean square of the velocity error by axis, over the runs.
+    :ivar force_n: the largest force of the ground on a body, N; `force_on` is the body.
     :ivar worst: id of the worst job: the one that ended first, otherwise the one with the largest
         velocity error.
     """
@@ -30,6 +31,13 @@ class Line:
     power_w: float | None
     energy_j_per_m: float | None
     slip_mps: float | None
+    heading_error_rad: float | None
+    acceleration_error: dict[str, float | None]
+    gait_hz: float | None
+    double_support_s: float | None
+    double_support: float | None
+    force_n: float | None
+    force_on: str
     worst: str
     worst_text: str
 
@@ -41,6 +49,7 @@ class Line:
 def summarise(name: str, records: Sequence[Record]) -> Line:
     """Summarise at least one run."""
     worst = min(records, key=badness)
+    force, body = _largest_force(records)
     return Line(
         name=name,
         runs=len(records),
@@ -49,6 +58,16 @@ def summarise(name: str, records: Sequence[Record]) -> Line:
         power_w=_mean(r['power_w'] for r in records),
         energy_j_per_m=_mean(r['energy_j_per_m'] for r in records),
         slip_mps=_mean(r['slip_mps'] for r in records),
+        heading_error_rad=_rms(r.get('heading_error_rad') for r in records),
+        acceleration_error={
+            axis: _rms(r.get('acceleration_error', {}).get(axis) for r in records)
+            for axis in ('ax', 'ay')
+        },
+        gait_hz=_mean(r.get('gait_hz') for r in records),
+        double_support_s=_mean(r.get('double_support_s') for r in records),
+        double_support=_mean(r.get('double_support') for r in records),
+        force_n=force,
+        force_on=body,
         worst=worst['job'],
         worst_text=describe(worst),
     )
@@ -90,6 +109,14 @@ def badness(record: Record) -> tuple[float, float]:
     return (math.inf if record['survived'] else record['run_s'], -(off(record) or 0.0))
 
 
+def _largest_force(records: Sequence[Record]) -> tuple[float | None, str]:
+    """Return the largest force of the ground, N, and the body that it acted on."""
+    forces = [
+        (force['max'], body) for r in records for body, force in r.get('forces_n', {}).items()
+    ]
+    return max(forces, default=(None, ''))
+
+
 def _mean(values: Iterable[float | None]) -> float | None:
     numbers = [value for value in values if value is not None]
     return sum(numbers) / len(numbers) if numbers else None
@@ -119,9 +146,34 @@ def cells(line: Line) -> list[str]:
     ]
 
 
+GAIT_HEAD = (
+    'heading rad', 'ax m/s2', 'ay m/s2', 'gait Hz', 'double s', 'double', 'force N', 'on'
+)  # fmt: skip
+
+
+def gait_cells(line: Line) -> list[str]:
+    """Format a line as the cells below GAIT_HEAD."""
+    numbers = [
+        (line.heading_error_rad, '.3f'),
+        *((error, '.2f') for error in line.acceleration_error.values()),
+        (line.gait_hz, '.2f'), (line.double_support_s, '.3f'), (line.double_support, '.0%'),
+        (line.force_n, '.0f'),
+    ]  # fmt: skip
+    texts = ['' if value is None else format(value, form) for value, form in numbers]
+    return [*texts, line.force_on]
+
+
 def as_table(title: str, lines: Sequence[Line]) -> str:
-    """Format lines as a table for a terminal."""
-    rows = [[title, *HEAD], *([line.name, *cells(line)] for line in lines)]
+    """Format lines as a table for a terminal: what HEAD says of them."""
+    return _as_table([[title, *HEAD], *([line.name, *cells(line)] for line in lines)])
+
+
+def as_gait_table(title: str, lines: Sequence[Line]) -> str:
+    """Format lines as a table for a terminal: what GAIT_HEAD says of them."""
+    return _as_table([[title, *GAIT_HEAD], *([line.name, *gait_cells(line)] for line in lines)])
+
+
+def _as_table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     last = len(widths) - 1
     return '\n'.join(

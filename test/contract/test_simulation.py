@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import cos
+from math import sin
 
 import pytest
 
@@ -13,6 +15,7 @@ from helpers.policies.cart import write_cart
 from helpers.processes import REPOSITORY
 from kinfer_ros.contract.simulation import check_simulation
 from kinfer_ros.policy.policy import load_model
+from kinfer_ros.robot.changes import change_robot
 from kinfer_ros.robot.robot import load_robot
 
 MODEL = REPOSITORY / 'robots' / 'biped' / 'walk.kinfer'
@@ -42,6 +45,16 @@ def test_without_mujoco_it_is_said(contract, monkeypatch):
     (row,) = check_simulation(contract, load_robot('biped'))
     assert row.verdict == 'assumed'
     assert 'not installed' in row.found
+
+
+def test_a_mounting_with_which_no_policy_would_start(contract):
+    """The policy node takes the standing robot for a fallen one, and `eval` each run."""
+    for angle, verdict in ((1.1, 'fail'), (0.9, 'ok')):
+        half = angle / 2
+        robot = change_robot(load_robot('biped'), imu_mounting=(cos(half), sin(half), 0.0, 0.0))
+        row = check_simulation(contract, robot)[0]
+        assert row.verdict == verdict
+        assert verdict == 'ok' or 'seems to lean by 63 deg' in row.found
 
 
 LEGS = [{'joints': list(JOINTS), 'relative_to': 'default_pose', 'scale': 0.1}]

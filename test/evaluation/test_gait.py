@@ -10,7 +10,9 @@ import pytest
 
 from helpers.box import BOX
 from helpers.walking import MODEL
+from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.evaluation.condition import CONDITIONS
+from kinfer_ros.evaluation.gait import GaitMeter
 from kinfer_ros.evaluation.gait import acceleration_error
 from kinfer_ros.evaluation.gait import double_support
 from kinfer_ros.evaluation.gait import gait_frequency
@@ -21,6 +23,7 @@ from kinfer_ros.evaluation.gait import settle
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import run_job
 from kinfer_ros.evaluation.matrix import Job
+from kinfer_ros.robot.robot import load_robot
 
 PERIOD = 0.02
 LEFT = '####....####....####....####....'
@@ -112,6 +115,15 @@ def test_acceleration_against_that_of_the_command():
     assert still == {'ax': pytest.approx(5.0), 'ay': 0.0}
     assert acceleration_error(velocities, commands, PERIOD)['ax'] == pytest.approx(1.0)
     assert acceleration_error(velocities[:1], commands[:1], PERIOD) == {'ax': None, 'ay': None}
+
+
+def test_a_run_that_never_began_has_no_gait():
+    """A policy that is refused at the start is a result, with its reason."""
+    found = GaitMeter(MujocoRobot(load_robot('biped')), PERIOD).result()
+    assert found == {
+        'heading_error_rad': None, 'acceleration_error': {'ax': None, 'ay': None}, 'gait_hz': None,
+        'double_support_s': None, 'double_support': None, 'forces_n': {},
+    }  # fmt: skip
 
 
 def test_the_gait_of_a_walk_that_is_known():

@@ -88,6 +88,9 @@ def test_what_is_wrong_is_said_before_a_hundred_jobs(tmp_path):
     robot.write_text(biped.path.read_text().replace('../../robots/biped/biped.xml', 'bolted.xml'))
     with pytest.raises(KinferRosError, match='cannot move'):
         check_subject(Subject(MODEL, str(robot)))
+    rolled = Subject(MODEL, 'biped', imu_mounting=(0.5**0.5, 0.5**0.5, 0.0, 0.0))
+    with pytest.raises(KinferRosError, match='seems to lean by 90 deg'):
+        check_subject(rolled)
 
 
 def test_any_entry_of_a_command_can_be_asked_for(tmp_path):

@@ -10,6 +10,7 @@ from test_results import record
 from helpers.browser import BROWSER
 from helpers.browser import Page
 from kinfer_ros.evaluation.page import make_page
+from kinfer_ros.evaluation.summary import as_gait_table
 from kinfer_ros.evaluation.summary import as_table
 from kinfer_ros.evaluation.summary import by_command
 from kinfer_ros.evaluation.summary import by_condition
@@ -46,6 +47,36 @@ def test_the_worst_is_the_first_to_end_else_the_furthest_off():
     assert 'ended after 0.40 s: fell' in summarise('all', RECORDS).worst_text
     table = as_table('condition', by_condition(RECORDS))
     assert re.search(r'^pushes +2 +0% ', table, re.MULTILINE)
+
+
+GAITS = [
+    record(
+        'walk/calm/0', heading_error_rad=0.3, gait_hz=1.5, double_support=0.2,
+        double_support_s=0.05, acceleration_error={'ax': 1.0, 'ay': 2.0},
+        forces_n={'left_foot': {'mean': 60.0, 'max': 300.0}},
+    ),
+    record(
+        'walk/calm/1', heading_error_rad=0.4, gait_hz=None, double_support=None,
+        double_support_s=None, acceleration_error={'ax': 3.0, 'ay': None},
+        forces_n={'left_foot': {'mean': 60.0, 'max': 200.0}, 'head': {'mean': 1.0, 'max': 900.0}},
+    ),
+]  # fmt: skip
+
+
+def test_the_terminal_shows_the_gait():
+    """Root mean squares of errors, means of the rest, and the hardest knock with its body."""
+    head, row = as_gait_table('command', by_command(GAITS)).splitlines()
+    assert ' '.join(head.split()) == (
+        'command heading rad ax m/s2 ay m/s2 gait Hz double s double force N on'
+    )
+    assert row.split() == ['walk', '0.354', '2.24', '2.00', '1.50', '0.050', '20%', '900', 'head']
+
+
+def test_results_of_an_earlier_version_have_no_gait():
+    """They are resumed and summed up as ever."""
+    (line,) = by_command(RECORDS[:1])
+    assert (line.gait_hz, line.force_n, line.force_on) == (None, None, '')
+    assert as_gait_table('command', [line]).splitlines()[1] == 'stand'
 
 
 SETTINGS = {

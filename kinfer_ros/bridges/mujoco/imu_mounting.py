@@ -1,5 +1,6 @@
 """Compares the IMU of a robot file with the IMU site of an MJCF, and proposes what would fit."""
 
+import math
 from typing import Any
 
 import mujoco
@@ -8,6 +9,7 @@ import numpy as np
 from kinfer_ros.arrays import Float64
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.rotations import rotation_matrix
 
 MAX_ANGLE = 0.01
 """rad between imu.mounting and the site."""
@@ -15,38 +17,46 @@ MAX_DISTANCE = 0.01
 """m between imu.position and the site."""
 
 
-def check_mounting(robot: Robot, model: Any, base: int, site: str) -> str:
+def check_mounting(robot: Robot, model: Any, base: int, site: str) -> tuple[str, float]:
     """
     Compare mounting and position of the robot file with those of the site in the base.
 
     The simulation makes readings by the site, the policy node rotates them by the mounting: if
     they differ, the robot falls.
 
-    :return: a warning where the mounting was asked for and is another than the site's, else ''.
+    :return: a warning where the mounting was asked for and is another than the site's, else '';
+        and the angle (rad) by which an upright base then seems to lean.
     :raises RobotError: they differ, and nobody asked for it.
     """
     site_id = model.site(site).id
     if not _is_rigid(model, base, site_id):
-        return ''  # joints in between: the mounting moves and cannot be compared
+        return '', 0.0  # joints in between: the mounting moves and cannot be compared
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     _check_position(robot, data, base, site_id, site)
     found = _orientation(data, base, site_id)
     angle = _angle_between(found, robot.imu_mounting)
     if angle <= MAX_ANGLE:
-        return ''
+        return '', 0.0
     if robot.imu_mounting_is_asked:
-        return (
+        warning = (
             f'the IMU site {site} lies in the base as {_text(found)} (w x y z), and the policy '
             f'takes its readings as if it were {_text(robot.imu_mounting)}, as was asked: right '
             'only for a policy that was trained so'
         )
+        return warning, _lean(robot.imu_mounting, found)
     raise RobotError(
         f'imu.mounting of {robot.path} is {_text(robot.imu_mounting)}, but the site '
         f"'{site}' of {robot.mjcf} lies in the base as {_text(found)} (w x y z), "
         f'{angle:.3f} rad apart: expected the same to {MAX_ANGLE:g} rad. '
         f'{_proposal(robot, model, data, base, site_id)}'
     )
+
+
+def _lean(mounting: Float64, site: Float64) -> float:
+    """Return the angle (rad) by which an upright base leans for who takes `mounting` as true."""
+    upright = float((rotation_matrix(mounting) @ rotation_matrix(site).T)[2, 2])
+    return math.acos(max(-1.0, min(1.0, upright)))
 
 
 def site_mounting(model: Any, base: int, site: str | None) -> Float64 | None:

@@ -77,6 +77,8 @@ class FittedModel:
     added: tuple[str, ...]
     """What was added, in words, since the MJCF lacks it."""
     mounting_warning: str = ''
+    seeming_lean: float = 0.0
+    """rad by which an upright base leans, as the policy takes the IMU."""
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
@@ -111,15 +113,15 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
     fitted = _locate(robot, model, base.name, free, path, imu, added)
     if imu.name is None:
         return fitted
-    warning = check_mounting(robot, model, fitted.base, imu.name)
-    return replace(fitted, mounting_warning=warning)
+    warning, lean = check_mounting(robot, model, fitted.base, imu.name)
+    return replace(fitted, mounting_warning=warning, seeming_lean=lean)
 
 
 def _mjcf_path(robot: Robot) -> Path:
     if robot.mjcf is None:
         raise RobotError(
             f"robot '{robot.name}' has no MuJoCo model: found no key 'mjcf' in {robot.path}, "
-            'expected the path of an MJCF there, or one given as mjcf'
+            'expected the path of an MJCF there, or one given: mjcf:=FILE (--mjcf FILE)'
         )
     if not robot.mjcf.is_file():
         raise RobotError(f'MJCF {robot.mjcf} (of {robot.path}, or given): no such file')

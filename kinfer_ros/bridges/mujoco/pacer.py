@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from kinfer_ros.bridges import SECOND
 from kinfer_ros.errors import ConfigError
 
+MAX_STEPS = 10_000
+"""Physics steps in a control period up to which a rate is proposed."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -32,9 +35,22 @@ class Timing:
             raise ConfigError(
                 f'control period of {self.period_ns / SECOND:g} s (control_rate '
                 f'{SECOND / self.period_ns:g} Hz), expected a whole number of physics steps '
-                f'of {timestep_ns / SECOND:g} s'
+                f'of {timestep_ns / SECOND:g} s{self._remedy(timestep_ns)}'
             )
         return steps
+
+    def _remedy(self, timestep_ns: int) -> str:
+        """Name the nearest physics rate, in whole Hz, that fits."""
+        wanted = self.period_ns / timestep_ns
+        fitting = [
+            steps
+            for steps in range(max(1, int(wanted / 2)), min(int(wanted * 2) + 2, MAX_STEPS))
+            if self.period_ns % steps == 0 and steps * SECOND % self.period_ns == 0
+        ]
+        if not fitting:
+            return ''
+        steps = min(fitting, key=lambda each: abs(each - wanted))
+        return f'; physics_rate:={steps * SECOND // self.period_ns} would fit'
 
 
 class Pacer:

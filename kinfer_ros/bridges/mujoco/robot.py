@@ -5,6 +5,7 @@ read here, and reading a sensor does not change the physics.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -133,6 +134,17 @@ class MujocoRobot:
         found |= {'IMU mounting': self.fitted.mounting_warning}
         found |= joint_warnings(self.fitted, self.data, self.robot.joint_names, kp, kd)
         return {subject: text for subject, text in found.items() if text}
+
+    def start_refusal(self, max_tilt: float) -> str:
+        """Return why no policy node would start on this robot while it stands, or ''."""
+        lean = self.fitted.seeming_lean
+        if lean <= max_tilt:
+            return ''
+        return (
+            f'with this IMU mounting an upright base seems to lean by {math.degrees(lean):.0f} '
+            f'deg, at most {math.degrees(max_tilt):.0f} deg are accepted (max_tilt): expected '
+            "another mounting; imu_mounting:=mjcf (--imu-mounting mjcf) takes the model's"
+        )
 
     @property
     def damped(self) -> bool:

@@ -235,8 +235,8 @@ def _run_all(
         print(_json(settings, records, failed, results.path))
     else:
         _print_summary(records, failed, arguments)
-        print(f'results      {results.path}\npage         {page}')
-        print('\n'.join(written), end='\n' if written else '')
+        print(f'results      {results.path}')
+        print('\n'.join([f'page         {page}', *written] if page else written))
     return 1 if failed else 0
 
 
@@ -313,6 +313,7 @@ def _run_jobs(
 def _print_summary(
     records: Sequence[Record], failed: dict[str, str], arguments: argparse.Namespace
 ) -> None:
+    from kinfer_ros.evaluation.summary import as_gait_table
     from kinfer_ros.evaluation.summary import as_table
     from kinfer_ros.evaluation.summary import by_command
     from kinfer_ros.evaluation.summary import by_condition
@@ -320,10 +321,10 @@ def _print_summary(
 
     if records:
         whole = summarise('all', records)
-        print(as_table('condition', [*by_condition(records), whole]))
-        print()
-        print(as_table('command', by_command(records)))
-        print(f'\nworst        {whole.worst}: {whole.worst_text}')
+        for form in (as_table, as_gait_table):
+            print(form('condition', [*by_condition(records), whole]), end='\n\n')
+            print(form('command', by_command(records)), end='\n\n')
+        print(f'worst        {whole.worst}: {whole.worst_text}')
         print(f'again        {_repeat_command(arguments, whole.worst)}')
     if failed:
         print(f'no result    {len(failed)} jobs: {", ".join(list(failed)[:5])}')

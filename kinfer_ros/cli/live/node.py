@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     getting = add(
         'get', 'print parameters of the policy node', 'node get', 'node get kp_factor model'
     )
-    getting.add_argument('names', nargs='*', metavar='NAME', help='default: all')
+    getting.add_argument('names', nargs='*', default=[], metavar='NAME', help='default: all')
     pushing = add('push', 'push the simulated robot (MuJoCo bridge)', 'node push 0.3 0 0')
     for axis in 'xyz':
         pushing.add_argument(axis, type=float, metavar=axis.upper(), help='m/s, world frame')
@@ -161,7 +161,7 @@ def read_value(name: str, text: str) -> Any:
     if len(text) > MAX_VALUE:
         raise ConfigError(f'set: {name}: found {len(text)} characters, at most {MAX_VALUE}')
     try:
-        value = load_yaml(text)
+        value = load_yaml(text) if text else ''
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f'set: {name}: found {text!r}, which is not YAML; {wanted}') from None
     entries = [_number(entry) for entry in (value if isinstance(value, list) else [value])]

@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_epilog(
         homing,
         'kos home --host 192.168.1.20 --speed 0.2',
-        codes='0: moved home and released; 1: the robot stopped on its own',
+        codes='0: moved home and released; 1: it stopped on its own, or its torque may be on',
     )
     zeroing, calibrating = _add_zero(commands), _add_calibrate(commands)
     for each in (homing, zeroing, calibrating):
@@ -119,7 +119,9 @@ def _add_others(commands: Any) -> list[argparse.ArgumentParser]:
         help='print what the actuators have in their registers; does not move the robot',
         description='Print the parameters that the actuators report (kos-zbot).',
     )
-    dumping.add_argument('parts', nargs='*', metavar='JOINT', help='names or ids; default: all')
+    dumping.add_argument(
+        'parts', nargs='*', default=[], metavar='JOINT', help='names or ids; default: all'
+    )
     add_json_argument(dumping)
     add_epilog(
         dumping,

@@ -45,7 +45,7 @@ def home(
     :param speed: rad/s of the fastest joint.
     :param zero: move every joint to 0 rad instead.
     :param sure: do not ask for confirmation.
-    :return: exit code: 0, or 1 if the robot stopped on its own.
+    :return: exit code: 0, or 1 if the robot stopped on its own or its torque may be on.
     :raises KinferRosError: a bad argument, or a robot that cannot be reached or enabled.
     """
     if not 0.0 < speed <= MAX_SPEED:
@@ -68,11 +68,12 @@ def home(
         pose = _pose(driven, stopped)
         if not sure and not _confirmed(loaded, pose, speed, connection.address):
             return 0
-        return _go(loop, driven, pose, speed, stopped)
+        code = _go(loop, driven, pose, speed, stopped)
     finally:
         loop.run_and_wait(driven.stop(), SWITCH_TIMEOUT)
         print(driven.state_text, file=sys.stderr)
         loop.stop()
+    return 1 if driven.torque_is_unknown else code
 
 
 def _at_zero(robot: Robot) -> Robot:

@@ -52,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         'names',
         nargs='*',
+        default=[],
         metavar='NAME',
         help=f'further runs, then signals: a group ({", ".join(GROUPS)}), a key such as gyro or '
         f'target, a name such as target/left_knee, or a pattern (default {BASE}, with --joint '

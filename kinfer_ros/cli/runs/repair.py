@@ -7,6 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
+from kinfer_ros.analysis.recorded_run import not_a_run
 from kinfer_ros.analysis.repair import BagRepair
 from kinfer_ros.analysis.repair import bags_of
 from kinfer_ros.analysis.repair import repair_bag
@@ -37,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
     run: Path = arguments.run
     if not run.is_dir():
-        raise RunError(f'{run}: no such directory; expected a run directory, such as runs/latest')
+        raise RunError(f'{run}: {not_a_run(run, "no such directory", logs=False)}')
     is_bag = not (run / 'run.json').exists() and any(run.glob('*.mcap'))
     bags = [repair_bag(path) for path in ([run.resolve()] if is_bag else bags_of(run.resolve()))]
     facts = [] if is_bag else repair_facts(run)

@@ -36,6 +36,9 @@ def test_control_period_is_whole_steps():
     assert Timing(20_000_000, 4_000_000, 1).substeps(4_000_000) == 5
     with pytest.raises(ConfigError, match=r'control_rate 60.*whole number of physics steps'):
         Timing(16_666_667, 4_000_000, 1).substeps(4_000_000)
+    with pytest.raises(ConfigError, match=r'of 0\.003 s; physics_rate:=400 would fit$'):
+        Timing(20_000_000, 4_000_000, 1).substeps(3_000_000)
+    assert Timing(20_000_000, 4_000_000, 1).substeps(2_500_000) == 8
 
 
 def test_wake_ups_a_little_early_or_late_make_one_step_each():

@@ -76,6 +76,18 @@ def test_home_moves_and_switches_off(server, tmp_path):
     assert not any(actuator.torque_on for actuator in server.actuators.values())
 
 
+def test_home_says_that_the_torque_may_be_on(server, tmp_path):
+    """A script must not take a robot for limp that still holds its pose."""
+    words = ['-m', 'kinfer_ros', 'kos', 'home', '--yes', '--speed', '1.0']
+    words += ['--port', str(server.port)]
+    with Process(words, tmp_path / 'home.log', domain_environment()) as home:
+        home.wait_for('Ctrl-C', 15)
+        server.moods.refused = set(server.actuators)
+        home.send(signal.SIGINT)
+        assert home.wait(40) == 1, home.output
+        assert 'its torque may be on' in home.output
+
+
 def test_home_asks_first(server, tmp_path):
     """Without --yes and without an answer, nothing moves."""
     words = ['-m', 'kinfer_ros', 'kos', 'home', '--port', str(server.port)]

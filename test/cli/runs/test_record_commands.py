@@ -17,6 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from helpers.recorded import record_run
+from helpers.walking import MODEL
 from kinfer_ros.__main__ import main
 
 COMMANDS = (
@@ -55,6 +56,29 @@ def test_verdict_as_json(bad, capsys):
     assert 'a cable' in str(found['problems'])
     assert f'distance     {found["distance_m"]:.2f} m' in text
     assert main(['verdict', str(bad / 'nothing'), '--json']) == 2
+
+
+def test_what_is_no_run_is_named(bad, tmp_path, capsys):
+    """A policy set, a policy, an evaluation, a folder of runs: with the way to a run."""
+    (tmp_path / 'results.ndjson').touch()
+    latest = bad.parent / 'latest'
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(bad.name)
+    for path, said in (
+        (MODEL.with_name('set.yaml'), 'is a policy set; expected a run directory'),
+        (MODEL, 'is a policy; expected a run directory'),
+        (MODEL.with_name('biped.xml'), 'is a file of another kind'),
+        (tmp_path, 'is an evaluation; expected a run directory'),
+        (bad.parent, f'is a folder of runs; .* The newest is {latest}'),
+        (tmp_path / 'nowhere', 'No such file or directory'),
+    ):
+        for name in ('export', 'plot', 'replay', 'report', 'verdict'):
+            assert main([name, str(path)]) == 2
+            assert re.search(f'^error: {path}: .*{said}', capsys.readouterr().err)
+    assert main(['repair', str(MODEL)]) == 2
+    assert 'is a policy; expected a run directory, such as runs/latest. `walk' in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_closed_pipe_gives_no_traceback(bad):
