@@ -24,6 +24,7 @@ from kinfer_ros.untrusted import read_bytes
 from kinfer_ros.untrusted import untag
 from kinfer_ros.yaml_nodes import construct
 from kinfer_ros.yaml_nodes import describe
+from kinfer_ros.yaml_nodes import misread_numbers
 
 MAX_TEXT = 4096
 """Characters of a text, such as a path."""
@@ -110,6 +111,8 @@ class YamlFile:
             untag(node, set())
         elif places := find_places(node):
             raise self._draft([str(place) for place in places])
+        else:
+            self._problems += misread_numbers(node)
         return node
 
     def _draft(self, places: list[str]) -> KinferRosError:

@@ -1,8 +1,51 @@
 """The plain values of YAML nodes, and their description in an error."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
+
+_BASE_60 = re.compile(r'[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?')
+_OCTAL = re.compile(r'[-+]?0[\d_]*[1-7][\d_]*')
+MAX_NUMBER = 1000
+"""Characters; a longer number is one that cannot be read."""
+_NUMBERS = ('tag:yaml.org,2002:int', 'tag:yaml.org,2002:float')
+
+
+def misread_numbers(node: yaml.Node, seen: set[int] | None = None) -> Iterator[tuple[int, str]]:
+    """
+    Yield the line of each number that YAML 1.1 takes for another one than is written, and why.
+
+    It reads 1:30 as 90, since it counts in base 60, and 010 as 8.
+    """
+    seen = set() if seen is None else seen
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if reason := _misreading(node):
+            yield node.start_mark.line + 1, reason
+        return
+    for entry in node.value:
+        # The names of keys are taken as they are written.
+        yield from misread_numbers(entry[1] if isinstance(entry, tuple) else entry, seen)
+
+
+def _misreading(node: yaml.ScalarNode) -> str:
+    if node.tag not in _NUMBERS or len(node.value) > MAX_NUMBER:
+        return ''
+    if _BASE_60.fullmatch(node.value):
+        return (
+            f'found {node.value[:60]}, which YAML reads in base 60; expected a plain number '
+            '(seconds: 90.0 for 1:30), or quotes around a text'
+        )
+    if node.tag == _NUMBERS[0] and _OCTAL.fullmatch(node.value):
+        return (
+            f'found {node.value[:60]}, which YAML reads as octal; expected a number without a '
+            'leading 0, or quotes around a text'
+        )
+    return ''
 
 
 def construct(node: yaml.Node) -> Any:
@@ -31,7 +74,7 @@ def describe(node: yaml.Node) -> str:
         return 'nothing'
     if isinstance(value, str):
         return f"the text '{value[:60]}'{_number_hint(value)}"
-    if isinstance(value, yaml.Node) or len(node.value) > 1000:
+    if isinstance(value, yaml.Node) or len(node.value) > MAX_NUMBER:
         return f"a value that cannot be read: '{node.value[:60]}'"
     return f'{value}'
 

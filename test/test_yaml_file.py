@@ -88,6 +88,31 @@ def test_exponent_without_point_is_explained(tmp_path):
     assert 'decimal point' in message
 
 
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('rate: 1:30', 'line 1: found 1:30, which YAML reads in base 60'),
+        ('rate: -1:30.5', 'line 1: found -1:30.5, which YAML reads in base 60'),
+        ('a: 0\nrate: 010', 'line 2: found 010, which YAML reads as octal'),
+        ('rate: [0.0, 1:00:00]', 'line 1: found 1:00:00, which YAML reads in base 60'),
+        ('rate: {t: {u: -017}} # %', 'line 1: found -017, which YAML reads as octal'),
+    ],
+)
+def test_numbers_that_yaml_takes_for_others_are_refused(tmp_path, text, expected):
+    """A keyframe at 1:30 silently stood at 90 s, and 010 was 8."""
+    assert expected in problems(tmp_path, text, lambda root: root.allow_all_keys())
+
+
+@pytest.mark.parametrize(
+    'text', ['0', '-0', '0.5', '00.5', '10', '1_000', '0x10', '"1:30"', 'a:1']
+)
+def test_other_numbers_stay(tmp_path, text):
+    """Only those that are read as something else; a text in quotes is a text."""
+    file = YamlFile(write(tmp_path, f'value: {text}\n1:30: key'), 'test file')
+    file.root.allow_all_keys()
+    file.finish()
+
+
 def test_merge_keys_work_and_may_be_overridden(tmp_path):
     """Anchors are how twelve equal joints are written once."""
     text = 'base: &b {x: 1, y: 2}\nother: {<<: *b, y: 3}\n'

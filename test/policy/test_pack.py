@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -154,3 +155,12 @@ def test_run_command(capsys):
     assert common.run_command(raising(KeyboardInterrupt()), None) == 130
     with pytest.raises(ZeroDivisionError):
         common.run_command(raising(ZeroDivisionError()), None)
+
+
+def test_a_fifo_is_refused_at_once(tmp_path, capsys):
+    """Opening it waited for its other end, for ever."""
+    fifo = str(tmp_path / 'fifo')
+    os.mkfifo(fifo)
+    words = ['--init', fifo, '--step', fifo, '--metadata', fifo, '-o', str(tmp_path / 'a.kinfer')]
+    assert pack.main(words) != 0
+    assert 'it is a FIFO' in capsys.readouterr().err

@@ -70,6 +70,8 @@ def _read_network(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_fifo():  # opening it waits for its other end
+            raise ValueError('it is a FIFO')
         with path.open('rb') as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
