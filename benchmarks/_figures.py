@@ -99,11 +99,12 @@ def print_figures(title: str, figures: list[Figure]) -> None:
 
 
 def _print_row(name: str, unit: str, values: tuple[float, ...], verdict: str) -> None:
-    cells = ' '.join(f'{_short(value):>9}' for value in values)
+    cells = ' '.join(f'{short(value):>9}' for value in values)
     print(f'{name:44} {unit:5} {cells:39}   {verdict}'.rstrip())
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Three digits, or all that are before the point."""
     return f'{value:.0f}' if abs(value) >= 1000 else f'{value:.3g}'
 
 
@@ -158,12 +159,12 @@ def write_json(path: Path, speed: dict[str, float], groups: dict[str, list[Figur
     path.write_text(json.dumps(facts, indent=1) + '\n')
 
 
-def read_json(path: Path) -> tuple[dict[str, Any], dict[str, float], dict[str, list[Figure]]]:
-    """Read machine, speed and groups back."""
+def read_json(path: Path) -> tuple[dict[str, Any], dict[str, list[Figure]]]:
+    """Read what `write_json` wrote; :return: machine and speed, and the groups."""
     facts = json.loads(path.read_text())
     groups = {}
     for title, group in facts['figures'].items():
         for each in group:
             del each['ratios']
         groups[title] = [Figure(**each) for each in group]
-    return facts['machine'], facts['speed'], groups
+    return facts, groups

@@ -37,7 +37,7 @@ JOINTS = 20
 COMMANDS = (*TWIST_ENTRIES, *NAMED_ENTRIES[:13])
 RATE_HZ = 1000
 MOST_HAND_OVER = 1.25
-MOST = {'replay': 15.0, 'report': 5.0, 'csv': 15.0, 'parquet': 8.0, 'mcap': 25.0}
+MOST = {'replay': 30.0, 'report': 17.0, 'csv': 35.0, 'parquet': 17.0, 'mcap': 50.0}
 """Times as long as parsing the log alone."""
 
 
