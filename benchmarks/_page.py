@@ -51,7 +51,8 @@ def _speed(facts: dict[str, Any]) -> str:
     machine = facts['machine']
     where = f'{machine["cpus"]} cores, {machine["cpu"] or machine["machine"]}'
     versions = machine['versions']
-    what = f'{versions.get("ros_distro") or "no ROS"}, ONNX Runtime {versions.get("onnxruntime", "?")}'
+    ros = versions.get('ros_distro') or 'no ROS'
+    what = f'{ros}, ONNX Runtime {versions.get("onnxruntime", "?")}'
     rows = [f'| {name} | {short(value)} us |' for name, value in facts['speed'].items()]
     head = f'| {where}, {what}, commit {machine["commit"]} | |'
     return '\n'.join([head, '|---|---|', *rows]) + '\n'
