@@ -1,6 +1,8 @@
 """One shape for every figure of the benchmarks: four quantiles, what stands beside it, its bound.
 
-Without this module each benchmark would print its own table, and nobody could compare two runs.
+A bound is a ratio against something measured in the same run, or a count that must be 0: a bound
+in seconds would fail on a slow machine and say nothing. Without this module each benchmark would
+print its own table, and nobody could compare two runs.
 """
 
 from __future__ import annotations
@@ -63,6 +65,16 @@ class Figure:
         return self
 
 
+def typical(turns: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Of each quantile the median over some turns, one of which may have been held up."""
+    return tuple(float(value) for value in np.median(np.asarray(turns), axis=0))
+
+
+def progress(text: str) -> None:
+    """Say what is measured now: some of it takes a minute."""
+    print(f'  {text} ...', flush=True)
+
+
 def quantiles(samples: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     """p50, p99, p99.9 and max of some samples."""
     return tuple(float(value) for value in np.quantile(np.asarray(samples), QUANTILES))
@@ -87,11 +99,12 @@ def print_figures(title: str, figures: list[Figure]) -> None:
 
 
 def _print_row(name: str, unit: str, values: tuple[float, ...], verdict: str) -> None:
-    cells = ' '.join(f'{_short(value):>9}' for value in values)
+    cells = ' '.join(f'{short(value):>9}' for value in values)
     print(f'{name:44} {unit:5} {cells:39}   {verdict}'.rstrip())
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Three digits, or all that are before the point."""
     return f'{value:.0f}' if abs(value) >= 1000 else f'{value:.3g}'
 
 
@@ -132,10 +145,26 @@ def _cpu_model() -> str:
     return ''
 
 
-def write_json(path: Path, groups: dict[str, list[Figure]]) -> None:
-    """Write all groups, with the machine, for comparison with another run."""
+def write_json(path: Path, speed: dict[str, float], groups: dict[str, list[Figure]]) -> None:
+    """
+    Write all groups, for comparison with another run.
+
+    :param speed: of the machine, before the first group.
+    """
     figures = {
         title: [asdict(each) | {'ratios': each.ratios} for each in group]
         for title, group in groups.items()
     }
-    path.write_text(json.dumps({'machine': machine(), 'figures': figures}, indent=1) + '\n')
+    facts = {'machine': machine(), 'speed': speed, 'figures': figures}
+    path.write_text(json.dumps(facts, indent=1) + '\n')
+
+
+def read_json(path: Path) -> tuple[dict[str, Any], dict[str, list[Figure]]]:
+    """Read what `write_json` wrote; :return: machine and speed, and the groups."""
+    facts = json.loads(path.read_text())
+    groups = {}
+    for title, group in facts['figures'].items():
+        for each in group:
+            del each['ratios']
+        groups[title] = [Figure(**each) for each in group]
+    return facts, groups

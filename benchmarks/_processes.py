@@ -33,6 +33,8 @@ JOINTS = 20
 LAYERS = (512, 256, 128)
 SETTLE = 1.0
 """s after a node's start that are not measured."""
+SWEEP_HZ = 1.0
+"""How often a second the phase between samples and ticks goes through a whole period."""
 TICKS_PER_S = os.sysconf('SC_CLK_TCK')
 
 
@@ -96,11 +98,11 @@ def standing_robots(
     Robots that stand still in a process of their own: _robot.py.
 
     Their sensors are a little faster than asked for, so that the time between a sample and a tick
-    goes through all that it can be.
+    goes through all that it can be, once a second at any rate.
 
     :param report: print when the first command comes.
     """
-    words = [str(HERE / '_robot.py'), '--rate', str(1.002 * rate), '--joints', str(JOINTS)]
+    words = [str(HERE / '_robot.py'), '--rate', str(rate + SWEEP_HZ), '--joints', str(JOINTS)]
     words += ['--robots', str(robots), *(['--report'] if report else [])]
     with Process(words, folder / 'robot.log', domain_environment()) as process:
         process.wait_for('standing', 20)
@@ -144,6 +146,16 @@ def policy_node(folder: Path, rate: float, **more: object) -> Iterator[Process]:
         if not wait_until(lambda: 'mode run' in process.output, 60):
             raise SystemExit(process.output)
         yield process
+
+
+def plain_process(folder: Path, rate: float, namespace: str = '') -> Process:
+    """The plain rclpy node beside ours, which has just been started: baselines/plain_node.py."""
+    model = folder / 'step.onnx'
+    if not model.exists():
+        model.write_bytes(models.mlp_policy(JOINTS, LAYERS)[1])
+    words = [str(HERE / 'baselines' / 'plain_node.py'), str(model), str(rate), str(JOINTS)]
+    words += ['--ros-args', '-r', f'__ns:=/{namespace}']
+    return Process(words, folder / f'plain{namespace}.log', domain_environment())
 
 
 def steps(runs: Path) -> dict[str, np.ndarray]:

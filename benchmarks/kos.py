@@ -3,7 +3,8 @@
 A small KOS server with K-Bot's 20 actuators runs in a process of its own. A round trip reads all
 joints and the IMU, judges the sample, and sends 20 targets. The bare side is the same four stub
 calls from the same asyncio loop, in turns with ours, so that whatever the machine does happens to
-both. Without this, "a thin bridge" is a phrase.
+both. The node's CPU stands beside that of as many bare calls, its memory beside a bare rclpy
+node's. Without this, "a thin bridge" is a phrase.
 
     python benchmarks/kos.py
 """
@@ -24,6 +25,8 @@ import numpy as np
 from _figures import Figure
 from _figures import print_figures
 from _figures import quantiles
+from _processes import HERE
+from _processes import Process
 from _processes import cpu_share
 from _processes import domain_environment
 from _processes import node
@@ -48,6 +51,7 @@ TIMEOUT = 5.0
 WARM_UP = 100
 BOUND = 1.5
 HZ = 200.0
+MOST = {'cpu': 2.0, 'memory': 2.0}
 
 
 @contextlib.contextmanager
@@ -87,8 +91,12 @@ class Bare:
         await self._actuators.CommandActuators(self._targets, timeout=TIMEOUT)
 
 
-async def measure_round_trips(port: int, rounds: int) -> np.ndarray:
-    """Times in us, shape (2, rounds): bare, ours."""
+async def measure_round_trips(port: int, rounds: int) -> tuple[np.ndarray, float]:
+    """
+    Both sides in turns.
+
+    :return: times in us, shape (2, rounds): bare, ours; and the CPU time of a bare one, s.
+    """
     client = KosClient(Connection('127.0.0.1', port, TIMEOUT, TIMEOUT), UNITS.ids)
     patience = Timeouts(10**9, 10**9, 10**8)
     robot = KosRobot(
@@ -104,15 +112,19 @@ async def measure_round_trips(port: int, rounds: int) -> np.ndarray:
 
     times = np.empty((2, rounds))
     clock = time.perf_counter_ns
+    cpu = 0.0
     for turn in range(-WARM_UP, rounds):
+        before = time.process_time()
         start = clock()
         await bare.round_trip()
+        spent = time.process_time() - before
         middle = clock()
         await ours()
         if turn >= 0:
             times[:, turn] = middle - start, clock() - middle
+            cpu += spent
     await client.close()
-    return times / 1000.0
+    return times / 1000.0, cpu / rounds
 
 
 def measure_node(port: int, seconds: float) -> tuple[float, float]:
@@ -130,18 +142,32 @@ def measure_node(port: int, seconds: float) -> tuple[float, float]:
     return cpu, memory
 
 
+def bare_node_mb() -> float:
+    """MB of baselines/bare_node.py, which has sensors' messages and nothing else."""
+    words = [str(HERE / 'baselines' / 'bare_node.py'), '50', '20']
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Process(words, Path(folder) / 'bare.log', domain_environment()) as process,
+    ):
+        process.wait_for('ticking', 20)
+        time.sleep(1.0)
+        return resident_mb(process)
+
+
 def measure(*, quick: bool = False) -> list[Figure]:
     """Round trips in turns, then the node."""
     with server() as port:
-        times = asyncio.run(measure_round_trips(port, 300 if quick else 1500))
+        times, bare_cpu = asyncio.run(measure_round_trips(port, 300 if quick else 1500))
         cpu, memory = measure_node(port, 2.0 if quick else 6.0)
     figure = Figure('KOS round trip, 20 joints', 'us', quantiles(times[1]))
     figure.beside, figure.beside_values = 'bare stubs', quantiles(times[0])
-    label = f'KOS bridge, {HZ:g} Hz'
+    label, bare = f'KOS bridge, {HZ:g} Hz', bare_node_mb()
+    share = Figure(f'{label}: CPU', 'core', (cpu,), 'as many bare stub calls', (HZ * bare_cpu,))
+    resident = Figure(f'{label}: memory', 'MB', (memory,), 'bare rclpy node', (bare,))
     return [
         figure.bounded(max(figure.ratios[:2]), BOUND, 'p50 and p99 ratio'),
-        Figure(f'{label}: CPU', 'core', (cpu,)).bounded(cpu, 0.35, 'core'),
-        Figure(f'{label}: memory', 'MB', (memory,)).bounded(memory, 150.0, 'MB'),
+        share.bounded(share.ratios[0], MOST['cpu'], 'ratio'),
+        resident.bounded(resident.ratios[0], MOST['memory'], 'ratio'),
     ]
 
 

@@ -1,6 +1,8 @@
 """From the start of the process to the first command; and what stays in memory.
 
-python benchmarks/start.py [--quick] [--memory MINUTES]
+Beside the plain rclpy node, which has nothing to check before it commands.
+
+    python benchmarks/start.py [--quick] [--memory MINUTES]
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,9 @@ from _figures import Figure
 from _figures import print_figures
 from _figures import quantiles
 from _processes import SETTLE
+from _processes import Process
 from _processes import end
+from _processes import plain_process
 from _processes import policy_node
 from _processes import policy_process
 from _processes import resident_mb
@@ -25,13 +30,14 @@ from _processes import wait_until
 RATE = 50.0
 SENSORS = 500.0
 STARTS = 3
+MOST_GROWN = 1.01
 
 
-def start(folder: Path) -> float:
+def start(folder: Path, side: Callable[[Path], Process]) -> float:
     """S from the start of the process until the robot gets its first command."""
     with standing_robots(folder, SENSORS, report=True) as robot:
         begin = time.monotonic()
-        with policy_process(folder, RATE) as process:
+        with side(folder) as process:
             if not wait_until(lambda: 'first command' in robot.output, 60, every=0.002):
                 raise SystemExit(process.output)
             seconds = time.monotonic() - begin
@@ -55,19 +61,24 @@ def memory(folder: Path, minutes: float) -> list[float]:
 
 def measure(*, quick: bool = False, minutes: float = 0.0) -> list[Figure]:
     """Some starts; the memory where minutes are given."""
-    starts = []
+    sides = {
+        'ours': lambda folder: policy_process(folder, RATE),
+        'plain': lambda folder: plain_process(folder, RATE),
+    }
+    starts: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(1 if quick else STARTS):
-        with tempfile.TemporaryDirectory() as name:
-            starts.append(start(Path(name)))
-    figures = [Figure('start of the process to first command', 's', quantiles(starts))]
+        for side, process in sides.items():
+            with tempfile.TemporaryDirectory() as name:
+                starts[side].append(start(Path(name), process))
+    figure = Figure('start of the process to first command', 's', quantiles(starts['ours']))
+    figure.beside, figure.beside_values = 'plain node', quantiles(starts['plain'])
+    figures = [figure]
     if minutes:
         with tempfile.TemporaryDirectory() as name:
             found = memory(Path(name), minutes)
-        grown = float(np.median(found[-6:]) - np.median(found[:6]))
-        figure = Figure(f'memory after {minutes:g} minutes', 'MB', (found[-1],))
-        figures.append(figure.bounded(found[-1], 150.0, 'MB'))
-        grow = Figure(f'memory, last minute over first of {minutes:g}', 'MB', (grown,))
-        figures.append(grow.bounded(grown, 1.0, 'MB more'))
+        figure = Figure(f'memory after {minutes:g} minutes', 'MB', (float(np.median(found[-6:])),))
+        figure.beside, figure.beside_values = 'its first minute', (float(np.median(found[:6])),)
+        figures.append(figure.bounded(figure.ratios[0], MOST_GROWN, 'ratio'))
     return figures
 
 

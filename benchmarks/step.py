@@ -22,8 +22,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from _beside import SMALL
+from _beside import bare_session
+from _beside import write_small
 from _figures import Figure
 from _figures import print_figures
+from _figures import progress
 from _figures import quantiles
 from _processes import HERE
 from _processes import models
@@ -34,25 +38,6 @@ from kinfer_ros import load_model
 from kinfer_ros.policy.archive import write_archive
 
 KINFER = os.environ.get('KINFER_PEER_PYTHON', '')
-
-
-def bare_session(policy: Policy) -> Callable[[], None]:
-    """
-    The least that onnxruntime can do for this model: one bound run, nothing around it.
-
-    It runs the policy's own session: with one of its own, the weights of the two would push each
-    other out of the cache, and both sides would measure that.
-    """
-    session = policy._session.graph.session
-    binding = session.io_binding()
-    for bind, nodes in (
-        (binding.bind_ortvalue_input, session.get_inputs()),
-        (binding.bind_ortvalue_output, session.get_outputs()),
-    ):
-        for node in nodes:
-            array = np.zeros(node.shape, np.float32)
-            bind(node.name, ort.OrtValue.ortvalue_from_numpy(array))
-    return lambda: session.run_with_iobinding(binding)
 
 
 def in_turns(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> np.ndarray:
@@ -88,37 +73,52 @@ def measure_step(name: str, path: Path, rounds: int) -> Figure:
     theirs, ours = in_turns(bare, lambda: policy.step(obs), rounds)
     figure = Figure(f'{name}: policy.step', 'us', quantiles(ours))
     figure.beside, figure.beside_values = 'bare bound session', quantiles(theirs)
-    if name == SMALL:
-        over = figure.values[0] - figure.beside_values[0]
-        return figure.bounded(over, 5.0, 'p50, us over bare')
-    if name == LARGE:
-        return figure.bounded(figure.ratios[0], 1.05, 'p50 ratio')
+    if name in MOST_OVER_BARE:
+        figure.bounded(figure.ratios[0], MOST_OVER_BARE[name], 'p50 ratio')
     return figure
 
 
-def measure_kinfer(name: str, path: Path, rounds: int) -> Figure:
+def measure_kinfer(name: str, path: Path, rounds: int, library: Path | None = None) -> Figure:
     """
     `policy.step` beside kinfer's step, both on the threads that onnxruntime takes by itself.
 
     kinfer cannot be told how many: one a core, spinning, wherever they may run. In five turns.
+
+    :param library: the ONNX Runtime that kinfer is to load; its own wheel's if not given.
     """
     cores = len(os.sched_getaffinity(0))
     policy = load_model(path, threads=cores)
     obs = observation(policy)
+    words = [KINFER, str(HERE / 'baselines' / 'kinfer_run.py'), 'step', str(path), '-']
+    given = {'ORT_DYLIB_PATH': str(library)} if library else {}
     ours, theirs = [], []
     for _ in range(5):
-        words = [str(HERE / 'baselines' / 'kinfer_run.py'), 'step', str(path), '-', str(rounds)]
-        found = subprocess.run(
-            [KINFER, *words], capture_output=True, check=True, text=True, timeout=120
+        done = subprocess.run(
+            [*words, str(rounds)],
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, **given},
         )
-        theirs += json.loads(found.stdout.splitlines()[-1])['step_ns'][rounds // 10 :]
+        found = json.loads(done.stdout.splitlines()[-1])
+        theirs += found['step_ns'][rounds // 10 :]
         times, _ = in_turns(lambda: policy.step(obs), _nothing, rounds)
-        ours += list(times[rounds // 10 :] * 1000)
-    figure = Figure(f'{name}: policy.step, {cores} threads', 'us', quantiles(ours))
-    figure.values = tuple(value / 1000 for value in figure.values)
-    figure.beside = f"kinfer's step, {cores} threads"
-    figure.beside_values = tuple(value / 1000 for value in quantiles(theirs))
-    return figure.bounded(figure.ratios[0], 1.0, 'p50 ratio') if name == LARGE else figure
+        ours += list(times[rounds // 10 :])
+    figure = Figure(
+        f'{name}: policy.step, {cores} threads, ONNX Runtime {ort.__version__}',
+        'us',
+        quantiles(ours),
+        f"kinfer's step (Rust), {cores} threads, ONNX Runtime {found['onnxruntime']}",
+        quantiles(np.array(theirs) / 1e3),
+    )
+    bounded = name == LARGE and found['onnxruntime'] == ort.__version__
+    return figure.bounded(figure.ratios[0], 1.0, 'p50 ratio') if bounded else figure
+
+
+def our_library() -> Path:
+    """The shared library of our ONNX Runtime, which kinfer can load as well."""
+    return next((Path(ort.__file__).parent / 'capi').glob('libonnxruntime.so*'))
 
 
 def _nothing() -> None:
@@ -186,22 +186,22 @@ def measure_observation(folder: Path, rounds: int) -> Figure:
     theirs, ours = in_turns(copy, build, rounds)
     name = f'flat observation, {JOINTS} joints, {FRAMES} frames, {session.flat.size} numbers'
     figure = Figure(name, 'us', quantiles(ours), 'copy of its terms', quantiles(theirs))
-    return figure.bounded(figure.values[0] - figure.beside_values[0], 10.0, 'p50, us over copy')
+    return figure.bounded(figure.ratios[0], 3.0, 'p50 ratio')
 
 
-SMALL, LARGE = 'MLP 3 x 128', 'GRU 5 x 256'
+LARGE = 'GRU 5 x 256'
+MOST_OVER_BARE = {SMALL: 1.15, LARGE: 1.05}
 
 
 def policies(folder: Path) -> dict[str, Path]:
     """The four sizes, 20 joints each."""
     commands = [f'cmd_{index}' for index in range(16)]
     built = {
-        SMALL: (models.mlp_policy(20, (128, 128, 128)), models.COMMANDS_3, [20]),
         'MLP 512-256-128': (models.mlp_policy(20, (512, 256, 128)), models.COMMANDS_3, [20]),
         'GRU 2 x 128': (models.gru_policy(20, 16, 2, 128), commands, [2, 128]),
         LARGE: (models.gru_policy(), commands, [5, 256]),
     }
-    paths = {}
+    paths = {SMALL: write_small(folder)}
     for name, (parts, names, carry) in built.items():
         path = folder / f'{name.replace(" ", "_")}.kinfer'
         write_archive(path, *parts, models.metadata(20, names, carry_size=carry))
@@ -212,19 +212,23 @@ def policies(folder: Path) -> dict[str, Path]:
 def measure(*, quick: bool = False) -> list[Figure]:
     """All four sizes; the smallest and the largest where it is to be quick."""
     rounds = 2000 if quick else 10000
-    figures = []
     with tempfile.TemporaryDirectory() as name:
-        for size, path in policies(Path(name)).items():
-            if not quick or size in (SMALL, LARGE):
-                large = size == LARGE
-                figures.append(measure_step(size, path, rounds // 4 if large else rounds))
+        sizes = policies(Path(name))
+        if quick:
+            sizes = {size: sizes[size] for size in (SMALL, LARGE)}
+        figures = [
+            measure_step(size, path, rounds // 4 if size == LARGE else rounds)
+            for size, path in sizes.items()
+        ]
         figures.append(measure_observation(Path(name), rounds))
         if not KINFER:
             print('step: no KINFER_PEER_PYTHON, so nothing beside kinfer itself')
             return figures
-        for size, path in policies(Path(name)).items():
-            if not quick or size in (SMALL, LARGE):
-                figures.append(measure_kinfer(size, path, 400 if quick else 2000))
+        fewer = 400 if quick else 2000
+        for size, path in sizes.items():
+            progress(f'{size} beside kinfer')
+            figures.append(measure_kinfer(size, path, fewer, our_library()))
+        figures.append(measure_kinfer(LARGE, sizes[LARGE], fewer))
     return figures
 
 

@@ -159,6 +159,7 @@ def test_every_import_of_the_tests_is_declared():
     keys = {each.name for each in package.exec_depends + package.test_depends}
     paths = [*TEST.rglob('*.py')]
     ours = {path.stem for path in paths} | {path.name for path in TEST.iterdir()}
+    ours |= {path.stem for path in (ROOT / 'benchmarks').glob('*.py')}
     # Each has an environment of its own: requirements/kinfer*-peer.txt, and that of the peer.
     others = {'kinfer', 'kinfer_sim', 'typed_argparse', 'unitree_sdk2py'}
     modules = imported_modules(paths) - ours - others

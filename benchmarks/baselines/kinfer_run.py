@@ -1,8 +1,8 @@
 """kinfer's own loop, in its own environment: `kinfer_run.py loop|step MODEL HZ|- SECONDS|STEPS`.
 
 `loop` prints when each step asked for its inputs, ns, of `run` at a rate. `step` prints how long
-each `step_and_take_action` took, ns. Its provider is in Python, as it is for whoever uses kinfer
-from Python.
+each `step_and_take_action` took, ns, and which ONNX Runtime was loaded (ORT_DYLIB_PATH names
+another than the wheel's). Its provider is in Python, as it is for whoever uses kinfer from Python.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import numpy as np
 from kinfer.rust_bindings import ModelProviderABC
@@ -49,6 +50,13 @@ class Provider(ModelProviderABC):
         """Nothing to move."""
 
 
+def loaded_runtime() -> str:
+    """:return: the version of the ONNX Runtime that is loaded, which stands in its file's name."""
+    maps = Path('/proc/self/maps').read_text().splitlines()
+    names = [line.split()[-1] for line in maps if 'libonnxruntime.so' in line]
+    return names[0].partition('.so.')[2] if names else 'unknown'
+
+
 def main() -> None:
     """Measure one of the two."""
     what, model, rate, count = sys.argv[1:5]
@@ -68,7 +76,7 @@ def main() -> None:
         begin = time.perf_counter_ns()
         runner.step_and_take_action()
         times[index] = time.perf_counter_ns() - begin
-    print(json.dumps({'step_ns': times.tolist()}))
+    print(json.dumps({'step_ns': times.tolist(), 'onnxruntime': loaded_runtime()}))
 
 
 if __name__ == '__main__':

@@ -82,9 +82,9 @@ class PlainNode(Node):
 
 
 def main() -> None:
-    """Spin until interrupted: MODEL RATE JOINTS."""
+    """Spin until interrupted: MODEL RATE JOINTS [--ros-args ...]."""
     model, rate, joints = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     node = PlainNode(model, rate, [f'joint_{index}' for index in range(joints)])
     stop: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _: stop.append(number))

@@ -1,8 +1,10 @@
 /* The most punctual loop a user can write: sleep until an absolute time, look at the clock.
 
-   sleeper HZ SECONDS prints when it woke and how late that was, ns, as a JSON object. */
+   sleeper HZ SECONDS [PRIORITY] prints when it woke and how late that was, ns, as a JSON object.
+   PRIORITY is one of SCHED_FIFO; 0 or none is the ordinary scheduler. */
 
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -23,9 +25,14 @@ static void print(const char *head, const long long *values, long count)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: sleeper HZ SECONDS\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: sleeper HZ SECONDS [PRIORITY]\n");
         return 2;
+    }
+    struct sched_param wanted = {argc == 4 ? atoi(argv[3]) : 0};
+    if (wanted.sched_priority && sched_setscheduler(0, SCHED_FIFO, &wanted)) {
+        perror("SCHED_FIFO");
+        return 1;
     }
     long long period = (long long)(1e9 / atof(argv[1]));
     long count = (long)(atof(argv[1]) * atof(argv[2]));
