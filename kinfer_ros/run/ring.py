@@ -79,7 +79,7 @@ class StepRing:
 
     def set_scalars(self, slot: int, *values: int) -> None:
         """Producer: set all int64 fields of a slot, in their order, with one copy."""
-        self._pack_scalars(self._scalars, slot * self._scalars.strides[0], *values)
+        self._pack_scalars(self._scalars.data, slot * self._scalars.strides[0], *values)
 
     def publish(self) -> None:
         """Producer: publish the slot of the last successful claim()."""
