@@ -5,6 +5,7 @@ produces (claim, publish), one consumes (first, release). There is no lock: each
 counter that the other only reads.
 """
 
+import struct
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -52,6 +53,7 @@ class StepRing:
         self.f32 |= _float_block(capacity, rest)[1]
         # One block: a record's scalars are in one or two cache lines.
         self._scalars: npt.NDArray[np.int64] = np.zeros((capacity, len(scalars)), dtype=np.int64)
+        self._pack_scalars = struct.Struct(f'={len(scalars)}q').pack_into
         self.i64 = {name: self._scalars[:, place] for place, name in enumerate(scalars)}
         self.obj: dict[str, list[object]] = {name: [None] * capacity for name in objects}
         self.dropped = 0
@@ -74,6 +76,10 @@ class StepRing:
             self.dropped += 1
             return -1
         return head % self.capacity
+
+    def set_scalars(self, slot: int, *values: int) -> None:
+        """Producer: set all int64 fields of a slot, in their order, with one copy."""
+        self._pack_scalars(self._scalars.data, slot * self._scalars.strides[0], *values)
 
     def publish(self) -> None:
         """Producer: publish the slot of the last successful claim()."""

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from kinfer_ros.arrays import Float32
 from kinfer_ros.control.controller import Controller
 from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.modes import Mode
@@ -87,6 +90,7 @@ class PolicyRows:
     def attach(self, ring: StepRing, frame: SensorFrame, health: Health) -> None:
         """Find the rows in the ring, once."""
         self._rows = {key: ring.f32[key][:, :size] for key, size in self.layout.fields.items()}
+        self._target, self._output = self._rows['target'], self._rows['output']
         self._measured = [
             (self._rows[key], getattr(frame, MEASURED_SOURCES[key]))
             for key in self.layout.measured
@@ -100,13 +104,13 @@ class PolicyRows:
     def follow(self, policy: TickPolicy) -> None:
         """Record the inputs of this policy from now on: another one with the same layout."""
         self.policy = policy
-        self._inputs = [(self._rows[name], buf) for name, buf in policy.inputs.items()]
+        self._inputs = [(self._rows[name], _flat(buf)) for name, buf in policy.inputs.items()]
         self._more = [(self._rows[name], each) for name, each in policy.recorded.items()]
 
     def copy_inputs(self, slot: int, step: PolicyStep, *, sampled: bool) -> None:
         """Copy what the policy saw."""
         for rows, buffer in self._inputs:
-            rows[slot] = buffer.ravel()
+            rows[slot] = buffer
         if sampled:
             for rows, source in self._measured:
                 rows[slot] = source[step.bound.joints]
@@ -120,11 +124,11 @@ class PolicyRows:
 
     def copy_target(self, slot: int, tick: Tick) -> None:
         """Copy what was sent."""
-        self._rows['target'][slot] = tick.target[tick.step.bound.joints]
+        self._target[slot] = tick.target[tick.step.bound.joints]
 
     def copy_output(self, slot: int, step: PolicyStep) -> None:
         """Copy what the policy made of it."""
-        self._rows['output'][slot] = step.action
+        self._output[slot] = step.action
         for rows, source in self._more:
             rows[slot] = source
 
@@ -138,6 +142,13 @@ class PolicyRows:
     def copy_carry(self, slot: int, step: PolicyStep) -> None:
         """Copy the carry that the step began with."""
         self._rows['carry'][slot] = step.carry.ravel()
+
+
+def _flat(buffer: Float32) -> Float32:
+    """Look at a buffer as one row."""
+    flat = buffer.ravel()
+    assert np.may_share_memory(flat, buffer), 'a copy would keep the values that it has now'
+    return flat
 
 
 class StepLog:
@@ -225,21 +236,17 @@ class StepLog:
         self.step_id += 1
         if slot < 0:
             return
-        i64 = ring.i64
-        i64['flags'][slot] = self._copy_rows(slot, tick, rows)
-        if self._frame.joint_stamp_ns:
-            i64['stamp_ns'][slot] = self._frame.joint_stamp_ns
-            i64['age_us'][slot] = age_ns // 1000
+        flags = self._copy_rows(slot, tick, rows)
         if pose is not None:
-            i64['flags'][slot] |= HAS_ODOM
+            flags |= HAS_ODOM
             ring.f32['odom'][slot] = pose
         ring.f32['stage_us'][slot] = [ns / 1000 for ns in stage_ns]
-        i64['step_id'][slot] = step_id
-        i64['t_us'][slot] = time.time_ns() // 1000
-        i64['now_ns'][slot] = now_ns
-        i64['late_us'][slot] = late_ns // 1000
-        i64['activation'][slot] = activation
-        i64['layout'][slot] = rows.number
+        stamp_ns = self._frame.joint_stamp_ns
+        age_us = age_ns // 1000 if stamp_ns else 0
+        ring.set_scalars(  # in the order of SCALARS
+            slot, step_id, time.time_ns() // 1000, now_ns, stamp_ns, age_us, late_ns // 1000,
+            activation, flags, rows.number,
+        )  # fmt: skip
         ring.obj['mode'][slot] = str(tick.mode)
         if tick.events:
             ring.obj['events'][slot] = tick.events

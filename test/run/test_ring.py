@@ -54,6 +54,15 @@ def test_reused_slot_has_no_stale_scalars_or_objects():
     assert ring.obj['events'][slot] is None
 
 
+def test_scalars_are_set_in_their_order_and_in_their_slot_alone():
+    """They are written as bytes: a wrong offset would put a stamp into another record."""
+    ring = StepRing(3, {'x': 1}, scalars=('n', 'stamp', 'flags'))
+    ring.set_scalars(1, -7, 2**62, 3)
+    assert [ring.i64[name].tolist() for name in ('n', 'stamp', 'flags')] == [
+        [0, -7, 0], [0, 2**62, 0], [0, 3, 0],
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize('arguments', [(0, {'x': 1}), (-1, {}), (3, {'x': -1})])
 def test_impossible_shapes_are_refused(arguments: tuple[int, dict[str, int]]):
     """A ring of no size would silently drop everything."""

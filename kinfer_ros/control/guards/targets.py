@@ -96,20 +96,24 @@ class TargetLimiter:
         self._kp, self._kd, self._torque = gains
         self._period_s = period_s
         self._live = live
-        self.state = np.zeros((2, n))
-        self._last, self._smooth = self.state
+        # One block: the low-passed target, then the middles of slew (the last target), torque band
+        # (where the joint is at rest) and position limits, which `_is_clear` subtracts at once.
+        block = np.zeros((4, n))
+        self._smooth, self._last, self._rest, middle = block
+        self.state = block[1::-1]
         self.before = np.zeros((2, n))
         self._scratch = np.zeros(n)
-        # Of slew, torque band and position limits: middle, half width, distance of the target.
-        self._middles, self._widths = np.zeros((3, n)), np.full((3, n), math.inf)
-        self._distances, self._clear = np.zeros((3, n)), np.zeros((3, n), dtype=bool)
-        self._rest = self._middles[1]
+        # Of the same three: half width, the target, its distance from the middle, flat [3 N].
+        self._widths, self._repeated = np.full((3, n), math.inf), np.zeros((3, n))
+        self._clear = np.zeros(3 * n, dtype=bool)
+        self._flat = self._repeated.ravel(), block[1:].ravel(), self._widths.ravel(), self._clear
         bounded = np.isfinite(self.lower) & np.isfinite(self.upper)
-        self._middles[2, bounded] = (self.lower + self.upper)[bounded] / 2
+        middle[bounded] = (self.lower + self.upper)[bounded] / 2
         self._widths[2] = (self.upper - self.lower) / 2 - CLEAR
-        # float32 as in the step log, so that a replay repeats the torque band to the bit.
-        self._position = np.zeros(n, dtype=np.float32)
-        self._velocity = np.zeros(n, dtype=np.float32)
+        # float32 as in the step log, so that a replay repeats the torque band to the bit; then
+        # float64 again, in which numpy computes without converting.
+        self._rounded, self._measured = np.zeros((2, n), dtype=np.float32), np.zeros((2, n))
+        self._position, self._velocity = self._measured
         self._slew_low, self._slew_high = np.zeros(n), np.zeros(n)
         self._band_low, self._band_high = np.zeros(n), np.zeros(n)
         self._low, self._high = np.zeros(n), np.zeros(n)
@@ -162,26 +166,29 @@ class TargetLimiter:
         :return: which limits moved a target.
         """
         self.before[...] = self.state
-        self._position[...] = position
-        self._velocity[...] = velocity
+        rounded = self._rounded
+        rounded[0] = position
+        rounded[1] = velocity
+        self._measured[...] = rounded
         if self._share < 1.0:
             target -= self._smooth
             target *= self._share
             target += self._smooth
         self._smooth[...] = target
-        np.multiply(self._velocity, self._band_per_speed, out=self._rest)
-        self._rest += self._position
+        np.multiply(self._velocity, self._band_per_speed, self._rest)
+        np.add(self._rest, self._position, self._rest)
         found = () if self._is_clear(target) else self._compare(target)
         self._last[...] = target
         return found
 
     def _is_clear(self, target: Float64) -> bool:
         """Whether the target is clear of every limit: one pass, which nearly every tick needs."""
-        self._middles[0] = self._last
-        np.subtract(target, self._middles, out=self._distances)
-        np.abs(self._distances, out=self._distances)
-        np.less(self._distances, self._widths, out=self._clear)
-        return bool(np.count_nonzero(self._clear) == self._clear.size)
+        distances, middles, widths, clear = self._flat
+        self._repeated[...] = target
+        np.subtract(distances, middles, distances)
+        np.abs(distances, distances)
+        np.less(distances, widths, clear)
+        return bool(np.count_nonzero(clear) == clear.size)
 
     def _compare(self, target: Float64) -> tuple[Verdict, ...]:
         """Compare exactly; what is beyond a limit is brought within it."""

@@ -97,13 +97,13 @@ class Observation:
     def fill(self, seconds: float) -> None:
         """Write the observation; `seconds` is the time since the run started."""
         # mode='clip' is numpy's fastest; every index is in range.
-        self._frame.position.take(self._joints, out=self._position, mode='clip')
-        self._frame.velocity.take(self._joints, out=self._velocity, mode='clip')
+        self._frame.position.take(self._joints, None, self._position, 'clip')
+        self._frame.velocity.take(self._joints, None, self._velocity, 'clip')
         if self._hidden is not None:
             self._hidden.hide(self._position, self._velocity)
         if self._at_imu:
             self._frame.update_imu_velocity()
-        self._all_commands.take(self._entries, out=self._command, mode='clip')
+        self._all_commands.take(self._entries, None, self._command, 'clip')
         for buffer, source in self._copies:
             buffer[...] = source
         for buffer, source in self._rotated:

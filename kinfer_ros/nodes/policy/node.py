@@ -99,6 +99,7 @@ class PolicyNode(LifecycleNode):
         self._ending = ''
         self._status = StatusReporter()
         self._diagnostics = DiagnosticsPublisher(self)
+        self._graph_is_due = False
         ModeServices(self, self._link, self._operator)
         self._loader = ModelLoader(self, self, self.get_logger().error)
         self._policy_parameter = follow_parameters(self)
@@ -312,9 +313,12 @@ class PolicyNode(LifecycleNode):
         status = self._status.update(
             state, self.setup, self.session, missed, self._realtime.granted
         )
+        # In the next period, so that each fits between two ticks.
+        if self._graph_is_due:
+            self._link.follow_graph()
+        self._graph_is_due = status is not None
         if status is not None:
             self._diagnostics.publish(status)
-            self._link.follow_graph()
 
     def _serve(self) -> None:
         """Take calls of the services that no executor serves."""

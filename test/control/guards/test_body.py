@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from helpers.robots import PERIOD_NS
 from helpers.robots import START_NS
@@ -84,6 +87,31 @@ def test_a_joint_outside_its_limits_is_borne_up_to_the_margin(tmp_path: Path, si
     assert (verdict.level, verdict.guard) == (Level.FAULT, 'position')
     assert f'joint_1 is measured at {sign * 1.251:.3f} rad' in verdict.text
     assert 'degrees' not in verdict.text
+
+
+near_a_limit = st.tuples(
+    st.sampled_from([-12.0, -1.25, -0.5, 0.0, 0.5, 1.25, 12.0]),
+    st.sampled_from([-1e-9, 0.0, 1e-9]),
+).map(sum)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(near_a_limit, near_a_limit, near_a_limit), min_size=2, max_size=2))
+def test_one_pass_over_all_limits_finds_what_each_joint_by_itself_exceeds(
+    tmp_path_factory: pytest.TempPathFactory, states: list[tuple[float, float, float]]
+) -> None:
+    """The numbers of all joints stand in one row: none may be compared with another's limit."""
+    joints = Joints(
+        tmp_path_factory.mktemp('joints'), position_margin=0.25, joint_speed_factor=1.5
+    )
+    expected = ''
+    for at, (position, velocity, target) in enumerate(states):
+        joints.position[at], joints.velocity[at], joints.target[at] = position, velocity, target
+    if any(abs(position) > 1.25 for position, _, _ in states):
+        expected = 'position'
+    elif any(abs(velocity) > 12.0 for _, velocity, _ in states):
+        expected = 'speed'
+    assert joints.check().guard == expected
 
 
 def test_degrees_are_suspected(tmp_path: Path) -> None:
