@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +17,7 @@ from kinfer_ros.launching.simulation import read_mounting
 from kinfer_ros.launching.simulation import refuse_on_hardware
 from kinfer_ros.launching.simulation import simulation_parameters
 from kinfer_ros.policy.spec.spec import load_spec
-from kinfer_ros.share import share_dir
+from kinfer_ros.share import shipped_policy
 
 ParameterValue = bool | int | float | str | list[float] | list[int] | list[str]
 
@@ -208,11 +207,11 @@ def _policy(
     lockstep: bool,
 ) -> NodeSpec:
     robot = arguments['robot']
-    shipped = share_dir() / 'robots' / Path(robot).stem / 'walk.kinfer'
+    shipped = shipped_policy(robot)
     given: dict[str, ParameterValue] = {'robot': robot, 'lockstep': lockstep}
     defaults: dict[str, ParameterValue] = {
         **common,
-        'model': str(shipped) if shipped.is_file() else '',
+        'model': str(shipped or ''),
         'autostart': simulated,
         'auto_run': simulated,
     }
