@@ -123,6 +123,7 @@ class Matrix:
             **({'sequences': sequences} if sequences else {}),
         }
 
+
 def _check_known(what: str, name: str, names: Mapping[str, object]) -> None:
     if name not in names:
         raise ConfigError(

@@ -47,7 +47,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     check_namespace(arguments['namespace'])
     check_params_file(arguments['params_file'])
     simulated = arguments['bridge'] == 'mujoco'
-    lockstep = arguments['lockstep'] == 'true'
+    lockstep = arguments['lockstep'] == 'true' or _films_in_lockstep(arguments)
     if lockstep and not simulated:
         raise ConfigError('lockstep:=true needs bridge:=mujoco: a real robot does not wait')
     if not simulated:
@@ -94,6 +94,17 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
             given['imu_mounting'] = mounting
         found.append(NodeSpec('robot_state', {**common, 'frame_prefix': prefix}, given))
     return found
+
+
+def _films_in_lockstep(arguments: Mapping[str, str]) -> bool:
+    """Whether nobody said how a film is to be made, and no other argument needs a clock."""
+    return (
+        arguments['lockstep'] == 'auto'
+        and bool(arguments['video'])
+        and arguments['bridge'] == 'mujoco'
+        and arguments['viewer'] == 'false'
+        and not changed(arguments) & {'slowdown', 'use_sim_time', 'publish_clock'}
+    )
 
 
 def _bridge(

@@ -77,6 +77,8 @@ class FittedModel:
     added: tuple[str, ...]
     """What was added, in words, since the MJCF lacks it."""
     mounting_warning: str = ''
+    spec: Any = None
+    """mujoco.MjSpec: what `model` was compiled from."""
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
@@ -109,10 +111,10 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
     if timestep is not None:
         model.opt.timestep = timestep
     fitted = _locate(robot, model, base.name, free, path, imu, added)
-    if imu.name is None:
-        return fitted
-    warning = check_mounting(robot, model, fitted.base, imu.name)
-    return replace(fitted, mounting_warning=warning)
+    warning = ''
+    if imu.name is not None:
+        warning = check_mounting(robot, model, fitted.base, imu.name)
+    return replace(fitted, mounting_warning=warning, spec=spec)
 
 
 def _mjcf_path(robot: Robot) -> Path:

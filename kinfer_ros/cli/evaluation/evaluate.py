@@ -74,7 +74,7 @@ def _film(subject: Subject, job: Job, path: Path) -> tuple[Record, str]:
     # Imported here: only a film needs OpenGL.
     from kinfer_ros.evaluation.film_job import film_job
 
-    return film_job(subject, job, path)
+    return film_job(subject, job, path, lambda text: print(text, file=sys.stderr))
 
 
 # All jobs -------------------------------------------------------------------------------

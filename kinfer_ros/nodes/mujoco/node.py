@@ -97,7 +97,13 @@ class MujocoBridge(BridgeNode):
         self._film = None
         self._window = None
         if settings.video:
-            self._film = Film(settings.video, robot, waits=timing.lockstep, shot=settings.shot)
+            self._film = Film(
+                settings.video,
+                robot,
+                waits=timing.lockstep,
+                shot=settings.shot,
+                say=self.get_logger().info,
+            )
         if settings.viewer:
             self._window = Window(robot, settings.shot)
         self.get_logger().info(f'IMU: {robot.fitted.imu.describe()}')

@@ -127,8 +127,10 @@ def test_a_user_error_is_one_line(capsys, more, said):
 class FakeFilm:
     """Counts its pictures: a real one takes half a minute where there is no GPU."""
 
-    def __init__(self, path: Path, robot, *, waits: bool) -> None:
+    def __init__(self, path: Path, robot, *, waits: bool, say, seconds: float) -> None:
         assert waits, 'every frame is to be drawn'
+        assert seconds == 1.0
+        say('film: 1 s of it take about 3 s here')
         self.path, self.times = path, []
 
     def show(self, time_ns: int) -> None:
@@ -145,7 +147,8 @@ def test_all_results_and_a_film_of_the_worst(tmp_path, capsys, monkeypatch):
     table, film = tmp_path / 'all.csv', tmp_path / 'worst.mp4'
     words = ['--quick', '--seconds', '1', '--seeds', '1', '--evals-dir', str(tmp_path / 'evals')]
     assert main(['eval', *WORDS, *words, '--out', str(table), '--film', str(film)]) == 0
-    said = capsys.readouterr().out
+    said, progress = capsys.readouterr()
+    assert 'film: 1 s of it take about 3 s here' in progress
     worst = said.partition('worst        ')[2].partition(':')[0]
     assert f'{worst}: film {film}: 1.' in said
     assert len(table.read_text().splitlines()) == 1 + 4 * 3
