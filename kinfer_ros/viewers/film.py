@@ -83,7 +83,7 @@ class Film:
         self._ffmpeg = _ffmpeg()
         self.path = path
         self._robot = robot
-        self._waits = waits
+        self.waits = waits
         self._shot = shot
         self._say = say
         self._progress = FilmProgress(say, shot.video_fps, seconds) if waits else None
@@ -108,7 +108,7 @@ class Film:
             return
         self._frame = frame
         try:
-            self._poses.put((frame, self._robot.data.qpos.copy()), block=self._waits, timeout=10.0)
+            self._poses.put((frame, self._robot.data.qpos.copy()), block=self.waits, timeout=10.0)
         except queue.Full:
             self._skipped += 1
 
@@ -138,7 +138,7 @@ class Film:
     def _run(self) -> None:
         """Draw and write until told to end; the thread of the OpenGL context."""
         try:
-            renderer = Renderer(self._robot, self._shot, smooth=self._waits)
+            renderer = Renderer(self._robot, self._shot, smooth=self.waits)
         except Exception as error:  # the loaders of OpenGL raise whatever they like
             self._error = error
             self._ready.set()
@@ -163,7 +163,7 @@ class Film:
         """Say what draws, if that is slow, and whether frames will be missing."""
         if any(name in engine.lower() for name in SOFTWARE):
             self._say(f'film: software rendering ({engine}): this machine offers no GPU for it')
-        if not self._waits:
+        if not self.waits:
             self._say(
                 'film: in real time, frames that come too soon are left out, in lockstep none'
             )

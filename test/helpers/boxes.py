@@ -16,7 +16,7 @@ MEASURE = """
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
     const text = node.textContent.trim();
-    if (!text || parent.closest('script, style, title')) continue;
+    if (!text || parent.closest('script, style, title') || !parent.checkVisibility()) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     for (const box of range.getClientRects()) {

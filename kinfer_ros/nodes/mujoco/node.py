@@ -223,6 +223,8 @@ class MujocoBridge(BridgeNode):
         self._send()
         if self._film is not None:
             self._film.show(self.bridge.stamp_ns)
+            if self._film.waits:
+                self._stalls.restart()  # the pause was asked for, and no clock runs
         if self._window is not None:
             self._window.show()
 
