@@ -54,6 +54,7 @@ COMMANDS = {
     ),
     'runs': Command('runs.runs', 'list recorded runs, and remove old ones'),
     'sequence': Command('live.sequence', 'list, play and convert command sequences'),
+    'spec': Command('policy.spec', 'write a template of a policy spec, to be filled in'),
     'teleop': Command('live.teleop', "steer every entry of a policy's command by keyboard"),
     'top': Command('live.top', 'show a running policy node in a terminal'),
     'unitree': Command(

@@ -22,3 +22,9 @@ def share_dir() -> Path:
             return share
     # lib/pythonX.Y/site-packages/kinfer_ros -> the install prefix, where nothing is sourced.
     return Path(__file__).resolve().parents[4] / 'share' / PACKAGE
+
+
+def shipped_policy(robot: str) -> Path | None:
+    """Return the policy that ships for a robot, by the name or the path of its file, or None."""
+    path = share_dir() / 'robots' / Path(robot).stem / 'walk.kinfer'
+    return path if path.is_file() else None

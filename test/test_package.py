@@ -23,6 +23,7 @@ SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')
 
 # Python modules whose distribution has another name; ROS packages have the name of their module.
 DISTRIBUTIONS = {
+    'OpenGL': 'PyOpenGL',
     'backports': 'backports.zstd',
     'google': 'protobuf',
     'grpc': 'grpcio',

@@ -141,10 +141,15 @@ def refuse_spec_of_set(arguments: argparse.Namespace) -> None:
         )
 
 
-def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name a policy, and --json."""
+def add_policy_arguments(parser: argparse.ArgumentParser, default: str = '') -> None:
+    """
+    Add the arguments that name a policy, and --json.
+
+    :param default: what stands for MODEL where it may be left out.
+    """
     add = parser.add_argument
     help_text = 'policy file, .kinfer or .onnx; or a policy set, .yaml'
-    add('model', type=Path, metavar='MODEL', help=help_text)
+    more = f' (default: {default})' if default else ''
+    add('model', type=Path, metavar='MODEL', nargs='?' if default else None, help=help_text + more)
     add('--spec', type=Path, help='policy spec (YAML) of an .onnx file that takes a flat vector')
     add_json_argument(parser)

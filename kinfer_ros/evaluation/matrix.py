@@ -29,6 +29,10 @@ SHARE = 0.6
 """Default commands as a share of the range that the policy was trained with."""
 USUAL = {'xvel': 0.3, 'yvel': 0.1, 'yawrate': 0.3}
 """m/s and rad/s of default commands for a policy without ranges."""
+QUICK_S = 5.0
+QUICK_PUSHED = ('pushes', 'rough')
+QUICK_PUSH_S = 2.0
+"""s between pushes of a quick run: the default's may come when it is nearly over."""
 SEQUENCE = 'sequence'
 """Key of a command that plays a command sequence."""
 MAX_SEEDS = 10_000
@@ -133,11 +137,23 @@ def default_matrix(contract: Contract) -> Matrix:
 
 
 def quick_matrix(contract: Contract) -> Matrix:
-    """Return a short matrix: one command, two conditions, a few seconds."""
-    commands = _default_commands(contract)
-    last = list(commands)[-1]
-    conditions = {name: CONDITIONS[name] for name in (CALM, 'rough')}
-    return Matrix({last: commands[last]}, conditions, seeds=2, seconds=4.0)
+    """Return a short matrix: every default command, calm, pushed early, and rough."""
+    conditions = {
+        CALM: CONDITIONS[CALM],
+        **{name: replace(CONDITIONS[name], push_every=QUICK_PUSH_S) for name in QUICK_PUSHED},
+    }
+    return Matrix(_default_commands(contract), conditions, seeds=1, seconds=QUICK_S)
+
+
+def shared_contract(a: Contract, b: Contract) -> Contract:
+    """Return the first contract, with the commands that both take, in the range of both."""
+    names = tuple(name for name in _entries(a) if name in _entries(b))
+    ranges = {}
+    for name in names:
+        found = [each.command_ranges[name] for each in (a, b) if name in each.command_ranges]
+        if found:
+            ranges[name] = (max(low for low, _ in found), min(high for _, high in found))
+    return replace(a, command_names=names, command_ranges=ranges)
 
 
 def _default_commands(contract: Contract) -> dict[str, dict[str, float]]:

@@ -1,12 +1,22 @@
-"""The report of an evaluation: one HTML file without scripts, styled as a run's report."""
+"""The page of an evaluation: one HTML file that opens offline."""
 
-import html
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from kinfer_ros.analysis.report import PAGE
+from kinfer_ros.evaluation.dots import Number
+from kinfer_ros.evaluation.dots import dots
+from kinfer_ros.evaluation.html_page import again
+from kinfer_ros.evaluation.html_page import facts
+from kinfer_ros.evaluation.html_page import framed_table
+from kinfer_ros.evaluation.html_page import make_html
+from kinfer_ros.evaluation.html_page import section
+from kinfer_ros.evaluation.html_page import table
+from kinfer_ros.evaluation.html_page import text
+from kinfer_ros.evaluation.meter import AXES
+from kinfer_ros.evaluation.summary import END_OF_ERRORS
+from kinfer_ros.evaluation.summary import ERRORS
+from kinfer_ros.evaluation.summary import FIRST_ERROR
 from kinfer_ros.evaluation.summary import GAIT_HEAD
 from kinfer_ros.evaluation.summary import HEAD
 from kinfer_ros.evaluation.summary import Line
@@ -17,7 +27,7 @@ from kinfer_ros.evaluation.summary import by_condition
 from kinfer_ros.evaluation.summary import cells
 from kinfer_ros.evaluation.summary import describe
 from kinfer_ros.evaluation.summary import gait_cells
-from kinfer_ros.evaluation.summary import off
+from kinfer_ros.evaluation.summary import linear_error
 from kinfer_ros.evaluation.summary import summarise
 
 WORST = 10
@@ -25,15 +35,12 @@ WORST = 10
 MAX_LISTED = 2000
 """Runs listed and drawn; results.ndjson has all of them."""
 
-STYLE = """
-td.grid { text-align: center; padding: 4px 10px; min-width: 6.5em; }
-table.grid th { text-align: center; }
-table.words td, table.words th { text-align: left; }
-code { overflow-wrap: anywhere; user-select: all; }
-svg { width: 100%; height: auto; font: 13px system-ui, sans-serif; }
-svg text { fill: var(--fg); } svg line { stroke: var(--line); }
-svg circle { fill: #2f7ed8; fill-opacity: .55; } svg path { stroke: var(--bad); stroke-width: 2; }
-"""
+PLOTS = {
+    'vx': 'error of vx (forward), m/s',
+    'vy': 'error of vy (to the left), m/s',
+    'wz': 'error of wz (yaw rate), rad/s',
+}
+"""Titles of the dot plots, by axis."""
 
 FOOT = """Velocity error: root mean square of the base's velocity in its own frame, averaged over
 0.5 s, minus the command, from 1 s on. W: mean of the sum of |torque x speed| of all joints, where
@@ -42,8 +49,7 @@ tangential speed of the contact points with the floor. Heading: root mean square
 minus the integral of the commanded yaw rate. Gait: strides per second; double: share of the time
 with two feet down, both from 1 s on while the command is not neutral. ax, ay: root mean square of
 the base's acceleration minus that of the command. Force: the largest of the ground on a body.
-Worst: the run that ended
-first, otherwise the one with the largest velocity error."""
+Worst: the run that ended first, otherwise the one with the largest velocity error."""
 
 
 def make_page(
@@ -61,115 +67,86 @@ def make_page(
     good = whole.survived == whole.runs
     verdict = f'{whole.survived} of {whole.runs} runs stayed up'
     missing = f'; {total - whole.runs} jobs have no result' if total > whole.runs else ''
-    style = (PAGE / 'report.css').read_text() + STYLE
     body = [
-        f'<h1>{_text(title)}</h1>',
-        f'<p id="verdict" class="{"good" if good else "bad"}">{_text(verdict + missing)}</p>',
-        _section('Conditions', _line_table('condition', [*by_condition(records), whole])),
-        _section('Velocity error of each run', dots(records)),
-        _section('Commands under conditions', _command_condition_grid(records)),
-        _section('Commands', _line_table('command', by_command(records))),
-        _section('Worst runs', _worst_table(records, replay)),
-        _section('Settings', _settings_table(settings)),
+        f'<h1>{text(title)}</h1>',
+        f'<p id="verdict" class="{"good" if good else "bad"}">{text(verdict + missing)}</p>',
+        f'<p>Worst run: {text(whole.worst)}: {text(whole.worst_text)}. See it again:</p>',
+        again(replay[whole.worst]),
+        section('Conditions', _line_table('condition', [*by_condition(records), whole])),
+        section('Velocity errors of each run', _dot_plots(records)),
+        section('Commands under conditions', _command_condition_grid(records)),
+        section('Commands', _line_table('command', by_command(records))),
+        section('Worst runs', _worst_list(records, replay)),
+        section('Settings', facts(_settings(settings))),
         f'<details><summary>all runs</summary>{_run_table(records)}</details>',
-        f'<footer>{_text(FOOT)}</footer>',
+        f'<footer>{text(FOOT)}</footer>',
     ]
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f'<title>{_text(title)}</title>\n<style>{style}</style>\n</head>\n'
-        '<body data-plots="1">\n' + '\n'.join(body) + '\n</body>\n</html>\n'
-    )
-    return page.encode()
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _section(title: str, content: str) -> str:
-    return f'<h2>{_text(title)}</h2>\n<section>{content}</section>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = '') -> str:
-    """:param rows: cells that are HTML already."""
-    top = ''.join(f'<th>{_text(text)}</th>' for text in head)
-    body = ''.join('<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in rows)
-    return f'<div class="scroll"><table class="{kind}"><tr>{top}</tr>{body}</table></div>'
+    return make_html(title, body)
 
 
 def _line_table(what: str, lines: Sequence[Line]) -> str:
     rows = []
     for line in lines:
-        texts = [_text(text) for text in cells(line)]
+        texts = [text(each) for each in cells(line)]
         kind = 'good' if line.survived == line.runs else 'bad'
         texts[1] = f'<span class="{kind}">{texts[1]}</span>'
-        rows.append([_text(line.name), *texts])
-    gait = [[_text(text) for text in (line.name, *gait_cells(line))] for line in lines]
-    return _table([what, *HEAD], rows) + _table([what, *GAIT_HEAD], gait)
+        rows.append([text(line.name), *texts])
+    groups = (
+        f'<tr><th colspan="{FIRST_ERROR + 1}"></th>'
+        f'<th class="group" colspan="{END_OF_ERRORS - FIRST_ERROR}">{ERRORS}</th></tr>'
+    )
+    names = ''.join(f'<th>{text(name)}</th>' for name in (what, *HEAD))
+    gait = [[text(each) for each in (line.name, *gait_cells(line))] for line in lines]
+    return framed_table(f'{groups}<tr>{names}</tr>', rows) + table([what, *GAIT_HEAD], gait)
 
 
 def _command_condition_grid(records: Sequence[Record]) -> str:
-    """Commands as columns, conditions as rows: number that stayed up, mean velocity error."""
+    """Commands as columns, conditions as rows: number that stayed up, mean errors."""
     cell: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         command, condition, _ = record['job'].split('/')
         cell.setdefault((condition, command), []).append(record)
     commands = list(dict.fromkeys(command for _, command in cell))
-    rows = []
-    for condition in dict.fromkeys(condition for condition, _ in cell):
-        row = [_grid_cell(cell.get((condition, command), [])) for command in commands]
-        rows.append(f'<tr><td>{_text(condition)}</td>{"".join(row)}</tr>')
-    head = ''.join(f'<th>{_text(text)}</th>' for text in ('', *commands))
-    table = f'<table class="grid"><tr>{head}</tr>{"".join(rows)}</table>'
-    return f'<div class="scroll">{table}</div><p class="dim">stayed up; velocity error</p>'
+    rows = [
+        [text(row), *(_grid_cell(cell.get((row, command), [])) for command in commands)]
+        for row in dict.fromkeys(condition for condition, _ in cell)
+    ]
+    note = 'stayed up; error of the velocity, m/s; error of the yaw rate, rad/s (means)'
+    return f'<p class="dim">{note}</p>' + table(['', *commands], rows, 'grid')
 
 
 def _grid_cell(records: Sequence[Record]) -> str:
     if not records:
-        return '<td class="grid"></td>'
+        return ''
     up = sum(record['survived'] for record in records)
-    errors = [error for error in map(off, records) if error is not None]
-    error = f'{sum(errors) / len(errors):.3f}' if errors else ''
-    hue = round(120 * up / len(records))
-    style = f'background: hsl({hue} 60% 50% / .25)'
-    return f'<td class="grid" style="{style}">{up}/{len(records)}<br>{error}</td>'
+    linear = _mean([linear_error(record) for record in records])
+    yaw = _mean([record['velocity_error']['wz'] for record in records])
+    return '<br>'.join(
+        [
+            f'<span class="{"good" if up == len(records) else "bad"}">{up}/{len(records)}</span>',
+            *(f'{value:.3f} {unit}' for value, unit in ((linear, 'm/s'), (yaw, 'rad/s'))
+              if value is not None),
+        ]
+    )  # fmt: skip
 
 
-def dots(records: Sequence[Record]) -> str:
-    """Draw each run at its velocity error, one row per condition; a cross is a fall."""
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _dot_plots(records: Sequence[Record]) -> str:
+    """One plot an axis, each with a scale and a unit of its own."""
     rows: dict[str, list[Record]] = {}
     for record in _thin_out(records):
         rows.setdefault(record['job'].split('/')[1], []).append(record)
-    largest = max((off(record) or 0.0 for record in records), default=0.0) or 1.0
-    left, width, step = 170, 1000, 30
+    plots = ''.join(dots(PLOTS[axis], rows, _error_of(axis)) for axis in AXES)
+    note = 'a dot is a run; a cross is a run that did not stay up; none: it ended before 1.5 s'
+    return f'<div class="plots">{plots}</div><p class="dim">{note}</p>'
 
-    def x(value: float) -> float:
-        return left + value / largest * (width - left - 30)
 
-    parts = []
-    for number, (condition, runs) in enumerate(rows.items()):
-        y = 20 + step * number
-        parts.append(f'<text x="0" y="{y + 4}">{_text(condition[:24])}</text>')
-        parts.append(f'<line x1="{left}" y1="{y}" x2="{width}" y2="{y}"/>')
-        for record in runs:
-            center = x(off(record) or 0.0)
-            name = f'<title>{_text(record["job"])}: {_text(describe(record))}</title>'
-            if record['survived']:
-                parts.append(f'<circle cx="{center:.1f}" cy="{y}" r="6">{name}</circle>')
-            else:
-                cross = f'M{center - 5:.1f} {y - 5}l10 10m0 -10l-10 10'
-                parts.append(f'<path d="{cross}">{name}</path>')
-    bottom = 20 + step * len(rows)
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        place = f'x="{x(share * largest):.1f}" y="{bottom + 6}"'
-        parts.append(f'<text text-anchor="middle" {place}>{share * largest:.2f}</text>')
-    label = 'velocity error of each run, by condition'
-    drawn = f'<svg viewBox="0 0 {width} {bottom + 14}" role="img" aria-label="{label}">'
-    note = 'length of the velocity error, m/s and rad/s together; a cross: the run did not stay up'
-    return f'{drawn}{"".join(parts)}</svg><p class="dim">{note}</p>'
+def _error_of(axis: str) -> Number:
+    return lambda record: record['velocity_error'][axis]
 
 
 def _thin_out(records: Sequence[Record]) -> list[Record]:
@@ -182,41 +159,46 @@ def _thin_out(records: Sequence[Record]) -> list[Record]:
     return [records[index] for index in sorted(kept)]
 
 
-def _worst_table(records: Sequence[Record], replay: Mapping[str, str]) -> str:
+def _worst_list(records: Sequence[Record], replay: Mapping[str, str]) -> str:
     ranked = sorted(records, key=badness)
-    rows = [
-        [
-            _text(record['job']),
-            _text(describe(record)),
-            f'<code>{_text(replay[record["job"]])}</code>',
-        ]
+    listed = ''.join(
+        f'<li>{text(record["job"])}: {text(describe(record))}{again(replay[record["job"]])}</li>'
         for record in ranked[:WORST]
-    ]
-    return _table(['job', 'result', 'command that repeats and records it'], rows, 'words')
+    )
+    return (
+        f'<p class="dim">with the command that repeats and records it</p>'
+        f'<ol class="worst">{listed}</ol>'
+    )
 
 
-def _settings_table(settings: Mapping[str, Any]) -> str:
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
-        ['model', settings['model']],
-        ['sha256', settings['model_sha256']],
-        ['robot', settings['robot']],
-        ['seconds', f'{settings["seconds"]:g} of each run'],
-        ['versions', ', '.join(f'{k} {v}' for k, v in settings['versions'].items())],
-        ['machine', settings['machine']],
+        ('model', settings['model']),
+        ('sha256', settings['model_sha256']),
+        ('robot', settings['robot']),
+        ('seconds', f'{settings["seconds"]:g} of each run'),
+        ('versions', ', '.join(f'{k} {v}' for k, v in settings['versions'].items())),
+        ('machine', settings['machine']),
     ]
-    rows += [
-        [f'command {name}', ', '.join(f'{k} {v:g}' for k, v in values.items()) or 'neutral']
+    rows += condition_facts(settings)
+    return rows
+
+
+def condition_facts(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the commands and conditions of an evaluation as names and values."""
+    rows = [
+        (f'command {name}', ', '.join(f'{k} {v:g}' for k, v in values.items()) or 'neutral')
         for name, values in settings['commands'].items()
     ]
     rows += [
-        [f'command {name}', f'plays the command sequence {sequence}']
+        (f'command {name}', f'plays the command sequence {sequence}')
         for name, sequence in settings.get('sequences', {}).items()
     ]
     rows += [
-        [f'condition {name}', _format_condition(values)]
+        (f'condition {name}', _format_condition(values))
         for name, values in settings['conditions'].items()
     ]
-    return _table(['', ''], [[_text(a), _text(b)] for a, b in rows], 'facts words')
+    return rows
 
 
 NEUTRAL = {'friction': (1.0, 1.0), 'torque': (1.0, 1.0)}
@@ -229,15 +211,15 @@ def _format_condition(values: Mapping[str, Any]) -> str:
         if name == 'push_every' and not values['push_speed']:
             continue
         if value != NEUTRAL.get(name, (0.0, 0.0)) and value != 0.0:
-            text = f'{value[0]:g} to {value[1]:g}' if isinstance(value, tuple) else f'{value:g}'
-            texts.append(f'{name} {text}')
+            said = f'{value[0]:g} to {value[1]:g}' if isinstance(value, tuple) else f'{value:g}'
+            texts.append(f'{name} {said}')
     return ', '.join(texts) or 'no disturbance'
 
 
 def _run_table(records: Sequence[Record]) -> str:
     head = [
-        'job', 'run s', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'm',
-        'heading rad', 'gait Hz', 'double', '',
+        'job', 'run s', 'vx error m/s', 'vy error m/s', 'wz error rad/s', 'W', 'J/m', 'slip m/s',
+        'distance m', 'heading error rad', 'gait Hz', 'double', 'ended by',
     ]  # fmt: skip
     rows = []
     for record in records[:MAX_LISTED]:
@@ -253,7 +235,7 @@ def _run_table(records: Sequence[Record]) -> str:
             (record.get('double_support'), '.0%'),
         ]
         texts = ['' if value is None else format(value, form) for value, form in numbers]
-        rows.append([_text(record['job']), *texts, _text(record['reason'])])
+        rows.append([text(record['job']), *texts, text(record['reason'])])
     more = len(records) - MAX_LISTED
     left_out = f'<p class="dim">{more} more are in results.ndjson</p>' if more > 0 else ''
-    return _table(head, rows) + left_out
+    return table(head, rows) + left_out

@@ -96,8 +96,19 @@ class Results:
 
         :raises RunError: it cannot be made.
         """
-        path = RunDirectory.create(folder, Path(str(settings['model']))).path
-        replace_file(path / SETTINGS, orjson.dumps(settings, option=OPTIONS))
+        return cls.begin(RunDirectory.create(folder, Path(str(settings['model']))).path, settings)
+
+    @classmethod
+    def begin(cls, path: Path, settings: Mapping[str, Any]) -> 'Results':
+        """
+        Begin an evaluation in a directory that is there.
+
+        :raises RunError: it cannot be written.
+        """
+        try:
+            replace_file(path / SETTINGS, orjson.dumps(settings, option=OPTIONS))
+        except OSError as error:
+            raise RunError(f'{path / SETTINGS}: cannot be written ({error.strerror})') from error
         return cls(path, settings)
 
     def add(self, record: Mapping[str, Any]) -> None:

@@ -30,7 +30,16 @@ def write_table(records: Iterable[Mapping[str, Any]], path: Path) -> int:
     :return: number of rows.
     :raises RunError: the file cannot be written.
     """
-    rows = [_row(record) for record in records]
+    return write_rows([_row(record) for record in records], path)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> int:
+    """
+    Write rows, a column for each key.
+
+    :return: number of rows.
+    :raises RunError: the file cannot be written.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     try:
         if path.suffix.lower() == '.csv':

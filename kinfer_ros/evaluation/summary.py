@@ -94,19 +94,27 @@ def describe(record: Record) -> str:
     """Return the result of a run as text."""
     if not record['survived']:
         return f'ended after {record["run_s"]:.2f} s: {record["reason"]}'
-    error = off(record)
-    return 'stayed up' if error is None else f'stayed up, velocity off by {error:.3f}'
+    linear, yaw = linear_error(record), record['velocity_error']['wz']
+    if linear is None or yaw is None:
+        return 'stayed up'
+    return f'stayed up, velocity error {linear:.3f} m/s, yaw rate error {yaw:.3f} rad/s'
 
 
-def off(record: Record) -> float | None:
-    """Return the length of the velocity error over its axes (m/s and rad/s), or None."""
-    errors = [value for value in record['velocity_error'].values() if value is not None]
-    return math.hypot(*errors) if errors else None
+def linear_error(record: Record) -> float | None:
+    """Return the length of the error of the horizontal velocity, m/s, or None."""
+    x, y = record['velocity_error']['vx'], record['velocity_error']['vy']
+    return None if x is None or y is None else math.hypot(x, y)
 
 
 def badness(record: Record) -> tuple[float, float]:
-    """Return the sort key of a run: the smallest is the worst."""
-    return (math.inf if record['survived'] else record['run_s'], -(off(record) or 0.0))
+    """
+    Return the sort key of a run: the smallest is the worst.
+
+    Runs that stayed up are ordered by one number over errors in m/s and rad/s. It has no unit and
+    is shown nowhere.
+    """
+    errors = [value for value in record['velocity_error'].values() if value is not None]
+    return (math.inf if record['survived'] else record['run_s'], -math.hypot(*errors))
 
 
 def _largest_force(records: Sequence[Record]) -> tuple[float | None, str]:
@@ -130,6 +138,10 @@ def _rms(values: Iterable[float | None]) -> float | None:
 HEAD = (
     'runs', 'survived', 'vx m/s', 'vy m/s', 'wz rad/s', 'W', 'J/m', 'slip m/s', 'worst'
 )  # fmt: skip
+ERRORS = 'velocity error'
+"""Stands above the columns of the three axes."""
+FIRST_ERROR, END_OF_ERRORS = 2, 5
+"""Those columns in HEAD."""
 
 
 def cells(line: Line) -> list[str]:
@@ -164,21 +176,31 @@ def gait_cells(line: Line) -> list[str]:
 
 
 def as_table(title: str, lines: Sequence[Line]) -> str:
-    """Format lines as a table for a terminal: what HEAD says of them."""
-    return _as_table([[title, *HEAD], *([line.name, *cells(line)] for line in lines)])
+    """Format lines as a table for a terminal, with what the errors are above their columns."""
+    rows = [[title, *HEAD], *([line.name, *cells(line)] for line in lines)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    begin = sum(widths[: FIRST_ERROR + 1]) + 2 * (FIRST_ERROR + 1)
+    room = sum(widths[FIRST_ERROR + 1 : END_OF_ERRORS + 1]) + 2 * (END_OF_ERRORS - FIRST_ERROR - 1)
+    above = ' ' * begin + f' {ERRORS} '.center(room, '-')
+    return '\n'.join([above, align(rows, left=(0, len(HEAD)))])
 
 
 def as_gait_table(title: str, lines: Sequence[Line]) -> str:
     """Format lines as a table for a terminal: what GAIT_HEAD says of them."""
-    return _as_table([[title, *GAIT_HEAD], *([line.name, *gait_cells(line)] for line in lines)])
+    rows = [[title, *GAIT_HEAD], *([line.name, *gait_cells(line)] for line in lines)]
+    return align(rows, left=(0, len(GAIT_HEAD)))
 
 
-def _as_table(rows: Sequence[Sequence[str]]) -> str:
+def align(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    """
+    Format rows of equal length for a terminal.
+
+    :param left: the columns that are aligned on the left.
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    last = len(widths) - 1
     return '\n'.join(
         '  '.join(
-            text.ljust(width) if i in (0, last) else text.rjust(width)
+            text.ljust(width) if i in left else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

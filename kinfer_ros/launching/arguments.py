@@ -87,11 +87,12 @@ ARGUMENTS = (
         'With use_sim_time: false makes the MuJoCo bridge follow the /clock of another '
         'publisher. A graph has one clock publisher.',
     ),
-    switch(
+    Argument(
         'lockstep',
-        'false',
+        'auto',
         'The simulation waits for each command: bit-equal runs, faster than real time. '
-        'Implies use_sim_time.',
+        'Implies use_sim_time. auto: for a film (video) without a window, with all its frames.',
+        ('auto', 'true', 'false'),
     ),
     switch('record', 'true', 'Write steps.ndjson and a rosbag into the run directory.'),
     Argument(

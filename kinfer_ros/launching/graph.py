@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +17,7 @@ from kinfer_ros.launching.simulation import read_mounting
 from kinfer_ros.launching.simulation import refuse_on_hardware
 from kinfer_ros.launching.simulation import simulation_parameters
 from kinfer_ros.policy.spec.spec import load_spec
-from kinfer_ros.share import share_dir
+from kinfer_ros.share import shipped_policy
 
 ParameterValue = bool | int | float | str | list[float] | list[int] | list[str]
 
@@ -48,7 +47,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     check_namespace(arguments['namespace'])
     check_params_file(arguments['params_file'])
     simulated = arguments['bridge'] == 'mujoco'
-    lockstep = arguments['lockstep'] == 'true'
+    lockstep = arguments['lockstep'] == 'true' or _films_in_lockstep(arguments)
     if lockstep and not simulated:
         raise ConfigError('lockstep:=true needs bridge:=mujoco: a real robot does not wait')
     if not simulated:
@@ -95,6 +94,17 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
             given['imu_mounting'] = mounting
         found.append(NodeSpec('robot_state', {**common, 'frame_prefix': prefix}, given))
     return found
+
+
+def _films_in_lockstep(arguments: Mapping[str, str]) -> bool:
+    """Whether nobody said how a film is to be made, and no other argument needs a clock."""
+    return (
+        arguments['lockstep'] == 'auto'
+        and bool(arguments['video'])
+        and arguments['bridge'] == 'mujoco'
+        and arguments['viewer'] == 'false'
+        and not changed(arguments) & {'slowdown', 'use_sim_time', 'publish_clock'}
+    )
 
 
 def _bridge(
@@ -208,11 +218,11 @@ def _policy(
     lockstep: bool,
 ) -> NodeSpec:
     robot = arguments['robot']
-    shipped = share_dir() / 'robots' / Path(robot).stem / 'walk.kinfer'
+    shipped = shipped_policy(robot)
     given: dict[str, ParameterValue] = {'robot': robot, 'lockstep': lockstep}
     defaults: dict[str, ParameterValue] = {
         **common,
-        'model': str(shipped) if shipped.is_file() else '',
+        'model': str(shipped or ''),
         'autostart': simulated,
         'auto_run': simulated,
     }

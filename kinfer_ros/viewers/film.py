@@ -7,7 +7,6 @@ does not wait for its film; in lockstep, where nobody waits for a clock, the sim
 every frame is drawn, with smoothed edges. Without a GPU, film in lockstep.
 """
 
-import copy
 import os
 import queue
 import sys
@@ -25,6 +24,9 @@ from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import ConfigError
+from kinfer_ros.viewers.film_progress import FilmProgress
+from kinfer_ros.viewers.film_progress import Say
+from kinfer_ros.viewers.scenery import film_model
 from kinfer_ros.viewers.shot import DEFAULT_SHOT
 from kinfer_ros.viewers.shot import Shot
 from kinfer_ros.viewers.shot import camera
@@ -38,6 +40,13 @@ MAX_GAP = 10
 """s that one picture may stand for."""
 SHADOW_SIZE = 2048
 """Finer shadows cost more than everything else without a GPU."""
+SHADOW_CLIP = 3.0
+"""
+Smallest extent of the shadow map, as a share of the model's: depths in a smaller one are so close
+together that lit round surfaces are speckled with their own shadow.
+"""
+SOFTWARE = ('llvmpipe', 'softpipe', 'swrast', 'software')
+"""Names of OpenGL's renderers without a GPU."""
 START_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 2.5
 """s; a process has to be down within 4 s of a signal."""
@@ -51,12 +60,22 @@ class Film:
     :param shot: camera, size of the frames, and how many there are in a second.
     :param waits: whether `show` waits for the drawing when it falls behind (else frames are left
         out, and counted).
+    :param say: takes lines on how it is drawn, how long that takes, and how far it is; it is
+        called by the thread of the film.
+    :param seconds: length of the film, None where nobody knows it.
     :raises ConfigError: imageio-ffmpeg is not installed, or the file has no folder or suffix.
     :raises BridgeError: off-screen rendering does not work here.
     """
 
     def __init__(
-        self, path: Path, robot: MujocoRobot, *, waits: bool, shot: Shot = DEFAULT_SHOT
+        self,
+        path: Path,
+        robot: MujocoRobot,
+        *,
+        waits: bool,
+        shot: Shot = DEFAULT_SHOT,
+        say: Say = lambda _: None,
+        seconds: float | None = None,
     ) -> None:
         _check_path(path)
         shot.check()
@@ -64,8 +83,10 @@ class Film:
         self._ffmpeg = _ffmpeg()
         self.path = path
         self._robot = robot
-        self._waits = waits
+        self.waits = waits
         self._shot = shot
+        self._say = say
+        self._progress = FilmProgress(say, shot.video_fps, seconds) if waits else None
         self._frame = -1
         self._skipped = 0
         self._written = 0
@@ -87,7 +108,7 @@ class Film:
             return
         self._frame = frame
         try:
-            self._poses.put((frame, self._robot.data.qpos.copy()), block=self._waits, timeout=10.0)
+            self._poses.put((frame, self._robot.data.qpos.copy()), block=self.waits, timeout=10.0)
         except queue.Full:
             self._skipped += 1
 
@@ -117,7 +138,7 @@ class Film:
     def _run(self) -> None:
         """Draw and write until told to end; the thread of the OpenGL context."""
         try:
-            renderer = Renderer(self._robot, self._shot, smooth=self._waits)
+            renderer = Renderer(self._robot, self._shot, smooth=self.waits)
         except Exception as error:  # the loaders of OpenGL raise whatever they like
             self._error = error
             self._ready.set()
@@ -128,6 +149,7 @@ class Film:
                 macro_block_size=2, ffmpeg_log_level='error',
             )  # fmt: skip
             writer.send(None)
+            self._describe(renderer.engine)
             self._ready.set()
             self._draw_all(renderer, writer)
             writer.close()
@@ -137,6 +159,15 @@ class Film:
         finally:
             renderer.close()
 
+    def _describe(self, engine: str) -> None:
+        """Say what draws, if that is slow, and whether frames will be missing."""
+        if any(name in engine.lower() for name in SOFTWARE):
+            self._say(f'film: software rendering ({engine}): this machine offers no GPU for it')
+        if not self.waits:
+            self._say(
+                'film: in real time, frames that come too soon are left out, in lockstep none'
+            )
+
     def _draw_all(self, renderer: 'Renderer', writer: Any) -> None:
         last, longest = 0, round(MAX_GAP * self._shot.video_fps)
         while not self._giving_up.is_set():
@@ -145,6 +176,8 @@ class Film:
                 return
             frame, qpos = pose
             picture = renderer.draw(qpos)
+            if self._progress is not None:
+                self._progress.picture()
             for _ in range(min(frame - last, longest) if last else 1):
                 writer.send(picture)
                 self._written += 1
@@ -157,20 +190,25 @@ class Renderer:
 
     :param shot: camera and size of the frames.
     :param smooth: whether to smooth edges, which takes twice the time without a GPU.
+    :ivar engine: what OpenGL draws with, in its own words; '' where it does not say.
     """
 
     def __init__(
         self, robot: MujocoRobot, shot: Shot = DEFAULT_SHOT, *, smooth: bool = True
     ) -> None:
-        self._model = copy.copy(robot.model)  # its own: gains are written into the other one
+        # Its own: gains are written into the other one.
+        self._model = film_model(robot.model, robot.fitted.spec)
         self._model.vis.global_.offwidth, self._model.vis.global_.offheight = shot.size
         quality = self._model.vis.quality
         quality.shadowsize = min(quality.shadowsize, SHADOW_SIZE)
+        clip = self._model.vis.map
+        clip.shadowclip = max(clip.shadowclip, SHADOW_CLIP)
         if not smooth:
             quality.offsamples = 0
         self._data = mujoco.MjData(self._model)
         self._camera = camera(robot, shot.camera)
         self._renderer = _renderer(self._model, shot.size)
+        self.engine = _engine()
 
     def draw(self, qpos: Float64) -> NDArray[np.uint8]:
         """Return the picture [height, width, 3] of a pose."""
@@ -185,6 +223,17 @@ class Renderer:
     def close(self) -> None:
         """Free what OpenGL holds."""
         self._renderer.close()
+
+
+def _engine() -> str:
+    """Return the name of what draws, in the thread whose context is current."""
+    try:
+        from OpenGL import GL  # type: ignore[import-untyped, unused-ignore]
+
+        name = GL.glGetString(GL.GL_RENDERER)
+    except Exception:  # the loaders of OpenGL raise whatever they like
+        return ''
+    return name.decode(errors='replace') if isinstance(name, bytes) else ''
 
 
 def _renderer(model: Any, size: tuple[int, int]) -> Any:

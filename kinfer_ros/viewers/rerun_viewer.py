@@ -32,7 +32,7 @@ def open_viewer() -> str:
     folder = Path(sys.executable).parent
     viewer = shutil.which('rerun', path=f'{folder}{os.pathsep}{os.environ.get("PATH", "")}')
     if viewer is None:
-        raise RunError(f'no program rerun in {folder} or on PATH; --save FILE.rrd needs none')
+        raise RunError(f'no program rerun in {folder} or on PATH; --out FILE.rrd needs none')
     command = [viewer, '--bind', HOST, '--port', str(PORT), '--expect-data-soon']
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(  # noqa: S603 no shell, and no input of a user
@@ -48,9 +48,7 @@ def open_viewer() -> str:
                 return URL
             time.sleep(0.1)
     process.kill()
-    raise RunError(
-        f"Rerun's viewer did not start within {START_TIMEOUT:g} s; --save writes a file"
-    )
+    raise RunError(f"Rerun's viewer did not start within {START_TIMEOUT:g} s; --out writes a file")
 
 
 def _listens() -> bool:
@@ -64,5 +62,5 @@ def _reason(output: bytes) -> str:
     lines = output.decode(errors='replace').strip().splitlines()
     last = next((line for line in reversed(lines) if 'rror' in line), ' '.join(lines[-1:]))
     if 'DISPLAY' in last:
-        return 'there is no display here; --save FILE.rrd writes what it would show'
+        return 'there is no display here; --out FILE.rrd writes what it would show'
     return last[:300] or 'without any output'

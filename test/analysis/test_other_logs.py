@@ -296,7 +296,9 @@ def test_the_log_of_the_shared_files(tmp_path, capsys):
     record = json.loads(path.read_text().splitlines()[0])['data']
     numbers = sum(len(v) if isinstance(v, list) else 1 for v in record.values())
     numbers -= len(record['joint_order']) + 2  # names, timestamp and step_id
-    assert len(listed.splitlines()) == numbers + 1, 'and the tilt, which is derived'
+    assert len(listed.splitlines()) == numbers + 2, (
+        'and the groups, and the tilt, which is derived'
+    )
     table = tmp_path / 'steps.csv'
     assert main(['export', str(path), '--out', str(table)]) == 0
     with table.open() as file:

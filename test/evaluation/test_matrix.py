@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from kinfer_ros.evaluation.condition import Pushes
 from kinfer_ros.evaluation.matrix import default_matrix
 from kinfer_ros.evaluation.matrix import load_matrix
 from kinfer_ros.evaluation.matrix import quick_matrix
+from kinfer_ros.evaluation.matrix import shared_contract
 from kinfer_ros.policy.policy import load_model
 
 
@@ -47,7 +49,44 @@ def test_every_seed_is_a_job_where_something_is_drawn(contract):
     assert len(calm) == len(matrix.commands)
     assert len(jobs) == len(calm) + 6 * len(matrix.commands) * (len(CONDITIONS) - 1)
     assert matrix.job(jobs[-1].id) == jobs[-1]
-    assert len(quick_matrix(contract).jobs()) < 5
+
+
+def test_a_quick_look_is_more_than_a_turn(contract):
+    """It walks straight, sideways, turns and stands; in the calm, pushed and under all at once."""
+    matrix = quick_matrix(contract)
+    jobs = {(job.command, job.condition_name): job for job in matrix.jobs()}
+    commands = ('stand', 'forward', 'sideways', 'turn')
+    assert list(jobs) == [(c, k) for k in ('calm', 'pushes', 'rough') for c in commands]
+    pushed = jobs['forward', 'pushes']
+    pushes = Pushes(pushed.condition, pushed.seed)
+    times = [tick / 50 for tick in range(round(50 * pushed.seconds)) if pushes.due(tick / 50)]
+    assert times, 'a push that comes after the end pushes nobody'
+    assert times[0] < pushed.seconds - 2.0
+
+
+def test_two_policies_get_commands_that_both_take(contract):
+    """In the range of both: neither is judged by what it never saw."""
+    other = replace(
+        contract,
+        command_names=('yawrate', 'xvel', 'tilt'),
+        command_ranges={'xvel': (-0.1, 0.2), 'yawrate': (-9.0, 9.0)},
+    )
+    shared = shared_contract(contract, other)
+    assert shared.command_names == ('xvel', 'yawrate')
+    low, high = contract.command_ranges['xvel']
+    assert shared.command_ranges['xvel'] == (max(low, -0.1), min(high, 0.2))
+    assert shared.command_ranges['yawrate'] == contract.command_ranges['yawrate']
+    assert set(default_matrix(shared).commands) == {'stand', 'forward', 'turn'}
+    assert default_matrix(shared).commands['forward'] == {'xvel': 0.12}
+    assert default_matrix(shared) == default_matrix(shared_contract(other, contract))
+
+
+def test_a_matrix_that_is_written_is_read_back(contract, tmp_path):
+    """A comparison writes it, so that a job of it can be repeated alone."""
+    matrix = quick_matrix(contract)
+    file = tmp_path / 'matrix.yaml'
+    file.write_text(json.dumps(matrix.as_json()))
+    assert load_matrix(file, contract) == matrix
 
 
 @pytest.mark.parametrize('wanted', ['forward/calm', 'forward/clam/0', 'up/calm/0', 'stand/calm/x'])

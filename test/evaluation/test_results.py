@@ -65,7 +65,7 @@ def test_other_settings_are_refused_by_name(begun, settings):
     other = settings | {'model_sha256': '0' * 64, 'seconds': 7.0}
     with pytest.raises(RunError, match='other settings') as caught:
         Results(begun, other)
-    assert 'seconds: found 4.0, now 7.0' in str(caught.value)
+    assert 'seconds: found 5.0, now 7.0' in str(caught.value)
     assert 'model_sha256' in str(caught.value)
     moved = settings | {'model': '/elsewhere/walk.kinfer'}
     Results(begun, moved).close()

@@ -7,13 +7,17 @@ import re
 import pytest
 from test_results import record
 
-from helpers.browser import BROWSER
-from helpers.browser import Page
+from kinfer_ros.evaluation.dots import NONE
+from kinfer_ros.evaluation.dots import dots
+from kinfer_ros.evaluation.dots import format_ticks
+from kinfer_ros.evaluation.dots import round_ticks
 from kinfer_ros.evaluation.page import make_page
 from kinfer_ros.evaluation.summary import as_gait_table
 from kinfer_ros.evaluation.summary import as_table
 from kinfer_ros.evaluation.summary import by_command
 from kinfer_ros.evaluation.summary import by_condition
+from kinfer_ros.evaluation.summary import describe
+from kinfer_ros.evaluation.summary import linear_error
 from kinfer_ros.evaluation.summary import summarise
 
 
@@ -47,6 +51,19 @@ def test_the_worst_is_the_first_to_end_else_the_furthest_off():
     assert 'ended after 0.40 s: fell' in summarise('all', RECORDS).worst_text
     table = as_table('condition', by_condition(RECORDS))
     assert re.search(r'^pushes +2 +0% ', table, re.MULTILINE)
+    above, head, *_ = table.splitlines()
+    begin, end = above.index('-'), above.rindex('-') + 1
+    assert above.strip('- ') == 'velocity error'
+    assert head[begin:end].split('  ') == ['vx m/s', 'vy m/s', 'wz rad/s']
+
+
+def test_metres_and_radians_are_told_apart():
+    """Their sum has no unit: 0.5 of it may be a limp, or a turn."""
+    one = record('walk/calm/0', velocity_error={'vx': 0.3, 'vy': 0.4, 'wz': 0.07})
+    assert describe(one) == (
+        'stayed up, velocity error 0.500 m/s, yaw rate error 0.070 rad/s'
+    )  # fmt: skip
+    assert describe(record('walk/calm/0', velocity_error=error(None))) == 'stayed up'
 
 
 GAITS = [
@@ -104,10 +121,15 @@ def test_the_page_says_what_the_results_say(page):
     )
     assert 'fell: &lt;b&gt;hard' in text
     assert '<b>' not in text
-    assert text.count('<circle') == text.count('<path') == 2
+    assert text.count('<circle') == text.count('<path') == 3 * 2, 'three plots'
+    for axis in ('vx (forward), m/s', 'vy (to the left), m/s', 'wz (yaw rate), rad/s'):
+        assert f'<h3>error of {axis}</h3>' in text
+    assert '0.424 m/s' in text, 'the cell of stand in the calm'
+    assert '0.300 rad/s' in text
     assert 'push_speed 0.5, push_every 3' in text
     assert "default-src 'none'" in text
-    assert not re.search(r'<script|(src|href)\s*=', text)
+    assert text.count('<script') == 1
+    assert not re.search(r'(src|href)\s*=|https?:', text)
 
 
 def test_twenty_thousand_runs_are_still_a_page():
@@ -117,19 +139,30 @@ def test_twenty_thousand_runs_are_still_a_page():
     replay = {each['job']: 'eval' for each in many}
     page = make_page(SETTINGS, many, replay, len(many))
     assert len(page) < 2e6
-    assert page.count(b'<path') == 1
+    assert page.count(b'<path') == 3
     assert b'18000 more are in results.ndjson' in page
 
 
-@pytest.mark.skipif(BROWSER is None, reason='no chromium on PATH to open the page in')
-def test_the_page_opens_on_a_phone(page, tmp_path):
-    """Without a complaint, and without scrolling sideways."""
-    with Page(page, tmp_path, 390, 800) as opened:
-        opened.send(
-            'Emulation.setDeviceMetricsOverride',
-            width=390, height=800, deviceScaleFactor=2, mobile=True,
-        )  # fmt: skip
-        assert opened.value("document.querySelectorAll('circle').length") == 2
-        assert opened.value('document.documentElement.scrollWidth') <= 390
-        assert opened.said == []
-        assert [each for each in opened.requests if not each.startswith('file:')] == []
+@pytest.mark.parametrize(
+    ('largest', 'labels'),
+    [
+        (0.37, ['0.0', '0.1', '0.2', '0.3', '0.4']),
+        (0.0312, ['0.00', '0.01', '0.02', '0.03', '0.04']),
+        (1.0, ['0.0', '0.5', '1.0']),
+        (70.0, ['0', '20', '40', '60', '80']),
+        (0.0, ['0', '1']),
+    ],
+)
+def test_scales_are_round(largest, labels):
+    """Steps of 1, 2 or 5, equal decimals, and the largest number is on the scale."""
+    assert format_ticks(round_ticks(largest)) == labels
+
+
+def test_a_run_without_a_number_is_not_drawn_at_zero():
+    """Zero would be the best run of all."""
+    drawn = dots('error', {'calm': RECORDS[:1], 'pushes': RECORDS[3:]}, linear_error)
+    places = re.findall(r'<(?:svg x|circle cx)="([0-9.]+)%', drawn)
+    assert len(places) == 2
+    assert float(places[1]) == NONE
+    assert '>none<' in drawn
+    assert '>none<' not in dots('error', {'calm': RECORDS[:2]}, linear_error)

@@ -91,3 +91,24 @@ def test_what_cannot_be_is_refused(words, said):
     """Before a node is made, and in words."""
     with pytest.raises(KinferRosError, match=said):
         specs(*words)
+
+
+@pytest.mark.parametrize(
+    ('words', 'lockstep'),
+    [
+        (['video:=walk.mp4'], True),
+        ([], False),
+        (['video:=walk.mp4', 'lockstep:=false'], False),
+        (['video:=walk.mp4', 'viewer:=true'], False),
+        (['video:=walk.mp4', 'slowdown:=2'], False),
+        (['video:=walk.mp4', 'use_sim_time:=true'], False),
+        (['lockstep:=true'], True),
+    ],
+)
+def test_a_film_is_made_in_lockstep(words, lockstep):
+    """With every frame, on any machine; unless something else needs a clock, or a user said so."""
+    bridge, policy, *_ = nodes(parse(words))
+    assert bridge.given['lockstep'] is policy.given['lockstep'] is lockstep
+    assert bool(policy.defaults.get('use_sim_time')) is (
+        lockstep or bool({'slowdown:=2', 'use_sim_time:=true'} & set(words))
+    )

@@ -1,6 +1,7 @@
 """Films and windows: missing parts give a clear error, and nothing hangs."""
 
 import contextlib
+import re
 import sys
 import time
 from ctypes.util import find_library
@@ -49,18 +50,42 @@ def test_film_has_a_frame_for_each_part_of_a_second(robot, tmp_path, fps):
     """In lockstep no frame is left out; and so with another rate."""
     ffmpeg = pytest.importorskip('imageio_ffmpeg')
     shot = Shot(video_size=(322, 240), video_fps=fps)
+    said: list[str] = []
     try:
-        film = Film(tmp_path / 'film.mp4', robot, waits=True, shot=shot)
+        film = Film(
+            tmp_path / 'film.mp4', robot, waits=True, shot=shot, say=said.append, seconds=0.5
+        )
     except BridgeError as error:
         pytest.skip(str(error))
     for _ in range(25):
         robot.step(10)
         film.show(robot.time_ns)
     assert 'failed' not in film.close()
+    assert [line for line in said if re.match(r'film: 0\.5 s of it take about \d+ s here', line)]
     frames = ffmpeg.read_frames(str(tmp_path / 'film.mp4'))
     facts = next(frames)
     assert (facts['size'], facts['fps']) == ((322, 240), fps)
     assert abs(len(list(frames)) - fps / 2) <= 1
+
+
+@pytest.mark.parametrize(
+    ('engine', 'waits', 'lines'),
+    [
+        ('llvmpipe (LLVM 15)', True, ['software rendering (llvmpipe (LLVM 15))']),
+        ('NVIDIA H200/PCIe', True, []),
+        ('NVIDIA H200/PCIe', False, ['in real time, frames that come too soon are left out']),
+    ],
+)
+def test_it_says_what_makes_it_slow(robot, tmp_path, monkeypatch, engine, waits, lines):
+    """A minute for ten seconds is no hang; no word where a GPU draws every frame."""
+    pytest.importorskip('imageio_ffmpeg')
+    monkeypatch.setattr(Renderer, '__init__', lambda self, *_, **__: None)
+    monkeypatch.setattr(Renderer, 'close', lambda self: None)
+    monkeypatch.setattr(Renderer, 'engine', engine, raising=False)
+    said: list[str] = []
+    Film(tmp_path / 'film.mp4', robot, waits=waits, say=said.append).close()
+    assert len(said) == len(lines)
+    assert all(line in found for line, found in zip(lines, said, strict=True))
 
 
 @pytest.mark.skipif(find_library('EGL') is None, reason='no EGL library')

@@ -79,6 +79,8 @@ class FittedModel:
     mounting_warning: str = ''
     seeming_lean: float = 0.0
     """rad by which an upright base leans, as the policy takes the IMU."""
+    spec: Any = None
+    """mujoco.MjSpec: what `model` was compiled from."""
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
@@ -112,9 +114,9 @@ def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:
         model.opt.timestep = timestep
     fitted = _locate(robot, model, base.name, free, path, imu, added)
     if imu.name is None:
-        return fitted
+        return replace(fitted, spec=spec)
     warning, lean = check_mounting(robot, model, fitted.base, imu.name)
-    return replace(fitted, mounting_warning=warning, seeming_lean=lean)
+    return replace(fitted, mounting_warning=warning, seeming_lean=lean, spec=spec)
 
 
 def _mjcf_path(robot: Robot) -> Path:

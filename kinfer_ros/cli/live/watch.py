@@ -48,14 +48,21 @@ def make_parser() -> argparse.ArgumentParser:
         'It only listens. With RUN: a recorded run. Ctrl-C ends it.',
         'watch --namespace robot1',
         'watch runs/latest',
-        'watch --save live.rrd --seconds 10',
+        'watch --out live.rrd --seconds 10',
         codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was found',
     )
     add = parser.add_argument
     add('run', type=Path, nargs='?', metavar='RUN', help='a recorded run, or an .ndjson log')
     add_node_arguments(parser)
     add('--seconds', type=float, default=0.0, help='exit after this time')
-    add('--save', type=Path, metavar='FILE.rrd', help='write a file instead of opening a viewer')
+    add(
+        '--out',
+        '--save',
+        dest='save',
+        type=Path,
+        metavar='FILE.rrd',
+        help='write a file instead of opening a viewer',
+    )
     add('--json', action='store_true', help='print a JSON summary at the end')
     return parser
 

@@ -163,9 +163,9 @@ def choose(
             )
             near = difflib.get_close_matches(name, list(known), SHOWN, 0.5)
             raise ConfigError(
-                f'{name!r}: this log has no such signal{f"; near: {near}" if near else ""}. '
-                '--list lists them. Further runs stand before the signals, each a run directory '
-                'or an .ndjson log'
+                f'{name!r}: this log has no such signal{f"; near: {near}" if near else ""}. Its '
+                f'groups: {", ".join(_groups(series))}; --list lists all. Further runs stand '
+                'before the signals, each a run directory or an .ndjson log'
             )
     return [each for each in found if not wanted or any(_matches(each, n) for n in wanted)]
 
@@ -205,6 +205,14 @@ def _between(
     return kept
 
 
+def _groups(series: Sequence[Series]) -> dict[str, int]:
+    """Return the groups that there are, each with the number of its signals."""
+    counts: dict[str, int] = {}
+    for each in series:
+        counts[each.group] = counts.get(each.group, 0) + 1
+    return counts
+
+
 def _lines(series: Sequence[Series]) -> list[str]:
     width = max((len(each.name) for each in series), default=0)
     return [
@@ -221,7 +229,8 @@ def _print_list(chosen: dict[str, list[Series]], *, as_json: bool) -> None:
         return
     for name, series in chosen.items():
         head = [f'{name}:'] if len(chosen) > 1 else []
-        print('\n'.join([*head, *_lines(series)]))
+        groups = ', '.join(f'{group} ({count})' for group, count in _groups(series).items())
+        print('\n'.join([*head, f'groups: {groups}', *_lines(series)]))
 
 
 def _plain(series: Sequence[Series]) -> list[dict[str, object]]:

@@ -35,7 +35,7 @@ from kinfer_ros.run.versions import versions
 
 def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
     if arguments.model or arguments.png:
-        raise ConfigError('--bag replays the model of the run: it excludes --model and --png')
+        raise ConfigError('--bag replays the model of the run: it excludes --model and --out')
     # Imported here: the rest works without ROS.
     from kinfer_ros.analysis.repair import bags_of
     from kinfer_ros.cli.runs.bag_replay_output import as_json
@@ -66,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
         'carry with the record, bit for bit on the ONNX Runtime that recorded it. Exit code 1 if '
         'they differ.',
         'replay runs/latest',
-        'replay runs/latest --model new.kinfer --png compare.png',
+        'replay runs/latest --model new.kinfer --out compare.png',
         codes='0: identical; 1: different',
     )
     add = parser.add_argument
@@ -84,7 +84,14 @@ def make_parser() -> argparse.ArgumentParser:
         action='store_true',
         help="replay from the bag, through the node's sensor and control code (needs ROS 2)",
     )
-    add('--png', type=Path, metavar='FILE', help='plot recorded and replayed targets (matplotlib)')
+    add(
+        '--out',
+        '--png',
+        dest='png',
+        type=Path,
+        metavar='FILE',
+        help='plot recorded and replayed targets (matplotlib)',
+    )
     add_json_argument(parser)
     return parser
 
@@ -93,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if the replay differs, 2 for a user error."""
     if arguments.png:
-        require_module('matplotlib', '--png')
+        require_module('matplotlib', '--out')
     run = RecordedRun.open(arguments.run)
     if arguments.bag:
         return _replay_bag(run, arguments)

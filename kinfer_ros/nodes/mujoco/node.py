@@ -97,7 +97,13 @@ class MujocoBridge(BridgeNode):
         self._film = None
         self._window = None
         if settings.video:
-            self._film = Film(settings.video, robot, waits=timing.lockstep, shot=settings.shot)
+            self._film = Film(
+                settings.video,
+                robot,
+                waits=timing.lockstep,
+                shot=settings.shot,
+                say=self.get_logger().info,
+            )
         if settings.viewer:
             self._window = Window(robot, settings.shot)
         self.get_logger().info(f'IMU: {robot.fitted.imu.describe()}')
@@ -217,6 +223,8 @@ class MujocoBridge(BridgeNode):
         self._send()
         if self._film is not None:
             self._film.show(self.bridge.stamp_ns)
+            if self._film.waits:
+                self._stalls.restart()  # the pause was asked for, and no clock runs
         if self._window is not None:
             self._window.show()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,12 @@ def test_a_span_of_time(run, tmp_path, capsys):
 def test_the_list(run, capsys):
     """All names, with unit and range, as text and JSON."""
     assert plot(run, '--list') == 0
-    assert 'base    gyro/z' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'base    gyro/z' in said
+    groups = dict(re.findall(r'(\w+) \((\d+)\)', said.splitlines()[0]))
+    assert {'base', 'joints'} <= set(groups)
+    for name, count in groups.items():
+        assert sum(line.split()[0] == name for line in said.splitlines()[1:]) == int(count)
     assert plot(run, '--list', '--json') == 0
     listed = {each['name']: each for each in json.loads(capsys.readouterr().out)}
     assert listed['target/left_knee']['unit'] == 'rad'
@@ -68,6 +74,8 @@ def test_the_list(run, capsys):
     ('words', 'said'),
     [
         (['gyroo'], "near: ['gyro', 'gyro/z'"),
+        (['bass'], "near: ['base'"),
+        (['nothing'], 'Its groups: '),
         (['target', '--joint', 'knee'], "has ['left_hip_yaw'"),
         (['gyro', '--joint', 'left_knee'], 'no such signal'),
         (['--out', 'picture.txt'], 'cannot be written'),
