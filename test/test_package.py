@@ -24,6 +24,7 @@ SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')
 # Python modules whose distribution has another name; ROS packages have the name of their module.
 DISTRIBUTIONS = {
     'backports': 'backports.zstd',
+    'foxglove': 'foxglove-sdk',
     'google': 'protobuf',
     'grpc': 'grpcio',
     'imageio_ffmpeg': 'imageio-ffmpeg',
@@ -42,7 +43,9 @@ SYSTEM_KEYS = {
     'yaml': 'python3-yaml',
 }
 """What rosdep calls the Python modules that it can install without pip."""
-FEATURES = ('base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'rerun', 'top')
+FEATURES = (
+    'base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'rerun', 'foxglove', 'top',
+)  # fmt: skip
 """Requirement files of what the package itself imports."""
 
 SKIPS = {'importorskip', 'skip'}
