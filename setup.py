@@ -101,6 +101,7 @@ setup(
     install_requires=['setuptools', 'numpy', 'onnxruntime', 'pyyaml', 'orjson', 'shtab'],
     extras_require={
         'sim': ['mujoco'],
+        'foxglove': ['foxglove-sdk'],
         'kos': ['pykos', 'grpcio'],
         'bag': ['rosbags', 'mcap'],
         'parquet': ['pyarrow'],

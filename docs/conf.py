@@ -8,7 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from sphinx.ext.autodoc.mock import _MockObject  # noqa: E402
+
 import kinfer_ros  # noqa: E402
+
+# `Context | None` is evaluated where a module is imported; Sphinx's stand-ins know no `|`.
+_MockObject.__or__ = _MockObject.__ror__ = lambda self, other: self
 
 project = 'kinfer_ros'
 author = 'The kinfer_ros authors'

@@ -61,7 +61,7 @@ COMMANDS = {
         'robot.unitree', "show which controller of a Unitree robot's own is active, or end it"
     ),
     'verdict': Command('runs.verdict', 'summarise a run: distance, falls, timing, success'),
-    'watch': Command('live.watch', 'show a running policy node or a recorded run in Rerun'),
+    'watch': Command('live.watch', 'show a running policy node in Rerun or Foxglove, or a run'),
     'walk': Command(
         'walk.walk', 'walk a robot in MuJoCo: policy, robot and recorder in one process'
     ),

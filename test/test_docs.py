@@ -71,3 +71,11 @@ def test_design_names_existing_files() -> None:
     named = set(re.findall(r'`((?:\w+/)+\w+\.py)`', (DOCS / 'design.md').read_text()))
     assert len(named) > 20
     assert sorted(name for name in named if not (package / name).is_file()) == []
+
+
+def test_the_moving_picture_is_small_and_moves() -> None:
+    """The first thing that anybody sees: `python tools/moving_picture.py` makes it."""
+    picture = (DOCS / 'images' / 'biped.webp').read_bytes()
+    assert picture[:4] == b'RIFF'
+    assert picture.count(b'ANMF') > 50
+    assert len(picture) < 1_500_000

@@ -25,6 +25,7 @@ SOURCES = [*(ROOT / 'kinfer_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')
 DISTRIBUTIONS = {
     'OpenGL': 'PyOpenGL',
     'backports': 'backports.zstd',
+    'foxglove': 'foxglove-sdk',
     'google': 'protobuf',
     'grpc': 'grpcio',
     'imageio_ffmpeg': 'imageio-ffmpeg',
@@ -43,7 +44,9 @@ SYSTEM_KEYS = {
     'yaml': 'python3-yaml',
 }
 """What rosdep calls the Python modules that it can install without pip."""
-FEATURES = ('base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'rerun', 'top')
+FEATURES = (
+    'base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'rerun', 'foxglove', 'top',
+)  # fmt: skip
 """Requirement files of what the package itself imports."""
 
 SKIPS = {'importorskip', 'skip'}

@@ -6,8 +6,9 @@ received before.
 
 Requests of policies and motions come from ~/events, which has the stamp of the command of their
 tick. Not in a bag: the control clock (in lockstep it equals the stamp; in real time the stamp
-replaces it, and the ramp is not repeated), other service calls (modes come from the commands),
-model swaps, and who published a message.
+replaces it, and the ramp is not repeated), which IMU sample a real-time tick read (it may have
+come before the one with the stamp of its joint sample), other service calls (modes come from the
+commands), model swaps, and who published a message.
 """
 
 import math

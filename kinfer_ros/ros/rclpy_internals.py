@@ -44,7 +44,8 @@ def _in_c(kind: str, name: str) -> bool:
 
 def _set_by(kind: type, name: str) -> bool:
     """Whether the constructor of a class uses such an attribute."""
-    return name in vars(kind)['__init__'].__code__.co_names
+    constructor = vars(kind).get('__init__')  # where the pages are built, rclpy is a stand-in
+    return constructor is not None and name in constructor.__code__.co_names
 
 
 PRESENT = {

@@ -80,6 +80,8 @@ class TopicRecorder:
         exclude: list[str],
         offer: Callable[[RecordedTopic], None],
         warn: Callable[[str], None],
+        *,
+        reliable: bool = True,
     ) -> None:
         """
         Prepare; nothing is subscribed before discover().
@@ -87,12 +89,15 @@ class TopicRecorder:
         :param exclude: regular expressions; a topic that one matches in full is left out.
         :param offer: called with each tap that is new or whose publishers offer something else.
         :param warn: called with what the user has to know, once for each topic.
+        :param reliable: False: ask reliable publishers to repeat nothing but what is latched, as
+            befits who only looks.
         """
         self.taps: dict[str, RecordedTopic] = {}
         self._node = node
         self._exclude = [re.compile(pattern) for pattern in exclude]
         self._offer = offer
         self._warn = warn
+        self._reliable = reliable
         self._group = PollOnlyGroup(node)
         self._skipped: set[str] = set()
 
@@ -124,14 +129,14 @@ class TopicRecorder:
             self._skipped.add(topic)
             return False
         if len(types) > 1:
-            self._warn(f'{topic} has several types {types}; only {types[0]} is recorded')
+            self._warn(f'{topic} has several types {types}; only {types[0]} is taken')
         if '/msg/' not in types[0]:
             # Feedback of actions and events of services: not messages that a bag can describe.
             self._skipped.add(topic)
             return False
         if _import_type(types[0]) is None:
             self._skipped.add(topic)
-            self._warn(f'{topic} is not recorded: its type {types[0]} cannot be imported here')
+            self._warn(f'{topic} is left out: its type {types[0]} cannot be imported here')
             return False
         return True
 
@@ -169,7 +174,7 @@ class TopicRecorder:
         profiles = [info.qos_profile for info in self._node.get_publishers_info_by_topic(topic)]
         reliable = all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles)
         latched = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles)
-        return reliable, len(profiles) if latched else 0
+        return reliable and (self._reliable or latched), len(profiles) if latched else 0
 
     def _subscribe(
         self, topic: str, msgtype: str, reliable: bool, latched: int
@@ -183,7 +188,7 @@ class TopicRecorder:
         try:
             return subscribe(self._node, _import_type(msgtype), topic, profile, self._group)
         except Exception as error:  # rclpy raises a family of types without a common base
-            self._warn(f'{topic} ({msgtype}) cannot be subscribed and is not recorded: {error}')
+            self._warn(f'{topic} ({msgtype}) cannot be subscribed and is left out: {error}')
             return None
 
 

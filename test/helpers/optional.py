@@ -28,3 +28,6 @@ needs_cyclonedds = pytest.mark.skipif(
 needs_matplotlib = pytest.mark.skipif(
     not has('matplotlib'), reason='needs matplotlib (requirements/plot.txt)'
 )
+needs_foxglove = pytest.mark.skipif(
+    not has('foxglove'), reason='needs foxglove-sdk (requirements/foxglove.txt)'
+)

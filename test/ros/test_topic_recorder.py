@@ -119,6 +119,19 @@ def test_subscription_matches_every_publisher(graph, publishers, subscription, l
     assert offered[-1] == ('/a', latched)
 
 
+@pytest.mark.parametrize(
+    ('offered', 'subscription'),
+    [(RELIABLE, BEST_EFFORT), (BEST_EFFORT, BEST_EFFORT), (LATCHED, LATCHED)],
+)
+def test_who_only_looks_asks_for_no_repeats(graph, offered, subscription):
+    """A viewer must cost the robot's publishers nothing; what is latched comes no other way."""
+    graph.topics['/a'] = ['std_msgs/msg/String']
+    graph.publishers['/a'] = [offered]
+    viewer = TopicRecorder(graph, [], lambda _: None, pytest.fail, reliable=False)
+    viewer.discover()
+    assert graph.subscribed == [('/a', subscription)]
+
+
 def test_subscription_outlives_its_publishers(graph):
     """A publisher that restarts must not lose its first messages to a new discovery."""
     capture, _, _ = capture_of(graph)

@@ -1,4 +1,4 @@
-"""`python -m kinfer_ros watch`: show a running policy node or a recorded run in Rerun's viewer.
+"""`python -m kinfer_ros watch`: show a running policy node or a recorded run in Rerun or Foxglove.
 
 Exit code 0 at Ctrl-C or after --seconds; 1 if no policy node was found; 2 for a user error.
 """
@@ -16,6 +16,9 @@ from kinfer_ros.cli.common import INTERRUPTED
 from kinfer_ros.cli.common import Progress
 from kinfer_ros.cli.common import require_module
 from kinfer_ros.cli.common import run_command
+from kinfer_ros.cli.live.foxglove_view import add_foxglove_arguments
+from kinfer_ros.cli.live.foxglove_view import check_arguments
+from kinfer_ros.cli.live.foxglove_view import serve
 from kinfer_ros.cli.parsers import add_node_arguments
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.errors import ConfigError
@@ -44,9 +47,11 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'watch',
-        "Show a running policy node in Rerun's viewer: base, joints, timing, modes. "
-        'It only listens. With RUN: a recorded run. Ctrl-C ends it.',
+        "Show a running policy node in Rerun's viewer: base, joints, timing, modes. With "
+        '--foxglove: serve all its topics to Foxglove. It only listens. With RUN: a recorded run. '
+        'Ctrl-C ends it.',
         'watch --namespace robot1',
+        'watch --foxglove',
         'watch runs/latest',
         'watch --out live.rrd --seconds 10',
         codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was found',
@@ -63,12 +68,16 @@ def make_parser() -> argparse.ArgumentParser:
         metavar='FILE.rrd',
         help='write a file instead of opening a viewer',
     )
+    add_foxglove_arguments(parser)
     add('--json', action='store_true', help='print a JSON summary at the end')
     return parser
 
 
 def _command(argv: Sequence[str] | None) -> int:
     arguments = make_parser().parse_args(argv)
+    check_arguments(arguments)
+    if arguments.foxglove:
+        return serve(arguments)
     require_module('rerun', 'watch', 'rerun-sdk')
     if arguments.run:
         if arguments.namespace or arguments.seconds:

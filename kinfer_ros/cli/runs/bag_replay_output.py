@@ -27,7 +27,8 @@ def lines(outcome: Any, *, good: bool, exact: bool, lockstep: bool) -> list[str]
     elif not good and not lockstep:
         text.append(
             'note         the bag of a real-time run does not contain which IMU sample and which '
-            'time a tick used: ticks may differ; the step log contains both'
+            'time a tick used: some ticks differ, of a policy with a carry all after the first; '
+            'the step log contains both: replay without --bag'
         )
     return text
 

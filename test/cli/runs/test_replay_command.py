@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from helpers.recorded import record_run
 from helpers.walking import MODEL
 from kinfer_ros.__main__ import main
+from kinfer_ros.analysis.differences import Comparison
+from kinfer_ros.cli.runs.bag_replay_output import lines
 
 
 @pytest.fixture(scope='module')
@@ -127,3 +131,15 @@ def test_a_run_without_a_bag_cannot_be_replayed_from_it(copy, capsys):
     assert 'joint_commands' in capsys.readouterr().err
     assert main(['replay', '--bag', '--model', str(MODEL), str(copy)]) == 2
     assert 'excludes --model' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('lockstep', [True, False])
+def test_a_real_time_bag_that_differs_says_why(lockstep):
+    """With a carry nearly every tick differs there, which looks like a broken robot."""
+    outcome = SimpleNamespace(
+        target=Comparison(0.0), other_target=Comparison(0.0), ticks=2, without_sample=0, modes=0
+    )
+    outcome.target.compare(0, 'target', np.zeros(1), np.ones(1))
+    text = '\n'.join(lines(outcome, good=False, exact=True, lockstep=lockstep))
+    assert 'verdict      differs' in text
+    assert ('of a policy with a carry all after the first' in text) != lockstep
