@@ -42,7 +42,7 @@ SYSTEM_KEYS = {
     'yaml': 'python3-yaml',
 }
 """What rosdep calls the Python modules that it can install without pip."""
-FEATURES = ('base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'rerun', 'top')
+FEATURES = ('base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'report', 'rerun', 'top')
 """Requirement files of what the package itself imports."""
 
 SKIPS = {'importorskip', 'skip'}
