@@ -107,6 +107,7 @@ setup(
         'parquet': ['pyarrow'],
         'plot': ['matplotlib'],
         'ray': ['ray'],
+        'report': ['bokeh'],
         'rerun': ['rerun-sdk'],
         'zstd': ['backports.zstd'],
         'top': ['rich'],

@@ -5,7 +5,8 @@ prepare_tested() {
   in_venv test.stamp "Installing the test tools into ${venv##*/} (once)" \
     requirements/test.txt requirements/video.txt requirements/kos.txt \
     requirements/unitree.txt requirements/top.txt \
-    requirements/parquet.txt requirements/plot.txt requirements/foxglove.txt
+    requirements/parquet.txt requirements/plot.txt requirements/report.txt \
+    requirements/foxglove.txt
 }
 
 peer=$root/.kinfer-venv

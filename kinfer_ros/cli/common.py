@@ -135,16 +135,18 @@ def default_output(run: Path, name: str) -> Path:
     return run.with_suffix(Path(name).suffix) if run.is_file() else run / name
 
 
-def require_module(module: str, what: str, package: str = '') -> None:
+def require_module(module: str, what: str, package: str = '', extra: str = '') -> None:
     """
     Check that an optional module is installed.
 
     :param what: the command or option that needs it.
     :param package: its name for pip, if not the module's.
+    :param extra: the extra of this package that brings it.
     :raises ConfigError: it is not installed; the text has the install command.
     """
     if importlib.util.find_spec(module) is None:
         raise ConfigError(
             f'{what} needs the Python module {module}, which {sys.executable} does not have: '
             f'`{sys.executable} -m pip install {package or module}`'
+            + (f' (the extra {extra}: kinfer_ros[{extra}])' if extra else '')
         )

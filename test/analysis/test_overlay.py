@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinfer_ros.__main__ import main
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.overlay import parse_offsets
 from kinfer_ros.analysis.overlay import run_names
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.report import target_difference
-from kinfer_ros.analysis.report_plots import ReportedRun
+from kinfer_ros.analysis.report.plots import plot_groups
+from kinfer_ros.analysis.report.reported_run import ReportedRun
+from kinfer_ros.analysis.report.tables import joint_table
+from kinfer_ros.analysis.report.tables import target_difference
 from kinfer_ros.cli.runs.several import read_runs
 from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import RunError
@@ -46,10 +47,6 @@ def logs(tmp_path) -> list[Path]:
     ]
 
 
-def content(page: Path) -> dict:
-    return json.loads(page.read_text().partition(' id="data">')[2].partition('</script>')[0])
-
-
 def test_names_are_as_short_as_they_can_be(tmp_path):
     """K-Scale's logs are all called kinfer_log.ndjson, and `latest` says nothing."""
     paths = [tmp_path / 'kd-1' / 'walk' / 'log.ndjson', tmp_path / 'kd-2' / 'walk' / 'log.ndjson']
@@ -78,21 +75,21 @@ def test_an_offset_moves_a_run_in_time(logs):
     assert second.name == 'real.ndjson +1.25 s'
 
 
-def test_the_report_matches_joints_by_name(logs, tmp_path):
+def test_the_report_matches_joints_by_name(logs):
     """The second run has them in another order, one more, and twice the rate."""
-    page = tmp_path / 'both.html'
-    assert main(['report', *map(str, logs), '--out', str(page)]) == 0
-    data = content(page)
-    plots = {plot['title']: plot for group in data['groups'] for plot in group['plots']}
+    both = [
+        ReportedRun(each.run, each.columns, [], [])
+        for each in read_runs(logs, None, progress=False)
+    ]
+    plots = {plot.title: plot for group in plot_groups(both) for plot in group.plots}
     for joint, runs in (('hip', {0, 1}), ('ankle', {0, 1}), ('elbows_', {1})):
-        series = plots[joint]['series']
-        assert {each['run'] for each in series} == runs
-        for each in series:
-            assert each['y'][0] == len(joint), joint
-    head, *_ = data['tables']['joints']['head'][-1:]
-    assert head == 'rms of target B - A over 100 steps, rad'
-    rows = {row[0]: row[-1] for row in data['tables']['joints']['rows']}
-    assert rows == {'hip': 0.0, 'ankle': 0.0, 'elbows_': None}
+        curves = plots[joint].curves
+        assert {each.run for each in curves} == runs
+        for each in curves:
+            assert each.values[0] == len(joint), joint
+    table = joint_table(both)
+    assert table.head[-1] == 'rms of target B - A over 100 steps, rad'
+    assert {row[0]: row[-1] for row in table.rows} == {'hip': 0.0, 'ankle': 0.0, 'elbows_': None}
 
 
 def test_the_difference_of_targets_is_at_the_same_time(logs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import shutil
@@ -24,10 +25,22 @@ class Page:
 
     :ivar said: what the console said, and what went wrong in a script.
     :ivar requests: addresses that it asked for.
+    :ivar errors: what the console said as a warning or an error.
     """
 
-    def __init__(self, page: Path, folder: Path, width: int = 1000, height: int = 1400) -> None:
+    def __init__(
+        self,
+        page: Path,
+        folder: Path,
+        width: int = 1000,
+        height: int = 1400,
+        *,
+        dark: bool = False,
+    ) -> None:
         self.said: list[str] = []
+        self.errors: list[str] = []
+        self._dark = dark
+        self._size = (width, height)
         self.requests: list[str] = []
         self._number = 0
         self._stack = contextlib.ExitStack()
@@ -61,6 +74,13 @@ class Page:
         self._session = attached['sessionId']
         for domain in ('Runtime', 'Log', 'Network', 'Page'):
             self.send(f'{domain}.enable')
+        scheme = {'name': 'prefers-color-scheme', 'value': 'dark' if self._dark else 'light'}
+        self.send('Emulation.setEmulatedMedia', features=[scheme])
+        width, height = self._size
+        self.send(
+            'Emulation.setDeviceMetricsOverride',
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
+        )  # fmt: skip
         self.send('Page.navigate', url=f'file://{page}')
         self.wait_for("document.readyState === 'complete' && document.body.dataset.plots")
 
@@ -98,6 +118,11 @@ class Page:
     def _note(self, method: str | None, parameters: dict[str, Any]) -> None:
         if method in ('Runtime.consoleAPICalled', 'Runtime.exceptionThrown', 'Log.entryAdded'):
             self.said.append(json.dumps(parameters))
+            entry = parameters.get('entry', parameters)
+            if entry.get('type', entry.get('level', 'error')) in ('error', 'warning', 'assert'):
+                self.errors.append(self.said[-1])
+            if method == 'Runtime.exceptionThrown':
+                self.errors.append(self.said[-1])
         elif method == 'Network.requestWillBeSent':
             self.requests.append(parameters['request']['url'])
 
@@ -112,6 +137,10 @@ class Page:
         while not self.value(expression):
             assert time.monotonic() < deadline, f'{expression} did not come true'
             time.sleep(0.05)
+
+    def pdf(self) -> bytes:
+        """Print the page."""
+        return base64.b64decode(self.send('Page.printToPDF', printBackground=True)['data'])
 
     def press(self, key: str) -> None:
         """Press a key."""

@@ -16,15 +16,13 @@ from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.overlay import LETTERS
-from kinfer_ros.analysis.report_plots import ReportedRun
+from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.analysis.series import Series
 from kinfer_ros.errors import RunError
 
 ONE_COLUMN = 6
 """Maximum panels in one column; more use COLUMNS columns."""
 COLUMNS = 3
-LEGEND = 4
-"""Maximum curves for a legend inside the panel."""
 MANY = 8
 """Maximum curves of several runs that are named one by one in the legend."""
 STYLE_DASHES: dict[str, Any] = {
@@ -90,12 +88,7 @@ def draw_signals(path: Path, runs: Sequence[DrawnRun]) -> None:
             axis.set_title(panel, fontsize=9)
             axis.set_ylabel(unit, fontsize=8)
             _panel(axis, panel, runs, found)
-        for axis in axes.flat[len(panels) :]:
-            axis.set_visible(False)
-        for column in range(width):
-            last = max(row for row in range(rows) if row * width + column < len(panels))
-            axes[last][column].set_xlabel('s')
-            axes[last][column].tick_params(labelbottom=True)
+        _finish_grid(axes, len(panels), 'time, s')
 
 
 def _title(runs: Sequence[DrawnRun]) -> str:
@@ -134,10 +127,12 @@ def _panel(
     axis.grid(alpha=0.3)
     axis.margins(x=0)
     if count > 1 or next(iter(found)) != panel:
-        inside = {'loc': 'upper right', 'framealpha': 0.6}
-        beside = {'loc': 'center left', 'bbox_to_anchor': (1.0, 0.5), 'frameon': False}
-        few = (len(found) if many else count) <= LEGEND
-        axis.legend(fontsize=7, **(inside if few else beside))
+        _legend_beside(axis)
+
+
+def _legend_beside(axis: Any) -> None:
+    """Put the legend outside the panel, where it covers nothing."""
+    axis.legend(fontsize=7, loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def _curve(axis: Any, run: DrawnRun, series: Series, **style: Any) -> None:
@@ -160,29 +155,48 @@ def _other_modes(columns: Columns, kept: Any) -> list[tuple[float, float]]:
     return spans
 
 
-def draw_replay(path: Path, pictures: Mapping[str, Sequence[Any]], joints: Sequence[str]) -> None:
+def draw_replay(
+    path: Path, pictures: Mapping[str, Sequence[Any]], joints: Sequence[str], rate_hz: float
+) -> None:
     """
-    Write a PNG of recorded and replayed targets, with one small plot per joint.
+    Write a PNG of recorded and replayed targets over time, with one small plot per joint.
 
     :param pictures: `step` (ids), `recorded` and `replayed` (targets [joints], rad).
+    :param rate_hz: steps per second.
     :raises RunError: nothing to draw, or the file cannot be written.
     """
     if not pictures['step']:
         raise RunError(f'{path}: nothing was replayed, so there is nothing to draw')
     every = max(len(pictures['step']) // MAX_POINTS, 1)
     steps = np.array(pictures['step'])[::every]
+    time = (steps - steps[0]) / rate_hz
     recorded, replayed = (np.array(pictures[key])[::every] for key in ('recorded', 'replayed'))
-    rows = -(-len(joints) // COLUMNS)
-    with _png(path, rows, COLUMNS, figsize=(15, 2.2 * rows), sharex=True) as (_, axes):
+    width = min(COLUMNS, len(joints))
+    rows = -(-len(joints) // width)
+    size = (5 * width, 0.6 + 2.2 * rows)
+    with _png(path, rows, width, figsize=size, sharex=True) as (figure, axes):
         for place, name in enumerate(joints):
-            axis = axes[place // COLUMNS][place % COLUMNS]
-            axis.plot(steps, recorded[:, place], label='recorded', linewidth=1)
-            axis.plot(steps, replayed[:, place], label='replayed', linewidth=1, linestyle='--')
+            axis = axes[place // width][place % width]
+            axis.plot(time, recorded[:, place], label='recorded', linewidth=1)
+            axis.plot(time, replayed[:, place], label='replayed', linewidth=1, linestyle='--')
             axis.set_title(name, fontsize=9)
             axis.set_ylabel('target, rad', fontsize=8)
-        axes[0][0].legend(fontsize=8)
-        for axis in axes[-1]:
-            axis.set_xlabel('step_id')
+            axis.grid(alpha=0.3)
+            axis.margins(x=0)
+        _finish_grid(axes, len(joints), 'time, s from the first replayed step')
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc='outside upper right', ncols=2, frameon=False)
+
+
+def _finish_grid(axes: Any, panels: int, label: str) -> None:
+    """Hide the panels without a curve, and name the time below the last one of each column."""
+    rows, width = axes.shape
+    for axis in axes.flat[panels:]:
+        axis.set_visible(False)
+    for column in range(min(width, panels)):
+        last = max(row for row in range(rows) if row * width + column < panels)
+        axes[last][column].set_xlabel(label, fontsize=8)
+        axes[last][column].tick_params(labelbottom=True)
 
 
 def draw_report(path: Path, subjects: Sequence[ReportedRun]) -> None:
@@ -191,31 +205,44 @@ def draw_report(path: Path, subjects: Sequence[ReportedRun]) -> None:
 
     :raises RunError: the file cannot be written.
     """
-    size = (9 * len(subjects), 14)
-    with _png(path, 6, len(subjects), figsize=size, sharex=True) as (_, axes):
+    found = [_rows(subject) for subject in subjects]
+    titles = [
+        title
+        for place, (title, _, _) in enumerate(found[0])
+        if any(each[place][1] is not None for each in found)
+    ]
+    size = (9 * len(subjects), 0.6 + 2.3 * len(titles))
+    with _png(path, len(titles), len(subjects), figsize=size, sharex=True) as (_, axes):
         for column, subject in enumerate(subjects):
             axes[0][column].set_title(subject.name, fontsize=10)
-            for axis, (title, values) in zip(axes[:, column], _rows(subject), strict=True):
-                if values is not None:
-                    axis.plot(subject.columns.time, values, linewidth=0.8)
+            shown = [each for each in found[column] if each[0] in titles]
+            for axis, (title, values, names) in zip(axes[:, column], shown, strict=True):
                 axis.set_ylabel(title, fontsize=9)
                 axis.grid(alpha=0.3)
-            axes[-1][column].set_xlabel('s')
+                axis.margins(x=0)
+                if values is not None:
+                    axis.plot(subject.columns.time, values, linewidth=0.8, label=names or title)
+                if values is not None and names:
+                    _legend_beside(axis)
+            axes[-1][column].set_xlabel('time, s')
 
 
-def _rows(subject: ReportedRun) -> list[tuple[str, Any]]:
+def _rows(subject: ReportedRun) -> list[tuple[str, Any, list[str]]]:
+    """Return title, values and the names of the curves of each panel; None without a number."""
     columns = subject.columns
     error = tracking_error(columns)
     if error is not None and columns.wheels:
         error[:, columns.wheels] = np.nan  # theirs are of velocities
-    return [
-        ('lateness, us', columns.scalars.get('late_us')),
-        ('tilt, rad', tilt(columns)),
-        ('command', columns.row('command')),
-        ('velocity: x, y, yaw', base_velocity(columns)),
-        ('output, rad', columns.row('output')),
-        ('largest tracking error, rad', None if error is None else _largest(error)),
+    panels = [
+        ('lateness, us', columns.scalars.get('late_us'), []),
+        ('tilt, rad', tilt(columns), []),
+        ('command', columns.row('command'), list(subject.by_name('command'))),
+        ('velocity, m/s, rad/s', base_velocity(columns), ['x', 'y', 'yaw']),
+        ('output, rad', columns.row('output'), list(subject.by_name('output'))),
+        ('largest tracking error, rad', None if error is None else _largest(error), []),
     ]
+    known = [None if v is None or not np.isfinite(v).any() else v for _, v, _ in panels]
+    return [(t, v, n) for (t, _, n), v in zip(panels, known, strict=True)]
 
 
 def _largest(error: Any) -> Any:

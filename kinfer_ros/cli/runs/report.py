@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinfer_ros.analysis.recorded_run import RecordedRun
-from kinfer_ros.analysis.report import make_report
-from kinfer_ros.analysis.report_plots import ReportedRun
+from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
@@ -29,9 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
     """:return: the parser of the command."""
     parser = command_parser(
         'report',
-        'Write one HTML file that opens offline: metadata, timing, base, joints, policy, guards '
-        'and events on one time axis. With further runs: all of them in every plot, and the '
-        'differences.',
+        'Write one HTML file that opens offline: what happened and what to do, then base, joints, '
+        'timing, policy, guards and events on one time axis. With further runs: all of them in '
+        'every plot, and the differences. Needs Bokeh (the extra `report`).',
         'report runs/latest',
         'report runs/sim runs/real --out both.html',
         'report runs/sim runs/real --offset 0,1.25',
@@ -49,13 +48,17 @@ def make_parser() -> argparse.ArgumentParser:
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, or 2 for a user error."""
+    require_module('bokeh', 'report', extra='report')
     if arguments.png:
         require_module('matplotlib', '--png')
+    # Imported here: Bokeh is optional.
+    from kinfer_ros.analysis.report.page import make_report
+
     begin = time.perf_counter()
     read = read_runs(arguments.runs, arguments.offset, progress=not arguments.json)
     subjects = [_subject(path, each) for path, each in zip(arguments.runs, read, strict=True)]
-    page = make_report(subjects)
     out: Path = arguments.out or default_output(arguments.runs[0], 'report.html')
+    page = make_report(subjects, arguments.runs, out)
     try:
         replace_file(out, page)
     except OSError as error:

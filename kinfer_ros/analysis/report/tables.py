@@ -1,51 +1,34 @@
-"""Makes one self-contained, offline HTML report of a run, or of several over each other.
-
-The page's files are in analysis/page/, its plots come from report_plots; statistics use all
-records.
-"""
+"""The tables of a report: statistics of all records, tracking errors, differences of targets."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tracking_error
 from kinfer_ros.analysis.overlay import LETTERS
 from kinfer_ros.analysis.overlay import rate_hz
-from kinfer_ros.analysis.report_plots import CurveReducer
-from kinfer_ros.analysis.report_plots import ReportedRun
-from kinfer_ros.analysis.report_plots import plot_groups
-from kinfer_ros.analysis.report_plots import time_unit
+from kinfer_ros.analysis.report.plots import time_unit
+from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 
-PAGE = Path(__file__).parent / 'page'
-MAX_EVENTS = 2000
 SAME_RATE = 0.02
 """Relative difference of two rates that count as one."""
 
+Cell = str | float | int | None
 
-def make_report(subjects: Sequence[ReportedRun]) -> bytes:
-    """Return the HTML file of one run, or of several."""
-    thin = [CurveReducer(subject.columns.time) for subject in subjects]
-    content = {
-        'runs': [_describe(each, grid) for each, grid in zip(subjects, thin, strict=True)],
-        'groups': plot_groups(subjects, thin),
-        'tables': _tables(subjects),
-    }
-    # No text of a log may end the script element that contains it.
-    data = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY).replace(b'<', b'\\u003c')
-    page = (PAGE / 'report.html').read_bytes()
-    for name in ('report.css', 'report.js'):
-        page = page.replace(f'/*{name}*/'.encode(), (PAGE / name).read_bytes())
-    title = ' against '.join(subject.name for subject in subjects)
-    page = page.replace(b'{title}', title.replace('<', '').encode())
-    return page.replace(b'{data}', data)
+
+@dataclass(frozen=True)
+class Table:
+    """A head, and rows of as many cells."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
 
 
 def statistics(values: Float64) -> dict[str, float | int | None]:
@@ -58,33 +41,8 @@ def statistics(values: Float64) -> dict[str, float | int | None]:
     return {'count': int(finite.size)} | {k: float(f'{v:.5g}') for k, v in numbers.items()}
 
 
-def _describe(subject: ReportedRun, grid: CurveReducer) -> dict[str, Any]:
-    facts, columns = subject.run.facts, subject.columns
-    kept = columns.events[:MAX_EVENTS]
-    return {
-        'name': subject.name,
-        'x': [round(float(t), 4) for t in grid.time],
-        'problems': list(subject.problems),
-        'summary': list(subject.summary),
-        'warnings': [*columns.warnings, *_left_out(columns)],
-        'facts': _facts(facts, columns),
-        'parameters': _pairs(facts.get('parameters')),
-        'guards': facts.get('guards') or {},
-        'modes': _spans(columns),
-        'events': [[round(float(columns.time[i]), 4), text] for i, text in kept],
-    }
-
-
-def _left_out(columns: Columns) -> list[str]:
-    more = len(columns.events) - MAX_EVENTS
-    return [f'{more} more events are not listed'] if more > 0 else []
-
-
-def _pairs(values: Any) -> list[list[str]]:
-    return [[str(k), str(v)] for k, v in values.items()] if isinstance(values, Mapping) else []
-
-
-def _facts(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
+def facts_of(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
+    """Return what ran, as label and text."""
     versions = facts.get('versions') or {}
     host = facts.get('host') or {}
     return [
@@ -100,25 +58,11 @@ def _facts(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
     ]
 
 
-def _spans(columns: Columns) -> list[list[Any]]:
-    """Return start, end (s) and name of each mode, and of each policy of a set."""
-    spans: list[list[Any]] = []
-    for time, mode in zip(columns.time.tolist(), columns.states, strict=True):
-        if spans and spans[-1][2] == mode:
-            spans[-1][1] = round(time, 4)
-            continue
-        if spans:
-            spans[-1][1] = round(time, 4)
-        spans.append([round(time, 4), round(time, 4), mode])
-    return spans
-
-
-# Tables ----------------------------------------------------------------------------------
-
-
-def _tables(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
+def timing_table(subjects: Sequence[ReportedRun]) -> Table:
+    """Return the statistics of all times in a log, us; with the run where there are several."""
     keys = dict.fromkeys(key for subject in subjects for key in subject.columns.scalars)
-    timing = []
+    several = len(subjects) > 1
+    rows: list[list[Cell]] = []
     for key in keys:
         unit = 'us' if key.startswith('stage.') else time_unit(key)
         for run, subject in enumerate(subjects):
@@ -126,17 +70,13 @@ def _tables(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
             if values is not None and unit:
                 name = key.removesuffix(f'_{unit}').removeprefix('stage.')
                 micros = values * (1e3 if unit == 'ms' else 1.0)
-                timing.append([name, LETTERS[run], *statistics(micros).values()])
-    return {
-        'timing': {
-            'head': ['us', 'run', 'records', 'mean', 'p50', 'p99', 'p99.9', 'max'],
-            'rows': timing,
-        },
-        'joints': _joint_table(subjects),
-    }
+                letter = [LETTERS[run]] if several else []
+                rows.append([name, *letter, *statistics(micros).values()])
+    run_head = ['run'] if several else []
+    return Table(['us', *run_head, 'records', 'mean', 'p50', 'p99', 'p99.9', 'max'], rows)
 
 
-def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
+def joint_table(subjects: Sequence[ReportedRun]) -> Table:
     """Tracking error in mode run, by joint; of further runs also the difference of targets."""
     head = ['joint']
     columns: list[dict[str, float | None]] = []
@@ -145,13 +85,14 @@ def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
         error = tracking_error(subject.columns)
         if error is None or not chosen.any():
             continue
-        head += [f'rms error {letter}, rad', f'largest {letter}, rad']
+        of = f' {letter}' if len(subjects) > 1 else ''
+        head += [f'rms error{of}, rad', f'largest{of}, rad']
         part = error[chosen]
         columns.append(_by_joint(subject, _rms(part)))
         columns.append(_by_joint(subject, np.fmax.reduce(np.abs(part), axis=0)))
         away = motion_error(subject.columns)
         if away is not None and np.isfinite(away[chosen]).any():
-            head.append(f'rms from the motion {letter}, rad')
+            head.append(f'rms from the motion{of}, rad')
             columns.append(_by_joint(subject, _rms(away[chosen])))
     for number in range(1, len(subjects)):
         found = target_difference(subjects[0], subjects[number], running[0], running[number])
@@ -164,7 +105,7 @@ def _joint_table(subjects: Sequence[ReportedRun]) -> dict[str, Any]:
         [f'{name} (rad/s)' if name in wheels else name, *(each.get(name) for each in columns)]
         for name in names
     ]
-    return {'head': head, 'rows': rows if columns else []}
+    return Table(head, rows if columns else [])
 
 
 def target_difference(

@@ -1,19 +1,14 @@
-"""Makes the plots and histograms of a report, as data for its page.
+"""Says what the plots of a report show: curves of all runs by name, with their thresholds."""
 
-Curves are reduced to the smallest and largest value of each time interval: no peak is lost.
-"""
-
-import math
 from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from dataclasses import field
 
 import numpy as np
 
 from kinfer_ros.analysis.columns import ROW_KEYS
 from kinfer_ros.analysis.columns import SCALAR_KEYS
-from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.derived import GRAVITY
 from kinfer_ros.analysis.derived import LINEAR
 from kinfer_ros.analysis.derived import POSITION
@@ -23,163 +18,160 @@ from kinfer_ros.analysis.derived import base_velocity
 from kinfer_ros.analysis.derived import motion_error
 from kinfer_ros.analysis.derived import tilt
 from kinfer_ros.analysis.derived import tracking_error
-from kinfer_ros.analysis.overlay import LETTERS
-from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.report.limbs import grouped
+from kinfer_ros.analysis.report.reported_run import Named
+from kinfer_ros.analysis.report.reported_run import ReportedRun
+from kinfer_ros.analysis.report.thresholds import Threshold
+from kinfer_ros.analysis.report.thresholds import staircases
 from kinfer_ros.analysis.series import AXES
 from kinfer_ros.analysis.series import TITLES
-from kinfer_ros.analysis.series import component_names
 from kinfer_ros.arrays import Float64
 from kinfer_ros.control.command import TWIST_ENTRIES
 from kinfer_ros.robot.robot import ENDLESS
 
-MAX_INTERVALS = 1500
-"""Time intervals of a reduced curve; two points of each are drawn."""
-
 BINS = 60
+MAX_NAMED = 32
+"""Numbers of one row that are drawn one by one; of more, their range."""
 
 
 @dataclass(frozen=True)
-class ReportedRun:
+class Curve:
     """
-    A run in a report: its facts, its records, and the output of `verdict`.
+    One number of one run over time.
 
-    :ivar name: tells it from the others.
+    :ivar run: number of the run.
+    :ivar colour: its place among the colours of the plot; that of the same number in other runs.
+    :ivar values: [n], of every record.
     """
 
-    run: RecordedRun
-    columns: Columns
-    problems: Sequence[str]
-    summary: Sequence[str]
-    name: str = ''
-
-    @property
-    def joints(self) -> list[str]:
-        """The policy's joints; indices for a log without run.json."""
-        rows = self.columns.row('output', *POSITION)
-        count = 0 if rows is None else rows.shape[1]
-        names = self.run.facts.get('joint_order') or ()
-        if count and len(names) != count:
-            names = range(count)
-        return [str(name) for name in names]
-
-    @property
-    def wheels(self) -> set[str]:
-        """Names of the joints whose targets are velocities."""
-        return {self.joints[at] for at in self.columns.wheels}
-
-    def by_joint(self, rows: Float64 | None) -> 'Named':
-        """Return the columns of rows [n, joints] by joint."""
-        if rows is None:
-            return {}
-        return dict(zip(self.joints, rows.T, strict=False))
-
-    def by_name(self, *keys: str) -> 'Named':
-        """Return the columns of the first of these rows that the log has, by component."""
-        for key in keys:
-            rows = self.columns.rows.get(key)
-            if rows is not None:
-                names = component_names(self.run, key, rows.shape[1])
-                return dict(zip(names, rows.T, strict=True))
-        return {}
+    name: str
+    run: int
+    colour: int
+    values: Float64
 
 
-Named = dict[str, Float64]
-"""Curves [n] by name."""
+@dataclass(frozen=True)
+class Plot:
+    """One quantity of all runs over time; :ivar title: unique in a report."""
+
+    title: str
+    unit: str
+    curves: Sequence[Curve]
+    thresholds: Sequence[Threshold] = ()
 
 
-class CurveReducer:
-    """Reduces curves over one time axis; short ones are unchanged."""
+@dataclass(frozen=True)
+class Histogram:
+    """
+    How often a number occurs.
 
-    def __init__(self, time: Float64) -> None:
-        count = len(time)
-        self._size = -(-count // MAX_INTERVALS) if count > 2 * MAX_INTERVALS else 0
-        if self._size:
-            pieces = -(-count // self._size)
-            self._pad = pieces * self._size - count
-            starts = time[:: self._size]
-            ends = np.append(starts[1:], time[-1])
-            self.time = np.stack([starts, (starts + ends) / 2], axis=1).ravel()
-        else:
-            self.time = time
+    :ivar most: upper edge of the last bin, which has all larger numbers.
+    :ivar counts: by run.
+    """
 
-    def values(self, values: Float64) -> list[float | None]:
-        """Return the points of a curve [n] to draw; None for non-finite numbers."""
-        if self._size:
-            padded = np.append(values, np.full(self._pad, values[-1]))
-            pieces = padded.reshape(-1, self._size)
-            blank = np.isnan(pieces).all(axis=1)
-            low_at = np.where(np.isnan(pieces), np.inf, pieces).argmin(axis=1)
-            high_at = np.where(np.isnan(pieces), -np.inf, pieces).argmax(axis=1)
-            at = np.arange(len(pieces))
-            first, second = np.minimum(low_at, high_at), np.maximum(low_at, high_at)
-            values = np.stack([pieces[at, first], pieces[at, second]], axis=1)
-            values[blank] = np.nan
-            values = values.ravel()
-        return [float(f'{v:.5g}') if math.isfinite(v) else None for v in values.tolist()]
+    title: str
+    unit: str
+    most: float
+    counts: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The plots of one subject."""
+
+    title: str
+    plots: list[Plot] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
+
+
+Curves = Sequence[tuple[str, Sequence[Float64 | None]]]
+"""Name, and the values [n] of each run or None."""
 
 
 class _Plots:
     """Collects the plots of a page; each shows the same quantity of all runs."""
 
-    def __init__(self, subjects: Sequence[ReportedRun], grids: Sequence[CurveReducer]) -> None:
+    def __init__(self, subjects: Sequence[ReportedRun]) -> None:
         self._subjects = subjects
-        self._grids = grids
-        self.plots: list[dict[str, Any]] = []
+        self.plots: list[Plot] = []
 
     def add(
+        self, title: str, unit: str, curves: Curves, thresholds: Sequence[Threshold] = ()
+    ) -> None:
+        """Add a plot, if it has a number."""
+        found = [
+            Curve(name, run, colour, values)
+            for colour, (name, each) in enumerate(curves)
+            for run, values in enumerate(each)
+            if values is not None and np.isfinite(values).any()
+        ]
+        if found:
+            self.plots.append(Plot(title, unit, found, thresholds))
+
+    def add_rows(
+        self, title: str, unit: str, *keys: str, thresholds: Sequence[Threshold] = ()
+    ) -> None:
+        """Add plots with a curve for each component of a row."""
+        found = [subject.by_name(*keys) for subject in self._subjects]
+        self.add_named(title, unit, found, thresholds=thresholds)
+
+    def add_named(
         self,
         title: str,
         unit: str,
-        curves: Sequence[tuple[str, Sequence[Float64 | None]]],
-        limits: Sequence[float] = (),
+        found: Sequence[Named],
+        left_out: Collection[str] = (),
+        thresholds: Sequence[Threshold] = (),
     ) -> None:
-        """Add a plot; :param curves: name, and the values [n] of each run or None."""
-        series = []
-        for name, values in curves:
-            for run, curve in enumerate(values):
-                if curve is not None and np.isfinite(curve).any():
-                    label = name if len(self._subjects) == 1 else f'{name} ({LETTERS[run]})'
-                    points = self._grids[run].values(curve)
-                    series.append({'name': label, 'run': run, 'y': points})
-        if series:
-            self.plots.append(
-                {'title': title, 'unit': unit, 'series': series, 'limits': list(limits)}
-            )
+        """
+        Add plots of curves that are matched by name, one for each limb where they are many.
 
-    def add_rows(self, title: str, unit: str, *keys: str) -> None:
-        """Add a plot with a curve for each component of a row."""
-        self.add_named(title, unit, [subject.by_name(*keys) for subject in self._subjects])
-
-    def add_named(
-        self, title: str, unit: str, found: Sequence[Named], left_out: Collection[str] = ()
-    ) -> None:
-        """Add a plot of curves that are matched by name; :param found: those of each run."""
-        names = dict.fromkeys(name for each in found for name in each if name not in left_out)
-        self.add(title, unit, [(name, [each.get(name) for each in found]) for name in names])
+        :param found: those of each run.
+        """
+        names = [n for n in dict.fromkeys(n for each in found for n in each) if n not in left_out]
+        if len(names) > MAX_NAMED and all(name.isdecimal() for name in names):
+            self.add(f'{title} ({len(names)} numbers)', unit, _ranges(found), thresholds)
+            return
+        for limb, chosen in grouped(names).items():
+            curves = [(name, [each.get(name) for each in found]) for name in chosen]
+            self.add(f'{title}: {limb}' if limb else title, unit, curves, thresholds)
 
 
-def plot_groups(
-    subjects: Sequence[ReportedRun], grids: Sequence[CurveReducer]
-) -> list[dict[str, Any]]:
+def _ranges(found: Sequence[Named]) -> Curves:
+    """Return smallest, mean and largest of many numbers, such as the points of a height scan."""
+    rows = [np.stack(list(each.values())) if each else None for each in found]
+    curves: list[tuple[str, list[Float64 | None]]] = []
+    for name, reduce in (('smallest', np.min), ('mean', np.mean), ('largest', np.max)):
+        curves.append((name, [None if each is None else reduce(each, axis=0) for each in rows]))
+    return curves
+
+
+def plot_groups(subjects: Sequence[ReportedRun]) -> list[Group]:
     """Return the groups of a page, each with its title, plots and histograms."""
     groups = []
     for title, fill in (
-        ('Timing', _timing),
         ('Base', _base),
         ('Joints', _joints),
+        ('Timing', _timing),
         ('Policy', _policy),
         ('Other', _other),
     ):
-        plots = _Plots(subjects, grids)
+        plots = _Plots(subjects)
         fill(plots, subjects)
-        groups.append({'title': title, 'plots': plots.plots, 'histograms': []})
-    groups[0]['histograms'] = _histograms(subjects)
+        groups.append(
+            Group(title, plots.plots, _histograms(subjects) if title == 'Timing' else [])
+        )
     return groups
 
 
 def _timing(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
-    for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
-        plots.add(title, 'us', [(title, [s.columns.scalars.get(key) for s in subjects])])
+    stale = staircases(subjects, 'stale_timeout', factor=1e6)
+    for title, key, thresholds in (
+        ('tick lateness', 'late_us', []),
+        ('sample age', 'age_us', stale),
+    ):
+        curves = [(title, [s.columns.scalars.get(key) for s in subjects])]
+        plots.add(title, 'us', curves, thresholds)
     names = sorted({k for s in subjects for k in s.columns.scalars if k.startswith('stage.')})
     plots.add(
         'stages of a tick',
@@ -205,9 +197,8 @@ def time_unit(key: str) -> str:
 
 
 def _base(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
-    limit = (subjects[0].run.facts.get('parameters') or {}).get('max_tilt')
-    limits = [float(limit)] if isinstance(limit, int | float) else []
-    plots.add('tilt', 'rad', [('tilt', [tilt(s.columns) for s in subjects])], limits)
+    angles = [tilt(subject.columns) for subject in subjects]
+    plots.add('tilt', 'rad', [('tilt', angles)], staircases(subjects, 'max_tilt'))
     _add_velocity(plots, subjects)
     commands = {name for subject in subjects for name in subject.by_name('command')}
     if not commands <= set(TWIST_ENTRIES):
@@ -241,6 +232,7 @@ def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
         'rad',
         [subject.by_joint(tracking_error(subject.columns)) for subject in subjects],
         wheels,
+        staircases(subjects, 'tracking_error', mirrored=True),
     )
     plots.add_named(
         'distance from the motion: position less reference',
@@ -266,17 +258,22 @@ def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     plots.add_rows('targets of another node', 'rad', 'override')
     plots.add_rows('joint velocities', 'rad/s', *VELOCITY)
     plots.add_rows('joint torques', 'Nm', 'joint_torques')
-    plots.add_rows('joint temperatures', 'deg C', 'joint_temps')
+    hot = staircases(subjects, 'max_temperature')
+    plots.add_rows('joint temperatures', 'deg C', 'joint_temps', thresholds=hot)
 
 
-def _limits(subjects: Sequence[ReportedRun], name: str) -> list[float]:
-    for subject in subjects:
+def _limits(subjects: Sequence[ReportedRun], name: str) -> list[Threshold]:
+    """Return the joint limits of the first run that knows them."""
+    for number, subject in enumerate(subjects):
         limits = subject.run.facts.get('limits') or {}
         names = limits.get('joints') or []
         if name in names:
             at = names.index(name)
             found = [float(limits['lower'][at]), float(limits['upper'][at])]
-            return [] if found[1] >= ENDLESS else found
+            ends = subject.columns.time[[0, -1]]
+            endless = found[1] >= ENDLESS
+            words = () if endless else zip(('lower limit', 'upper limit'), found, strict=True)
+            return [Threshold(word, number, ends, np.full(2, value)) for word, value in words]
     return []
 
 
@@ -293,24 +290,25 @@ def _other(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     """Plot the numbers of keys that are not ours."""
     for key in _other_scalars(subjects, ''):
         curves = [subject.columns.scalars.get(key) for subject in subjects]
-        plots.add(TITLES.get(key, key), '', [(key, curves)])
+        low = staircases(subjects, 'min_battery') if key == 'battery' else []
+        plots.add(TITLES.get(key, key), '', [(key, curves)], low)
     keys = dict.fromkeys(key for subject in subjects for key in subject.columns.rows)
     for key in keys:
         if key not in ROW_KEYS and not key.startswith('inputs.'):
             plots.add_rows(key, '', key)
 
 
-def _histograms(subjects: Sequence[ReportedRun]) -> list[dict[str, Any]]:
+def _histograms(subjects: Sequence[ReportedRun]) -> list[Histogram]:
     histograms = []
     for title, key in (('tick lateness', 'late_us'), ('sample age', 'age_us')):
         values = [s.columns.scalars[key] for s in subjects]
         values = [each[np.isfinite(each)] for each in values]
-        if not any(each.size for each in values):
+        if not any(each.any() for each in values):  # in simulated time every tick is on time
             continue
         # The last bin contains all larger values, so that an outlier does not flatten the rest.
         most = max(float(np.percentile(each, 99.9)) for each in values if each.size)
         most = most if most > 0.0 else 1.0
         edges = np.linspace(0.0, most, BINS + 1)
         counts = [np.histogram(np.clip(each, 0.0, most), edges)[0].tolist() for each in values]
-        histograms.append({'title': title, 'unit': 'us', 'most': most, 'counts': counts})
+        histograms.append(Histogram(title, 'us', most, counts))
     return histograms

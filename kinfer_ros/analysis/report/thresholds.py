@@ -1,0 +1,75 @@
+"""The thresholds of guards as they were in force: a live change is a step."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinfer_ros.analysis.report.reported_run import ReportedRun
+from kinfer_ros.arrays import Float64
+
+_CHANGE = re.compile(r'set (\w+) (\S+) -> (\S+)')
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """
+    A line that a curve should not cross, as a staircase.
+
+    :ivar time: s.
+    :ivar values: in the unit of the plot.
+    """
+
+    name: str
+    run: int
+    time: Float64
+    values: Float64
+
+
+def changes_of(run: ReportedRun, name: str) -> list[tuple[float, float, float]]:
+    """Return time (s), old and new value of each live change of a setting."""
+    found = []
+    for index, text in run.columns.events:
+        match = _CHANGE.fullmatch(text)
+        if match is None or match[1] != name:
+            continue
+        try:
+            found.append((float(run.columns.time[index]), float(match[2]), float(match[3])))
+        except ValueError:
+            continue
+    return found
+
+
+def staircases(
+    runs: Sequence[ReportedRun], name: str, *, factor: float = 1.0, mirrored: bool = False
+) -> list[Threshold]:
+    """
+    Return a setting of the policy node over time, of each run that has it; 0 is off.
+
+    :param factor: units of the plot per unit of the setting.
+    :param mirrored: the negative value is a threshold as well.
+    """
+    found = []
+    for number, run in enumerate(runs):
+        time, values = _steps(run, name)
+        values = np.where(values == 0.0, np.nan, values) * factor
+        if not np.isfinite(values).any():
+            continue
+        for sign in (1.0, -1.0) if mirrored else (1.0,):
+            found.append(Threshold(name, number, time, sign * values))
+    return found
+
+
+def _steps(run: ReportedRun, name: str) -> tuple[Float64, Float64]:
+    changes = changes_of(run, name)
+    # run.json is written at the end as well: before a change only the event knows the value.
+    first = changes[0][1] if changes else run.setting(name)
+    ends = run.columns.time[[0, -1]]
+    if first is None:
+        return ends, np.full(2, np.nan)
+    time, values = [float(ends[0])], [first]
+    for at, _, new in changes:
+        time += [at, at]
+        values += [values[-1], new]
+    return np.array([*time, float(ends[1])]), np.array([*values, values[-1]])

@@ -1,0 +1,161 @@
+"""A report tells what happened: the first cause, what was clipped, and thresholds in force."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.recorded import record_run
+from kinfer_ros.analysis.columns import read_columns
+from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.report.advice import GUARD_ADVICE
+from kinfer_ros.analysis.report.advice import advice_for
+from kinfer_ros.analysis.report.advice import guard_of
+from kinfer_ros.analysis.report.colours import COLOURS
+from kinfer_ros.analysis.report.colours import DASHES
+from kinfer_ros.analysis.report.colours import shade
+from kinfer_ros.analysis.report.events import clipped
+from kinfer_ros.analysis.report.events import happened
+from kinfer_ros.analysis.report.limbs import MAX_TOGETHER
+from kinfer_ros.analysis.report.limbs import grouped
+from kinfer_ros.analysis.report.limbs import limb_of
+from kinfer_ros.analysis.report.reported_run import ReportedRun
+from kinfer_ros.analysis.report.story import find_film
+from kinfer_ros.analysis.report.story import tell
+from kinfer_ros.analysis.report.thresholds import staircases
+from kinfer_ros.control.guards.verdict import GUARDS
+from kinfer_ros.run.writer import read_steps
+
+
+def lower(step: int, simulation) -> None:
+    values = {60: 0.6, 100: 0.01}
+    if step in values:
+        live = simulation.controller.live.copy()
+        live.max_tilt = values[step]
+        simulation.controller.request_live_settings(live)
+
+
+@pytest.fixture(scope='module')
+def lowered(tmp_path_factory) -> Path:
+    return record_run(tmp_path_factory.mktemp('lowered'), 5.0, lower)
+
+
+def subject(path: Path) -> ReportedRun:
+    run = RecordedRun.open(path)
+    return ReportedRun(run, read_columns(run), ['it fell'], [])
+
+
+def test_a_threshold_that_was_changed_is_the_first_cause(lowered):
+    """A tilt of 7 deg is no fall: somebody lowered max_tilt in that tick."""
+    run = subject(lowered)
+    story = tell(run, happened(run), clipped(run), lowered)
+    assert not story.good
+    assert 'the base is tilted' in story.cause
+    assert 'max_tilt had been changed from 0.6 to 0.01 in the same tick' in story.cause
+    assert f'python -m kinfer_ros replay {lowered}' in [each.command for each in story.next]
+
+
+def test_a_threshold_is_drawn_as_it_was_in_force(lowered):
+    """A live change is a step, at its tick, though run.json has one value."""
+    run = subject(lowered)
+    (line,) = staircases([run], 'max_tilt')
+    time = run.columns.time
+    np.testing.assert_allclose(
+        line.time, [time[0], time[60], time[60], time[100], time[100], time[-1]]
+    )
+    np.testing.assert_allclose(line.values, [1.0, 1.0, 0.6, 0.6, 0.01, 0.01])
+
+
+def test_a_clipped_joint_is_named_and_counted(lowered):
+    """Each tick of the guard belongs to the joints whose target is at a limit."""
+    run = subject(lowered)
+    steps = list(read_steps(lowered / 'steps.ndjson', 0, []))
+    limits = run.run.facts['limits']
+    at = limits['joints'].index('left_ankle_roll')
+    place = run.run.facts['joint_order'].index('left_ankle_roll')
+    bounds = np.float32([limits['lower'][at], limits['upper'][at]])
+    expected = sum(
+        'limit limit' in step['events'] and step['target'][place] in bounds for step in steps
+    )
+    assert expected
+    found = {each.what: len(each.places) for each in clipped(run)}
+    assert found['left_ankle_roll clipped at its joint limit'] == expected
+
+
+def test_what_happened_has_no_row_for_each_limit(lowered):
+    """Hundreds of limits would hide the fault; the same warning again is counted."""
+    run = subject(lowered)
+    run.columns.events[:0] = [(0, 'limit limit')] * 500 + [(0, 'warning stall: late')] * 3
+    events = happened(run)
+    assert len(events) < 20
+    assert [each.count for each in events if each.kind == 'warning'] == [3]
+    assert sum(each.kind == 'fault' for each in events) == 1
+
+
+def test_every_guard_that_can_fault_has_advice():
+    """A fault without a next step leaves the user alone."""
+    only_limit = {'command', 'acceleration', 'slew', 'torque', 'limit', 'slew_broken', 'override'}
+    assert set(GUARD_ADVICE) == set(GUARDS) - only_limit
+
+
+def test_commands_are_quoted_and_whole():
+    """They are copied into a shell; the names come from a log."""
+    words = {'run': shlex.quote('a; rm b'), 'model': 'm.kinfer', 'robot': 'biped', 'spec': ''}
+    for guard in ('', *GUARD_ADVICE):
+        for each in advice_for(guard, words, good=False, killed=False, alone=False):
+            assert '{' not in each.command
+            assert 'rm' not in shlex.split(each.command)
+
+
+@pytest.mark.parametrize(
+    ('text', 'guard'),
+    [
+        ('fell: the base is tilted by 59 deg, at most 57 deg are accepted', 'tilt'),
+        ('joint_states is stale: the newest sample is 300 ms old', 'stale'),
+        ('left_knee does not follow: it is at 0.1 rad', 'tracking'),
+        ('21 ticks missed, at most 20 are borne', 'missed'),
+        ('the machine stalled: this process was not run for 312 ms', 'stall'),
+    ],
+)
+def test_the_guard_is_found_by_its_words(text, guard):
+    """A log of several faults, or without run.json, does not say which guard it was."""
+    assert guard_of(text, {}) == guard
+
+
+@pytest.mark.parametrize(
+    ('joint', 'limb'),
+    [
+        ('left_hip_yaw', 'left leg'), ('dof_right_shoulder_pitch_03', 'right arm'),
+        ('FL_calf_joint', 'front left leg'), ('LF_HAA', 'front left leg'),
+        ('waist_yaw_joint', 'trunk'), ('leftKnee', 'left leg'), ('motor7', ''),
+    ],
+)  # fmt: skip
+def test_joints_are_put_together_by_limb(joint, limb):
+    """Names of humanoids and quadrupeds, in the spellings that robots have."""
+    assert limb_of(joint) == limb
+
+
+def test_no_plot_has_more_curves_than_colours():
+    """32 joints, with and without speaking names: each once, in groups that have colours."""
+    for names in ([f'motor{n}' for n in range(32)], [f'left_hip_{n}' for n in range(29)]):
+        groups = grouped(names)
+        assert [name for each in groups.values() for name in each] == names
+        assert max(map(len, groups.values())) <= MAX_TOGETHER == len(set(COLOURS))
+
+
+def test_eight_runs_are_told_apart():
+    """By dash and by shade."""
+    assert len(set(DASHES)) == 8
+    assert len({shade(COLOURS[0], run, 8) for run in range(8)}) == 8
+    assert shade(COLOURS[0], 0, 1) == COLOURS[0]
+
+
+def test_the_newest_film_of_a_run_is_found(lowered):
+    """It is linked; a run without one has no link."""
+    run = RecordedRun.open(lowered)
+    assert find_film(run) is None
+    (lowered / 'walk.mp4').write_bytes(b'')
+    assert find_film(run) == lowered / 'walk.mp4'
