@@ -45,7 +45,8 @@ SYSTEM_KEYS = {
 }
 """What rosdep calls the Python modules that it can install without pip."""
 FEATURES = (
-    'base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'report', 'rerun', 'foxglove', 'top',
+    'base', 'video', 'kos', 'unitree', 'parquet', 'plot', 'ray', 'report', 'rerun', 'foxglove',
+    'top',
 )  # fmt: skip
 """Requirement files of what the package itself imports."""
 

@@ -67,6 +67,9 @@ def test_a_threshold_is_drawn_as_it_was_in_force(lowered):
         line.time, [time[0], time[60], time[60], time[100], time[100], time[-1]]
     )
     np.testing.assert_allclose(line.values, [1.0, 1.0, 0.6, 0.6, 0.01, 0.01])
+    times, values = line.at_more_times(time[[59, 60, 61]])
+    inside = (times >= time[59]) & (times <= time[61])
+    assert values[inside].tolist() == [1.0, 1.0, 0.6, 0.6, 0.6]
 
 
 def test_a_clipped_joint_is_named_and_counted(lowered):

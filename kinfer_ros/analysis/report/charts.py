@@ -129,7 +129,7 @@ class Charts:
         name = f'chart{len(self._roots)}'
         least = LEAST_SPANS.get(plot.unit, 1e-3)
         chart = self._figure(HEIGHT, DataRange1d(range_padding=0.08, min_interval=least))
-        self._add_thresholds(chart, plot)
+        self._add_thresholds(chart, plot, f'{name}_limit' if plot.scaled else None)
         drawn = [
             self._add_curve(chart, curve, f'{name}_{n}') for n, curve in enumerate(plot.curves)
         ]
@@ -232,12 +232,15 @@ class Charts:
         chart.renderers.append(_renderer(self._sources[curve.run], glyph, name))
         return Drawn(curve, colour, name, column)
 
-    def _add_thresholds(self, chart: Any, plot: Plot) -> None:
+    def _add_thresholds(self, chart: Any, plot: Plot, name: str | None) -> None:
         for each in plot.thresholds:
-            source = ColumnDataSource({'x': each.time, 'y': each.values})
+            time, values = each.time, each.values
+            if name:  # an axis is scaled to the points that it shows: a line needs some everywhere
+                time, values = each.at_more_times(self._reducers[each.run].time)
+            source = ColumnDataSource({'x': time, 'y': values})
             glyph = Line(x='x', y='y', line_color=FAULT_COLOUR, line_width=1.2,
                          line_dash=[6, 3] if each.run == 0 else [2, 3])  # fmt: skip
-            chart.renderers.append(_renderer(source, glyph))
+            chart.renderers.append(_renderer(source, glyph, name))
 
 
 def _renderer(source: ColumnDataSource, glyph: Any, name: str | None = None) -> GlyphRenderer:

@@ -52,12 +52,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plot:
-    """One quantity of all runs over time; :ivar title: unique in a report."""
+    """
+    One quantity of all runs over time.
+
+    :ivar scaled: its axis reaches to the thresholds; else they are seen where a curve comes near.
+    """
 
     title: str
     unit: str
     curves: Sequence[Curve]
     thresholds: Sequence[Threshold] = ()
+    scaled: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,13 @@ class _Plots:
         self.plots: list[Plot] = []
 
     def add(
-        self, title: str, unit: str, curves: Curves, thresholds: Sequence[Threshold] = ()
+        self,
+        title: str,
+        unit: str,
+        curves: Curves,
+        thresholds: Sequence[Threshold] = (),
+        *,
+        scaled: bool = False,
     ) -> None:
         """Add a plot, if it has a number."""
         found = [
@@ -106,7 +117,7 @@ class _Plots:
             if values is not None and np.isfinite(values).any()
         ]
         if found:
-            self.plots.append(Plot(title, unit, found, thresholds))
+            self.plots.append(Plot(title, unit, found, thresholds, scaled))
 
     def add_rows(
         self, title: str, unit: str, *keys: str, thresholds: Sequence[Threshold] = ()
@@ -198,7 +209,8 @@ def time_unit(key: str) -> str:
 
 def _base(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
     angles = [tilt(subject.columns) for subject in subjects]
-    plots.add('tilt', 'rad', [('tilt', angles)], staircases(subjects, 'max_tilt'))
+    curves = [('tilt', angles)]
+    plots.add('tilt', 'rad', curves, staircases(subjects, 'max_tilt'), scaled=True)
     _add_velocity(plots, subjects)
     commands = {name for subject in subjects for name in subject.by_name('command')}
     if not commands <= set(TWIST_ENTRIES):

@@ -26,6 +26,14 @@ class Threshold:
     time: Float64
     values: Float64
 
+    def at_more_times(self, times: Float64) -> tuple[Float64, Float64]:
+        """Return the same staircase with points at these times as well."""
+        place = np.clip(np.searchsorted(self.time, times, side='right') - 1, 0, None)
+        time = np.append(self.time, times)
+        values = np.append(self.values, self.values[place])
+        order = np.argsort(time, kind='stable')
+        return time[order], values[order]
+
 
 def changes_of(run: ReportedRun, name: str) -> list[tuple[float, float, float]]:
     """Return time (s), old and new value of each live change of a setting."""
