@@ -115,5 +115,5 @@ def look_at_the_motion(tmp_path: Path, path: Path, policy: Policy) -> None:
     page = tmp_path / 'report.html'
     assert main(['report', str(path), '--out', str(page)]) == 0
     text = page.read_text()
-    assert 'rms from the motion A, rad' in text
+    assert 'rms from the motion, rad' in text
     assert 'between the anchors of robot and motion' in text

@@ -17,6 +17,9 @@ from kinfer_ros.__main__ import main
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.other_logs import MAX_KEYS
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.analysis.report.plots import plot_groups
+from kinfer_ros.analysis.report.reported_run import ReportedRun
+from kinfer_ros.analysis.report.tables import timing_table
 from kinfer_ros.analysis.series import all_series
 from kinfer_ros.errors import RunError
 
@@ -205,19 +208,20 @@ def test_the_report_has_every_number(tmp_path, capsys):
     more = {'battery': {'voltage': 48.0}, 'joint_amps': [1.0, 2.0], 'loop_hz': 50.0}
     log.write_text(''.join(json.dumps(flat(step, **more)) + '\n' for step in range(3)))
     assert main(['report', str(log), '--out', str(tmp_path / 'r.html')]) == 0
-    page = (tmp_path / 'r.html').read_text()
-    data = json.loads(page.partition(' id="data">')[2].partition('</script>')[0])
+    run = RecordedRun.open(log)
+    columns = read_columns(run)
+    subject = ReportedRun(run, columns, [], [])
     shown = {
-        plot['title']: [each['name'] for each in plot['series']]
-        for group in data['groups']
-        for plot in group['plots']
+        plot.title: [each.name for each in plot.curves]
+        for group in plot_groups([subject])
+        for plot in group.plots
     }
     assert shown['joint torques'] == shown['joint temperatures'] == shown['joint_amps'] == JOINTS
     assert shown['other times of the log'] == ['dt_imu_ms', 'dt_ms']
     assert shown['battery/voltage'] == ['battery/voltage']
     assert shown['velocity forward'] == ['commanded']
     assert 'loop_hz' in shown
-    times = {row[0]: row[3] for row in data['tables']['timing']['rows']}
+    times = {row[0]: row[3] for row in timing_table([subject]).rows}
     assert times['dt'] == 20_000
     assert 'loop_hz' not in times
 

@@ -225,7 +225,9 @@ class Charts:
     def _add_curve(self, chart: Any, curve: Curve, name: str) -> Drawn:
         data = self._data[curve.run]
         column = f'c{len(data)}'
-        data[column] = self._reducers[curve.run].values(connected(curve.values)).astype(np.float32)
+        with np.errstate(over='ignore'):  # a number beyond float32 is infinite, and not drawn
+            drawn = self._reducers[curve.run].values(connected(curve.values)).astype(np.float32)
+        data[column] = drawn
         colour = shade(COLOURS[curve.colour % len(COLOURS)], curve.run, len(self._data))
         glyph = Line(x='t', y=column, line_color=colour, line_width=1.5,
                      line_dash=list(DASHES[curve.run]))  # fmt: skip

@@ -128,7 +128,7 @@ class FlatVector:
         frame = self._frame
         self._gather(self._index, None, frame, 'clip')
         for operation, operand in self._steps:
-            operation(frame, operand, frame)
+            operation(frame, operand, out=frame)
         if self._depth > 1:
             self._recall_frames(memory)
             self._arrange(self._order, None, self.flat, 'clip')
