@@ -11,7 +11,6 @@ import pytest
 from helpers.processes import REPOSITORY
 from helpers.recorded import record_run
 from helpers.walking import MODEL
-from kinfer_ros.__main__ import main
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.replay import Replay
