@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.browser import BROWSER
-from helpers.browser import Page
+from helpers.pages.browser import BROWSER
+from helpers.pages.browser import Page
+from helpers.pages.text_boxes import faults_of_text
 from helpers.recorded import record_run
-from helpers.text_boxes import faults_of_text
 from kinfer_ros.__main__ import main
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason='no chromium on PATH to open the page in')

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from test_results import record
 
-from helpers.boxes import contrast
-from helpers.boxes import problems
-from helpers.boxes import show_as
-from helpers.browser import BROWSER
-from helpers.browser import Page
+from helpers.pages.boxes import contrast
+from helpers.pages.boxes import problems
+from helpers.pages.boxes import show_as
+from helpers.pages.browser import BROWSER
+from helpers.pages.browser import Page
 from kinfer_ros.evaluation.comparison import compare
 from kinfer_ros.evaluation.comparison_page import make_comparison_page
 from kinfer_ros.evaluation.page import make_page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.browser import Page
+from helpers.pages.browser import Page
 
 SCRIPT = """
 (() => {

@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from helpers.browser import Page
+from helpers.pages.browser import Page
 
 MEASURE = """
 (() => {
