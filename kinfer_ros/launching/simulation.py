@@ -102,6 +102,11 @@ def simulation_parameters(
         found['initial_orientation'] = _read_quaternion('initial_orientation', text)
     if 'video_size' in changed:
         size = read_numbers('video_size', arguments['video_size'], 2)
+        if any(each != math.floor(each) for each in size):
+            raise ConfigError(
+                f'argument video_size: found {arguments["video_size"]!r}, expected whole pixels: '
+                '[width, height]'
+            )
         found['video_size'] = [math.floor(each) for each in size]
     return found
 

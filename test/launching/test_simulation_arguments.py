@@ -78,6 +78,7 @@ def test_slow_motion_needs_simulated_time():
         (['imu_mounting:=mjfc'], r'expected mjcf, raw, or a unit quaternion'),
         (['imu_mounting:=[2, 0, 0, 0]'], r'expected mjcf, raw, or a unit quaternion'),
         (['video_size:=640'], 'expected 2 numbers'),
+        (['video_size:=[640.5, 480]'], 'expected whole pixels'),
         (['fixed_base:=yes'], 'expected true or false'),
         (['slowdown:=2', 'lockstep:=true'], 'follows no clock'),
         (['slowdown:=2', 'use_sim_time:=true', 'publish_clock:=false'], 'neither lockstep nor'),
