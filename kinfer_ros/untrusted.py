@@ -48,6 +48,13 @@ LOAD_SECONDS = 20.0
 LOAD_MEMORY_MB = 4096
 """MB that it may take there; a network of 30 million weights takes under 256."""
 
+ESCAPE = re.compile(
+    r'\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
+    r'|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)',
+    re.DOTALL,
+)
+"""An escape in JSON; `half` is one of half a character."""
+
 PYTHON_TAG = 'tag:yaml.org,2002:python/'
 
 Fail = Callable[[str], KinferRosError]
@@ -75,6 +82,18 @@ def read_bytes(path: Path, limit: int, fail: Fail) -> bytes:
     if other := stand_in(data):
         raise fail(other)
     return data
+
+
+def json_text(data: bytes | str) -> str:
+    """
+    Return JSON for `json.loads`, without escapes of half a character: U+FFFD is in their place.
+
+    Python makes strings of them that no file and no message can hold.
+
+    :raises ValueError: it is no UTF-8.
+    """
+    text = data.decode('utf-8-sig') if isinstance(data, bytes) else data
+    return ESCAPE.sub(lambda found: r'\ufffd' if found['half'] else found[0], text)
 
 
 def compose_yaml(text: str | bytes) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +21,7 @@ from kinfer_ros.robot.kos_metadata import KosMetadata
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.untrusted import MAX_YAML_BYTES
 from kinfer_ros.untrusted import check_mjcf
+from kinfer_ros.untrusted import json_text
 from kinfer_ros.untrusted import load_yaml
 from kinfer_ros.viewers.urdf import UrdfTree
 from kinfer_ros.yaml_file import YamlFile
@@ -155,3 +158,18 @@ def test_a_params_file_without_parameters(tmp_path: Path) -> None:
             check_params_file(str(path))
     path.write_text('robot1: {policy_node: {ros__parameters: {max_tilt: 1.0}}}')
     check_params_file(str(path))
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        (r'{"\ud800": 1}', {'\ufffd': 1}),
+        (r'["\uDC00x", "\ud83d\ude00", "\ud83dx"]', ['\ufffdx', '\U0001f600', '\ufffdx']),
+        (r'["\\ud83d\\ude00"]', [r'\ud83d\ude00']),
+    ],
+)
+def test_half_a_character_is_no_name(text: str, expected: Any) -> None:
+    """Python reads it, and nothing can write it: such keys of a log broke `report`."""
+    found = json.loads(json_text(text.encode()))
+    assert found == expected
+    str(found).encode()

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from kinfer_ros.untrusted import json_text
+
 RENAMED = {
     'timestamp_us': 't_us',
     'joint_velocities': 'joint_vels',
@@ -48,7 +50,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         if not line.startswith(b'{'):
             raise
-        record = json.loads(line, parse_int=_parse_int)
+        record = json.loads(json_text(line), parse_int=_parse_int)
     if not isinstance(record, dict):
         raise ValueError('no object')
     return record

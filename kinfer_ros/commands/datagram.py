@@ -12,6 +12,7 @@ from typing import NoReturn
 from kinfer_ros.control.command import MAX_VALUE
 from kinfer_ros.errors import MessageError
 from kinfer_ros.text import is_name
+from kinfer_ros.untrusted import json_text
 
 MAX_BYTES = 4096
 MAX_ENTRIES = 64
@@ -75,7 +76,7 @@ def _read_json(data: bytes) -> dict[str, Any]:
         raise MessageError(f'found more than {MAX_BYTES} bytes')
     try:
         content = json.loads(
-            data.decode('utf-8'),
+            json_text(data),
             object_pairs_hook=_object,
             parse_constant=_refuse_constant,
             parse_int=_whole_number,

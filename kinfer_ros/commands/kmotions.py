@@ -24,6 +24,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.text import is_name
 from kinfer_ros.untrusted import MAX_JSON_BYTES
 from kinfer_ros.untrusted import MAX_YAML_BYTES
+from kinfer_ros.untrusted import json_text
 from kinfer_ros.untrusted import read_bytes
 from kinfer_ros.yaml_file import is_number
 
@@ -63,7 +64,7 @@ def convert(path: Path) -> Converted:
     data = read_bytes(path, limit, lambda text: ConfigError(f'kmotions {path}: {text}'))
     try:
         if is_json:
-            found = _from_json(json.loads(data))
+            found = _from_json(json.loads(json_text(data)))
         else:
             found, left_out = _from_python(ast.parse(data, str(path)))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kinfer_ros.untrusted import json_text
+
 MAX_LENGTH = 1 << 16
 KEYS = 'bcfhijklmnoptuvyzBCFHIJKLMNOPTUV'
 """Of the policies, in their order: one for each that a set may have, none with another use."""
@@ -59,7 +61,7 @@ def parse_policies(values: Mapping[str, str]) -> PolicyChoice:
 def _names(text: str) -> tuple[str, ...]:
     if len(text) > MAX_LENGTH:
         raise ValueError('too long')
-    found: Any = json.loads(text)
+    found: Any = json.loads(json_text(text))
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise ValueError('no names of policies')
     return tuple(found[: len(KEYS)])

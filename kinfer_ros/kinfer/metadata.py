@@ -10,6 +10,7 @@ from kinfer_ros.policy.contract import CARRY
 from kinfer_ros.policy.contract import KNOWN_INPUTS
 from kinfer_ros.policy.metadata import default_command_names
 from kinfer_ros.policy.metadata import parse_metadata
+from kinfer_ros.untrusted import json_text
 
 _VECTORS = {
     'projected_gravity': 3, 'accelerometer': 3, 'gyroscope': 3, 'time': 1,
@@ -82,7 +83,7 @@ def metadata_from_json(text: str) -> PyModelMetadata:
     :raises MetadataError: it is no JSON object, or a key is wrong.
     """
     try:
-        raw = json.loads(text)
+        raw = json.loads(json_text(text))
     except (ValueError, RecursionError) as error:
         raise MetadataError(f'Invalid model metadata: {error}') from None
     if not isinstance(raw, dict):

@@ -28,6 +28,7 @@ from kinfer_ros.policy.external_data import file_beside
 from kinfer_ros.policy.external_data import read_external_data
 from kinfer_ros.policy.tar import TarError
 from kinfer_ros.policy.tar import read_tar
+from kinfer_ros.untrusted import json_text
 
 INIT_FN = 'init_fn.onnx'
 STEP_FN = 'step_fn.onnx'
@@ -215,7 +216,7 @@ def parse_json_object(data: bytes | str, where: str) -> dict[str, Any]:
     :raises ModelError: naming `where` and what was found.
     """
     try:
-        text = data.decode('utf-8') if isinstance(data, bytes) else data
+        text = json_text(data)
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except RecursionError:
         raise ModelError(f'{where}: JSON nested too deeply to be read') from None

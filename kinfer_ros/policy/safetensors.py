@@ -17,6 +17,7 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.text import is_name
 from kinfer_ros.untrusted import MAX_SAFETENSORS_BYTES
 from kinfer_ros.untrusted import MAX_SAFETENSORS_HEADER
+from kinfer_ros.untrusted import json_text
 from kinfer_ros.untrusted import read_bytes
 from kinfer_ros.yaml_vectors import format_value
 
@@ -88,7 +89,7 @@ def _read_header(text: bytes) -> dict[str, Any]:
         return found
 
     try:
-        header = json.loads(text, object_pairs_hook=unique)
+        header = json.loads(json_text(text), object_pairs_hook=unique)
     except (ValueError, RecursionError):
         raise _Wrong('found a header that is not JSON, expected a .safetensors file') from None
     if not isinstance(header, dict):

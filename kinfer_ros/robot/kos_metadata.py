@@ -13,6 +13,7 @@ from kinfer_ros.errors import RobotError
 from kinfer_ros.fill_in import fill_in
 from kinfer_ros.robot.description import Description
 from kinfer_ros.untrusted import MAX_JSON_BYTES
+from kinfer_ros.untrusted import json_text
 from kinfer_ros.untrusted import read_bytes
 
 GAIN_HEADROOM = 2.0
@@ -179,7 +180,7 @@ def _headroom(gain: float | str, unit: str) -> float | str:
 def _read(path: Path) -> dict[str, Any]:
     data = read_bytes(path, MAX_JSON_BYTES, lambda text: RobotError(f'{path}: {text}'))
     try:
-        content = json.loads(data)
+        content = json.loads(json_text(data))
     except (ValueError, RecursionError) as error:
         raise RobotError(f'{path}: is not JSON: {error}') from None
     if not isinstance(content, dict):

@@ -17,6 +17,7 @@ from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.importers.contract import names_or_none
 from kinfer_ros.policy.importers.contract import read_numbers
 from kinfer_ros.policy.importers.contract import velocity_command
+from kinfer_ros.untrusted import json_text
 
 TERMS: dict[str, dict[str, Any]] = {
     'x_vel': {'source': 'command', 'entries': ['xvel']},
@@ -126,7 +127,7 @@ def _metadata(graph: Graph) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, text in graph.metadata.items():
         try:
-            found[key] = json.loads(text)
+            found[key] = json.loads(json_text(text))
         except (ValueError, RecursionError):
             found[key] = text
     nested = found.get('kinfer_metadata')

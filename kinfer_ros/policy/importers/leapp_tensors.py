@@ -16,6 +16,7 @@ from kinfer_ros.policy.importers.contract import TWIST
 from kinfer_ros.policy.importers.contract import ImportedContract
 from kinfer_ros.policy.spec.terms import XYZ
 from kinfer_ros.text import is_name
+from kinfer_ros.untrusted import json_text
 from kinfer_ros.yaml_file import Section
 from kinfer_ros.yaml_vectors import format_value
 
@@ -121,7 +122,7 @@ def _read_shape(section: Section) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(json_text(value))
     except (ValueError, RecursionError):
         return value
 

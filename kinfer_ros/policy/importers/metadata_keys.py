@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinfer_ros.errors import ModelError
+from kinfer_ros.untrusted import json_text
 from kinfer_ros.yaml_vectors import format_value
 from kinfer_ros.yaml_vectors import is_float32
 
@@ -153,7 +154,7 @@ class MetadataKeys:
         if text.lower() in ABSENT or not text.startswith('"'):
             return None if text.lower() in ABSENT else text
         try:
-            return str(json.loads(text))
+            return str(json.loads(json_text(text)))
         except (ValueError, RecursionError):
             raise self.wrong(key, 'a text, or one as JSON') from None
 
@@ -188,7 +189,7 @@ class MetadataKeys:
             return None
         if text[0] in '[{"':
             try:
-                value = json.loads(text)
+                value = json.loads(json_text(text))
             except (ValueError, RecursionError):
                 raise self.wrong(key, 'JSON, or entries separated by commas') from None
             if not isinstance(value, str):
