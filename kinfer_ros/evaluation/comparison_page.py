@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from kinfer_ros.analysis.html_page import text
 from kinfer_ros.evaluation.comparison import ALL
 from kinfer_ros.evaluation.comparison import BETTER
 from kinfer_ros.evaluation.comparison import HEAD
@@ -15,11 +16,10 @@ from kinfer_ros.evaluation.comparison import cells
 from kinfer_ros.evaluation.comparison import conditions_table
 from kinfer_ros.evaluation.comparison import overall
 from kinfer_ros.evaluation.html_page import again
+from kinfer_ros.evaluation.html_page import evaluation_html
 from kinfer_ros.evaluation.html_page import facts
-from kinfer_ros.evaluation.html_page import make_html
 from kinfer_ros.evaluation.html_page import section
 from kinfer_ros.evaluation.html_page import table
-from kinfer_ros.evaluation.html_page import text
 from kinfer_ros.evaluation.page import condition_facts
 
 KIND = {BETTER: 'good', WORSE: 'bad'}
@@ -54,7 +54,7 @@ def make_comparison_page(
         '<p><a href="a/report.html">page of A</a>, <a href="b/report.html">page of B</a></p>',
         f'<footer>{text(FOOT)}</footer>',
     ]
-    return make_html(f'{_file(a)} and {_file(b)} on {a["robot"]}', body)
+    return evaluation_html(f'{_file(a)} and {_file(b)} on {a["robot"]}', body)
 
 
 def _file(settings: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from kinfer_ros.evaluation.html_page import text
+from kinfer_ros.analysis.html_page import text
 from kinfer_ros.evaluation.summary import Record
 from kinfer_ros.evaluation.summary import describe
 

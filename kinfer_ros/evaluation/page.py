@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from kinfer_ros.analysis.html_page import text
 from kinfer_ros.evaluation.dots import Number
 from kinfer_ros.evaluation.dots import dots
 from kinfer_ros.evaluation.html_page import again
+from kinfer_ros.evaluation.html_page import evaluation_html
 from kinfer_ros.evaluation.html_page import facts
 from kinfer_ros.evaluation.html_page import framed_table
-from kinfer_ros.evaluation.html_page import make_html
 from kinfer_ros.evaluation.html_page import section
 from kinfer_ros.evaluation.html_page import table
-from kinfer_ros.evaluation.html_page import text
 from kinfer_ros.evaluation.meter import AXES
 from kinfer_ros.evaluation.summary import END_OF_ERRORS
 from kinfer_ros.evaluation.summary import ERRORS
@@ -81,7 +81,7 @@ def make_page(
         f'<details><summary>all runs</summary>{_run_table(records)}</details>',
         f'<footer>{text(FOOT)}</footer>',
     ]
-    return make_html(title, body)
+    return evaluation_html(title, body)
 
 
 def _line_table(what: str, lines: Sequence[Line]) -> str:

@@ -1,16 +1,20 @@
 """Writes the report of runs as one HTML file that opens offline: first the story, then plots."""
 
-import html
 import os
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import orjson
 
+from kinfer_ros.analysis.html_page import PAGE
+from kinfer_ros.analysis.html_page import make_html
+from kinfer_ros.analysis.html_page import row
+from kinfer_ros.analysis.html_page import scrolling_table
+from kinfer_ros.analysis.html_page import text
 from kinfer_ros.analysis.overlay import LETTERS
-from kinfer_ros.analysis.report import PAGE
 from kinfer_ros.analysis.report.charts import Charts
 from kinfer_ros.analysis.report.charts import Drawn
 from kinfer_ros.analysis.report.charts import View
@@ -71,7 +75,7 @@ def make_report(subjects: Sequence[ReportedRun], paths: Sequence[Path], out: Pat
     charts = Charts(_reducers(subjects), view, _marks(events))
     title = ' against '.join(subject.name for subject in subjects)
     body = [
-        f'<h1>{_text(title)}</h1>',
+        f'<h1>{text(title)}</h1>',
         *(_card(*each, several=len(subjects) > 1)
           for each in zip(range(len(subjects)), subjects, stories, strict=True)),
         *(_film_link(subject, out) for subject in subjects),
@@ -79,7 +83,7 @@ def make_report(subjects: Sequence[ReportedRun], paths: Sequence[Path], out: Pat
         *(_group(group, subjects, charts) for group in plot_groups(subjects)),
         _events_section(subjects, events, limits),
         _facts_section(subjects),
-        f'<footer>{_text(FOOT)}</footer>',
+        f'<footer>{text(FOOT)}</footer>',
     ]  # fmt: skip
     return _page(title, '\n'.join(body), charts)
 
@@ -87,21 +91,16 @@ def make_report(subjects: Sequence[ReportedRun], paths: Sequence[Path], out: Pat
 def _page(title: str, body: str, charts: Charts) -> bytes:
     docs, items = charts.finish()
     # No text of a log may end the script element that contains it.
-    data = orjson.dumps({'docs': _plain(docs), 'items': items}, default=str)
-    style = ''.join((PAGE / name).read_text() for name in ('report.css', 'run.css'))
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-        "script-src 'unsafe-inline' 'unsafe-eval'"
-    )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f'<title>{_text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n'
-        '<script type="application/json" id="data">'.encode()
-        + data.replace(b'<', b'\\u003c')
-        + f'</script>\n<script>{library()}</script>\n'.encode()
-        + f'<script>{(PAGE / "charts.js").read_text()}</script>\n</body>\n</html>\n'.encode()
+    data = orjson.dumps({'docs': _plain(docs), 'items': items}, default=str).decode()
+    data = data.replace('<', '\\u003c')
+    return make_html(
+        title,
+        body,
+        style=(PAGE / 'run.css').read_text(),
+        scripts=f'<script type="application/json" id="data">{data}</script>\n'
+        f'<script>{library()}</script>\n<script>{(PAGE / "charts.js").read_text()}</script>',
+        # Bokeh compiles the formatters of its ticks.
+        allowed="img-src data:; script-src 'unsafe-inline' 'unsafe-eval'",
     )
 
 
@@ -109,10 +108,6 @@ def _plain(docs: object) -> object:
     from bokeh.core.json_encoder import serialize_json
 
     return orjson.loads(serialize_json(docs))
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
 
 
 def _letter(run: int, *, several: bool) -> str:
@@ -168,19 +163,19 @@ def _card(run: int, subject: ReportedRun, story: Story, *, several: bool) -> str
     rows = [('First cause', [story.cause] if story.cause else []), ('Before it', story.before),
             ('What followed', story.after)]  # fmt: skip
     parts = [
-        f'<dt>{title}</dt><dd>{"".join(f"<p>{_text(text)}</p>" for text in texts)}</dd>'
+        f'<dt>{title}</dt><dd>{"".join(f"<p>{text(each)}</p>" for each in texts)}</dd>'
         for title, texts in rows
         if texts
     ]
     steps = ''.join(
-        f'<p>{_text(each.text)}'
-        + (f'<code>{_text(each.command)}</code>' if each.command else '')
+        f'<p>{text(each.text)}'
+        + (f'<code>{text(each.command)}</code>' if each.command else '')
         + '</p>'
         for each in story.next
     )
-    name = f'<h2>{_text(_letter(run, several=True) + subject.name)}</h2>' if several else ''
+    name = f'<h2>{text(_letter(run, several=True) + subject.name)}</h2>' if several else ''
     return (
-        f'<section class="card {kind}">{name}<p class="outcome {kind}">{_text(story.outcome)}.</p>'
+        f'<section class="card {kind}">{name}<p class="outcome {kind}">{text(story.outcome)}.</p>'
         f'<dl>{"".join(parts)}<dt>What to do next</dt><dd>{steps}</dd></dl></section>'
     )
 
@@ -190,10 +185,8 @@ def _film_link(subject: ReportedRun, out: Path) -> str:
     if film is None:
         return ''
     link = os.path.relpath(film.absolute(), out.absolute().parent)
-    address = html.escape(
-        re.sub(r'[^\w./-]', lambda m: ''.join(f'%{b:02X}' for b in m[0].encode()), link)
-    )
-    return f'<p><a href="./{address}">Film of the run: {_text(film.name)}</a></p>'
+    address = quote(os.fsencode(link))
+    return f'<p><a href="./{address}">Film of the run: {text(film.name)}</a></p>'
 
 
 def _bar(subjects: Sequence[ReportedRun], charts: Charts, view: View) -> str:
@@ -203,11 +196,11 @@ def _bar(subjects: Sequence[ReportedRun], charts: Charts, view: View) -> str:
     modes = dict.fromkeys(name for each in spans for _, _, name in each)
     keys = ''.join(
         f'<span class="key"><i style="background:{mode_colour(mode)}"></i>'
-        f'{_text(mode or "no mode")}</span>'
+        f'{text(mode or "no mode")}</span>'
         for mode in modes
     )
     runs = ''.join(
-        f'<span class="key">{_text(_letter(run, several=True) + subject.name)} '
+        f'<span class="key">{text(_letter(run, several=True) + subject.name)} '
         f'({DASH_NAMES[run]})</span>'
         for run, subject in enumerate(subjects)
         if several
@@ -220,7 +213,7 @@ def _bar(subjects: Sequence[ReportedRun], charts: Charts, view: View) -> str:
         jumps.insert(0, ('fault', f'{BEFORE_S:g} s before the fault', view.start, view.end))
     buttons = ''.join(
         f'<button type="button" data-from="{a:.4f}" data-to="{b:.4f}" id="{name}">'
-        f'{_text(word)}</button>'
+        f'{text(word)}</button>'
         for name, word, a, b in jumps
     )
     sinks = (
@@ -260,12 +253,12 @@ def _group(group: Group, subjects: Sequence[ReportedRun], charts: Charts) -> str
     table = _table(make(subjects)) if make else ''
     boxes = [_plot(plot, charts, several=len(subjects) > 1) for plot in group.plots]
     boxes += [
-        f'<div class="plot"><h3>{_text(each.title)}: how often</h3>'
+        f'<div class="plot"><h3>{text(each.title)}: how often</h3>'
         f'<div class="chart" id="{charts.add_histogram(each)}"></div></div>'
         for each in group.histograms
     ]
     return (
-        f'<h2>{_text(group.title)}</h2>\n<section>{table}<div class="plots">'
+        f'<h2>{text(group.title)}</h2>\n<section>{table}<div class="plots">'
         + '\n'.join(boxes)
         + '</div></section>'
     )
@@ -275,10 +268,10 @@ def _plot(plot: Plot, charts: Charts, *, several: bool) -> str:
     name, drawn = charts.add_plot(plot)
     unit = f', {plot.unit}' if plot.unit else ''
     lines = dict.fromkeys(_threshold_text(each.name, each.values) for each in plot.thresholds)
-    limits = ''.join(f'<span class="key limit"><i></i>{_text(text)}</span>' for text in lines)
+    limits = ''.join(f'<span class="key limit"><i></i>{text(each)}</span>' for each in lines)
     buttons = ''.join(_legend(each, several=several) for each in drawn)
     return (
-        f'<div class="plot"><h3>{_text(plot.title + unit)}</h3>'
+        f'<div class="plot"><h3>{text(plot.title + unit)}</h3>'
         f'<div class="chart" id="{name}"></div>'
         f'<div class="legend">{buttons}{limits}</div></div>'
     )
@@ -295,22 +288,16 @@ def _legend(drawn: Drawn, *, several: bool) -> str:
     return (
         f'<button type="button" aria-pressed="true" data-line="{drawn.renderer}" '
         f'data-run="{drawn.curve.run}" data-column="{drawn.column}">'
-        f'<i{dash} style="color:{drawn.colour}"></i><span>{_text(label)}</span><b></b></button>'
+        f'<i{dash} style="color:{drawn.colour}"></i><span>{text(label)}</span><b></b></button>'
     )
 
 
 def _table(table: Table, kind: str = '') -> str:
     if not table.rows:
         return ''
-    head = ''.join(f'<th>{_text(text)}</th>' for text in table.head)
-    rows = ''.join(
-        '<tr>'
-        + ''.join(f'<td>{"" if cell is None else _text(cell)}</td>' for cell in row)
-        + '</tr>'
-        for row in table.rows
-    )
-    top = f'<tr>{head}</tr>' if head else ''
-    return f'<div class="scroll" tabindex="0"><table class="{kind}">{top}{rows}</table></div>'
+    head = row('th', map(text, table.head)) if table.head else ''
+    rows = [['' if cell is None else text(cell) for cell in each] for each in table.rows]
+    return scrolling_table(head, rows, kind)
 
 
 def _pairs(rows: Iterable[Sequence[object]]) -> str:
@@ -326,7 +313,7 @@ def _events_section(
     several = len(subjects) > 1
     for run, (subject, listed, held) in enumerate(zip(subjects, events, limits, strict=True)):
         if several:
-            parts.append(f'<h3>{_text(_letter(run, several=True) + subject.name)}</h3>')
+            parts.append(f'<h3>{text(_letter(run, several=True) + subject.name)}</h3>')
         parts.append(_guards(subject))
         if held:
             parts.append('<h3>Limits that held a value back</h3>' + _limit_rows(subject, held))
@@ -354,7 +341,7 @@ def _time_button(time: float) -> str:
 def _limit_rows(subject: ReportedRun, held: Sequence[Clipped]) -> str:
     time = subject.columns.time
     rows = [
-        f'<tr><td>{_time_button(float(time[each.places[0]]))}</td><td>{_text(each.what)}, '
+        f'<tr><td>{_time_button(float(time[each.places[0]]))}</td><td>{text(each.what)}, '
         f'{len(each.places)} tick{"s" * (len(each.places) > 1)}, the last at '
         f'{time[each.places[-1]]:.2f} s</td></tr>'
         for each in held
@@ -371,7 +358,7 @@ def _event_rows(events: Sequence[Event]) -> str:
         again = f' ({each.count} times, the last at {each.last:.2f} s)' if each.count > 1 else ''
         kind = ' class="bad"' if each.kind == FAULT else ''
         rows.append(
-            f'<tr><td>{_time_button(each.time)}</td><td{kind}>{_text(each.text + again)}</td></tr>'
+            f'<tr><td>{_time_button(each.time)}</td><td{kind}>{text(each.text + again)}</td></tr>'
         )
     more = len(events) - len(listed)
     note = f'<p class="dim">{more} more events are not listed</p>' if more else ''
@@ -383,9 +370,9 @@ def _facts_section(subjects: Sequence[ReportedRun]) -> str:
     several = len(subjects) > 1
     for run, subject in enumerate(subjects):
         facts = subject.run.facts
-        name = f'<h3>{_text(_letter(run, several=several) + subject.name)}</h3>' if several else ''
+        name = f'<h3>{text(_letter(run, several=several) + subject.name)}</h3>' if several else ''
         warnings = [*subject.problems, *subject.columns.warnings]
-        told = ''.join(f'<p class="bad">{_text(text)}</p>' for text in warnings)
+        told = ''.join(f'<p class="bad">{text(each)}</p>' for each in warnings)
         lines = [re.split(r'\s{2,}', line, maxsplit=1) for line in subject.summary]
         summary = [['', *line] if len(line) == 1 else line for line in lines]
         given = facts.get('parameters')
