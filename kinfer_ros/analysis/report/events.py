@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -73,20 +74,21 @@ def is_limit(text: str) -> bool:
 
 def happened(run: ReportedRun) -> list[Event]:
     """Return the events that are no limits, in order; the same text again is counted."""
-    found: dict[str, Event] = {}
+    found: list[Event] = []
+    places: dict[str, int] = {}
     time = run.columns.time
     for index, text in run.columns.events:
         if is_limit(text):
             continue
         text = text[:MAX_CHARACTERS]
         kind, at = kind_of(text), float(time[index])
-        before = found.get(text)
-        if before is None or kind in (FAULT, MODE):
-            key = text if before is None else f'{text}\0{index}'
-            found[key] = Event(at, text, kind, 1, at)
+        place = places.setdefault(text, len(found))
+        if place == len(found) or kind in (FAULT, MODE):
+            found.append(Event(at, text, kind, 1, at))
         else:
-            found[text] = Event(before.time, text, kind, before.count + 1, at)
-    return list(found.values())
+            before = found[place]
+            found[place] = replace(before, count=before.count + 1, last=at)
+    return found
 
 
 def clipped(run: ReportedRun) -> list[Clipped]:

@@ -15,6 +15,7 @@ from kinfer_ros.analysis.html_page import row
 from kinfer_ros.analysis.html_page import scrolling_table
 from kinfer_ros.analysis.html_page import text
 from kinfer_ros.analysis.overlay import LETTERS
+from kinfer_ros.analysis.report.charts import LEAST_TIME
 from kinfer_ros.analysis.report.charts import Charts
 from kinfer_ros.analysis.report.charts import Drawn
 from kinfer_ros.analysis.report.charts import View
@@ -110,8 +111,9 @@ def _plain(docs: object) -> object:
     return orjson.loads(serialize_json(docs))
 
 
-def _letter(run: int, *, several: bool) -> str:
-    return f'{LETTERS[run]}: ' if several else ''
+def _named(run: int, subject: ReportedRun) -> str:
+    """Name one of several runs."""
+    return f'{LETTERS[run]}: {subject.name}'
 
 
 # What is shown at first --------------------------------------------------------------------
@@ -125,14 +127,20 @@ def _view(subjects: Sequence[ReportedRun]) -> View:
         for subject in subjects
         if subject.fault_at is not None
     ]
-    begin = min(subject.running[0] for subject in subjects)
-    end = max(subject.running[1] for subject in subjects)
+    begin, end = _running(subjects)
     if faults:
         begin, end = faults[0] - BEFORE_S, faults[0]
     start, stop = max(begin, first), min(end + (AFTER_S if faults else 0.0), last)
-    if stop - start < 0.05:
-        start, stop = first, max(last, first + 0.05)
-    return View(start, stop, first, max(last, first + 0.05))
+    last = max(last, first + LEAST_TIME)
+    if stop - start < LEAST_TIME:
+        start, stop = first, last
+    return View(start, stop, first, last)
+
+
+def _running(subjects: Sequence[ReportedRun]) -> tuple[float, float]:
+    """Return the first and the last time at which one of the runs was in mode run, s."""
+    begins, ends = zip(*(subject.running for subject in subjects), strict=True)
+    return min(begins), max(ends)
 
 
 def _reducers(subjects: Sequence[ReportedRun]) -> list[CurveReducer]:
@@ -173,7 +181,7 @@ def _card(run: int, subject: ReportedRun, story: Story, *, several: bool) -> str
         + '</p>'
         for each in story.next
     )
-    name = f'<h2>{text(_letter(run, several=True) + subject.name)}</h2>' if several else ''
+    name = f'<h2>{text(_named(run, subject))}</h2>' if several else ''
     return (
         f'<section class="card {kind}">{name}<p class="outcome {kind}">{text(story.outcome)}.</p>'
         f'<dl>{"".join(parts)}<dt>What to do next</dt><dd>{steps}</dd></dl></section>'
@@ -200,14 +208,12 @@ def _bar(subjects: Sequence[ReportedRun], charts: Charts, view: View) -> str:
         for mode in modes
     )
     runs = ''.join(
-        f'<span class="key">{text(_letter(run, several=True) + subject.name)} '
-        f'({DASH_NAMES[run]})</span>'
+        f'<span class="key">{text(_named(run, subject))} ({DASH_NAMES[run]})</span>'
         for run, subject in enumerate(subjects)
         if several
     )
     fault = any(subject.fault_at is not None for subject in subjects)
-    begin = min(subject.running[0] for subject in subjects)
-    end = max(subject.running[1] for subject in subjects)
+    begin, end = _running(subjects)
     jumps = [('run', 'the run', begin, end), ('everything', 'everything', view.first, view.last)]
     if fault:
         jumps.insert(0, ('fault', f'{BEFORE_S:g} s before the fault', view.start, view.end))
@@ -313,7 +319,7 @@ def _events_section(
     several = len(subjects) > 1
     for run, (subject, listed, held) in enumerate(zip(subjects, events, limits, strict=True)):
         if several:
-            parts.append(f'<h3>{text(_letter(run, several=True) + subject.name)}</h3>')
+            parts.append(f'<h3>{text(_named(run, subject))}</h3>')
         parts.append(_guards(subject))
         if held:
             parts.append('<h3>Limits that held a value back</h3>' + _limit_rows(subject, held))
@@ -370,7 +376,7 @@ def _facts_section(subjects: Sequence[ReportedRun]) -> str:
     several = len(subjects) > 1
     for run, subject in enumerate(subjects):
         facts = subject.run.facts
-        name = f'<h3>{text(_letter(run, several=several) + subject.name)}</h3>' if several else ''
+        name = f'<h3>{text(_named(run, subject))}</h3>' if several else ''
         warnings = [*subject.problems, *subject.columns.warnings]
         told = ''.join(f'<p class="bad">{text(each)}</p>' for each in warnings)
         lines = [re.split(r'\s{2,}', line, maxsplit=1) for line in subject.summary]

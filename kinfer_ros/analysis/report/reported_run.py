@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class ReportedRun:
         """Names of the joints whose targets are velocities."""
         return {self.joints[at] for at in self.columns.wheels}
 
-    @property
+    @cached_property
     def running(self) -> tuple[float, float]:
         """First and last time in mode run, s; of a log without modes the whole of it."""
         time, modes = self.columns.time, self.columns.modes
@@ -53,7 +54,7 @@ class ReportedRun:
             return float(time[0]), float(time[-1])
         return float(time[at[0]]), float(time[at[-1]])
 
-    @property
+    @cached_property
     def fault_at(self) -> int | None:
         """Index of the first record of the first fault, or None."""
         modes = self.columns.modes

@@ -117,7 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
         # Imported here: matplotlib is optional.
         from kinfer_ros.cli.runs.figures import draw_replay
 
-        rate = float(run.facts.get('control_rate_hz') or 50.0)
+        rate = float(run.fact('control_rate_hz'))
         draw_replay(arguments.png, pictures, tuple(run.fact('joint_order')), rate)
     exact = not other and arguments.tolerance is None and not _differing_builds(run)
     if arguments.json:
