@@ -4,6 +4,8 @@ import json
 import math
 from collections.abc import Mapping
 
+from kinfer_ros.untrusted import json_text
+
 Range = tuple[float, float] | None
 Ranges = Mapping[str, Range]
 """The range of each entry, in the policy's order; None for an entry without one."""
@@ -20,7 +22,7 @@ def parse_ranges(text: str) -> Ranges:
     """
     if len(text) > MAX_LENGTH:
         raise ValueError('too long')
-    found = json.loads(text)
+    found = json.loads(json_text(text))
     if not isinstance(found, dict) or len(found) > MAX_ENTRIES:
         raise ValueError('no commands')
     return {str(name): _range(bounds) for name, bounds in found.items()}

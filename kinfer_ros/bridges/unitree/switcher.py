@@ -4,6 +4,7 @@ import json
 
 from kinfer_ros.bridges.unitree.frames import Answer
 from kinfer_ros.errors import BridgeError
+from kinfer_ros.untrusted import json_text
 
 CHECK_MODE, RELEASE_MODE = 1001, 1003
 TIMEOUT = 3.0
@@ -25,7 +26,7 @@ def active_mode(answer: Answer | None) -> str:
     if answer.code:
         raise BridgeError(f'the motion switcher answers CheckMode with the error {answer.code}')
     try:
-        name = json.loads(answer.data)['name']
+        name = json.loads(json_text(answer.data))['name']
     except (ValueError, TypeError, KeyError):
         name = None
     if not isinstance(name, str):

@@ -82,6 +82,7 @@ def test_ranges_are_read_strictly():
     text = json.dumps(RANGES)
     assert parse_ranges(text) == RANGES
     assert list(parse_ranges(text)) == list(RANGES)
+    assert parse_ranges(r'{"\ud800": null}') == {'\ufffd': None}, 'a screen has to write it'
     bad = (
         '[]',
         '{"x": [1]}',
