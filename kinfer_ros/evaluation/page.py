@@ -28,6 +28,7 @@ from kinfer_ros.evaluation.summary import cells
 from kinfer_ros.evaluation.summary import describe
 from kinfer_ros.evaluation.summary import gait_cells
 from kinfer_ros.evaluation.summary import linear_error
+from kinfer_ros.evaluation.summary import mean
 from kinfer_ros.evaluation.summary import summarise
 
 WORST = 10
@@ -119,8 +120,8 @@ def _grid_cell(records: Sequence[Record]) -> str:
     if not records:
         return ''
     up = sum(record['survived'] for record in records)
-    linear = _mean([linear_error(record) for record in records])
-    yaw = _mean([record['velocity_error']['wz'] for record in records])
+    linear = mean([linear_error(record) for record in records])
+    yaw = mean([record['velocity_error']['wz'] for record in records])
     return '<br>'.join(
         [
             f'<span class="{"good" if up == len(records) else "bad"}">{up}/{len(records)}</span>',
@@ -128,11 +129,6 @@ def _grid_cell(records: Sequence[Record]) -> str:
               if value is not None),
         ]
     )  # fmt: skip
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    numbers = [value for value in values if value is not None]
-    return sum(numbers) / len(numbers) if numbers else None
 
 
 def _dot_plots(records: Sequence[Record]) -> str:

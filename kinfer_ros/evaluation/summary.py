@@ -55,17 +55,17 @@ def summarise(name: str, records: Sequence[Record]) -> Line:
         runs=len(records),
         survived=sum(record['survived'] for record in records),
         error={axis: _rms(r['velocity_error'][axis] for r in records) for axis in AXES},
-        power_w=_mean(r['power_w'] for r in records),
-        energy_j_per_m=_mean(r['energy_j_per_m'] for r in records),
-        slip_mps=_mean(r['slip_mps'] for r in records),
+        power_w=mean(r['power_w'] for r in records),
+        energy_j_per_m=mean(r['energy_j_per_m'] for r in records),
+        slip_mps=mean(r['slip_mps'] for r in records),
         heading_error_rad=_rms(r.get('heading_error_rad') for r in records),
         acceleration_error={
             axis: _rms(r.get('acceleration_error', {}).get(axis) for r in records)
             for axis in ('ax', 'ay')
         },
-        gait_hz=_mean(r.get('gait_hz') for r in records),
-        double_support_s=_mean(r.get('double_support_s') for r in records),
-        double_support=_mean(r.get('double_support') for r in records),
+        gait_hz=mean(r.get('gait_hz') for r in records),
+        double_support_s=mean(r.get('double_support_s') for r in records),
+        double_support=mean(r.get('double_support') for r in records),
         force_n=force,
         force_on=body,
         worst=worst['job'],
@@ -125,14 +125,15 @@ def _largest_force(records: Sequence[Record]) -> tuple[float | None, str]:
     return max(forces, default=(None, ''))
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the numbers that there are, or None."""
     numbers = [value for value in values if value is not None]
     return sum(numbers) / len(numbers) if numbers else None
 
 
 def _rms(values: Iterable[float | None]) -> float | None:
-    mean = _mean(value**2 for value in values if value is not None)
-    return None if mean is None else math.sqrt(mean)
+    square = mean(value**2 for value in values if value is not None)
+    return None if square is None else math.sqrt(square)
 
 
 HEAD = (

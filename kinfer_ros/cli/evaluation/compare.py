@@ -14,9 +14,10 @@ from pathlib import Path
 from kinfer_ros.cli.evaluation.evaluate import write_page
 from kinfer_ros.cli.evaluation.jobs import Record
 from kinfer_ros.cli.evaluation.jobs import make_matrix
+from kinfer_ros.cli.evaluation.jobs import print_failed
 from kinfer_ros.cli.evaluation.jobs import records_of
-from kinfer_ros.cli.evaluation.jobs import resume_command
 from kinfer_ros.cli.evaluation.jobs import run_missing
+from kinfer_ros.cli.evaluation.jobs import say_interrupted
 from kinfer_ros.cli.evaluation.jobs import whole_words
 from kinfer_ros.errors import RunError
 from kinfer_ros.evaluation.comparison import ALL
@@ -39,8 +40,9 @@ from kinfer_ros.run.directory import replace_file
 PAGE, DATA, TABLE = 'comparison.html', 'comparison.json', 'comparison.csv'
 MATRIX = 'matrix.yaml'
 """
-The jobs of both, so that one policy alone repeats one of them: its own default commands may be
-others. Sequences come with a matrix file of the user, which then does.
+The jobs of both policies. The command that repeats a job of one of them reads it: the default
+commands of that policy alone may be others. Not written where the user gave a matrix with
+sequences, which is read instead.
 """
 SIDES = ('a', 'b')
 
@@ -71,11 +73,7 @@ def run_comparison(pairs: Sequence[Pair], arguments: argparse.Namespace) -> int:
                 missing = run_missing(subject, jobs, results, arguments)
             except KeyboardInterrupt:
                 done = len(records_of(jobs, results))
-                print(
-                    f'\ninterrupted: {done} of {len(jobs)} runs of {side.upper()} are kept in '
-                    f'{path}\ncontinue with: {resume_command(arguments, path)}',
-                    file=sys.stderr,
-                )
+                say_interrupted(f'{done} of {len(jobs)} runs of {side.upper()}', path, arguments)
                 raise
         failed |= {f'{side}/{job}': reason for job, reason in missing.items()}
         records = records_of(jobs, results)
@@ -148,6 +146,5 @@ def _print(
     head, body = conditions_table(rows)
     print(f'\n{align([head, *body])}\n')
     print(f'verdict      {overall(rows)}')
-    if failed:
-        print(f'no result    {len(failed)} jobs: {", ".join(list(failed)[:5])}')
+    print_failed(failed)
     print(f'results      {path}\npage         {path / PAGE}')

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kinfer_ros.cli.evaluation.jobs import Record
+from kinfer_ros.cli.evaluation.jobs import print_failed
 from kinfer_ros.cli.evaluation.jobs import records_of
 from kinfer_ros.cli.evaluation.jobs import repeat_command
-from kinfer_ros.cli.evaluation.jobs import resume_command
 from kinfer_ros.cli.evaluation.jobs import run_missing
+from kinfer_ros.cli.evaluation.jobs import say_interrupted
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import run_job
 from kinfer_ros.evaluation.matrix import Job
@@ -120,11 +121,7 @@ def _keep(
     records = records_of(jobs, results)
     page = write_page(settings, records, len(jobs), results.path, arguments)
     shown = f', shown in {page}' if page else ''
-    print(
-        f'\ninterrupted: {len(records)} of {len(jobs)} runs are kept in {results.path}{shown}\n'
-        f'continue with: {resume_command(arguments, results.path)}',
-        file=sys.stderr,
-    )
+    say_interrupted(f'{len(records)} of {len(jobs)} runs', results.path, arguments, shown)
 
 
 def _write_extras(
@@ -152,8 +149,7 @@ def _print_summary(
             print(form('command', by_command(records)), end='\n\n')
         print(f'worst        {whole.worst}: {whole.worst_text}')
         print(f'again        {repeat_command(arguments, whole.worst)}')
-    if failed:
-        print(f'no result    {len(failed)} jobs: {", ".join(list(failed)[:5])}')
+    print_failed(failed)
 
 
 def write_page(

@@ -3,8 +3,11 @@
 import argparse
 import contextlib
 import shlex
+import sys
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kinfer_ros.cli.common import require_module
@@ -77,6 +80,21 @@ def records_of(jobs: Sequence[Job], results: Results) -> list[Record]:
     return [results.records[job.id] for job in jobs if job.id in results.records]
 
 
+def say_interrupted(kept: str, path: Path, arguments: argparse.Namespace, shown: str = '') -> None:
+    """Say what Ctrl-C leaves in the directory of an evaluation, and how to go on."""
+    print(
+        f'\ninterrupted: {kept} are kept in {path}{shown}\n'
+        f'continue with: {_resume_command(arguments, path)}',
+        file=sys.stderr,
+    )
+
+
+def print_failed(failed: Mapping[str, str]) -> None:
+    """Name jobs without a result, if there are any."""
+    if failed:
+        print(f'no result    {len(failed)} jobs: {", ".join(list(failed)[:5])}')
+
+
 # Commands to repeat ---------------------------------------------------------------------
 
 
@@ -85,10 +103,9 @@ def repeat_command(arguments: argparse.Namespace, job: str) -> str:
     return shlex.join([*_words(arguments), '--only', job, '--record', 'runs'])
 
 
-def resume_command(arguments: argparse.Namespace, path: object) -> str:
+def _resume_command(arguments: argparse.Namespace, path: Path) -> str:
     """Return the command that goes on with an evaluation or a comparison."""
-    words = [*whole_words(arguments), '--resume', str(path)]
-    return shlex.join(words)
+    return shlex.join([*whole_words(arguments), '--resume', str(path)])
 
 
 def whole_words(arguments: argparse.Namespace) -> list[str]:
