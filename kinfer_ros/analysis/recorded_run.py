@@ -233,7 +233,7 @@ class RecordedRun:
 
 def not_a_run(path: Path, reason: str, *, logs: bool = True) -> str:
     """
-    Say what a path is that is no run, what was expected, and how one comes to it.
+    Say what the path is instead of a run, what was expected, and how to record a run.
 
     :param reason: why its run.json could not be read.
     :param logs: a step log alone would do.

@@ -89,8 +89,8 @@ class TopicRecorder:
         :param exclude: regular expressions; a topic that one matches in full is left out.
         :param offer: called with each tap that is new or whose publishers offer something else.
         :param warn: called with what the user has to know, once for each topic.
-        :param reliable: False: ask reliable publishers to repeat nothing but what is latched, as
-            befits who only looks.
+        :param reliable: False: subscribe best effort, but for latched topics, so that a viewer
+            that is slow makes no publisher repeat anything.
         """
         self.taps: dict[str, RecordedTopic] = {}
         self._node = node

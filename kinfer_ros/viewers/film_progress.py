@@ -17,7 +17,7 @@ class FilmProgress:
 
     :param fps: pictures in a second of film.
     :param seconds: length of the film, None where nobody knows it.
-    :param clock: of a wall, s.
+    :param clock: a wall clock, s.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FilmProgress:
             self._say(self._progress(now))
 
     def _rate(self, now: float) -> float:
-        """Return s of a wall clock for each second of film."""
+        """Return the seconds that a second of film takes."""
         return (now - self._begin) / (self._drawn - 1) * self._fps
 
     def _estimate(self, now: float) -> str:

@@ -54,7 +54,7 @@ def check_mounting(robot: Robot, model: Any, base: int, site: str) -> tuple[str,
 
 
 def _lean(mounting: Float64, site: Float64) -> float:
-    """Return the angle (rad) by which an upright base leans for who takes `mounting` as true."""
+    """Return by which angle (rad) an upright base seems to lean if `mounting` is applied."""
     upright = float((rotation_matrix(mounting) @ rotation_matrix(site).T)[2, 2])
     return math.acos(max(-1.0, min(1.0, upright)))
 

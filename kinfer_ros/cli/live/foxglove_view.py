@@ -31,8 +31,8 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             'a recorded run needs no server: open its bag, RUN/bag/*.mcap, in Foxglove'
         )
-    if arguments.save:
-        raise ConfigError('--save writes a file for Rerun: it excludes --foxglove')
+    if arguments.out:
+        raise ConfigError('--out writes a file for Rerun: it excludes --foxglove')
     if arguments.port is not None and not 0 <= arguments.port < 2**16:
         raise ConfigError(f'--port {arguments.port}, expected 0 to 65535')
 

@@ -63,7 +63,6 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         '--out',
         '--save',
-        dest='save',
         type=Path,
         metavar='FILE.rrd',
         help='write a file instead of opening a viewer',
@@ -101,7 +100,7 @@ def _show_run(arguments: argparse.Namespace) -> int:
         columns = read_columns(run, progress.counter('records read'))
     series = all_series(run, columns)
     name = run.path.resolve().name
-    recording = rerun_log.open_recording(name, rerun_log.panels_of(series), arguments.save)
+    recording = rerun_log.open_recording(name, rerun_log.panels_of(series), arguments.out)
     rerun_log.send_run(recording, columns, series)
     rerun_log.finish(recording)
     _print_summary(arguments, {'records': len(columns.step_id), 'warnings': columns.warnings})
@@ -147,7 +146,7 @@ class _Show:
         self._log = rerun_log
         panels = list(dict.fromkeys((group, panel) for group, panel, _ in state.numbers()))
         name = arguments.namespace or 'live'
-        self._recording = rerun_log.open_recording(name, panels, arguments.save)
+        self._recording = rerun_log.open_recording(name, panels, arguments.out)
         self._batch = rerun_log.Batch(self._recording)
         self._begin = self._sent = time.monotonic()
         self._sent_texts: dict[str, str] = {}
@@ -180,7 +179,7 @@ class _Show:
 
 def _print_summary(arguments: argparse.Namespace, found: dict[str, Any]) -> None:
     """Print what was shown."""
-    saved = str(arguments.save) if arguments.save else None
+    saved = str(arguments.out) if arguments.out else None
     if arguments.json:
         print(json.dumps({'saved': saved, **found}, indent=2))
     elif saved:

@@ -34,7 +34,7 @@ from kinfer_ros.run.versions import versions
 
 
 def _replay_bag(run: RecordedRun, arguments: argparse.Namespace) -> int:
-    if arguments.model or arguments.png:
+    if arguments.model or arguments.out:
         raise ConfigError('--bag replays the model of the run: it excludes --model and --out')
     # Imported here: the rest works without ROS.
     from kinfer_ros.analysis.repair import bags_of
@@ -87,7 +87,6 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         '--out',
         '--png',
-        dest='png',
         type=Path,
         metavar='FILE',
         help='plot recorded and replayed targets (matplotlib)',
@@ -99,7 +98,7 @@ def make_parser() -> argparse.ArgumentParser:
 @command(make_parser)
 def main(arguments: argparse.Namespace) -> int:
     """:return: the exit code: 0, 1 if the replay differs, 2 for a user error."""
-    if arguments.png:
+    if arguments.out:
         require_module('matplotlib', '--out')
     run = RecordedRun.open(arguments.run)
     if arguments.bag:
@@ -113,12 +112,12 @@ def main(arguments: argparse.Namespace) -> int:
     with Progress(shown=not arguments.json) as progress:
         pictures = _collect(run, replay, progress.counter('records replayed'))
     seconds = time.perf_counter() - begin
-    if arguments.png:
+    if arguments.out:
         # Imported here: matplotlib is optional.
         from kinfer_ros.cli.runs.figures import draw_replay
 
         rate = float(run.fact('control_rate_hz'))
-        draw_replay(arguments.png, pictures, tuple(run.fact('joint_order')), rate)
+        draw_replay(arguments.out, pictures, tuple(run.fact('joint_order')), rate)
     exact = not other and arguments.tolerance is None and not _differing_builds(run)
     if arguments.json:
         print(_as_json(run, replay.outcome, other=other, exact=exact, seconds=seconds).decode())

@@ -23,7 +23,7 @@ GLOBAL = ('clock', 'diagnostics', 'parameter_events', 'rosout', 'tf', 'tf_static
 """Topics outside a robot's namespace that belong to every robot."""
 
 RUN = '.*/run'
-"""Left alone: who follows it and the commands is taken for a recorder (wait_for_recorder)."""
+"""Not served: a node that subscribes to it and to the commands counts as a recorder."""
 
 
 class ServedGraph:
