@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.pages.boxes import problems
 from helpers.pages.browser import BROWSER
 from helpers.pages.browser import Page
-from helpers.pages.text_boxes import faults_of_text
+from helpers.pages.chart_words import chart_problems
 from helpers.recorded import record_run
 from kinfer_ros.__main__ import main
 
@@ -44,7 +45,8 @@ def test_no_text_is_clipped_or_overlaps(pages, tmp_path, name, width, dark):
     """A label that cannot be read is no label; and nothing goes wrong in a script."""
     with Page(pages[name], tmp_path, width, 1400, dark=dark) as page:
         page.wait_for('document.body.dataset.plots > 15')
-        assert faults_of_text(page) == []
+        assert problems(page) == []
+        assert chart_problems(page) == []
         assert page.value('document.documentElement.scrollWidth') <= width
         assert page.value('document.body.dataset.errors') == '0'
         assert page.errors == []

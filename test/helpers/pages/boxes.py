@@ -12,6 +12,7 @@ MEASURE = """
 (() => {
   const found = [], boxes = [];
   const width = document.documentElement.clientWidth;
+  scrollTo(0, 0);
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
@@ -24,22 +25,29 @@ MEASURE = """
       const name = text.slice(0, 40);
       if (!parent.closest('.scroll') && (box.left < -1 || box.right > width + 1))
         found.push(`clipped: ${name} (${box.left.toFixed(0)} to ${box.right.toFixed(0)})`);
+      for (let up = parent; up && up !== document.body; up = up.parentElement) {
+        const edge = up.getBoundingClientRect();
+        const beyond = box.right > edge.right + 1 || box.bottom > edge.bottom + 1;
+        if (beyond && getComputedStyle(up).overflowX === 'hidden') found.push(`cut off: ${name}`);
+      }
       if (parseFloat(getComputedStyle(parent).fontSize) < 10) found.push(`too small: ${name}`);
       boxes.push([box, name, node]);
     }
   }
   boxes.sort((a, b) => a[0].top - b[0].top);
   for (let i = 0; i < boxes.length; i++)
-    for (let j = i + 1; j < boxes.length && boxes[j][0].top < boxes[i][0].bottom - 2; j++) {
+    for (let j = i + 1; j < boxes.length && boxes[j][0].top < boxes[i][0].bottom - 1; j++) {
       const [a, first, one] = boxes[i], [b, second, other] = boxes[j];
       if (one !== other && a.left < b.right - 1 && b.left < a.right - 1
-          && b.top < a.bottom - 3 && a.top < b.bottom - 3)
+          && b.top < a.bottom - 1.5 && a.top < b.bottom - 1.5)
         found.push(`overlap: ${first} | ${second}`);
     }
   if (document.documentElement.scrollWidth > width + 1) found.push('the page scrolls sideways');
-  return found;
+  return [found, boxes.length];
 })()
 """
+LEAST_TEXTS = 30
+"""Of a page that was drawn."""
 
 
 def show_as(page: Page, width: int, scheme: str) -> None:
@@ -59,7 +67,8 @@ def show_as(page: Page, width: int, scheme: str) -> None:
 
 def problems(page: Page) -> list[str]:
     """Return the texts that are clipped, overlap, or are too small to read."""
-    found: Any = page.value(MEASURE)
+    found, texts = page.value(MEASURE)
+    assert texts > LEAST_TEXTS, 'the page has hardly any text'
     return list(found)
 
 
