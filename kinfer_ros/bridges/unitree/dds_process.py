@@ -39,12 +39,15 @@ from kinfer_ros.bridges.unitree.dds_types import with_data
 from kinfer_ros.bridges.unitree.messages import FAMILIES
 from kinfer_ros.bridges.unitree.repeater import PERIOD_NS
 from kinfer_ros.bridges.unitree.repeater import Repeater
+from kinfer_ros.bridges.unitree.switcher import CHECK_MODE
 
 STATE_TOPIC, COMMAND_TOPIC = 'rt/lowstate', 'rt/lowcmd'
 SWITCHER = 'rt/api/motion_switcher/'
 MAX_PUBLISHERS, MAX_TEXT, MAX_FRAMES = 16, 400, 64
 LOOK_NS = 100_000_000
 """Between two looks at who publishes, and for answers of the motion switcher."""
+AGAIN_NS = 500_000_000
+"""Until the motion switcher is asked again: DDS may connect the two after the first question."""
 LATE_NS = 20_000_000
 """Delay after which missed messages are not made up for."""
 CONFIGURATION = (
@@ -74,6 +77,8 @@ class UnitreeDds:
         self._publications = BuiltinDataReader(self.participant, BuiltinTopicDcpsPublication)
         self._known: dict[str, list[str]] = {}
         self._asked: set[int] = set()
+        self._open: tuple[int, int] | None = None
+        """Number and time (ns) of the last question that changes nothing."""
 
     def _writer(self, topic: str, kind: Any) -> Any:
         qos = Qos(Policy.Reliability.Reliable(0), Policy.History.KeepLast(1))
@@ -86,7 +91,20 @@ class UnitreeDds:
     def ask(self, number: int, api_id: int) -> None:
         """Ask the motion switcher."""
         self._asked.add(number)
+        self._open = (number, time.monotonic_ns()) if api_id == CHECK_MODE else None
         self._requests.write(request(number, api_id))
+
+    def ask_again(self) -> None:
+        """Repeat a question that was not answered, if it changes nothing."""
+        if self._open is None:
+            return
+        number, asked_ns = self._open
+        now_ns = time.monotonic_ns()
+        if number not in self._asked:
+            self._open = None
+        elif now_ns - asked_ns > AGAIN_NS:
+            self._open = (number, now_ns)
+            self._requests.write(request(number, CHECK_MODE))
 
     def answers(self) -> list[list[Any]]:
         """Return number, code and data of the answers to our questions."""
@@ -140,6 +158,7 @@ def _forward(dds: UnitreeDds, bridge: socket.socket, ended: threading.Event) -> 
                 _send(bridge, frames.json_frame(frames.PUBLISHERS, publishers))
             for answer in dds.answers():
                 _send(bridge, frames.json_frame(frames.ANSWER, answer))
+            dds.ask_again()
 
 
 def _send(bridge: socket.socket, frame: bytes) -> None:

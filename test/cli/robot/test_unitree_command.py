@@ -57,6 +57,14 @@ def test_release_asks_first(peer, capsys, monkeypatch):
 
 
 @needs_cyclonedds
+def test_a_question_that_was_lost_is_asked_again(peer, capsys):
+    """DDS may connect the two after it: a switcher that answers must not be called silent."""
+    peer.ask(**{**REST, 'mode': 'ai', 'misses': 2})
+    assert run('state') == 1
+    assert 'controller   ai' in capsys.readouterr().out
+
+
+@needs_cyclonedds
 def test_a_silent_switcher_is_told(peer, capsys):
     """Nobody knows then, which is not the same as none."""
     peer.ask(**{**REST, 'answers': False})

@@ -25,7 +25,8 @@ from kinfer_ros.robot.robot import load_robot
 PERIOD = 0.005
 """s between two states."""
 REST = {
-    'mode': '', 'answers': True, 'publishes': True, 'moves': True, 'error': 0, 'rival': False,
+    'mode': '', 'answers': True, 'misses': 0, 'publishes': True, 'moves': True, 'error': 0,
+    'rival': False,
     'motor.q': load_robot('g1').home.tolist(), 'motor.motorstate': [0] * 35,
     'state.wireless_remote': [0] * 40,
 }  # fmt: skip
@@ -86,6 +87,8 @@ class Inside:
         self.mode = ''
         """The controller that the motion switcher says is active."""
         self.answers, self.publishes, self.moves = True, True, True
+        self.misses = 0
+        """Questions to the motion switcher that do not reach it."""
         self.error = 0
         """Code of the motion switcher's answers."""
 
@@ -137,6 +140,9 @@ class Inside:
             self._command, self._commanded_s = found, time.monotonic()
 
     def _answer(self, request: Any) -> None:
+        if self.misses:
+            self.misses -= 1
+            return
         identity = request.header.identity
         self.seen['requests'].append(identity.api_id)
         if not self.answers:
