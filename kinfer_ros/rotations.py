@@ -1,6 +1,7 @@
 """Quaternions (w x y z, unit) and rotation matrices, each formula once."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def rotation_matrix(quaternion: Float64) -> Float64:
     )
 
 
-def multiply(a: Quaternion, b: Quaternion) -> Quaternion:
+def multiply(a: Sequence[float], b: Sequence[float]) -> Quaternion:
     """Hamilton product of two quaternions w x y z: first b, then a."""
     aw, ax, ay, az = a
     bw, bx, by, bz = b

@@ -85,23 +85,18 @@ class Simulation:
         self.outcome = self.controller.tick(self.now_ns, self.now_ns)
         if self.controller.mode is Mode.RUN:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
-            w, x, y, z = (float(v) for v in self._base_quaternion)
-            x0, y0 = float(self._base[0]), float(self._base[1])
-            self.odometer.update(x0, y0, yaw_of(w, x, y, z))
+            x, y, _ = self._base.tolist()
+            self.odometer.update(x, y, yaw_of(*self._base_quaternion.tolist()))
 
     def _read_sensors(self) -> None:
         frame = self.controller.inputs.frame
         self.robot.joint_state(self._position, self._velocity, self._effort)
         frame.update_joints(self._names, self._position, self._velocity, self.now_ns, self._effort)
         self.robot.imu(self._quaternion, self._gyro, self._accel)
-        w, x, y, z = (float(v) for v in self._quaternion)
-        gx, gy, gz = (float(v) for v in self._gyro)
-        ax, ay, az = (float(v) for v in self._accel)
-        frame.update_imu((w, x, y, z), (gx, gy, gz), (ax, ay, az), self.now_ns)
+        frame.update_imu(self._quaternion.tolist(), self._gyro, self._accel, self.now_ns)
         if frame.needs_odometry:
             self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
-            vx, vy, vz = (float(v) for v in self._linear)
-            frame.update_odometry((vx, vy, vz), self.now_ns)
+            frame.update_odometry(self._linear.tolist(), self.now_ns)
         if self._scanner is not None:
             self._scanner.scan()
             frame.update_scan(self._scanner.heights, self._scanner.shape, self.now_ns)

@@ -140,6 +140,6 @@ def check_values(
     if not finite.all():
         wrong = ', '.join(name for name, fine in zip(names, finite, strict=True) if not fine)
         raise BridgeError(f'found a {what} that is not finite for {wrong}')
-    if (values < minimum).any():
+    if minimum > -math.inf and (values < minimum).any():
         low = [f'{n} ({v:g})' for n, v in zip(names, values, strict=True) if v < minimum]
         raise BridgeError(f'{what}: found {", ".join(low)}, expected at least {minimum:g}')

@@ -239,9 +239,9 @@ class SensorFrame:
 
     def update_imu(
         self,
-        quaternion: tuple[float, float, float, float],
-        gyro: tuple[float, float, float],
-        accel: tuple[float, float, float],
+        quaternion: Sequence[float],
+        gyro: Sequence[float] | Float64,
+        accel: Sequence[float] | Float64,
         stamp_ns: int,
     ) -> None:
         """
@@ -264,7 +264,7 @@ class SensorFrame:
         self.imu_stamp_ns = stamp_ns
         self._any_imu_order = False
 
-    def update_odometry(self, linear: tuple[float, float, float], stamp_ns: int) -> None:
+    def update_odometry(self, linear: Sequence[float], stamp_ns: int) -> None:
         """Take the base's velocity, m/s, in its own frame; ignore and count an older sample."""
         if stamp_ns < self.odom_stamp_ns and not self._any_odom_order:
             self.odom_disorder += 1

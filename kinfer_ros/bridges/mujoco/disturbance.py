@@ -97,9 +97,11 @@ class Disturbed:
     def measure(self, position: Float64, velocity: Float64) -> None:
         """Turn true joint positions and velocities [N] into encoder readings, in place."""
         position += self.zero_error
-        for values, deviation in zip((position, velocity), self._noise, strict=True):
-            if deviation > 0.0:
-                values += self._rng.normal(0.0, deviation, values.shape)
+        of_position, of_velocity = self._noise
+        if of_position > 0.0:
+            position += self._rng.normal(0.0, of_position, position.shape)
+        if of_velocity > 0.0:
+            velocity += self._rng.normal(0.0, of_velocity, velocity.shape)
 
 
 class CommandLine:

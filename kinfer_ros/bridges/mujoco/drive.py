@@ -25,6 +25,7 @@ class JointDrive:
     Targets, gains and torque limits of all joints, in the order of the robot YAML.
 
     :param factors: on the gains and torques of the motors (disturbance).
+    :ivar has_motors: `write_motors` is needed before every physics step.
     """
 
     def __init__(
@@ -36,16 +37,18 @@ class JointDrive:
         self._model = fitted.model
         self._data = data
         self._motors = np.flatnonzero(~fitted.servo)
+        self.has_motors = self._motors.size > 0
+        self._motor_qpos = fitted.qpos[self._motors]
+        self._motor_dof = fitted.dof[self._motors]
+        self._motor_actuator = fitted.actuator[self._motors]
+        self._motor_gain = fitted.motor_gain[self._motors]
         self._servos = np.flatnonzero(fitted.servo)
+        self._servo_actuator = fitted.actuator[self._servos]
+        self._servo_gear = fitted.gear[self._servos]
         self.damped = False
         self._target = robot.home.copy()
         self._velocity: Float64 | None = None
         self.set_gains(robot.kp, robot.kd, robot.torque_limit)
-
-    @property
-    def has_motors(self) -> bool:
-        """Whether `write_motors` is needed before every physics step."""
-        return bool(self._motors.size)
 
     def set_gains(self, kp: ArrayLike, kd: ArrayLike, torque_limit: ArrayLike) -> None:
         """See MujocoRobot.set_gains."""
@@ -57,6 +60,10 @@ class JointDrive:
         self._kp, self._kd = limited.kp, limited.kd
         self._torque_limit = np.minimum(limited.torque_limit, self._fitted.torque_cap)
         self._write_servos()
+        index, factors = self._motors, self._factors
+        self._motor_kp = self._kp[index] * factors.kp[index]
+        self._motor_kd = self._kd[index] * factors.kd[index]
+        self._motor_limit = self._torque_limit[index] * factors.torque[index]
 
     def gains(self) -> tuple[Float64, Float64, Float64]:
         """Return copies of the kp, kd and torque limits [N] in force."""
@@ -70,21 +77,16 @@ class JointDrive:
         """Return a copy of the target velocities [N] rad/s; None where there are none."""
         return None if self._velocity is None else self._velocity.copy()
 
-    def set_target(self, position: ArrayLike, velocity: ArrayLike | None = None) -> None:
-        """See MujocoRobot.set_target."""
-        target = self.check_target(position)
-        speed = None if velocity is None else self.check_velocity(velocity)
-        same = speed is None and self._velocity is None
-        self._target[:], self._velocity = target, speed
+    def set_target(self, position: Float64, velocity: Float64 | None = None) -> None:
+        """Set targets [N] that are checked; see MujocoRobot.set_target."""
+        same = velocity is None and self._velocity is None
+        self._target[:], self._velocity = position, velocity
         if self.damped:
             self.damped = False
             self._write_servos()
         elif not same:
             self._write_servo_velocities()
-        index = self._servos
-        self._data.ctrl[self._fitted.actuator[index]] = (
-            self._target[index] * self._fitted.gear[index]
-        )
+        self._data.ctrl[self._servo_actuator] = self._target[self._servos] * self._servo_gear
 
     def check_target(self, position: ArrayLike) -> Float64:
         """Return a copy [N] rad; :raises BridgeError: wrong size or numbers not finite."""
@@ -102,16 +104,15 @@ class JointDrive:
 
     def write_motors(self) -> None:
         """Write the motors' PD torques for the present state."""
-        index, fitted = self._motors, self._fitted
-        torque = -self._kd[index] * self._factors.kd[index] * self._data.qvel[fitted.dof[index]]
+        torque = -self._motor_kd * self._data.qvel[self._motor_dof]
         if not self.damped:
-            error = self._target[index] - self._data.qpos[fitted.qpos[index]]
-            torque += self._kp[index] * self._factors.kp[index] * error
+            error = self._target[self._motors] - self._data.qpos[self._motor_qpos]
+            torque += self._motor_kp * error
             if self._velocity is not None:
-                torque += self._kd[index] * self._factors.kd[index] * self._velocity[index]
-        limit = self._torque_limit[index] * self._factors.torque[index]
-        np.clip(torque, -limit, limit, out=torque)
-        self._data.ctrl[fitted.actuator[index]] = torque / fitted.motor_gain[index]
+                torque += self._motor_kd * self._velocity[self._motors]
+        np.maximum(torque, -self._motor_limit, out=torque)
+        np.minimum(torque, self._motor_limit, out=torque)
+        self._data.ctrl[self._motor_actuator] = torque / self._motor_gain
 
     def _refuse_stiff_wheels(self, kp: Float64) -> None:
         """A stiffness would make a position servo of what the MJCF drives by velocity."""
@@ -126,9 +127,7 @@ class JointDrive:
 
     def _write_servos(self) -> None:
         """Write the gains into the MJCF's own servos."""
-        index = self._servos
-        actuator = self._fitted.actuator[index]
-        gear = self._fitted.gear[index]
+        index, actuator, gear = self._servos, self._servo_actuator, self._servo_gear
         kp = np.zeros(index.size) if self.damped else self._kp[index] / gear**2
         kp *= self._factors.kp[index]
         limit = self._torque_limit[index] * self._factors.torque[index] / np.abs(gear)
@@ -151,8 +150,8 @@ class JointDrive:
             # A joint's own damping above kd is all of its kd.
             requested = self._kd[index] * self._factors.kd[index]
             kd = np.maximum(requested, self._fitted.passive_kd[index])
-            force = kd * self._velocity[index] / self._fitted.gear[index]
-        self._model.actuator_biasprm[self._fitted.actuator[index], 0] = force
+            force = kd * self._velocity[index] / self._servo_gear
+        self._model.actuator_biasprm[self._servo_actuator, 0] = force
 
     def _check(self, name: str, values: ArrayLike, minimum: float = -np.inf) -> Float64:
         array = np.asarray(values, np.float64)

@@ -32,6 +32,7 @@ class ImuNoise:
         orientation = self.imu_orientation_noise
         if orientation > 0.0:
             mujoco.mju_quatIntegrate(quat_wxyz, rng.normal(0.0, orientation, 3), 1.0)
-        for values, deviation in ((gyro, self.imu_gyro_noise), (accel, self.imu_accel_noise)):
-            if deviation > 0.0:
-                values += rng.normal(0.0, deviation, 3)
+        if self.imu_gyro_noise > 0.0:
+            gyro += rng.normal(0.0, self.imu_gyro_noise, 3)
+        if self.imu_accel_noise > 0.0:
+            accel += rng.normal(0.0, self.imu_accel_noise, 3)

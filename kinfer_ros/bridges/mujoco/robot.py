@@ -29,6 +29,8 @@ from kinfer_ros.bridges.mujoco.scene import STILL_VELOCITY_NOISE
 from kinfer_ros.bridges.mujoco.scene import Scene
 from kinfer_ros.bridges.mujoco.start_pose import check_start
 from kinfer_ros.bridges.mujoco.start_pose import place_base
+from kinfer_ros.bridges.mujoco.stepper import Stepper
+from kinfer_ros.bridges.mujoco.views import Views
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
@@ -37,12 +39,6 @@ _log = logging.getLogger(__name__)
 
 SAME_POSE = 0.01
 """rad from the home pose up to which a keyframe's height is right for it."""
-SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
-UNSTABLE = (
-    mujoco.mjtWarning.mjWARN_BADQPOS,
-    mujoco.mjtWarning.mjWARN_BADQVEL,
-    mujoco.mjtWarning.mjWARN_BADQACC,
-)
 
 
 class MujocoRobot:
@@ -97,6 +93,8 @@ class MujocoRobot:
         self._start_warning = ''
         self._disturbed = Disturbed(disturbance, seed, len(robot.joints), self.model.opt.timestep)
         self._drive = JointDrive(robot, self.fitted, self.data, self._disturbed.motors)
+        self._stepper = Stepper(self.model, self.data)
+        self._views = Views(self.fitted, self.data)
         self.reset()
 
     def _with_still_noise(self, disturbance: Disturbance) -> Disturbance:
@@ -218,17 +216,15 @@ class MujocoRobot:
 
         :raises BridgeError: the simulation became unstable.
         """
-        self.model.opt.disableflags |= SENSORS_OFF
-        single = self._disturbed.line is not None or self.after_step is not None
-        if single or self._drive.has_motors:
+        drive, line = self._drive, self._disturbed.line
+        if drive.has_motors or line is not None or self.after_step is not None:
             for _ in range(n):
                 self._step_once()
         else:
-            mujoco.mj_step(self.model, self.data, nstep=n)
+            self._stepper.step(n)
             self._steps += n
-        self.model.opt.disableflags &= ~SENSORS_OFF
-        self._forward()
-        if any(self.data.warning[kind].number for kind in UNSTABLE):
+        self._refresh()
+        if self._stepper.unstable:
             raise BridgeError(
                 f'the simulation of {self.robot.mjcf} became unstable after '
                 f'{self.time_ns / 1e9:.3f} s: check time step, gains and armatures'
@@ -241,7 +237,7 @@ class MujocoRobot:
             self._drive.set_target(arrived, line.velocity)
         if self._drive.has_motors:
             self._drive.write_motors()
-        mujoco.mj_step(self.model, self.data)
+        self._stepper.step()
         self._steps += 1
         if self.after_step is not None:
             self.after_step()
@@ -250,10 +246,10 @@ class MujocoRobot:
         self, position_out: Float64, velocity_out: Float64, effort_out: Float64
     ) -> None:
         """Fill in rad, rad/s and the actuators' torques in Nm, each [N]."""
-        fitted, data = self.fitted, self.data
-        position_out[:] = data.qpos[fitted.qpos]
-        velocity_out[:] = data.qvel[fitted.dof]
-        effort_out[:] = data.qfrc_actuator[fitted.dof]
+        fitted, views = self.fitted, self._views
+        position_out[:] = views.qpos[fitted.qpos]
+        velocity_out[:] = views.qvel[fitted.dof]
+        effort_out[:] = views.torque[fitted.dof]
         self._disturbed.measure(position_out, velocity_out)
 
     def imu(self, quat_wxyz_out: Float64, gyro_out: Float64, accel_out: Float64) -> None:
@@ -264,10 +260,10 @@ class MujocoRobot:
         :param gyro_out: rad/s [3].
         :param accel_out: specific force, m/s^2 [3]: +9.81 upwards when still.
         """
-        sensors = self.data.sensordata
-        quat_wxyz_out[:] = sensors[self.fitted.quat]
-        gyro_out[:] = sensors[self.fitted.gyro]
-        accel_out[:] = sensors[self.fitted.accel]
+        views = self._views
+        quat_wxyz_out[:] = views.quat
+        gyro_out[:] = views.gyro
+        accel_out[:] = views.accel
         if self.fitted.imu_is_fixed:
             mujoco.mju_negQuat(self._inverse, quat_wxyz_out)
             mujoco.mju_rotVecQuat(accel_out, -self.model.opt.gravity, self._inverse)
@@ -282,16 +278,15 @@ class MujocoRobot:
         angular_out: Float64,
     ) -> None:
         """Fill in the base's true pose in the world, and its twist (m/s, rad/s) in its frame."""
-        fitted, data = self.fitted, self.data
-        position_out[:] = data.xpos[fitted.base]
-        quat_wxyz_out[:] = data.xquat[fitted.base]
-        if not self.base_is_free:
+        views = self._views
+        position_out[:] = views.base_position
+        quat_wxyz_out[:] = views.base_quat
+        if views.base_linear is None or views.base_angular is None:
             linear_out[:] = 0.0
             angular_out[:] = 0.0
             return
-        velocity = data.qvel[fitted.free_dof : fitted.free_dof + 6]
-        np.dot(velocity[:3], data.xmat[fitted.base].reshape(3, 3), out=linear_out)
-        angular_out[:] = velocity[3:]
+        np.dot(views.base_linear, views.base_matrix, out=linear_out)
+        angular_out[:] = views.base_angular
 
     def push(self, velocity: ArrayLike) -> bool:
         """
@@ -329,18 +324,13 @@ class MujocoRobot:
         if self._disturbed.line is not None:
             self._disturbed.line.clear()
         self._drive.set_target(self.robot.home - self._disturbed.zero_error)
-        self._forward()
+        self._refresh()
 
-    def _forward(self) -> None:
-        """
-        Compute forces, accelerations and sensors of the present state.
-
-        mj_step leaves those of the state before its last step. This pass does not change the
-        solver's warm start, so the motion equals that of a plain mj_step loop to the bit.
-        """
+    def _refresh(self) -> None:
+        """Compute forces, accelerations and sensors of the present state."""
         if self._drive.has_motors:
             self._drive.write_motors()
-        mujoco.mj_forward(self.model, self.data)
+        self._stepper.refresh()
 
     def _weld_here(self) -> None:
         """Set the weld to the present pose: that of the world in the base."""

@@ -39,7 +39,7 @@ def test_the_torque_of_a_wheel(tmp_path, kind):
     """At rest kd times the target, then less with the speed; the mast is not touched by it."""
     robot = cart(tmp_path, kind)
     robot.set_target(np.zeros(5), SPEEDS)
-    robot._forward()
+    robot._refresh()
     np.testing.assert_allclose(state(robot)[2], KD * SPEEDS, atol=1e-9)
     for _ in range(5):
         robot.step()
@@ -54,7 +54,7 @@ def test_the_torque_limit_holds(tmp_path, kind):
     """8 Nm of the robot file, for a target that asks for 15."""
     robot = cart(tmp_path, kind)
     robot.set_target(np.zeros(5), [0.0, 15.0, 0.0, 0.0, 0.0])
-    robot._forward()
+    robot._refresh()
     assert state(robot)[2][1] == pytest.approx(8.0)
 
 
@@ -67,7 +67,7 @@ def test_damping_and_a_position_alone_end_it(tmp_path, kind):
         robot.step(500)
         assert abs(state(robot)[1][1]) > 2.5
         end()
-        robot._forward()
+        robot._refresh()
         np.testing.assert_allclose(state(robot)[2][1:], -KD * state(robot)[1][1:], atol=1e-9)
         robot.step(1000)
         np.testing.assert_allclose(state(robot)[1], 0.0, atol=1e-3)
@@ -79,7 +79,7 @@ def test_changed_gains_change_the_torque(tmp_path, kind):
     robot = cart(tmp_path, kind)
     robot.set_target(np.zeros(5), SPEEDS)
     robot.set_gains([20.0, 0, 0, 0, 0], [1.0, 0.5, 0.5, 0.5, 0.5], [8.0] * 5)
-    robot._forward()
+    robot._refresh()
     np.testing.assert_allclose(state(robot)[2][1:], 0.5 * SPEEDS[1:], atol=1e-9)
 
 
