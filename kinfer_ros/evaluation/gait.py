@@ -1,4 +1,4 @@
-"""Gait of a simulated run: strides, double support, forces on the bodies, heading, acceleration.
+"""Gait of a simulated run: strides, double support, forces, slip, heading, acceleration.
 
 Definitions as in K-Scale's kinfer-evals, with the differences that docs/evaluation.md names.
 """
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from kinfer_ros.arrays import Bools
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.command import NEUTRAL
+from kinfer_ros.evaluation.ground_contacts import GroundContacts
 from kinfer_ros.evaluation.meter import SETTLE_S
 from kinfer_ros.rotations import yaw_of
 
@@ -31,7 +31,7 @@ class GaitMeter:
         """:param period: of the ticks, s."""
         self._robot = robot
         self._period = period
-        self._forces: list[Float64] = []
+        self._contacts = GroundContacts(robot.model, robot.data)
         self._velocities: list[tuple[float, float]] = []
         self._yaws: list[float] = []
         self._commands: list[tuple[float, float, float]] = []
@@ -40,23 +40,23 @@ class GaitMeter:
     def measure(self, command: tuple[float, float, float]) -> None:
         """Measure this tick; :param command: vx, vy, yaw rate of it."""
         robot = self._robot
-        self._forces.append(ground_forces(robot.model, robot.data))
+        self._contacts.measure()
         robot.base(*self._arrays)
         _, quat, linear, _ = self._arrays
-        w, x, y, z = (float(v) for v in quat)
         self._velocities.append((float(linear[0]), float(linear[1])))
-        self._yaws.append(yaw_of(w, x, y, z))
+        self._yaws.append(yaw_of(*quat.tolist()))
         self._commands.append(command)
 
     def result(self) -> dict[str, Any]:
         """Return the figures; None where there is nothing to compute them from."""
         commands = np.array(self._commands).reshape(-1, 3)
-        forces = np.array(self._forces).reshape(len(commands), self._robot.model.nbody)
+        forces, slips = self._contacts.forces(), self._contacts.slips()
         moving: Bools = (np.abs(commands) > NEUTRAL).any(axis=1)
         moving[: round(SETTLE_S / self._period)] = False  # it lands and starts to walk
         feet = settle(self._feet(forces > 0.0), self._period)
         seconds, share = double_support(feet, moving, self._period)
         return {
+            'slip_mps': float(slips.mean()) if slips.size else None,
             'heading_error_rad': heading_error(self._yaws, commands[:, 2], self._period),
             'acceleration_error': acceleration_error(
                 np.array(self._velocities).reshape(-1, 2), commands[:, :2], self._period
@@ -87,24 +87,6 @@ class GaitMeter:
             }
             for body in np.flatnonzero((forces > 0.0).any(axis=0)).tolist()
         }
-
-
-def ground_forces(model: Any, data: Any) -> Float64:
-    """Return the size of the ground's force on each body, N [bodies]; 0 without contact."""
-    total = np.zeros((model.nbody, 3))
-    wrench = np.empty(6)
-    for index in range(data.ncon):
-        contact = data.contact[index]
-        if contact.efc_address < 0 or min(contact.geom) < 0:
-            continue
-        first, second = model.geom_bodyid[contact.geom]
-        fixed = model.body_weldid[[first, second]] == 0
-        if fixed[0] == fixed[1]:
-            continue
-        mujoco.mj_contactForce(model, data, index, wrench)
-        total[second if fixed[0] else first] += contact.frame.reshape(3, 3).T @ wrench[:3]
-    size: Float64 = np.sqrt(np.square(total).sum(axis=1))
-    return size
 
 
 def legs_of(parents: Sequence[int], bodies: Sequence[int]) -> dict[int, list[int]]:

@@ -157,9 +157,9 @@ class Trial:
     def _commanded(self) -> tuple[float, float, float]:
         """Return the velocity that the policy is told now; a heading turns at its rate."""
         command = self.controller.inputs.command
-        told = twist_of(dict(zip(command.names, command.value.tolist(), strict=True)))
-        rate = told[2] if 'yawrate' in command.names else twist_of(self.job.values)[2]
-        return told[0], told[1], rate
+        told = dict(zip(command.names, command.value.tolist(), strict=True))
+        x, y, rate = twist_of(told)
+        return x, y, rate if 'yawrate' in told else twist_of(self.job.values)[2]
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)
@@ -173,7 +173,7 @@ class Trial:
         run_s = self.controller.run_ns / 1e9
         disturbance = job.condition.disturbance(job.seed)
         reason = self._reason or ('' if run_s >= job.seconds else 'the policy never ran')
-        path = odometer.path
+        path, work_j = odometer.path, meter.work_j()
         return {
             'job': job.id,
             'survived': not reason,
@@ -181,9 +181,8 @@ class Trial:
             'run_s': run_s,
             'velocity': meter.velocity(),
             'velocity_error': meter.error(twist_of(job.values)),
-            'power_w': meter.work_j / run_s if run_s else None,
-            'energy_j_per_m': meter.work_j / path if path >= MIN_PATH_M else None,
-            'slip_mps': meter.slip(),
+            'power_w': work_j / run_s if run_s else None,
+            'energy_j_per_m': work_j / path if path >= MIN_PATH_M else None,
             **self._gait.result(),
             'distance_m': odometer.distance,
             'path_m': path,
