@@ -1,6 +1,7 @@
 """Runs one job: a policy on its robot, under one condition, in the loop without ROS.
 
-Each job loads all files again, so that its result does not depend on the jobs before it.
+Each job has a policy and a model of its own, so that its result does not depend on the jobs before
+it.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.bridges.mujoco.model import FittedModel
+from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.commands.sequence import Playback
 from kinfer_ros.control.assembly import DEFAULT_RATE_HZ
@@ -74,6 +77,24 @@ class Subject:
         return policy, robot
 
 
+class CompiledModel:
+    """A subject's MJCF, compiled once for many jobs: that takes as long as a hundred ticks."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._fitted: FittedModel | None = None
+
+    def copy(self) -> FittedModel:
+        """
+        Return a model for one job.
+
+        :raises KinferRosError: the MJCF or another file is missing or wrong.
+        """
+        if self._fitted is None:
+            self._fitted = fit_model(self._subject.load()[1])
+        return self._fitted.copy()
+
+
 class Trial:
     """
     One job, ready to run.
@@ -81,8 +102,12 @@ class Trial:
     :ivar policy: loaded for this job only.
     """
 
-    def __init__(self, subject: Subject, job: Job) -> None:
-        """:raises KinferRosError: a file is wrong, or policy and robot do not fit."""
+    def __init__(self, subject: Subject, job: Job, compiled: CompiledModel | None = None) -> None:
+        """
+        Load the files, and compile the model unless that is done.
+
+        :raises KinferRosError: a file is wrong, or policy and robot do not fit.
+        """
         self.job = job
         self.policy, self.robot = subject.load()
         settings = replace(
@@ -98,6 +123,7 @@ class Trial:
             seed=job.seed,
             imu_noise=job.condition.imu_noise(),
             disturbance=job.condition.disturbance(job.seed),
+            fitted=None if compiled is None else compiled.copy(),
         )
         self.simulation = Simulation(self.controller, self.simulated)
         self._meter = Meter(self.simulated, settings.period_ns / 1e9)
@@ -209,14 +235,15 @@ def _settings(contract: Contract) -> SessionSettings:
     return SessionSettings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
 
 
-def run_job(subject: Subject, job: Job) -> dict[str, Any]:
+def run_job(subject: Subject, job: Job, compiled: CompiledModel | None = None) -> dict[str, Any]:
     """
     Run a job.
 
+    :param compiled: the subject's model, where many jobs share it.
     :return: its result.
     :raises KinferRosError: a file is wrong, or policy and robot do not fit.
     """
-    return Trial(subject, job).run()
+    return Trial(subject, job, compiled).run()
 
 
 def check_subject(subject: Subject) -> tuple[Policy, list[str]]:

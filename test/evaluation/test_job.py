@@ -23,6 +23,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import CONDITIONS
 from kinfer_ros.evaluation.condition import Condition
+from kinfer_ros.evaluation.job import CompiledModel
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import Trial
 from kinfer_ros.evaluation.job import check_subject
@@ -47,6 +48,13 @@ def test_the_same_seed_gives_the_same_numbers():
     other = run_job(BIPED, under('rough', 1))
     assert run_job(BIPED, under('rough')) == first
     assert other['digest'] != first['digest']
+
+
+def test_jobs_that_share_a_compiled_model_do_not_affect_each_other():
+    """A job writes gains, friction and errors into its model; the next one must not have them."""
+    compiled = CompiledModel(BIPED)
+    run_job(BIPED, under('rough', 1), compiled)
+    assert run_job(BIPED, under('body'), compiled) == run_job(BIPED, under('body'))
 
 
 def test_it_measures_a_walk_that_is_known():

@@ -4,6 +4,7 @@ Hold of the base and IMU sensors are added. A file that does not fit is refused 
 moves.
 """
 
+import copy
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,10 @@ class FittedModel:
     """rad by which an upright base leans, as the policy takes the IMU."""
     spec: Any = None
     """mujoco.MjSpec: what `model` was compiled from."""
+
+    def copy(self) -> 'FittedModel':
+        """Return the same with a model of its own: gains and errors are written into it."""
+        return replace(self, model=copy.copy(self.model))
 
 
 def fit_model(robot: Robot, timestep: float | None = None) -> FittedModel:

@@ -22,6 +22,7 @@ from kinfer_ros.bridges.mujoco.disturbance import disturb_model
 from kinfer_ros.bridges.mujoco.drive import JointDrive
 from kinfer_ros.bridges.mujoco.imu_noise import ImuNoise
 from kinfer_ros.bridges.mujoco.joint_warnings import joint_warnings
+from kinfer_ros.bridges.mujoco.model import FittedModel
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.bridges.mujoco.scene import ON_THE_GROUND
 from kinfer_ros.bridges.mujoco.scene import STILL_NOISE
@@ -52,6 +53,7 @@ class MujocoRobot:
         velocities where the base cannot move.
     :param timestep: physics step in s; the MJCF's by default.
     :param scene: how it starts; on the ground by default.
+    :param fitted: its compiled model, which this changes; compiled here by default.
     :ivar errors: of its body against the model.
     :ivar after_step: called after every physics step; while it is set, steps cost a little more.
     :raises RobotError: the MJCF is missing, or does not fit the description.
@@ -66,11 +68,12 @@ class MujocoRobot:
         disturbance: Disturbance = UNDISTURBED,
         timestep: float | None = None,
         scene: Scene = ON_THE_GROUND,
+        fitted: FittedModel | None = None,
     ) -> None:
         if mujoco.get_mju_user_warning() is None:
             mujoco.set_mju_user_warning(_log.warning)  # instead of ./MUJOCO_LOG.TXT
         self.robot = robot
-        self.fitted = fit_model(robot, timestep)
+        self.fitted = fitted or fit_model(robot, timestep)
         check_start(self.fitted, scene)
         self.model = self.fitted.model
         disturb_model(self.model, self.fitted.base, disturbance)
