@@ -68,9 +68,7 @@ def robot(node: Node, rounds: int, joints: int) -> None:
 
 def policy(node: Node, rounds: int, joints: int) -> None:
     """Wait for samples and send commands."""
-    found = [
-        node.create_subscription(kind, topic, print, 10) for topic, kind in SAMPLES.items()
-    ]
+    found = [node.create_subscription(kind, topic, print, 10) for topic, kind in SAMPLES.items()]
     publisher = node.create_publisher(JointState, 'joint_commands', 10)
     command = JointState(name=[f'joint_{index}' for index in range(joints)])
     command.position = [0.1] * joints

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -32,6 +33,7 @@ from kinfer_ros.ros.cdr_check import read_message
 from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_command
 from kinfer_ros.ros.messages import values
+from kinfer_ros.ros.polling import take_waiting_bytes
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.stalls import ADVICE
@@ -52,6 +54,7 @@ class BridgeNode(Node):
         self._ending: BridgeEnd | None = None
         self._published_state = ''
         self._published_gains: object = None
+        self._handed_over: list[Subscription] = []
         self._stalls = StallMeter(round(BEAT_PERIOD * 1e9))
         try:
             self._set_up()
@@ -66,6 +69,20 @@ class BridgeNode(Node):
     def core(self) -> BridgeCore:
         """What the robot obeys."""
         raise NotImplementedError
+
+    def look(self) -> bool:
+        """
+        Hand over the messages that wait, without the executor.
+
+        A bridge in lockstep has it called for the next command; see SteppedNode.
+
+        :return: whether there were any.
+        """
+        waiting = [(each.callback, take_waiting_bytes(each)) for each in self._handed_over]
+        for callback, messages in waiting:
+            for data, _ in messages:
+                callback(data)
+        return any(messages for _, messages in waiting)
 
     def lingers(self) -> bool:
         """After a signal: whether to go on, because a session is fading; see bridges/ending.py."""
@@ -142,7 +159,9 @@ class BridgeNode(Node):
     ) -> None:
         """Have each message handed over by the executor."""
         events = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self.create_subscription(kind, topic, callback, qos, event_callbacks=events, raw=True)
+        self._handed_over.append(
+            self.create_subscription(kind, topic, callback, qos, event_callbacks=events, raw=True)
+        )
 
     def _on_gains(self, message: JointState) -> None:
         gains = (values(message.position), values(message.velocity), values(message.effort))

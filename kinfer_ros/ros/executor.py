@@ -4,6 +4,10 @@ rclpy's executor rebuilds its wait set at every wake-up, three times a tick: at 
 half a core and makes ticks late. Here the executor sleeps until a timer of a `ControlTimerGroup`
 is due, on the steady clock, and serves everything else (services, parameters, other timers)
 between two ticks. In any other executor such a timer is an ordinary timer.
+
+In lockstep two nodes wait for each other, and each wake-up would cost more than the robot's
+physics. A `SteppedNode` is asked instead, many times in a millisecond, for as long as answers come
+quickly.
 """
 
 import ctypes
@@ -12,6 +16,8 @@ import math
 import time
 from contextlib import suppress
 from typing import Any
+from typing import Protocol
+from typing import runtime_checkable
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
@@ -40,6 +46,12 @@ MIN_ROOM_NS = 300_000
 MAX_OVERDUE_NS = 100_000_000
 """A rate that leaves no time between two ticks must not keep a node from being deactivated."""
 
+QUICK_NS = 5_000_000
+"""How long after the last callback an answer is looked for; later ones cost a wake-up each."""
+
+LOOK_PERIOD_S = 20e-6
+"""Between two looks."""
+
 PR_SET_TIMERSLACK = 29
 """prctl(2). Linux lets a sleep end 50 us late, to save power, unless a thread asks for less."""
 
@@ -59,6 +71,18 @@ class ControlTimerGroup(MutuallyExclusiveCallbackGroup):
         self.spin_ns = spin_ns
 
 
+@runtime_checkable
+class SteppedNode(Protocol):
+    """A node that can be in lockstep; see `ControlExecutor.spin_once`."""
+
+    @property
+    def in_lockstep(self) -> bool:
+        """Whether it is now."""
+
+    def look(self) -> bool:
+        """Do what has come since the last call, without waiting; :return: if that was anything."""
+
+
 class ControlExecutor(SingleThreadedExecutor):
     """A SingleThreadedExecutor that calls the timers of a `ControlTimerGroup` in time."""
 
@@ -68,6 +92,8 @@ class ControlExecutor(SingleThreadedExecutor):
         self._serve_ns: dict[Node, int] = {}  # when it is each node's turn, steady clock
         self._slack_asked = False
         self._ended = False
+        self._stepped: dict[Node, SteppedNode] = {}
+        self._quick_until_ns = 0
         self._calls_timers = rclpy_internals.can_call_timers()
 
     def shutdown(self, *args: Any, **kwargs: Any) -> bool:
@@ -91,19 +117,22 @@ class ControlExecutor(SingleThreadedExecutor):
         added = super().add_node(node)
         self._serve_ns.setdefault(node, 0)
         self._timers = None
+        if isinstance(node, SteppedNode):
+            self._stepped[node] = node
         return added
 
     def remove_node(self, node: Any) -> None:
         """Remove a node."""
         super().remove_node(node)
         self._serve_ns.pop(node, None)
+        self._stepped.pop(node, None)
         self._timers = None
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """
         Call the control timer that is due next, or serve what else is ready.
 
-        Without a control timer, this is what rclpy's executor does.
+        Without a control timer, ask the nodes in lockstep, or do what rclpy's executor does.
 
         :param timeout_sec: longest wait, s; for ever if None or negative.
         """
@@ -113,7 +142,9 @@ class ControlExecutor(SingleThreadedExecutor):
             raise ExternalShutdownException
         found = self._soonest() if self._calls_timers else None
         if found is None:
-            super().spin_once(timeout_sec)
+            if not self._look(timeout_sec):
+                super().spin_once(timeout_sec)
+                self._quick_until_ns = time.monotonic_ns() + QUICK_NS
             return
         self._ask_for_no_slack()
         timer, due = found
@@ -132,6 +163,25 @@ class ControlExecutor(SingleThreadedExecutor):
         while time.monotonic_ns() < due:
             pass
         _call(timer)
+
+    def _look(self, timeout_sec: float | None) -> bool:
+        """Ask the nodes in lockstep for a while; :return: whether there was something to do."""
+        looks = [each.look for each in self._stepped.values() if each.in_lockstep]
+        if not looks or not self._calls_timers:
+            return False
+        self._ask_for_no_slack()
+        now, end = time.monotonic_ns(), self._quick_until_ns
+        if timeout_sec is not None and timeout_sec >= 0:
+            end = min(end, now + round(timeout_sec * 1e9))
+        while now < end:
+            if self._serve_one(now, now + QUICK_NS):
+                return True
+            if any(look() for look in looks):
+                self._quick_until_ns = time.monotonic_ns() + QUICK_NS
+                return True
+            time.sleep(LOOK_PERIOD_S)
+            now = time.monotonic_ns()
+        return False
 
     def place(self, timer: Timer) -> None:
         """
@@ -231,7 +281,8 @@ class ControlExecutor(SingleThreadedExecutor):
         self._serve(node, wake)
         if node in self._serve_ns:  # it may have been removed by a callback
             controls = any(timer in node.timers for timer in self._control_timers())
-            period = SERVE_PERIOD_NS if controls else OTHERS_PERIOD_NS
+            seldom = controls or (node in self._stepped and self._stepped[node].in_lockstep)
+            period = SERVE_PERIOD_NS if seldom else OTHERS_PERIOD_NS
             self._serve_ns[node] = time.monotonic_ns() + period
         return True
 

@@ -219,6 +219,60 @@ def test_what_a_callback_raises_comes_out(context: Context) -> None:
         node.destroy_node()
 
 
+class Stepped(Node):
+    """A node that finds an answer in every tenth look, a hundred times in all."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__('stepped', context=context, start_parameter_services=False)
+        self.in_lockstep = True
+        self.looks = 0
+        self.timer_calls = 0
+        self.create_timer(0.02, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _on_timer(self) -> None:
+        self.timer_calls += 1
+
+    @property
+    def answers(self) -> int:
+        return min(self.looks // 10, 100)
+
+    def look(self) -> bool:
+        self.looks += 1
+        return self.looks <= 1000 and self.looks % 10 == 0
+
+
+def test_a_node_in_lockstep_is_asked_at_once(context: Context) -> None:
+    """A wake-up for each message would take longer than the robot's physics."""
+    executor = ControlExecutor(context=context)
+    node = Stepped(context)
+    executor.add_node(node)
+    begin = time.monotonic()
+    spin_until(executor, lambda: node.answers == 100)
+    served = node.timer_calls
+    assert served <= (time.monotonic() - begin) / 0.02 + 2
+    spin_until(executor, lambda: node.timer_calls > served + 5)  # all else goes on
+    node.destroy_node()
+
+
+def test_a_node_whose_answers_do_not_come_is_not_asked_for_ever(context: Context) -> None:
+    """A paused simulation must not cost a core: after some milliseconds the executor sleeps."""
+    executor = ControlExecutor(context=context)
+    node = Stepped(context)
+    executor.add_node(node)
+    spin_until(executor, lambda: node.answers == 100)
+    begin, cpu, asked = time.monotonic(), time.thread_time(), node.looks
+    spin(executor, 1.0)
+    spent = time.monotonic() - begin
+    assert node.looks > asked, 'it may go on at any moment'
+    assert time.thread_time() - cpu < 0.5 * spent
+    node.in_lockstep = False
+    spin(executor, 0.05)
+    asked = node.looks
+    spin(executor, 0.2)
+    assert node.looks == asked, 'in real time messages come as callbacks'
+    node.destroy_node()
+
+
 def test_in_another_executor_it_is_an_ordinary_timer(context: Context) -> None:
     """Users compose the policy node into executors of their own."""
     executor = SingleThreadedExecutor(context=context)

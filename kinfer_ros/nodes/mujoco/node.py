@@ -183,6 +183,11 @@ class MujocoBridge(BridgeNode):
 
     # Time --------------------------------------------------------------------------------
 
+    @property
+    def in_lockstep(self) -> bool:
+        """Whether simulated time waits for commands."""
+        return self.bridge.in_lockstep
+
     def _on_tick(self) -> None:
         if self.bridge.tick(self._now()):
             self._publish()

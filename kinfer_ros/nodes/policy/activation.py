@@ -44,9 +44,11 @@ class Activation:
         self._session = session
         self._controller = controller
         self._time = time_base(clocks, link, controller.inputs.frame, setup.period_ns)
-        timer = ControlTimer(node, clocks, setup.period_ns, spin_ns=spin_ns, lockstep=lockstep)
+        self._timer = ControlTimer(
+            node, clocks, setup.period_ns, spin_ns=spin_ns, lockstep=lockstep
+        )
         self.loop = ControlLoop(
-            controller, self._time, link, session, operator, timer, link.publish_mode
+            controller, self._time, link, session, operator, self._timer, link.publish_mode
         )
 
     @property
@@ -69,6 +71,10 @@ class Activation:
         if not self._lockstep:
             self._clocks.catch_up()
         self.loop.start(self._clocks.control_now())
+
+    def look(self) -> bool:
+        """In lockstep: run the tick that is due by the newest /clock; :return: if one was."""
+        return self._timer.look()
 
     def close(self) -> None:
         """Count missed ticks, and be ready for another session: it may have another clock."""

@@ -9,6 +9,7 @@ from rclpy.timer import Timer
 from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.executor import ControlExecutor
 from kinfer_ros.ros.executor import ControlTimerGroup
+from kinfer_ros.ros.rclpy_internals import call_if_ready
 
 
 class ControlTimer:
@@ -46,6 +47,15 @@ class ControlTimer:
             # never fires, and the clock guard does not run.
             self._jumps = self._clocks.on_jump_back(callback)
         return int(self._clocks.control_now() + timer.time_until_next_call())
+
+    def look(self) -> bool:
+        """Take the newest /clock; :return: whether that made a tick due, which was called."""
+        self._clocks.catch_up()
+        timer = self._timer
+        if timer is None or not call_if_ready(timer):
+            return False
+        timer.callback()
+        return True
 
     def stop(self) -> None:
         """Stop; no call follows."""

@@ -69,6 +69,7 @@ class PolicyNode(LifecycleNode):
     :ivar run_path: directory of the newest run, or None.
     :ivar setup: the policy on its robot, from configure to cleanup.
     :ivar session: the run, from configure to cleanup.
+    :ivar in_lockstep: a simulation waits for each tick.
     """
 
     def __init__(self, node_name: str = 'policy_node', **kwargs: Any) -> None:
@@ -82,10 +83,10 @@ class PolicyNode(LifecycleNode):
         self.run_path: Path | None = None
         self.setup: PolicySetup | None = None
         self.session: RunSession | None = None
-        self._lockstep = bool(value(self, 'lockstep'))
+        self.in_lockstep = bool(value(self, 'lockstep'))
         self._clocks = Clocks(self)
         self._link = RobotLink(
-            self, lockstep=self._lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
+            self, lockstep=self.in_lockstep, cmd_vel_type=value(self, 'cmd_vel_type')
         )
         self._activation: Activation | None = None
         self._realtime = Realtime()
@@ -104,7 +105,7 @@ class PolicyNode(LifecycleNode):
         self._loader = ModelLoader(self, self, self.get_logger().error)
         self._policy_parameter = follow_parameters(self)
         # A steady timer: node-clock timers do not fire before the first /clock.
-        period = LOCKSTEP_SUPERVISE_PERIOD if self._lockstep else SUPERVISE_PERIOD
+        period = LOCKSTEP_SUPERVISE_PERIOD if self.in_lockstep else SUPERVISE_PERIOD
         self.create_timer(period, self._supervise, clock=self._clocks.steady)
         self._link.publish_mode('inactive')
 
@@ -183,7 +184,7 @@ class PolicyNode(LifecycleNode):
         self._wait_for(lambda: self._ready.sensors_problem(setup))
         check_live_contract(
             setup, self._link.sources, self.get_logger().warning,
-            lockstep=self._lockstep, sim=self._clocks.sim_time,
+            lockstep=self.in_lockstep, sim=self._clocks.sim_time,
         )  # fmt: skip
         self.open_run(setup)
 
@@ -239,7 +240,7 @@ class PolicyNode(LifecycleNode):
         setup.controller.recovery.more_checks = lambda: self._ready.recovery_problem(setup)
         self._activation = Activation(
             self, setup, self.session, self._link, self._clocks, self._operator,
-            lockstep=self._lockstep,
+            lockstep=self.in_lockstep,
         )  # fmt: skip
         try:
             self._activation.start(self._realtime)
@@ -294,6 +295,10 @@ class PolicyNode(LifecycleNode):
         self._ready.interrupted = True
         if self.active and self.setup is not None:
             self.setup.controller.request_fade(SIGNAL_FADE_NS)
+
+    def look(self) -> bool:
+        """In lockstep: run the tick that the simulation waits for; see SteppedNode."""
+        return self._activation is not None and self._activation.look()
 
     def _supervise(self) -> None:
         """Automatic start, the end of a run, lockstep's repeated command, diagnostics."""
@@ -353,7 +358,7 @@ class PolicyNode(LifecycleNode):
         if loop.crash:
             self.get_logger().fatal(f'a tick failed by a bug of kinfer_ros:\n{loop.crash}')
             self._ending = 'a tick failed by a bug of kinfer_ros, see the log'
-        if self._lockstep:
+        if self.in_lockstep:
             loop.answer_repeated_sample()
         controller = self.setup.controller
         if problem := self._link.gains_fault():
