@@ -37,6 +37,8 @@ NAMES = (
     'kos',
     'unitree_bridge',
     'policy_set',
+    'simulation',
+    'lockstep',
 )
 LONG = ('hour',)
 """Only if named."""

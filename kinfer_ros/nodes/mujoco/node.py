@@ -32,6 +32,7 @@ from diagnostic_msgs.msg import KeyValue
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
+from rclpy.time import Time
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import JointState
@@ -264,13 +265,13 @@ class MujocoBridge(BridgeNode):
 
     def _send(self) -> None:
         """Publish the messages as they are: samples first, because the clock triggers ticks."""
-        self._joints.publish(self._messages.joints)
-        self._imu.publish(self._messages.imu)
-        self._odometry.publish(self._messages.odometry)
+        self._joints.publish(self._messages.joints())
+        self._imu.publish(self._messages.imu())
+        self._odometry.publish(self._messages.odometry())
         if self._scan is not None and self._scan.due:
             self._scans.publish(self._scan.message)
         if self._clock_topic is not None:
-            self._clock_topic.publish(self._messages.clock)
+            self._clock_topic.publish(self._messages.clock())
 
     # Commands ----------------------------------------------------------------------------
 
@@ -384,7 +385,7 @@ class MujocoBridge(BridgeNode):
             values=[KeyValue(key=key, value=str(text)) for key, text in entries.items()],
         )
         message = DiagnosticArray(status=[status])
-        message.header.stamp = self._messages.joints.header.stamp
+        message.header.stamp = Time(nanoseconds=self._messages.stamp_ns).to_msg()
         self._diagnostics.publish(message)
 
 
