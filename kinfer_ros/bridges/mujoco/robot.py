@@ -90,7 +90,6 @@ class MujocoRobot:
         if self.base_stays:
             disturbance = self._with_still_noise(disturbance)
         self._rng = np.random.default_rng(seed)
-        self._steps = 0
         self._inverse = np.empty(4)
         self.after_step: Callable[[], None] | None = None
         self._start_warning = ''
@@ -111,7 +110,7 @@ class MujocoRobot:
     @property
     def time_ns(self) -> int:
         """Simulated time since the start in ns: an exact count of steps."""
-        return self._steps * self.timestep_ns
+        return self._stepper.steps * self.timestep_ns
 
     @property
     def base_is_free(self) -> bool:
@@ -205,7 +204,7 @@ class MujocoRobot:
         if line is None:
             self._drive.set_target(target, speed)
         else:
-            line.send(target, self._steps, speed)
+            line.send(target, self._stepper.steps, speed)
 
     def damp(self) -> None:
         """Drop the targets: torque = -kd qd within the torque limits, until the next target."""
@@ -219,13 +218,10 @@ class MujocoRobot:
 
         :raises BridgeError: the simulation became unstable.
         """
-        drive, line = self._drive, self._disturbed.line
-        if drive.has_motors or line is not None or self.after_step is not None:
-            for _ in range(n):
-                self._step_once()
-        else:
-            self._stepper.step(n)
-            self._steps += n
+        before = self._arrive if self._disturbed.line is not None else None
+        if before is None and self._drive.has_motors:
+            before = self._drive.write_motors
+        self._stepper.step(n, before, self.after_step)
         self._refresh()
         if self._stepper.unstable:
             raise BridgeError(
@@ -233,17 +229,14 @@ class MujocoRobot:
                 f'{self.time_ns / 1e9:.3f} s: check time step, gains and armatures'
             )
 
-    def _step_once(self) -> None:
+    def _arrive(self) -> None:
+        """Obey the command that arrives with the next physics step, if one does."""
         line = self._disturbed.line
-        arrived = line.due(self._steps) if line is not None else None
+        arrived = line.due(self._stepper.steps) if line is not None else None
         if line is not None and arrived is not None:
             self._drive.set_target(arrived, line.velocity)
         if self._drive.has_motors:
             self._drive.write_motors()
-        self._stepper.step()
-        self._steps += 1
-        if self.after_step is not None:
-            self.after_step()
 
     def joint_state(
         self, position_out: Float64, velocity_out: Float64, effort_out: Float64

@@ -5,6 +5,7 @@ present one. For that it does the first half of the next step (kinematics, conta
 step begins with the second half. The motion equals that of a plain mj_step loop to the bit.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import mujoco
@@ -17,6 +18,7 @@ UNSTABLE = (
 )
 
 State = tuple[bytes, bytes, bytes]
+Each = Callable[[], None]
 
 
 class Stepper:
@@ -25,6 +27,8 @@ class Stepper:
 
     Whoever writes positions, velocities or held bases into the data between two calls need not
     say so; who changes the model itself calls `refresh`.
+
+    :ivar steps: made so far.
     """
 
     def __init__(self, model: Any, data: Any) -> None:
@@ -39,17 +43,35 @@ class Stepper:
         in_halves = model.opt.integrator != mujoco.mjtIntegrator.mjINT_RK4
         self._in_halves = in_halves and not model.opt.enableflags
         self._refreshed: State | None = None
+        self.steps = 0
 
-    def step(self, n: int = 1) -> None:
-        """Advance by n physics steps; the sensors keep their readings until `refresh`."""
-        self._options.disableflags |= SENSORS_OFF
-        if self._refreshed is not None and self._refreshed == self._state():
-            mujoco.mj_step2(self._model, self._data)
-            n -= 1
+    def step(self, n: int = 1, before: Each | None = None, after: Each | None = None) -> None:
+        """
+        Advance by n physics steps; the sensors keep their readings until `refresh`.
+
+        :param before: called before each step, `after` after it.
+        """
+        halfway = self._refreshed is not None and self._refreshed == self._state()
         self._refreshed = None
-        if n:
-            mujoco.mj_step(self._model, self._data, nstep=n)
+        self._options.disableflags |= SENSORS_OFF
+        if before is None and after is None:
+            self._step(n, halfway)
+        else:
+            for _ in range(n):
+                if before is not None:
+                    before()
+                self._step(1, halfway)
+                halfway = False
+                if after is not None:
+                    after()
         self._options.disableflags &= ~SENSORS_OFF
+
+    def _step(self, n: int, halfway: bool) -> None:
+        if halfway:
+            mujoco.mj_step2(self._model, self._data)
+        if n > halfway:
+            mujoco.mj_step(self._model, self._data, nstep=n - halfway)
+        self.steps += n
 
     def refresh(self) -> None:
         """Compute contacts, forces, accelerations and sensors of the present state."""
