@@ -1,4 +1,4 @@
-"""Adds what a film lacks: a sky, a light, and squares on a floor that nobody has painted.
+"""Adds what a film lacks: a sky, a light, and tiles on a floor that nobody has painted.
 
 Only the model of the film has them. The one that is simulated stays as it is.
 """
@@ -6,13 +6,16 @@ Only the model of the film has them. The one that is simulated stays as it is.
 from typing import Any
 
 import mujoco
-
-from kinfer_ros.bridges.mujoco.added_parts import FLOOR
+import numpy as np
 
 NAME = 'kinfer_ros_scenery'
 SKY_TOP, SKY_BOTTOM = (0.45, 0.62, 0.80), (0.93, 0.95, 0.97)
 TILES = (0.86, 0.88, 0.90), (0.78, 0.81, 0.84)
 SUN = (0.65, 0.63, 0.60)
+AMBIENT = 0.35
+"""Under a blue sky, what the light does not reach is not black."""
+UNPAINTED = (0.5, 0.5, 0.5, 1.0)
+"""MuJoCo's own colour of a geom."""
 
 
 def film_model(model: Any, spec: Any) -> Any:
@@ -22,19 +25,12 @@ def film_model(model: Any, spec: Any) -> Any:
     :param model: the simulated one.
     :param spec: what it was compiled from, a mujoco.MjSpec.
     """
-    kinds = [texture.type for texture in spec.textures]
-    missing = {
-        'sky': mujoco.mjtTexture.mjTEXTURE_SKYBOX not in kinds,
-        'sun': model.nlight == 0,
-        'floor': any(geom.name == FLOOR for geom in spec.geoms),
-    }
     copied = spec.copy()
-    if missing['sky']:
+    if mujoco.mjtTexture.mjTEXTURE_SKYBOX not in [texture.type for texture in spec.textures]:
         _add_sky(copied)
-    if missing['sun']:
+    if model.nlight == 0:
         _add_sun(copied)
-    if missing['floor']:
-        _paint(copied)
+    _paint([geom for geom in copied.geoms if _is_plain_floor(geom)], copied)
     return copied.compile()
 
 
@@ -49,6 +45,8 @@ def _add_sky(spec: Any) -> None:
         height=512,
     )
     spec.visual.rgba.haze = [*SKY_BOTTOM, 1.0]
+    light = spec.visual.headlight
+    light.ambient = [max(AMBIENT, each) for each in light.ambient]
 
 
 def _add_sun(spec: Any) -> None:
@@ -60,11 +58,17 @@ def _add_sun(spec: Any) -> None:
         castshadow=True,
         diffuse=SUN,
     )
-    spec.visual.headlight.ambient = [0.35] * 3
 
 
-def _paint(spec: Any) -> None:
-    """Paint the floor that was added: on a plain one, nobody sees that a robot moves."""
+def _is_plain_floor(geom: Any) -> bool:
+    plane = geom.type == mujoco.mjtGeom.mjGEOM_PLANE
+    return plane and not geom.material and np.allclose(geom.rgba, UNPAINTED)
+
+
+def _paint(floors: list[Any], spec: Any) -> None:
+    """Paint plain floors: on them nobody sees that a robot moves."""
+    if not floors:
+        return
     spec.add_texture(
         name=f'{NAME}_tiles',
         type=mujoco.mjtTexture.mjTEXTURE_2D,
@@ -76,4 +80,6 @@ def _paint(spec: Any) -> None:
     )
     material = spec.add_material(name=f'{NAME}_tiles', texrepeat=[2.0, 2.0], texuniform=True)
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = f'{NAME}_tiles'
-    spec.geom(FLOOR).material = f'{NAME}_tiles'
+    for floor in floors:
+        floor.material = f'{NAME}_tiles'
+        floor.rgba = [1.0] * 4

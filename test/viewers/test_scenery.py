@@ -40,6 +40,26 @@ def test_what_lacks_is_added_to_the_film_alone(bare):
     assert mujoco.mj_sizeModel(bare.model) == before
 
 
+def test_a_plain_grey_floor_and_a_dim_light_are_mended(tmp_path):
+    """K-Bot's scene: on its floor nobody saw that it walked, and beyond its lamp all was black."""
+    lamp = '<worldbody><light pos="0 0 4" dir="0 0 -1"/>'
+    dim = MujocoRobot(load_robot(write_robot(tmp_path, MJCF.replace('<worldbody>', lamp))))
+    model = film_model(dim.model, dim.fitted.spec)
+    assert model.mat(model.geom('floor').matid[0]).name == 'kinfer_ros_scenery_tiles'
+    assert model.nlight == 1
+    assert min(model.vis.headlight.ambient) > 0.3
+
+
+@pytest.mark.parametrize('paint', ['rgba="0 0.3 0 1"', 'material="own"'])
+def test_a_painted_floor_keeps_its_paint(paint, tmp_path):
+    """Green on purpose is not plain."""
+    own = '<asset><material name="own"/></asset><worldbody>'
+    mjcf = MJCF.replace('<worldbody>', own).replace('type="plane"', f'type="plane" {paint}')
+    robot = MujocoRobot(load_robot(write_robot(tmp_path, mjcf)))
+    model = film_model(robot.model, robot.fitted.spec)
+    assert 'kinfer_ros_scenery_tiles' not in {model.mat(i).name for i in range(model.nmat)}
+
+
 def test_a_scene_of_its_own_is_left_alone():
     """The biped's sky, sun and floor."""
     biped = MujocoRobot(load_robot('biped'))
