@@ -3,6 +3,7 @@
 Plots, tables and viewers all use these names.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +92,24 @@ class Series:
     label: str
     values: Float64
     derived: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot of several series, in a tab of its group."""
+
+    group: str
+    name: str
+    unit: str
+    labels: tuple[str, ...]
+
+
+def panels_of(series: Sequence[Series]) -> list[Panel]:
+    """Return the panels of these series, each once."""
+    labels: dict[tuple[str, str, str], list[str]] = {}
+    for each in series:
+        labels.setdefault((each.group, each.panel, each.unit), []).append(each.label)
+    return [Panel(*key, tuple(found)) for key, found in labels.items()]
 
 
 def all_series(run: RecordedRun, columns: Columns) -> list[Series]:

@@ -13,6 +13,7 @@ from kinfer_ros.analysis.series import AXES
 from kinfer_ros.analysis.series import BASE
 from kinfer_ros.analysis.series import JOINTS
 from kinfer_ros.analysis.series import TIMING
+from kinfer_ros.analysis.series import Panel
 
 GONE_S = 3.0
 """s without /diagnostics of the policy node, which come each second, after which it is gone."""
@@ -25,6 +26,15 @@ MAX_JOINTS = 1024
 
 Triple = tuple[float, float, float]
 VELOCITIES = [title for title, _ in AXES.values()]
+
+UNITS = {
+    'gyro': 'rad/s',
+    'accel': 'm/s^2',
+    **{f'velocity {title}': unit for title, unit in AXES.values()},
+    'joint velocities': 'rad/s',
+    'torques': 'Nm',
+}
+"""Units of the panels; the other ones of joints are in rad, the figures say it in their names."""
 
 FIGURES = ('rate_hz', 'late_p99_us', 'sample_age_p99_us')
 BARS = '▁▂▃▄▅▆▇█'
@@ -135,6 +145,16 @@ class LiveState:
         for name, kept in self.figures.items():
             numbers[TIMING, name, name] = kept[-1] if kept else None
         return {key: n for key, n in numbers.items() if n is not None and math.isfinite(n)}
+
+    def panels(self) -> list[Panel]:
+        """Return the panels of these numbers."""
+        labels: dict[tuple[str, str], list[str]] = {}
+        for group, panel, label in self.numbers():
+            labels.setdefault((group, panel), []).append(label)
+        return [
+            Panel(group, name, UNITS.get(name, 'rad' if group == JOINTS else ''), tuple(found))
+            for (group, name), found in labels.items()
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as plain data."""

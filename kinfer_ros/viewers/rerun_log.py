@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,13 @@ import rerun as rr
 from rerun import blueprint as rrb
 
 from kinfer_ros.analysis.columns import Columns
+from kinfer_ros.analysis.report.colours import COLOURS
+from kinfer_ros.analysis.series import BASE
+from kinfer_ros.analysis.series import JOINTS
+from kinfer_ros.analysis.series import OTHER
+from kinfer_ros.analysis.series import POLICY
+from kinfer_ros.analysis.series import TIMING
+from kinfer_ros.analysis.series import Panel
 from kinfer_ros.analysis.series import Series
 from kinfer_ros.errors import RunError
 from kinfer_ros.viewers.rerun_viewer import open_viewer
@@ -27,25 +35,35 @@ def entity(group: str, panel: str, label: str) -> str:
     return str(rr.new_entity_path([group, panel, label]))
 
 
-def layout(panels: Sequence[tuple[str, str]]) -> Any:
-    """
-    Lay out the viewer: a tab for each group, in it a plot for each panel; events below.
-
-    :param panels: (group, panel), in display order.
-    """
+def layout(panels: Sequence[Panel]) -> Any:
+    """Lay out the viewer: a tab for each group, in it a plot for each panel; events below."""
     tabs = []
-    for group in dict.fromkeys(group for group, _ in panels):
-        views = [
-            rrb.TimeSeriesView(origin=str(rr.new_entity_path([group, panel])), name=panel)
-            for each, panel in panels
-            if each == group
-        ]
-        tabs.append(rrb.Grid(*views, name=group))
+    for group in (BASE, JOINTS, TIMING, POLICY, OTHER):
+        views: list[Any] = []
+        explained: set[tuple[str, ...]] = set()
+        for panel in (panel for panel in panels if panel.group == group):
+            # A legend covers lines: once is enough for panels that share theirs.
+            views.append(_plot(panel, legend=panel.labels not in explained))
+            explained.add(panel.labels)
+        if views:
+            tabs.append(rrb.Grid(*views, name=group))
     events = rrb.TextLogView(origin='/', contents=[f'/{MODE}', f'/{EVENTS}'], name='events')
-    return rrb.Blueprint(rrb.Vertical(rrb.Tabs(*tabs), events, row_shares=[4, 1]))
+    return rrb.Blueprint(
+        rrb.Vertical(rrb.Tabs(*tabs), events, row_shares=[4, 1]),
+        rrb.SelectionPanel(state='collapsed'),
+        rrb.TimePanel(state='collapsed'),
+    )
 
 
-def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | None) -> Any:
+def _plot(panel: Panel, *, legend: bool) -> Any:
+    return rrb.TimeSeriesView(
+        origin=str(rr.new_entity_path([panel.group, panel.name])),
+        name=f'{panel.name}, {panel.unit}' if panel.unit else panel.name,
+        plot_legend=rrb.PlotLegend(visible=legend),
+    )
+
+
+def open_recording(name: str, panels: Sequence[Panel], save: Path | None) -> Any:
     """
     Open the viewer, or a file.
 
@@ -56,14 +74,23 @@ def open_recording(name: str, panels: Sequence[tuple[str, str]], save: Path | No
     recording.send_recording_name(name)
     if save is None:
         recording.connect_grpc(open_viewer(), default_blueprint=layout(panels))
-        return recording
-    try:
-        with save.open('wb'):
-            pass  # rerun does not report a file that cannot be written
-        recording.save(save, default_blueprint=layout(panels))
-    except OSError as error:
-        raise RunError(f'{save}: cannot be written ({error.strerror})') from error
+    else:
+        _save(recording, save, layout(panels))
+    for panel in panels:
+        # Rerun's own colours come from the path: two lines of a plot may have the same.
+        for label, colour in zip(panel.labels, cycle(COLOURS), strict=False):
+            path = entity(panel.group, panel.name, label)
+            recording.log(path, rr.SeriesLines(colors=int(f'{colour[1:]}ff', 16)), static=True)
     return recording
+
+
+def _save(recording: Any, path: Path, blueprint: Any) -> None:
+    try:
+        with path.open('wb'):
+            pass  # rerun does not report a file that cannot be written
+        recording.save(path, default_blueprint=blueprint)
+    except OSError as error:
+        raise RunError(f'{path}: cannot be written ({error.strerror})') from error
 
 
 def finish(recording: Any) -> None:
@@ -120,8 +147,3 @@ def log_text(recording: Any, where: str, seconds: float, text: str) -> None:
     recording.set_time(CLOCK, duration=float(seconds))
     level = rr.TextLogLevel.ERROR if 'fault' in text else rr.TextLogLevel.INFO
     recording.log(where, rr.TextLog(text, level=level))
-
-
-def panels_of(series: Sequence[Series]) -> list[tuple[str, str]]:
-    """Return the panels of these series, each once."""
-    return list(dict.fromkeys((each.group, each.panel) for each in series))

@@ -43,7 +43,11 @@ def open_viewer() -> str:
             # Without a display it listens for a moment before it fails.
             if process.poll() is not None:
                 output.seek(0)
-                raise RunError(f"Rerun's viewer ended at once: {_reason(output.read())}")
+                reason = _reason(output.read())
+                raise RunError(
+                    f"Rerun's viewer ended at once: {reason}; --out FILE.rrd writes what it would "
+                    'show'
+                )
             if _listens() and time.monotonic() > deadline - START_TIMEOUT + 1.0:
                 return URL
             time.sleep(0.1)
@@ -62,5 +66,5 @@ def _reason(output: bytes) -> str:
     lines = output.decode(errors='replace').strip().splitlines()
     last = next((line for line in reversed(lines) if 'rror' in line), ' '.join(lines[-1:]))
     if 'DISPLAY' in last:
-        return 'there is no display here; --out FILE.rrd writes what it would show'
+        return 'there is no display here'
     return last[:300] or 'without any output'

@@ -45,6 +45,11 @@ def test_numbers_have_the_names_of_a_log():
     assert found['base', 'velocity turning', 'velocity'] == 0.5
     assert ('base', 'velocity to the left', 'velocity') not in found
     assert found['timing', 'late_p99_us', 'late_p99_us'] == 900.0
+    panels = {panel.name: (panel.unit, panel.labels) for panel in state.panels()}
+    assert panels['knee'] == ('rad', ('joint_angles', 'target'))
+    assert panels['gyro'] == ('rad/s', ('x', 'y', 'z'))
+    assert panels['velocity forward'] == ('m/s', ('velocity',))
+    assert panels['late_p99_us'][0] == ''
 
 
 def test_what_is_no_number_is_nothing():

@@ -41,9 +41,9 @@ def program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     [
         (
             "import sys; sys.exit('Error: neither WAYLAND_DISPLAY nor DISPLAY is set.')",
-            'no display',
+            'no display here; --out FILE.rrd writes',
         ),
-        ("import sys; sys.exit('Error: no graphics')", 'ended at once: Error: no graphics'),
+        ("import sys; sys.exit('Error: no graphics')", 'ended at once: Error: no graphics; --out'),
         ('', 'without any output'),
     ],
 )

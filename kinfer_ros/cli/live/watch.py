@@ -93,6 +93,7 @@ def _show_run(arguments: argparse.Namespace) -> int:
     from kinfer_ros.analysis.columns import read_columns
     from kinfer_ros.analysis.recorded_run import RecordedRun
     from kinfer_ros.analysis.series import all_series
+    from kinfer_ros.analysis.series import panels_of
     from kinfer_ros.viewers import rerun_log
 
     run = RecordedRun.open(arguments.run)
@@ -100,7 +101,7 @@ def _show_run(arguments: argparse.Namespace) -> int:
         columns = read_columns(run, progress.counter('records read'))
     series = all_series(run, columns)
     name = run.path.resolve().name
-    recording = rerun_log.open_recording(name, rerun_log.panels_of(series), arguments.out)
+    recording = rerun_log.open_recording(name, panels_of(series), arguments.out)
     rerun_log.send_run(recording, columns, series)
     rerun_log.finish(recording)
     _print_summary(arguments, {'records': len(columns.step_id), 'warnings': columns.warnings})
@@ -144,9 +145,8 @@ class _Show:
 
         self.looks = 0
         self._log = rerun_log
-        panels = list(dict.fromkeys((group, panel) for group, panel, _ in state.numbers()))
         name = arguments.namespace or 'live'
-        self._recording = rerun_log.open_recording(name, panels, arguments.out)
+        self._recording = rerun_log.open_recording(name, state.panels(), arguments.out)
         self._batch = rerun_log.Batch(self._recording)
         self._begin = self._sent = time.monotonic()
         self._sent_texts: dict[str, str] = {}

@@ -11,6 +11,7 @@ from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.series import all_series
+from kinfer_ros.analysis.series import panels_of
 from kinfer_ros.analysis.table import write_csv
 from kinfer_ros.analysis.table import write_parquet
 from kinfer_ros.cli.common import Progress
@@ -80,6 +81,6 @@ def _write(run: RecordedRun, columns: Columns, to: str, out: Path, progress: Pro
 
         series = all_series(run, columns)
         name = run.path.resolve().name
-        recording = rerun_log.open_recording(name, rerun_log.panels_of(series), out)
+        recording = rerun_log.open_recording(name, panels_of(series), out)
         rerun_log.send_run(recording, columns, series)
         rerun_log.finish(recording)
