@@ -10,6 +10,8 @@ import pytest
 from rosbags.typesys import Stores
 from rosbags.typesys import get_typestore
 
+from helpers.foxglove_layout import paths_of
+from helpers.foxglove_layout import topics_of
 from helpers.processes import REPOSITORY
 from kinfer_ros.robot.robot import load_robot
 
@@ -56,16 +58,11 @@ def test_the_field_check_can_fail():
 def test_foxglove(topics):
     """Each path, and each panel of the layout."""
     layout = json.loads((LAYOUTS / 'foxglove.json').read_text())
-    shown = set()
-    for config in layout['configById'].values():
-        if 'topicToRender' in config:
-            shown.add(config['topicToRender'])
-        for path in config.get('paths', ()):
-            plain = re.sub(r'\{.*?\}|\[.*?\]', '', path['value'])
-            topic, *fields = plain.split('.')
-            assert has_field(topics[topic], fields), path
-            shown.add(topic)
-    assert shown >= STANDARD | {'/policy_node/mode'}
+    shown = topics_of(layout)
+    for path in paths_of(layout):
+        topic, *fields = re.sub(r'\{.*?\}|\[.*?\]', '', path).split('.')
+        assert has_field(topics[topic], fields), path
+    assert shown >= STANDARD | {'/policy_node/mode', '/robot_description', '/markers'}
     assert shown <= set(topics)
     placed = re.findall(r'"((?:first|second))": "(.*?)"', json.dumps(layout['layout']))
     assert sorted(panel for _, panel in placed) == sorted(layout['configById'])

@@ -4,10 +4,13 @@ import argparse
 import ipaddress
 import json
 import sys
+from pathlib import Path
 
 from kinfer_ros.cli.common import require_module
 from kinfer_ros.errors import ConfigError
-from kinfer_ros.share import share_dir
+from kinfer_ros.policy.archive import write_atomically
+from kinfer_ros.viewers.foxglove_layout import SHIPPED
+from kinfer_ros.viewers.foxglove_layout import layout_for
 
 HOST, PORT = '127.0.0.1', 8765
 """What Foxglove's own dialog suggests."""
@@ -31,8 +34,11 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             'a recorded run needs no server: open its bag, RUN/bag/*.mcap, in Foxglove'
         )
-    if arguments.out:
-        raise ConfigError('--out writes a file for Rerun: it excludes --foxglove')
+    if arguments.out and arguments.out.suffix != '.json':
+        raise ConfigError(
+            f'--out: found {arguments.out}, expected a .json file: with --foxglove it takes the '
+            'layout of the robot in --namespace'
+        )
     if arguments.port is not None and not 0 <= arguments.port < 2**16:
         raise ConfigError(f'--port {arguments.port}, expected 0 to 65535')
 
@@ -52,6 +58,9 @@ def serve(arguments: argparse.Namespace) -> int:
         server = FoxgloveServer(host, port, 'kinfer_ros')
         try:
             _announce(host, server.port, quiet=arguments.json)
+            layout = _layout(node.get_namespace(), arguments.out)
+            if not arguments.json:
+                print(f'layout       {layout}', flush=True)
             ServedGraph(node, server, _warn).follow(arguments.seconds)
         finally:
             server.close()
@@ -73,10 +82,18 @@ def _announce(host: str, port: int, *, quiet: bool) -> None:
             'robot; nobody can change anything'
         )
     if not quiet:
-        layout = share_dir() / 'config' / 'layouts' / 'foxglove.json'
         print(f'serving      ws://{address}:{port}', flush=True)
         print('in Foxglove  Open connection, Foxglove WebSocket, this address')
-        print(f'layout       Layouts, Import from file: {layout}', flush=True)
+
+
+def _layout(namespace: str, out: Path | None) -> str:
+    """Write the layout of a robot, if that was asked for; :return: where a layout is."""
+    if out is not None:
+        text = json.dumps(layout_for(namespace), indent=2) + '\n'
+        write_atomically(out, text.encode(), overwrite=True)
+    elif namespace != '/':
+        return f'--out FILE.json writes one for {namespace}; the shipped one has no namespace'
+    return f'Layouts, Import from file: {out or SHIPPED}'
 
 
 def _is_loopback(host: str) -> bool:

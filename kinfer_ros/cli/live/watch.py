@@ -52,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
         'Ctrl-C ends it.',
         'watch --namespace robot1',
         'watch --foxglove',
+        'watch --foxglove --namespace robot1 --out robot1.json',
         'watch runs/latest',
         'watch --out live.rrd --seconds 10',
         codes='0: ended by Ctrl-C, or after --seconds; 1: no policy node was found',
@@ -64,8 +65,9 @@ def make_parser() -> argparse.ArgumentParser:
         '--out',
         '--save',
         type=Path,
-        metavar='FILE.rrd',
-        help='write a file instead of opening a viewer',
+        metavar='FILE',
+        help="write a file (.rrd) instead of opening Rerun's viewer; with --foxglove: write the "
+        'layout (.json) of the robot in --namespace',
     )
     add_foxglove_arguments(parser)
     add('--json', action='store_true', help='print a JSON summary at the end')

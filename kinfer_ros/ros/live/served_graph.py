@@ -11,6 +11,7 @@ from kinfer_ros.recording.bag_types import MessageTypes
 from kinfer_ros.ros.topic_recorder import RecordedTopic
 from kinfer_ros.ros.topic_recorder import TopicRecorder
 from kinfer_ros.run.versions import ros_distro
+from kinfer_ros.viewers.foxglove_layout import GLOBAL_TOPICS
 from kinfer_ros.viewers.foxglove_server import FoxgloveServer
 
 PERIOD = 0.02
@@ -18,9 +19,6 @@ PERIOD = 0.02
 
 DISCOVERY_PERIOD = 0.5
 """s between looks at the graph."""
-
-GLOBAL = ('clock', 'diagnostics', 'parameter_events', 'rosout', 'tf', 'tf_static')
-"""Topics outside a robot's namespace that belong to every robot."""
 
 RUN = '.*/run'
 """Not served: a node that subscribes to it and to the commands counts as a recorder."""
@@ -74,4 +72,4 @@ def excluded(namespace: str) -> list[str]:
     """
     if namespace == '/':
         return [RUN]
-    return [RUN, f'(?!{re.escape(namespace)}/|/({"|".join(GLOBAL)})$).*']
+    return [RUN, f'(?!{re.escape(namespace)}/|/({"|".join(GLOBAL_TOPICS)})$).*']

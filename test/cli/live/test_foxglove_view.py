@@ -7,6 +7,8 @@ import pytest
 from helpers.optional import has
 from kinfer_ros.__main__ import main
 from kinfer_ros.cli.live.foxglove_view import _announce
+from kinfer_ros.cli.live.foxglove_view import _layout
+from kinfer_ros.errors import ModelError
 
 
 @pytest.mark.parametrize(
@@ -15,7 +17,7 @@ from kinfer_ros.cli.live.foxglove_view import _announce
         (['--host', '0.0.0.0'], '--foxglove'),
         (['--port', '1'], '--foxglove'),
         (['--foxglove', 'runs/latest'], 'open its bag'),
-        (['--foxglove', '--save', 'live.rrd'], 'excludes --foxglove'),
+        (['--foxglove', '--save', 'live.rrd'], 'expected a .json file'),
         (['--foxglove', '--port', '65536'], 'expected 0 to 65535'),
     ],
 )
@@ -46,4 +48,14 @@ def test_others_can_look_only_where_it_was_asked_for(host, warned, capsys):
     assert ('can be reached from other machines' in output.err) == warned
     address = f'[{host}]' if ':' in host else host
     assert f'ws://{address}:8765' in output.out
-    assert 'config/layouts/foxglove.json' in output.out
+
+
+def test_where_the_layout_is(tmp_path):
+    """A namespaced robot needs one of its own: panels of the shipped one would stay empty."""
+    assert _layout('/', None).endswith('config/layouts/foxglove.json')
+    assert '--out FILE.json writes one for /robot1' in _layout('/robot1', None)
+    out = tmp_path / 'robot1.json'
+    assert str(out) in _layout('/robot1', out)
+    assert '/robot1/joint_states' in out.read_text()
+    with pytest.raises(ModelError, match='nowhere'):
+        _layout('/robot1', tmp_path / 'nowhere' / 'robot1.json')

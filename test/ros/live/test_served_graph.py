@@ -6,7 +6,9 @@ import json
 import re
 import signal
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from geometry_msgs.msg import Twist
@@ -16,8 +18,9 @@ from sensor_msgs.msg import JointState
 from helpers.client import Client
 from helpers.foxglove_client import FoxgloveClient
 from helpers.foxglove_client import attempts
+from helpers.foxglove_layout import paths_of
+from helpers.foxglove_layout import topics_of
 from helpers.optional import needs_foxglove
-from helpers.processes import REPOSITORY
 from helpers.processes import Process
 from helpers.processes import domain
 from helpers.processes import domain_environment
@@ -25,21 +28,45 @@ from kinfer_ros.recording.bag_types import MessageTypes
 from kinfer_ros.robot.robot import load_robot
 
 START = 40.0
-LAYOUT = REPOSITORY / 'config' / 'layouts' / 'foxglove.json'
 # A busy machine lets the robot fall; it is the view that is tested.
 PATIENT = {'stale_timeout': 5.0, 'max_missed_ticks': 1000, 'max_tilt': 3.1}
 
 pytestmark = needs_foxglove
 
 
-def topics_of_the_layout() -> set[str]:
-    """Every topic that a panel shows."""
-    found = set()
-    for panel in json.loads(LAYOUT.read_text())['configById'].values():
-        if 'topicToRender' in panel:
-            found.add(panel['topicToRender'])
-        found |= {re.split(r'[.\[{]', path['value'])[0] for path in panel.get('paths', ())}
-    return found
+def found_at(message: Any, path: str) -> list[Any]:
+    """What a message has at the rest of a path, such as `.status[:]{name=="x"}.message`."""
+    values = [message]
+    for name, index, key, wanted in re.findall(r'\.(\w+)|\[(\d+|:)\]|\{(\w+)=="(.*?)"\}', path):
+        if name:
+            values = [getattr(value, name) for value in values]
+        elif index == ':':
+            values = [each for value in values for each in value]
+        elif index:
+            values = [value[int(index)] for value in values]
+        else:
+            values = [value for value in values if getattr(value, key) == wanted]
+    return values
+
+
+def decoded(client: FoxgloveClient, topic: str) -> list[Any]:
+    """The newest messages of a topic."""
+    package, _, name = client.channels[topic]['schemaName'].split('/')
+    kind = getattr(import_module(f'{package}.msg'), name)
+    return [deserialize_message(data, kind) for _, data in client.messages[topic][-5:]]
+
+
+def nothing_at(client: FoxgloveClient, paths: list[str]) -> list[str]:
+    """The paths at which no message has anything."""
+    missing = []
+    for path in paths:
+        topic = re.split(r'[.\[{]', path)[0]
+        rest = path.removeprefix(topic)
+        if topic not in client.channels or not any(
+            found_at(message, rest) for message in decoded(client, topic)
+        ):
+            missing.append(path)
+    return missing
 
 
 def served_on(process: Process) -> int:
@@ -48,43 +75,60 @@ def served_on(process: Process) -> int:
     return int(re.search(r'ws://127\.0\.0\.1:(\d+)', process.output)[1])
 
 
-def test_every_panel_of_the_layout_has_its_topic(tmp_path: Path) -> None:
-    """Then Ctrl-C ends it, and the robot walks on: it was only looked at."""
+@pytest.mark.parametrize('namespace', ['', '/left'])
+def test_every_panel_of_the_layout_has_its_topic(namespace: str, tmp_path: Path) -> None:
+    """
+    Of a robot in a namespace as well, beside another one that is left out.
+
+    Then Ctrl-C ends it, and the robot walks on: it was only looked at.
+    """
     environment = domain_environment()
     params = tmp_path / 'params.yaml'
     params.write_text(json.dumps({'/**/policy_node': {'ros__parameters': PATIENT}}))
     words = [f'runs_dir:={tmp_path}/runs', 'record:=false', f'params_file:={params}']
+    words += ['robot_state:=true', *([f'namespace:={namespace[1:]}'] if namespace else [])]
     walk = Process(['-m', 'kinfer_ros', 'walk', *words], tmp_path / 'walk.log', environment)
-    look = ['-m', 'kinfer_ros', 'watch', '--foxglove', '--port', '0']
+    out = tmp_path / 'layout.json'
+    look = ['-m', 'kinfer_ros', 'watch', '--foxglove', '--port', '0', '--out', str(out)]
+    look += ['--namespace', namespace[1:]] if namespace else []
     viewer = Process(look, tmp_path / 'watch.log', environment)
     with walk, viewer as watch, Client(domain()) as ros:
         walk.wait_for('mode run', START)
-        drive = ros.node.create_publisher(Twist, 'cmd_vel', 1)
+        drive = ros.node.create_publisher(Twist, f'{namespace}/cmd_vel', 1)
+        other = ros.node.create_publisher(JointState, '/right/joint_states', 1)
         with FoxgloveClient(served_on(watch)) as client:
-            wanted = topics_of_the_layout()
+            layout = json.loads(out.read_text())
+            wanted = topics_of(layout)
 
             def all_arrived() -> bool:
                 drive.publish(Twist())
-                return all(client.messages[topic] for topic in wanted)
+                other.publish(JointState())
+                return all(client.messages[topic] for topic in wanted) and not nothing_at(
+                    client, paths_of(layout)
+                )
 
-            assert client.read_until(all_arrived, START), wanted - set(client.messages)
+            assert client.read_until(all_arrived, START), [
+                wanted - set(client.channels),
+                nothing_at(client, paths_of(layout)),
+            ]
+            assert ('/right/joint_states' in client.channels) == (not namespace)
             for attempt in attempts():
                 client.ask(attempt)
             assert client.read_until(lambda: len(client.replies) >= 3, START)
-            assert ros.node.count_publishers('cmd_vel') == 1  # our own
-            decode(client)
+            assert ros.node.count_publishers(f'{namespace}/cmd_vel') == 1  # our own
+            decode(client, namespace)
         watch.send(signal.SIGINT)
         assert watch.wait(10) == 0, watch.output
         assert walk.running
         assert 'Traceback' not in watch.output
 
 
-def decode(client: FoxgloveClient) -> None:
+def decode(client: FoxgloveClient, namespace: str) -> None:
     """The bytes are the robot's messages, and the definitions those of their types."""
-    _, data = client.messages['/joint_states'][-1]
+    _, data = client.messages[f'{namespace}/joint_states'][-1]
     joints = deserialize_message(data, JointState)
     assert list(joints.name) == list(load_robot('biped').joint_names)
-    stamp, data = client.messages['/policy_node/mode'][0]
+    stamp, data = client.messages[f'{namespace}/policy_node/mode'][0]
     assert b'run' in data
     assert abs(stamp / 1e9 - time.time()) < 120
     for channel in client.channels.values():
