@@ -41,6 +41,8 @@ class Player(Node):
             if '/clock' in reader.topics:
                 raise ValueError('this run was in simulated time; expected one in real time')
             wanted = [each for each in reader.connections if each.topic in TOPICS]
+            if not wanted:
+                raise ValueError(f'found none of {", ".join(TOPICS)}, expected at least one')
             publishers = {
                 each.topic: self.create_publisher(_type(each.msgtype), each.topic, 10)
                 for each in wanted
