@@ -10,6 +10,9 @@ from typing import NoReturn
 
 from kinfer_ros.errors import ConfigError
 
+NAME = re.compile(r'/|/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+"""A ROS namespace, or the name of a node."""
+
 PROGRAM = 'python -m kinfer_ros'
 WIDTH = 79
 
@@ -118,8 +121,18 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that select a policy node."""
     add = parser.add_argument
-    add('--namespace', default='', help='namespace of the robot')
-    add('--node', default='policy_node', help='name of the policy node (default policy_node)')
+    add('--namespace', type=ros_name, default='', help='namespace of the robot')
+    add('--node', type=ros_name, default='policy_node',
+        help='name of the policy node (default policy_node)')  # fmt: skip
+
+
+def ros_name(text: str) -> str:
+    """Return a namespace or the name of a node; the type of an option."""
+    if text and not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f'found {text!r}, expected names of letters, digits and _, with / between them'
+        )
+    return text
 
 
 def add_force_argument(parser: argparse.ArgumentParser) -> None:

@@ -56,3 +56,18 @@ def test_what_is_too_much_is_named(capsys):
     with pytest.raises(SystemExit):
         parse('verdict a b')
     assert 'unrecognized arguments: b\n' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'words', ['watch --foxglove', 'top', 'node mode', 'teleop', 'check a.onnx']
+)
+def test_a_namespace_that_cannot_be_one_is_a_user_error(words, capsys):
+    """Some commands showed a traceback of rclpy."""
+    robot = ['--robot', 'biped'] if words.startswith('check') else []
+    for name in ('bad name', '1st', 'robot1/'):
+        with pytest.raises(SystemExit, match='2'):
+            importlib.import_module(module_of(words.split()[0])).make_parser().parse_args(
+                [*words.split()[1:], *robot, '--namespace', name]
+            )
+        assert f'--namespace: found {name!r}, expected names' in capsys.readouterr().err
+    assert parse('watch --namespace /left/arm').namespace == '/left/arm'

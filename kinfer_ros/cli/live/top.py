@@ -80,4 +80,7 @@ def _follow(view: object, seconds: float) -> int:
         while not seconds or time.monotonic() - begin < seconds:
             live.update(screen(view.poll()), refresh=True)
             time.sleep(PERIOD)
-    return 0 if view.state.mode or view.state.values else 1
+    if view.state.mode or view.state.values:
+        return 0
+    print('error: no policy node was found', file=sys.stderr)
+    return 1

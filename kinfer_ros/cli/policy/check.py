@@ -16,6 +16,7 @@ from kinfer_ros.cli.parsers import add_policy_arguments
 from kinfer_ros.cli.parsers import add_robot_argument
 from kinfer_ros.cli.parsers import command_parser
 from kinfer_ros.cli.parsers import refuse_spec_of_set
+from kinfer_ros.cli.parsers import ros_name
 from kinfer_ros.contract.report import Row
 from kinfer_ros.contract.report import as_table
 from kinfer_ros.contract.report import check_contract
@@ -61,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         help='further command entries published on policy_command',
     )
     add('--live', action='store_true', help='also check a running graph (needs ROS 2)')
-    add('--namespace', default='', help='with --live: namespace of the robot')
+    add('--namespace', type=ros_name, default='', help='with --live: namespace of the robot')
     add('--seconds', type=float, default=3.0, help='with --live: how long to listen (default 3)')
     add('--use-sim-time', action='store_true', help='with --live: stamps use /clock')
     return parser

@@ -49,7 +49,8 @@ def _png(path: Path, rows: int, columns: int, **options: Any) -> Iterator[tuple[
         yield figure, axes
         figure.savefig(path, dpi=100)
     except (OSError, ValueError) as error:  # ValueError: not a suffix of an image format
-        raise RunError(f'{path}: cannot be written ({error})') from error
+        reason = getattr(error, 'strerror', None) or error
+        raise RunError(f'{path}: cannot be written ({reason})') from error
     finally:
         plt.close(figure)
 

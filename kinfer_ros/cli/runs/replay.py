@@ -123,6 +123,8 @@ def main(arguments: argparse.Namespace) -> int:
         print(_as_json(run, replay.outcome, other=other, exact=exact, seconds=seconds).decode())
     else:
         print('\n'.join(_lines(run, replay.outcome, other=other, exact=exact, seconds=seconds)))
+        if arguments.out:
+            print(f'picture      {arguments.out}')
     return 0 if _good(replay.outcome, other=other, exact=exact) else 1
 
 

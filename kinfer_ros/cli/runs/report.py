@@ -83,6 +83,8 @@ def main(arguments: argparse.Namespace) -> int:
         )
     else:
         print(f'{out}: {len(page) / 1e6:.1f} MB, in {seconds:.1f} s')
+        if arguments.png:
+            print(arguments.png)
         for subject in subjects:
             for text in (*subject.problems, *subject.columns.warnings):
                 print(f'problem      {subject.run.path}: {text}')

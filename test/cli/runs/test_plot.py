@@ -79,6 +79,7 @@ def test_the_list(run, capsys):
         (['target', '--joint', 'knee'], "has ['left_hip_yaw'"),
         (['gyro', '--joint', 'left_knee'], 'no such signal'),
         (['--out', 'picture.txt'], 'cannot be written'),
+        (['--out', 'nowhere/picture.png'], 'cannot be written (No such file or directory)'),
     ],
 )
 def test_a_user_error_is_one_line(run, capsys, words, said):

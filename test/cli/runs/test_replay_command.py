@@ -96,6 +96,7 @@ def test_another_model_shows_how_it_would_have_acted(copy, capsys, tmp_path):
         assert 'matplotlib' in capsys.readouterr().err
     else:
         assert code == 0
+        assert f'picture      {picture}' in capsys.readouterr().out
         assert picture.read_bytes().startswith(b'\x89PNG')
 
 
