@@ -104,13 +104,17 @@ def run_all(
             raise
     records = records_of(jobs, results)
     page = write_page(settings, records, len(jobs), results.path, arguments)
-    written = _write_extras(subject, jobs, records, arguments)
+    rows = write_table(records, arguments.out) if arguments.out else 0
     if arguments.json:
         print(_json(settings, records, failed, results.path))
     else:
         _print_summary(records, failed, arguments)
         print(f'results      {results.path}')
-        print('\n'.join([f'page         {page}', *written] if page else written))
+        if page:
+            print(f'page         {page}')
+        if arguments.out:
+            print(f'table        {arguments.out}: {rows} rows')
+    _film_worst(subject, jobs, records, arguments)
     return 1 if failed else 0
 
 
@@ -124,19 +128,16 @@ def _keep(
     say_interrupted(f'{len(records)} of {len(jobs)} runs', results.path, arguments, shown)
 
 
-def _write_extras(
+def _film_worst(
     subject: Subject, jobs: Sequence[Job], records: Sequence[Record], arguments: argparse.Namespace
-) -> list[str]:
-    """Write the table and the film; :return: lines on them."""
-    said = []
-    if arguments.out:
-        rows = write_table(records, arguments.out)
-        said.append(f'table        {arguments.out}: {rows} rows')
+) -> None:
+    """Film the worst run, if that was asked for: at the end, since it may take a minute."""
     if arguments.film and records:
+        sys.stdout.flush()
         worst = min(records, key=badness)['job']
         job = next(each for each in jobs if each.id == worst)
-        said.append(f'{worst}: {_film(subject, job, arguments.film)[1]}')
-    return said
+        said = f'{worst}: {_film(subject, job, arguments.film)[1]}'
+        print(said, file=sys.stderr if arguments.json else sys.stdout)
 
 
 def _print_summary(

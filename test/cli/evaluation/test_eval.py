@@ -154,6 +154,25 @@ def test_all_results_and_a_film_of_the_worst(tmp_path, capsys, monkeypatch):
     assert len(table.read_text().splitlines()) == 1 + 4 * 3
 
 
+def test_the_results_are_there_before_the_film(tmp_path, capsys, monkeypatch):
+    """Ctrl-C during a film of a minute left a user without a word on the finished evaluation."""
+    pytest.importorskip('imageio_ffmpeg')
+
+    class Interrupted(FakeFilm):
+        def show(self, time_ns: int) -> None:
+            raise KeyboardInterrupt
+
+        def close(self, timeout: float) -> str:
+            return ''
+
+    monkeypatch.setattr(film_job, 'Film', Interrupted)
+    words = ['--quick', '--seconds', '1', '--seeds', '1', '--evals-dir', str(tmp_path)]
+    assert main(['eval', *WORDS, *words, '--film', str(tmp_path / 'worst.mp4')]) == 130
+    said = capsys.readouterr().out
+    assert 'worst        ' in said
+    assert 'page         ' in said
+
+
 def test_the_policy_of_the_robot_is_the_default(tmp_path, capsys):
     """The first thing that one tries; it is said which policy that is."""
     words = ['eval', '--robot', 'biped', '--only', 'forward/calm/0', '--seconds', '1', '--json']
