@@ -16,6 +16,13 @@ from kinfer_ros.policy.spec.spec import load_spec
 from kinfer_ros.policy.spec.terms import SOURCES
 
 DOCS = REPOSITORY / 'docs'
+FOLDERS = (
+    'benchmarks', 'config', 'docs', 'examples', 'kinfer_ros', 'launch', 'requirements', 'robots',
+    'test', 'tools', 'training',
+)  # fmt: skip
+PATH = re.compile(rf'(?<![\w/.~$}}-])(?:{"|".join(FOLDERS)})/[\w./*-]*')
+WRITTEN = {'training/runs/walk/'}
+"""By a command of a page."""
 
 
 def test_the_full_example_loads(tmp_path):
@@ -42,6 +49,13 @@ def test_links_resolve(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_paths_exist_from_the_root(page: Path) -> None:
+    """Whoever types a path of a page, in the folder where `make walk` was run, has that file."""
+    named = {path.rstrip('.') for path in PATH.findall(page.read_text())} - WRITTEN
+    assert sorted(path for path in named if not any(REPOSITORY.glob(path))) == []
 
 
 def test_every_page_is_in_the_contents() -> None:
