@@ -15,7 +15,7 @@ from helpers.processes import domain_environment
 PAGE = (REPOSITORY / 'docs' / 'tutorial.md').read_text()
 BLOCK = re.compile(r'^```(bash|python|)\n(.*?)^```', re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r'\d[\d.]*')
-NOT_TYPED = ('make ', '. .venv')
+NOT_TYPED = ('make ', '. .venv', 'pip install')
 """They set up a virtual environment: the one of the tests is there."""
 TIMEOUT = 120.0
 
