@@ -82,5 +82,7 @@ def _follow(view: object, seconds: float) -> int:
             time.sleep(PERIOD)
     if view.state.mode or view.state.values:
         return 0
+    if not sys.stdout.isatty():
+        print()  # Rich leaves the last line open
     print('error: no policy node was found', file=sys.stderr)
     return 1

@@ -126,7 +126,7 @@ def _follow(view: 'LiveView', arguments: argparse.Namespace) -> int:
             time.sleep(PERIOD)
     finally:
         show.close()
-        _print_summary(arguments, {'looks': show.looks, 'mode': view.state.mode})
+        _print_summary(arguments, {'samples': show.samples, 'mode': view.state.mode})
     return 0 if view.state.mode or view.state.values else 1
 
 
@@ -140,12 +140,12 @@ def _wait_for_joints(view: 'LiveView', end: float) -> None:
 
 
 class _Show:
-    """One live recording; `looks` counts the states added."""
+    """One live recording; `samples` counts the states added."""
 
     def __init__(self, state: 'LiveState', arguments: argparse.Namespace) -> None:
         from kinfer_ros.viewers import rerun_log
 
-        self.looks = 0
+        self.samples = 0
         self._log = rerun_log
         name = arguments.namespace or 'live'
         self._recording = rerun_log.open_recording(name, state.panels(), arguments.out)
@@ -157,7 +157,7 @@ class _Show:
         """Add the current state."""
         now = time.monotonic()
         seconds = now - self._begin
-        self.looks += 1
+        self.samples += 1
         self._batch.add(seconds, state.numbers())
         self._send_text(seconds, self._log.MODE, 'mode', state.mode)
         self._send_text(seconds, self._log.EVENTS, 'bridge', state.bridge)

@@ -53,7 +53,7 @@ def watch_it(tmp_path: Path, environment: dict[str, str]) -> None:
         assert watch.wait(START) == 0, watch.output
         shown = json.loads(watch.output)
     assert shown['mode'] == 'run'
-    assert shown['looks'] > 20
+    assert shown['samples'] > 20
     printed = subprocess.run(
         [sys.executable, '-m', 'rerun', 'rrd', 'print', str(file)],
         capture_output=True, text=True, timeout=60, check=True,
@@ -74,3 +74,12 @@ def test_nobody_there_is_exit_code_1(tmp_path: Path) -> None:
     words = ['-m', 'kinfer_ros', 'top', '--json', '--seconds', '1', '--namespace', 'nobody']
     with Process(words, tmp_path / 'top.log', domain_environment()) as top:
         assert top.wait(START) == 1, top.output
+
+
+def test_nobody_there_is_said_in_a_line_of_its_own(tmp_path: Path) -> None:
+    """It ended without a word."""
+    pytest.importorskip('rich')
+    words = ['-m', 'kinfer_ros', 'top', '--seconds', '1', '--namespace', 'nobody']
+    with Process(words, tmp_path / 'top.log', domain_environment()) as top:
+        assert top.wait(START) == 1, top.output
+    assert 'error: no policy node was found' in top.output.splitlines()
