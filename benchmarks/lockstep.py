@@ -42,7 +42,7 @@ MOST = 1.5
 
 
 def walk_us(seconds: float) -> float:
-    """Us of wall time that a tick of a walk in lockstep takes."""
+    """Us of wall time that a tick of a walk in lockstep takes, on average."""
     with tempfile.TemporaryDirectory() as name:
         folder, environment = Path(name), domain_environment()
         policy = {
@@ -77,7 +77,7 @@ def _await(process: Process, text: str) -> None:
 
 
 def ping_us(rounds: int) -> float:
-    """Us of a round of the ping, p50."""
+    """Us of a round of the ping, on average."""
     joints = str(len(load_robot('biped').joints))
     with tempfile.TemporaryDirectory() as name:
         folder, environment = Path(name), domain_environment()
@@ -91,12 +91,12 @@ def ping_us(rounds: int) -> float:
             robot.wait(TIMEOUT)
             policy.wait(TIMEOUT)
             found = last_json(robot)['round_ns']
-    return float(np.median(found)) / 1e3
+    return float(np.mean(found)) / 1e3
 
 
 def simulation_us(seconds: float) -> float:
-    """Us of a tick of the same walk without ROS, p50."""
-    return float(np.median(loops(load_robot('biped'), load_model(MODEL), 0.3, seconds).ours))
+    """Us of a tick of the same walk without ROS, on average."""
+    return float(np.mean(loops(load_robot('biped'), load_model(MODEL), 0.3, seconds).ours))
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
