@@ -58,7 +58,7 @@ def rig(folder: Path) -> Rig:
 class NoLimiter:
     """In place of the limits on targets."""
 
-    def apply(self, target: object, position: object, velocity: object) -> tuple[()]:
+    def apply(self, target: object, measured: object) -> tuple[()]:
         """Limit nothing."""
         return ()
 

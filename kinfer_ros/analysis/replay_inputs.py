@@ -69,12 +69,11 @@ class RecordedInputs:
                 self.rows[name] = row[places] if name in orders else row
         return not missing
 
-    def measured(self, record: Mapping[str, Any]) -> tuple[Float64, Float64] | None:
-        """Return positions and velocities [P] used for the limits; None where not recorded."""
+    def measured(self, record: Mapping[str, Any]) -> Float64 | None:
+        """Return positions and velocities [2 P] used for the limits; None where not recorded."""
         if any(row is None or row.size != len(self.joints) for row in self._measured):
             return None
-        position, velocity = (np.asarray(row, np.float64) for row in self._measured)
-        return position, velocity
+        return np.array(self._measured, np.float64).ravel()
 
 
 class RecordedObservation:

@@ -92,13 +92,13 @@ class Lane:
         self,
         runner: PolicyRunner,
         ramp: GainRamp,
-        measured: tuple[Float64, Float64],
+        measured: Float64,
         override: Float32 | None,
     ) -> None:
         """
         Compute `target` as the tick did, from the runner's action.
 
-        :param measured: positions and velocities [P].
+        :param measured: [2 P] positions, then velocities.
         :param override: what another node made of the targets, in the order of the run's
             override_joints; NaN where it made nothing.
         :raises RunError: it has another size.
@@ -110,7 +110,7 @@ class Lane:
             self.limiter.retune(ramp.kp_factor, ramp.kd_factor)
         runner.write_target(self._sent, ramp.action_scale)
         self._override(override)
-        self.limiter.apply(self._sent, *measured)
+        self.limiter.apply(self._sent, measured)
         self.target[:] = self._sent
 
     def _override(self, row: Float32 | None) -> None:

@@ -127,11 +127,12 @@ class ModeTargets:
         return with_rest(self._parts.inputs.frame.position, self._parts.wheels)
 
     def _limit(self) -> None:
-        frame = self._parts.inputs.frame
-        limited = self._parts.limiter.apply(self.target, frame.position, frame.velocity)
-        self._counts['limited_ticks'] += bool(limited)
-        for verdict in limited:
-            self._parts.guards.stats.note(verdict)
+        parts = self._parts
+        limited = parts.limiter.apply(self.target, parts.inputs.frame.joint_values)
+        if limited:
+            self._counts['limited_ticks'] += 1
+            for verdict in limited:
+                parts.guards.stats.note(verdict)
 
     def _refuse(self, guard: str, reason: str, *, at_once: bool = False) -> Verdict:
         self._counts['refused_outputs'] += 1

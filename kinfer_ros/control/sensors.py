@@ -71,6 +71,7 @@ class SensorFrame:
     :ivar joint_changes: how often a new list of joint names came, after the first.
     :ivar joint_lists: the lists that have joints of the robot.
     :ivar strange_joints: the newest list that has none: passed over; `strange_messages` counts.
+    :ivar values: [2 N + 13] `joint_values`, `imu_values` and `gravity` in one array.
     :ivar joint_values: [2 N] position and velocity in one array, named by `joint_value_names`.
     :ivar imu_values: [10] quaternion, gyro and accel in one array, named by `imu_value_names`.
     :ivar imu_velocity: [3] m/s, of the IMU, base frame: `base_velocity` + gyro x its position.
@@ -81,13 +82,14 @@ class SensorFrame:
     def __init__(self, robot: Robot) -> None:
         n = len(robot.joint_names)
         self.joint_names = robot.joint_names
-        self.joint_values = np.zeros(2 * n)
+        self.values = np.zeros(2 * n + 13)
+        self.joint_values = self.values[: 2 * n]
         self.position, self.velocity = self.joint_values[:n], self.joint_values[n:]
         self.effort = np.full(n, np.nan)
         self.joint_value_names = [
             f'{what} of {name}' for what in ('position', 'velocity') for name in robot.joint_names
         ]
-        self.imu_values = np.zeros(10)
+        self.imu_values, self.gravity = self.values[2 * n : -3], self.values[-3:]
         self.quaternion = self.imu_values[:4]
         self.gyro, self.accel = self.imu_values[4:7], self.imu_values[7:]
         self.quaternion[0] = 1.0
@@ -95,7 +97,7 @@ class SensorFrame:
             *(f'quaternion {axis}' for axis in 'wxyz'),
             *(f'{what} {axis}' for what in ('gyro', 'accel') for axis in 'xyz'),
         ]
-        self.gravity = np.array([0.0, 0.0, -GRAVITY])
+        self.gravity[2] = -GRAVITY
         self.joint_disorder = self.imu_disorder = self.odom_disorder = self.scan_disorder = 0
         self.joint_changes = 0
         self.joint_lists: list[JointList] = []

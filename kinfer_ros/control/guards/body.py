@@ -48,22 +48,26 @@ class JointGuard:
 
     All joints and all three limits are compared in one pass. A wheel, whose target is a velocity,
     has no target to be off.
+
+    :ivar middle: [N] rad, of each joint's limits.
+    :ivar limits: [3, N] of the distance from there, rad, of the speed, rad/s, and of the distance
+        from the target, rad.
     """
 
     def __init__(self, robot: Robot, live: LiveSettings, wheels: Bools | None = None) -> None:
         self._names = robot.joint_names
         self._wheels = wheels
         self._live = live
-        self._middle = (robot.lower + robot.upper) / 2
+        self.middle = (robot.lower + robot.upper) / 2
         self._half = (robot.upper - robot.lower) / 2
         self._speed = robot.velocity_limit
         n = len(robot.joint_names)
         self._values = np.zeros((3, n))
-        self._limits = np.zeros((3, n))
+        self.limits = np.zeros((3, n))
         self._exceeded = np.zeros((3, n), dtype=bool)
         # Rows, and all numbers in a row, which numpy compares faster than a table.
         self._rows = tuple(self._values)
-        self._flat = self._values.ravel(), self._limits.ravel(), self._exceeded.ravel()
+        self._flat = self._values.ravel(), self.limits.ravel(), self._exceeded.ravel()
         self._off_since_ns = np.zeros(n, dtype=np.int64)
         self.retune()
         self.restart()
@@ -71,11 +75,11 @@ class JointGuard:
     def retune(self) -> None:
         """Take over changed thresholds."""
         live = self._live
-        self._limits[0] = self._half + live.position_margin
-        self._limits[1] = self._speed * (live.joint_speed_factor or math.inf)
-        self._limits[2] = live.tracking_error or math.inf
+        self.limits[0] = self._half + live.position_margin
+        self.limits[1] = self._speed * (live.joint_speed_factor or math.inf)
+        self.limits[2] = live.tracking_error or math.inf
         if self._wheels is not None:
-            self._limits[2, self._wheels] = math.inf
+            self.limits[2, self._wheels] = math.inf
 
     def restart(self) -> None:
         """Reset the state: a new session begins."""
@@ -91,7 +95,7 @@ class JointGuard:
         :param target: the last target sent, None if no position was sent.
         """
         outside_by, speed, off_by = self._rows
-        np.subtract(position, self._middle, outside_by)
+        np.subtract(position, self.middle, outside_by)
         speed[:] = velocity
         if target is None:
             off_by.fill(0.0)
@@ -118,9 +122,9 @@ class JointGuard:
         return verdict
 
     def _position_fault(self, position: Float64) -> Verdict:
-        worst = int((self._values[0] - self._limits[0]).argmax())
-        lower = self._middle[worst] - self._half[worst]
-        upper = self._middle[worst] + self._half[worst]
+        worst = int((self._values[0] - self.limits[0]).argmax())
+        lower = self.middle[worst] - self._half[worst]
+        upper = self.middle[worst] + self._half[worst]
         hint = ''
         if abs(position[worst]) > LIKELY_DEGREES:
             hint = ': does the driver publish degrees? joint_states is in rad'
@@ -132,10 +136,10 @@ class JointGuard:
 
     def _check_speed(self, velocity: Float64, context: TickContext) -> Verdict:
         self._fast_ticks += context.new_joints
-        worst = int((self._values[1] - self._limits[1]).argmax())
+        worst = int((self._values[1] - self.limits[1]).argmax())
         text = (
             f'{self._names[worst]} moves at {velocity[worst]:.1f} rad/s, '
-            f'at most {self._limits[1][worst]:.1f} are accepted'
+            f'at most {self.limits[1][worst]:.1f} are accepted'
         )
         return (fault if self._fast_ticks >= SPEED_TICKS else warn)('speed', text)
 

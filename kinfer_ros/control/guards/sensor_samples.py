@@ -1,6 +1,5 @@
 """Guards on sensor samples (stale, future, order, frozen, finite) and on the clocks."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,7 +71,7 @@ class SampleGuard:
         self._may_be_constant = may_be_constant
         self._missing = missing
         self._silence = silence
-        self._last_sum = math.nan
+        self._last = b''
         self.restart()
 
     def restart(self) -> None:
@@ -81,6 +80,30 @@ class SampleGuard:
         self._came_ns = -1
         self._changed_ns = -1
         self._disorder = -1
+
+    def is_fresh(self, stamp_ns: int, disorder: int, context: TickContext) -> bool:
+        """
+        Whether this is a new sample, in time, in order and with other numbers.
+
+        Then `check` finds at most that it is not finite, and its ages begin anew as they do there.
+        """
+        age = context.stamp_now_ns - stamp_ns
+        live, numbers = self._live, self._values.tobytes()
+        if (
+            not 0 < stamp_ns != self._stamp_ns
+            or disorder != self._disorder
+            or not -live.clock_tolerance * 1e9 <= age <= live.stale_timeout * 1e9
+            or numbers == self._last
+        ):
+            return False
+        self._stamp_ns, self._last = stamp_ns, numbers
+        self._came_ns = self._changed_ns = context.now_ns
+        return True
+
+    def finite(self) -> bool:
+        """Whether all numbers are finite and can have been measured."""
+        # The sum is finite only if every number is.
+        return float(self._values.dot(self._values)) < TOO_LARGE
 
     def check(self, stamp_ns: int, disorder: int, context: TickContext) -> Verdict:
         """
@@ -94,12 +117,11 @@ class SampleGuard:
         verdict = self._check_age(context)
         if verdict is not OK:
             return verdict
-        # The sum is finite only if every number is; if it is unchanged, (nearly always) all are.
-        total = float(self._values.dot(self._values))
-        if not total < TOO_LARGE:
+        if not self.finite():
             return self._finite_fault()
-        if total != self._last_sum or not context.running or self._may_be_constant:
-            self._last_sum = total
+        numbers = b'' if self._may_be_constant else self._values.tobytes()
+        if numbers != self._last or not context.running or self._may_be_constant:
+            self._last = numbers
             self._changed_ns = self._came_ns
         elif self._came_ns - self._changed_ns > self._live.frozen_timeout * 1e9:
             verdict = self._frozen_fault()
@@ -195,6 +217,20 @@ class ClockGuard:
         self._now_ns = -1
         self._offset_ns = 0
         self._hold_until_ns = -1
+
+    def is_steady(self, context: TickContext) -> bool:
+        """Whether both clocks went on together, as they do in nearly every tick."""
+        now_ns = context.now_ns
+        offset_ns = context.stamp_now_ns - now_ns
+        if (
+            not 0 <= self._now_ns <= now_ns
+            or now_ns <= self._hold_until_ns
+            or abs(offset_ns - self._offset_ns) > self.JUMP_NS
+        ):
+            return False
+        self._now_ns, self._offset_ns = now_ns, offset_ns
+        context.stamps_hold = True
+        return True
 
     def check(self, context: TickContext) -> Verdict:
         """Check the clocks, and set `context.stamps_hold`."""

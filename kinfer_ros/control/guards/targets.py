@@ -112,8 +112,8 @@ class TargetLimiter:
         self._widths[2] = (self.upper - self.lower) / 2 - CLEAR
         # float32 as in the step log, so that a replay repeats the torque band to the bit; then
         # float64 again, in which numpy computes without converting.
-        self._rounded, self._measured = np.zeros((2, n), dtype=np.float32), np.zeros((2, n))
-        self._position, self._velocity = self._measured
+        self._rounded, self._measured = np.zeros(2 * n, dtype=np.float32), np.zeros(2 * n)
+        self._position, self._velocity = self._measured[:n], self._measured[n:]
         self._slew_low, self._slew_high = np.zeros(n), np.zeros(n)
         self._band_low, self._band_high = np.zeros(n), np.zeros(n)
         self._low, self._high = np.zeros(n), np.zeros(n)
@@ -159,25 +159,27 @@ class TargetLimiter:
         self._last[:] = pose
         self._smooth[:] = pose
 
-    def apply(self, target: Float64, position: Float64, velocity: Float64) -> tuple[Verdict, ...]:
+    def apply(self, target: Float64, measured: Float64) -> tuple[Verdict, ...]:
         """
-        Limit `target` in place, given the measured position and velocity [N].
+        Limit `target` in place.
 
+        :param measured: [2 N] positions, then velocities.
         :return: which limits moved a target.
         """
         self.before[...] = self.state
-        rounded = self._rounded
-        rounded[0] = position
-        rounded[1] = velocity
-        self._measured[...] = rounded
+        self._rounded[...] = measured
+        self._measured[...] = self._rounded
         if self._share < 1.0:
             target -= self._smooth
             target *= self._share
             target += self._smooth
-        self._smooth[...] = target
         np.multiply(self._velocity, self._band_per_speed, self._rest)
         np.add(self._rest, self._position, self._rest)
-        found = () if self._is_clear(target) else self._compare(target)
+        if self._is_clear(target):
+            self.state[...] = target
+            return ()
+        self._smooth[...] = target
+        found = self._compare(target)
         self._last[...] = target
         return found
 
@@ -188,7 +190,7 @@ class TargetLimiter:
         np.subtract(distances, middles, distances)
         np.abs(distances, distances)
         np.less(distances, widths, clear)
-        return bool(np.count_nonzero(clear) == clear.size)
+        return 0 not in clear.tobytes()  # four times as fast as `all`
 
     def _compare(self, target: Float64) -> tuple[Verdict, ...]:
         """Compare exactly; what is beyond a limit is brought within it."""

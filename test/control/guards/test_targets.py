@@ -31,12 +31,13 @@ class Drive:
         self.tunables = LiveSettings(**(WIDE | tunables))
         n = np.ones(2)
         self.limiter = TargetLimiter(robot, (20 * n, n, 10 * n), PERIOD_S, self.tunables)
-        self.position, self.velocity = np.zeros(2), np.zeros(2)
+        self.measured = np.zeros(4)
+        self.position, self.velocity = self.measured[:2], self.measured[2:]
 
     def apply(self, *target: float) -> tuple[list[float], tuple[Verdict, ...]]:
         """Limit a target; what comes out, and what was limited."""
         values = np.array(target)
-        found = self.limiter.apply(values, self.position, self.velocity)
+        found = self.limiter.apply(values, self.measured)
         return values.tolist(), found
 
 
