@@ -64,17 +64,12 @@ def hand_over(folder: Path, seconds: float) -> list[Figure]:
     policy = made.controller._parts.runner.bound.policy
     settings = {'rate_hz': RATE_HZ, 'carry_every': RATE_HZ}
     log = StepLog(folder, made.controller, {'': policy}, record=True, **settings)
-    alone, plain = (
-        StepLog(folder / 'rig', made.controller, {'': policy}, record=False, **settings)
-        for _ in range(2)
-    )
-    for each in (alone, plain):
-        each.close()
-        each._ring.closed = False
-    plain._rows['']._reported.clear()
-    logs = (log, alone, plain)
+    alone = StepLog(folder / 'rig', made.controller, {'': policy}, record=False, **settings)
+    alone.close()
+    alone._ring.closed = False
+    logs = (log, alone)
     count = round(seconds * RATE_HZ)
-    times = np.empty((3, count))
+    times = np.empty((2, count))
     gc.collect()
     gc.disable()
     start = time.perf_counter()
@@ -82,28 +77,24 @@ def hand_over(folder: Path, seconds: float) -> list[Figure]:
     for tick in range(count):
         time.sleep(max(start + tick / RATE_HZ - time.perf_counter(), 0.0))
         # Whichever comes later finds the caches warm: they take turns.
-        for turn in range(3):
-            each = (tick + turn) % 3
+        for turn in range(2):
+            each = (tick + turn) % 2
             times[each, tick] = timed_add(logs[each], made, tick)
         alone._ring.release()
-        plain._ring.release()
         most = max(most, len(log._ring))
     gc.enable()
     counters = log.close()
-    first = np.arange(count) % 3
-    ours, theirs, bare = (times[each, first == each] / 1e3 for each in range(3))
+    first = np.arange(count) % 2
+    ours, theirs = (times[each, first == each] / 1e3 for each in range(2))
     label = f'record of {JOINTS} joints at {RATE_HZ} Hz'
     figure = Figure(f'{label}: hand-over', 'us', quantiles(ours))
     figure.beside, figure.beside_values = 'without a writer', quantiles(theirs)
-    reported = Figure(f'{label}: with torques and temperatures', 'us', quantiles(theirs))
-    reported.beside, reported.beside_values = 'without them', quantiles(bare)
     dropped = counters['dropped']
     waiting = Figure(
         f'{label}: most records in memory', '', (most,), 'records of a second', (RATE_HZ,)
     )
     return [
         figure.bounded(figure.ratios[0], MOST_HAND_OVER, 'p50 ratio'),
-        reported,
         Figure(f'{label}: dropped', '', (dropped,)).bounded(dropped, 0, 'records'),
         waiting.bounded(waiting.ratios[0], 1.0, 'ratio'),
     ]

@@ -53,10 +53,13 @@ OVERRIDE = 'override'
 REPORTED = ('joint_torques', 'joint_temps')
 # The charge, 0 to 1; of runs with the parameter `record_battery`.
 BATTERY = 'battery'
-PARTIAL = (OVERRIDE, *REPORTED, BATTERY)
+PARTIAL = (*REPORTED, BATTERY, OVERRIDE)
 """Fields in which NaN is no value: null in the log."""
+SOMETIMES = ('output', 'carry', 'odom')
+"""Fields that not every record has: a row begins with them, and ends with OVERRIDE. What stands
+between is copied at once."""
 _OWN_FIELDS = (
-    *MOTION, *PARTIAL, 'output', 'target', 'carry', 'odom', 'stage_us', *MEASURED,
+    *MOTION, *PARTIAL, *SOMETIMES, 'target', 'stage_us', *MEASURED,
 )  # fmt: skip
 
 # Keys of a record, and of its 'inputs', whose lists are float32 arrays when read back.
@@ -136,17 +139,17 @@ class RecordFormat:
         self._override = bool(override_joints)
         self._battery = battery
         self.fields: dict[str, int] = {
-            **input_sizes,
             'output': len(joint_names),
-            'target': len(joint_names),
             'carry': carry_size,
             'odom': 3,
+            **input_sizes,
+            'target': len(joint_names),
             'stage_us': len(stages),
             **{key: len(joint_names) for key in self.measured},
             **(more or {}),
-            **({OVERRIDE: override_joints} if override_joints else {}),
             **dict.fromkeys(REPORTED, len(joint_names)),
             **({BATTERY: 1} if battery else {}),
+            **({OVERRIDE: override_joints} if override_joints else {}),
         }
         self._more = tuple(more or ())
         self._kinfer = tuple(

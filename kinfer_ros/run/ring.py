@@ -8,6 +8,7 @@ counter that the other only reads.
 import struct
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ class StepRing:
     `f32[name]` is a float32 array (capacity, size), `i64[name]` an int64 array (capacity,) and
     `obj[name]` a list of `capacity` objects. A claimed slot has all `i64` 0 and all `obj` None;
     its `f32` rows have old values.
+
+    :ivar rows: (capacity, sum of the sizes) all float32 fields, one behind the other as in `f32`.
+    :ivar block: (capacity, ...) those that are not partial, the first ones of `rows`.
     """
 
     def __init__(
@@ -46,14 +50,19 @@ class StepRing:
         if any(size < 0 for size in fields.values()):
             raise ValueError(f'a field cannot have a negative size: {dict(fields)}')
         self.capacity = capacity
-        # One block for the float fields: one check of its row finds a number that is not finite.
-        whole = {name: size for name, size in fields.items() if name not in partial}
-        self.block, self.f32 = _float_block(capacity, whole)
-        rest = {name: size for name, size in fields.items() if name in partial}
-        self.f32 |= _float_block(capacity, rest)[1]
+        # The partial ones last: one check of a row's block finds a number that is not finite.
+        sizes = dict(sorted(fields.items(), key=lambda field: field[0] in partial))
+        self.rows: Float32 = np.zeros((capacity, sum(sizes.values())), dtype=np.float32)
+        ends = list(accumulate(sizes.values(), initial=0))
+        self.f32 = {
+            name: self.rows[:, start:end]
+            for name, start, end in zip(sizes, ends, ends[1:], strict=False)
+        }
+        self.block = self.rows[:, : sum(sizes[name] for name in sizes if name not in partial)]
         # One block: a record's scalars are in one or two cache lines.
         self._scalars: npt.NDArray[np.int64] = np.zeros((capacity, len(scalars)), dtype=np.int64)
-        self._pack_scalars = struct.Struct(f'={len(scalars)}q').pack_into
+        self._packed = struct.Struct(f'={len(scalars)}q')
+        self._scalar_bytes = self._scalars.data
         self.i64 = {name: self._scalars[:, place] for place, name in enumerate(scalars)}
         self.obj: dict[str, list[object]] = {name: [None] * capacity for name in objects}
         self.dropped = 0
@@ -79,7 +88,7 @@ class StepRing:
 
     def set_scalars(self, slot: int, *values: int) -> None:
         """Producer: set all int64 fields of a slot, in their order, with one copy."""
-        self._pack_scalars(self._scalars.data, slot * self._scalars.strides[0], *values)
+        self._packed.pack_into(self._scalar_bytes, slot * self._packed.size, *values)
 
     def publish(self) -> None:
         """Producer: publish the slot of the last successful claim()."""
@@ -100,14 +109,3 @@ class StepRing:
     def close(self) -> None:
         """Consumer: drop, and count, every further record."""
         self.closed = True
-
-
-def _float_block(capacity: int, fields: Mapping[str, int]) -> tuple[Float32, dict[str, Float32]]:
-    """Return one array [capacity, sum of sizes], and its columns by field."""
-    block: Float32 = np.zeros((capacity, sum(fields.values())), dtype=np.float32)
-    columns: dict[str, Float32] = {}
-    at = 0
-    for name, size in fields.items():
-        columns[name] = block[:, at : at + size]
-        at += size
-    return block, columns

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
 from kinfer_ros.control.controller import Controller
-from kinfer_ros.control.guards.body import Health
 from kinfer_ros.control.modes import Mode
 from kinfer_ros.control.modes import Send
 from kinfer_ros.control.overrides.joint_overrides import JointOverrides
+from kinfer_ros.control.parts import ControlInputs
 from kinfer_ros.control.policy.runner import PolicyStep
 from kinfer_ros.control.policy.runner import TickPolicy
-from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.tick import Tick
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.black_box import SECONDS
@@ -34,6 +34,7 @@ from kinfer_ros.run.record import HAS_OVERRIDE
 from kinfer_ros.run.record import HAS_SAMPLE
 from kinfer_ros.run.record import HAS_TARGET
 from kinfer_ros.run.record import OVERRIDE
+from kinfer_ros.run.record import SOMETIMES
 from kinfer_ros.run.record import RecordFormat
 from kinfer_ros.run.record import make_ring
 from kinfer_ros.run.ring import StepRing
@@ -44,13 +45,12 @@ from kinfer_ros.run.writer import steps_path
 STAGES = ('take', 'policy', 'control', 'publish')
 """Timed parts of a tick: reading sensors, inference, rest of the controller, sending."""
 
-MEASURED_SOURCES = {'measured_position': 'position', 'measured_velocity': 'velocity'}
-"""Keys of a record, and the arrays of the sensor frame that they hold."""
-
 
 class PolicyRows:
     """
     Copies the arrays of one policy's steps into the ring.
+
+    What stands in every record is copied at once, in the order in which it stands in a row.
 
     :ivar layout: of its records.
     """
@@ -85,52 +85,76 @@ class PolicyRows:
             battery=battery,
         )
         self.policy: TickPolicy | None = None
+        self._stage_us = np.zeros(len(STAGES))
+        self._charge = np.zeros(1)
         self._battery = battery
 
-    def attach(self, ring: StepRing, frame: SensorFrame, health: Health) -> None:
-        """Find the rows in the ring, once."""
+    def attach(self, ring: StepRing, inputs: ControlInputs, target: Float64) -> None:
+        """
+        Find the rows in the ring, once.
+
+        :param target: [N] what the controller sends, robot joint order.
+        """
+        frame, self._health = inputs.frame, inputs.health
+        self._sizes = {name: rows.shape[1] for name, rows in ring.f32.items()}
+        first = sum(self._sizes[name] for name in SOMETIMES)
+        last = ring.rows.shape[1] - self._sizes.get(OVERRIDE, 0)
+        self._each_tick = ring.rows[:, first:last]
         self._rows = {key: ring.f32[key][:, :size] for key, size in self.layout.fields.items()}
-        self._target, self._output = self._rows['target'], self._rows['output']
-        self._measured = [
-            (self._rows[key], getattr(frame, MEASURED_SOURCES[key]))
-            for key in self.layout.measured
-        ]
-        self._health = health
-        self._reported = [
-            (self._rows['joint_torques'], frame.effort),
-            (self._rows['joint_temps'], health.temperature),
-        ]
+        self._output, self._carry = self._rows['output'], self._rows['carry']
+        self._robot_joints = frame.joint_names
+        self._of_joints = {
+            'target': target,
+            'measured_position': frame.position,
+            'measured_velocity': frame.velocity,
+            'joint_torques': frame.effort,
+            'joint_temps': inputs.health.temperature,
+        }
 
     def follow(self, policy: TickPolicy) -> None:
         """Record the inputs of this policy from now on: another one with the same layout."""
         self.policy = policy
-        self._inputs = [(self._rows[name], _flat(buf)) for name, buf in policy.inputs.items()]
-        self._more = [(self._rows[name], each) for name, each in policy.recorded.items()]
+        names = policy.contract.joint_names
+        self._joints = np.array([self._robot_joints.index(name) for name in names], np.intp)
+        self._reordered: list[tuple[Float64, Float64]] = []
+        sources: dict[str, Float32 | Float64] = {'stage_us': self._stage_us, BATTERY: self._charge}
+        sources |= {name: self._in_order(array) for name, array in self._of_joints.items()}
+        sources |= {name: _flat(buffer) for name, buffer in policy.inputs.items()}
+        sources |= policy.recorded
+        self._sources = self._side_by_side(sources)
 
-    def copy_inputs(self, slot: int, step: PolicyStep, *, sampled: bool) -> None:
-        """Copy what the policy saw."""
-        for rows, buffer in self._inputs:
-            rows[slot] = buffer
-        if sampled:
-            for rows, source in self._measured:
-                rows[slot] = source[step.bound.joints]
+    def _in_order(self, array: Float64) -> Float64:
+        """Return an array [P] in the policy's joint order; where that is the robot's, itself."""
+        if self._joints.tolist() == list(range(array.size)):
+            return array
+        own = np.zeros(self._joints.size)
+        self._reordered.append((array, own))
+        return own
 
-    def copy_reported(self, slot: int, step: PolicyStep) -> None:
-        """Copy what the robot reported last; NaN where it did not."""
-        for rows, source in self._reported:
-            rows[slot] = source[step.bound.joints]
+    def _side_by_side(self, sources: Mapping[str, Float32 | Float64]) -> list[Float32 | Float64]:
+        """List the sources as their fields stand in a row, and zeros where one is shorter."""
+        found: list[Float32 | Float64] = []
+        for name, size in self._sizes.items():
+            if name in (*SOMETIMES, OVERRIDE):
+                continue
+            used = self.layout.fields.get(name, 0)
+            if used:
+                found.append(sources[name])
+            found.append(np.zeros(size - used))
+        return [array for array in found if array.size]
+
+    def copy(self, slot: int, stage_ns: tuple[int, ...]) -> None:
+        """Copy all that is recorded in each tick, the parts that are not valid now included."""
+        self._stage_us[:] = [ns / 1000 for ns in stage_ns]
         if self._battery:
-            self._rows[BATTERY][slot] = self._health.battery
-
-    def copy_target(self, slot: int, tick: Tick) -> None:
-        """Copy what was sent."""
-        self._target[slot] = tick.target[tick.step.bound.joints]
+            self._charge[0] = self._health.battery
+        for array, own in self._reordered:
+            array.take(self._joints, None, own, 'clip')
+        np.concatenate(self._sources, out=self._each_tick[slot])
 
     def copy_output(self, slot: int, step: PolicyStep) -> None:
         """Copy what the policy made of it."""
         self._output[slot] = step.action
-        for rows, source in self._more:
-            rows[slot] = source
 
     def copy_override(self, slot: int) -> bool:
         """Copy what another node made of the targets; :return: whether there is any."""
@@ -141,7 +165,7 @@ class PolicyRows:
 
     def copy_carry(self, slot: int, step: PolicyStep) -> None:
         """Copy the carry that the step began with."""
-        self._rows['carry'][slot] = step.carry.ravel()
+        self._carry[slot] = step.carry.ravel()
 
 
 def _flat(buffer: Float32) -> Float32:
@@ -188,7 +212,7 @@ class StepLog:
         layouts = [rows.layout for rows in self._rows.values()]
         self._ring = make_ring(layouts)
         for name, rows in self._rows.items():
-            rows.attach(self._ring, self._frame, controller.inputs.health)
+            rows.attach(self._ring, controller.inputs, controller.target)
             rows.follow(policies[name])
         self._black_box = BlackBox(run_dir, math.ceil(SECONDS * rate_hz))
         file = None
@@ -236,11 +260,11 @@ class StepLog:
         self.step_id += 1
         if slot < 0:
             return
-        flags = self._copy_rows(slot, tick, rows)
+        rows.copy(slot, stage_ns)
+        flags = self._copy_rest(slot, tick, rows)
         if pose is not None:
             flags |= HAS_ODOM
             ring.f32['odom'][slot] = pose
-        ring.f32['stage_us'][slot] = [ns / 1000 for ns in stage_ns]
         stamp_ns = self._frame.joint_stamp_ns
         age_us = age_ns // 1000 if stamp_ns else 0
         ring.set_scalars(  # in the order of SCALARS
@@ -255,17 +279,13 @@ class StepLog:
             self._faults = tick.faults
             self._request_black_box(tick.reason, step_id)
 
-    def _copy_rows(self, slot: int, tick: Tick, rows: PolicyRows) -> int:
-        """Copy the arrays of the tick; :return: which parts of the record are set."""
+    def _copy_rest(self, slot: int, tick: Tick, rows: PolicyRows) -> int:
+        """Copy what is not in every record; :return: which parts of the record are set."""
         step, flags = tick.step, HAS_INPUTS
-        sampled = self._frame.joint_stamp_ns != 0
-        rows.copy_inputs(slot, step, sampled=sampled)
-        rows.copy_reported(slot, step)
-        if sampled:
+        if self._frame.joint_stamp_ns != 0:
             flags |= HAS_SAMPLE
         if tick.send is Send.POSITION:
             flags |= HAS_TARGET
-            rows.copy_target(slot, tick)
         if tick.ran:
             flags |= HAS_OUTPUT
             rows.copy_output(slot, step)
