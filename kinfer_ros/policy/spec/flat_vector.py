@@ -5,6 +5,9 @@ them as one vector, and arranges the history frames with another: a few microsec
 and five frames.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from kinfer_ros.arrays import Float32
@@ -41,10 +44,10 @@ class FlatVector:
         self._frames, filled = parts
         # Place of the number in the memory that says whether there are past frames; -1: there are.
         self._filled = filled.start if filled.stop > filled.start else -1
-        self.flat = flat
+        self.flat, self._clip = flat, block.clip
         self._depth, self._size = block.depth, block.frame_size
-        self._lay_out_frame()
         self._lay_out_history()
+        self._lay_out_frame()
         # Looked up once, and called without names: half a microsecond of a tick.
         self._gather, self._arrange = sources.values.take, self._window.take
 
@@ -62,7 +65,7 @@ class FlatVector:
         offset = np.array([v for t in terms for v in self._offset(t)], np.float32)
         scale = np.array([v for t in terms for v in t.scale], np.float32)
         self._index = np.array(index, np.intp)
-        self._steps: list[tuple[np.ufunc, Float32]] = []
+        self._steps: list[Callable[[], object]] = []
         gains: Float32 = np.array(gain, np.float32)
         clip = join_bounds((term.clip, term.size) for term in terms)
         if clip is None and not ((gains != 1.0) & ((offset != 0.0) | (scale != 1.0))).any():
@@ -77,12 +80,13 @@ class FlatVector:
     def _add_step(self, operation: np.ufunc, operand: Float32, neutral: float) -> None:
         """Add an operation to the tick, unless it has no effect."""
         if (operand != neutral).any():
-            self._steps.append((operation, operand))
+            self._steps.append(partial(operation, self._frame, operand, self._frame))
 
     def _add_clip_steps(self, bounds: Bounds | None) -> None:
         if bounds is not None:
             low, high = (np.array(end, np.float32) for end in bounds)
-            self._steps += [(np.maximum, low), (np.minimum, high)]
+            for operation, end in ((np.maximum, low), (np.minimum, high)):
+                self._steps.append(partial(operation, self._frame, end, out=self._frame))
 
     def _offset(self, term: Term) -> list[float]:
         if not term.relative:
@@ -125,15 +129,14 @@ class FlatVector:
     def build(self, memory: Float32) -> None:
         """Write the flat vector from the sources and the memory before the step."""
         # mode='clip' is numpy's fastest; every index is in range.
-        frame = self._frame
-        self._gather(self._index, None, frame, 'clip')
-        for operation, operand in self._steps:
-            operation(frame, operand, out=frame)
+        self._gather(self._index, None, self._frame, 'clip')
+        for step in self._steps:
+            step()
         if self._depth > 1:
             self._recall_frames(memory)
             self._arrange(self._order, None, self.flat, 'clip')
-        if self._block.clip is not None:
-            np.clip(self.flat, *self._block.clip, out=self.flat)
+        if self._clip is not None:
+            np.clip(self.flat, *self._clip, out=self.flat)
 
     def _recall_frames(self, memory: Float32) -> None:
         """Copy the past frames before the newest; at the start, repeat the newest."""

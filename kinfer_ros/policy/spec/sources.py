@@ -139,18 +139,19 @@ class Sources:
         ]
         # Parts of the memory, and the views they are copied to.
         self._copied_parts = [(parts[n], views[n]) for n in ('actions', 'targets') if derived[n]]
-        # Parts of the memory: the newest entry, the later ones, and where those were before.
+        # Parts of the memory: the newest action or target; older ones, and where they were before.
         size = memory.action_size
-        self._remembered = [
-            (
-                slice(part.start, part.start + size),
-                slice(part.start + size, part.stop),
-                slice(part.start, part.stop - size),
-                name == 'actions',
-            )
-            for name, part in ((each, parts[each]) for each in ('actions', 'targets'))
-            if part.stop > part.start
+        kept = {n: parts[n] for n in ('actions', 'targets') if parts[n].stop > parts[n].start}
+        self._newest = [
+            (slice(part.start, part.start + size), name == 'actions')
+            for name, part in kept.items()
         ]
+        self._earlier = [
+            (slice(part.start + size, part.stop), slice(part.start, part.stop - size))
+            for part in kept.values()
+            if part.stop - part.start > size
+        ]
+        self._counts = parts['step'].stop > parts['step'].start
         self._counter_views = views['counters']
         self._reference = None
         if timeline is not None:
@@ -274,18 +275,18 @@ class Sources:
 
         :param action: the networks' output, clipped. :param target: rad; both in action order.
         """
-        parts = self._memory.parts
-        for newest, later, earlier, of_action in self._remembered:
+        for newest, of_action in self._newest:
             following[newest] = action if of_action else target
-            if later.stop > later.start:
-                following[later] = memory[earlier]
+        for later, earlier in self._earlier:
+            following[later] = memory[earlier]
         if self._gait_clock is not None:
+            parts = self._memory.parts
             angles = self._gait_clock.advance(read_angles(memory, parts), self._command)
             write_angles(following, parts, angles)
         if self._reference is not None:
-            self._reference.advance(following[parts['motion']])
-        step = parts['step']
-        if step.stop > step.start:
+            self._reference.advance(following[self._memory.parts['motion']])
+        if self._counts:
+            step = self._memory.parts['step']
             following[step] = np.minimum(memory[step] + 1.0, MAX_STEP)
 
 
