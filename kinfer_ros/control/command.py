@@ -40,6 +40,9 @@ _OTHER_NAMES = {
 MAX_VALUE = 1e6
 """Larger commands are refused, whatever their unit."""
 
+NO_LIMITS = (0.0, 0.0, 0.0)
+"""command_limit or command_acceleration where there is none."""
+
 NEUTRAL = 0.01
 """Smaller commands count as neutral: a stick does not rest exactly in its centre."""
 
@@ -123,7 +126,7 @@ class CommandVector:
     def set_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
         """Limit entries to the training ranges of another policy, by name."""
         self._ranges = [
-            (self._place[name], np.float32(lo), np.float32(hi))
+            (self._place[name], float(np.float32(lo)), float(np.float32(hi)))
             for name, (lo, hi) in ranges.items()
             if name in self._place
         ]
@@ -189,6 +192,9 @@ class CommandVector:
         """Apply command_limit and command_acceleration."""
         live, limited = self._live, self._limited_twist
         self.slowed = False
+        if live.command_limit == live.command_acceleration == NO_LIMITS:
+            limited[:] = twist
+            return
         for i, entry in enumerate(twist):
             limit = live.command_limit[i]
             if limit and abs(entry) > limit:
@@ -201,8 +207,9 @@ class CommandVector:
             limited[i] = entry
 
     def _limit(self) -> None:
+        values = self.value.tolist()
         for slot, lo, hi in self._ranges:
-            entry = self.value[slot]
+            entry = values[slot]
             if entry < lo or entry > hi:
                 self.value[slot] = lo if entry < lo else hi
                 self.limited.append(self.names[slot])

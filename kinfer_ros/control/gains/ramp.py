@@ -21,6 +21,9 @@ class GainRamp:
 
     def approach(self, live: LiveSettings, step: float) -> bool:
         """Move each factor by at most `step`; :return: whether a gain factor moved."""
+        kp, kd = self.kp_factor, self.kd_factor
+        if (self.action_scale, kp, kd) == (live.action_scale, live.kp_factor, live.kd_factor):
+            return False
         self.action_scale = _towards(self.action_scale, live.action_scale, step)
         kp = _towards(self.kp_factor, live.kp_factor, step)
         kd = _towards(self.kd_factor, live.kd_factor, step)

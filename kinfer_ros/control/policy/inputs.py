@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kinfer_ros.arrays import Float32
+from kinfer_ros.arrays import Float64
 from kinfer_ros.arrays import Indices
 from kinfer_ros.control.command import CommandVector
 from kinfer_ros.control.motion import MotionControl
@@ -47,13 +48,14 @@ class Observation:
         """
         self._hidden = hidden
         self._frame = frame
-        self._joints = joints
-        self._position = np.zeros(len(joints))
-        self._velocity = np.zeros(len(joints))
+        n, taken = len(frame.joint_names), len(joints)
+        self._joint_values = np.zeros(2 * taken)
+        self._position, self._velocity = self._joint_values[:taken], self._joint_values[taken:]
+        self._places = np.concatenate([joints, joints + n])  # in the frame's joint_values
         self._entries = np.array([command.names.index(name) for name in entries], np.intp)
         self._command = np.zeros(len(entries), np.float32)
         self._all_commands = command.value
-        sources = {
+        sources: dict[str, Float32 | Float64] = {
             'joint_angles': self._position,
             'joint_angular_velocities': self._velocity,
             'projected_gravity': frame.gravity,
@@ -97,8 +99,7 @@ class Observation:
     def fill(self, seconds: float) -> None:
         """Write the observation; `seconds` is the time since the run started."""
         # mode='clip' is numpy's fastest; every index is in range.
-        self._frame.position.take(self._joints, None, self._position, 'clip')
-        self._frame.velocity.take(self._joints, None, self._velocity, 'clip')
+        self._frame.joint_values.take(self._places, None, self._joint_values, 'clip')
         if self._hidden is not None:
             self._hidden.hide(self._position, self._velocity)
         if self._at_imu:

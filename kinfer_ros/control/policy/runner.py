@@ -253,7 +253,7 @@ class PolicyRunner:
         if self._outgoing is None:
             if not refused:
                 self._accept(action)
-                self.blended[:] = action
+                self.blended[...] = action
             return refused
         if refused:
             self.roll_back(refused)
@@ -269,8 +269,9 @@ class PolicyRunner:
         """
         joints, start_pose = self.bound.joints, self.bound.start_pose
         scale *= self.bound.action_scale
-        target[:] = start_pose
-        scale_about(self.blended, start_pose[joints], scale)
+        target[...] = start_pose
+        if scale != 1.0:
+            scale_about(self.blended, start_pose[joints], scale)
         target[joints] = self.blended
 
     def roll_back(self, reason: str) -> None:
@@ -369,7 +370,6 @@ def conversion(outgoing: BoundPolicy, incoming: BoundPolicy) -> tuple[float, Flo
 
 def scale_about(blended: Float64, pose: Float64, scale: float) -> None:
     """Scale targets [P] in place about the start pose [P], rad."""
-    if scale != 1.0:
-        blended -= pose
-        blended *= scale
-        blended += pose
+    blended -= pose
+    blended *= scale
+    blended += pose

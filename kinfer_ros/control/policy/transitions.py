@@ -165,6 +165,8 @@ class Transitions:
     def follow(self, swap: PolicySwap, via: Way, now_ns: int) -> None:
         """Begin the transition that is due in this tick of mode run, or go on with one."""
         self._now_ns = now_ns
+        if self.running == ALONE:
+            return
         if via.active:
             via.follow(now_ns)
             return
