@@ -140,10 +140,9 @@ class Parts:
         guards, stiff = self.guards, mode in STIFF
         if mode in (Mode.FADE, Mode.FAULT):
             return guards.cause(context)
-        tilts = guards.stats.count('tilt', Level.FAULT)
         reason = guards.check(context, sent if stiff else None, missed)
         if reason and stiff:
-            counts['falls'] += guards.stats.count('tilt', Level.FAULT) - tilts
+            counts['falls'] += guards.fell
         return reason
 
     def resume_state(self, gain_ramp: GainRamp) -> dict[str, Any]:

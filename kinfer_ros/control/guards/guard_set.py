@@ -35,6 +35,7 @@ class GuardSet:
     :ivar health: reported temperatures and battery charge.
     :ivar waived: of the guards tilt and tracking those that do not hold now.
     :ivar looks_past_tilt: `check` runs the guards after a fault of tilt as well.
+    :ivar fell: the last `check` found the fault of tilt.
     :ivar tilt_alone: the last `check` found the fault of tilt, and no other one.
     """
 
@@ -82,10 +83,17 @@ class GuardSet:
         self._changes = 0
         self._joint_stamp_ns = -1
         self.waived: frozenset[str] = frozenset()
-        self.looks_past_tilt = self.tilt_alone = False
+        self.looks_past_tilt = self.fell = self.tilt_alone = False
 
     def retune(self) -> None:
         """Take over changed thresholds."""
+        for samples in (
+            self._joint_samples,
+            self._imu_samples,
+            self._odom_samples,
+            self._scan_samples,
+        ):
+            samples.retune()
         self._joints.retune()
         self._numbers.retune()
 
@@ -111,20 +119,22 @@ class GuardSet:
         :param missed: ticks skipped before this one.
         :return: the text of the fault, or ''.
         """
-        fell, self.tilt_alone = '', False
+        self.fell = self.tilt_alone = False
         if self._is_clear(context, target, missed):
-            return fell
+            return ''
+        fall = ''
         for verdict in self._verdicts(context, target, missed):
             self.stats.note(verdict)
             if verdict.level is not Level.FAULT:
                 continue
-            if fell:
+            if fall:
                 self.tilt_alone = False
-                return f'{fell}; {verdict.text}'
-            if verdict.guard != TILT or not self.looks_past_tilt:
+                return f'{fall}; {verdict.text}'
+            self.fell = verdict.guard == TILT
+            if not (self.fell and self.looks_past_tilt):
                 return verdict.text
-            fell, self.tilt_alone = verdict.text, True
-        return fell
+            fall, self.tilt_alone = verdict.text, True
+        return fall
 
     def stale(self, context: TickContext) -> str:
         """:return: which source has no fresh sample, or ''; nothing is counted."""
@@ -148,7 +158,7 @@ class GuardSet:
         """
         frame = self._frame
         clear = (
-            not (missed or self.waived or frame.needs_odometry or frame.needs_scan)
+            not (missed or self.waived or frame.needs_odometry or frame.scan_shape[0])
             and not (frame.joint_problem or frame.imu_problem or frame.scan_problem)
             and self._clock.is_steady(context)
             and self._joint_samples.is_fresh(frame.joint_stamp_ns, frame.joint_disorder, context)

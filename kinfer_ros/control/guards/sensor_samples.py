@@ -72,7 +72,13 @@ class SampleGuard:
         self._missing = missing
         self._silence = silence
         self._last = b''
+        self.retune()
         self.restart()
+
+    def retune(self) -> None:
+        """Take over changed thresholds."""
+        self._oldest_ns = self._live.stale_timeout * 1e9
+        self._most_ahead_ns = self._live.clock_tolerance * 1e9
 
     def restart(self) -> None:
         """Reset the state: a new session begins."""
@@ -88,11 +94,11 @@ class SampleGuard:
         Then `check` finds at most that it is not finite, and its ages begin anew as they do there.
         """
         age = context.stamp_now_ns - stamp_ns
-        live, numbers = self._live, self._values.tobytes()
+        numbers = self._values.tobytes()
         if (
             not 0 < stamp_ns != self._stamp_ns
             or disorder != self._disorder
-            or not -live.clock_tolerance * 1e9 <= age <= live.stale_timeout * 1e9
+            or not -self._most_ahead_ns <= age <= self._oldest_ns
             or numbers == self._last
         ):
             return False
@@ -136,14 +142,12 @@ class SampleGuard:
 
     def is_silent(self, context: TickContext) -> bool:
         """Whether nothing has come for half the time-out, so that the source may have ended."""
-        limit = self._live.stale_timeout * 1e9
-        return self._came_ns >= 0 and context.now_ns - self._came_ns > limit / 2
+        return self._came_ns >= 0 and context.now_ns - self._came_ns > self._oldest_ns / 2
 
     def _check_age(self, context: TickContext) -> Verdict:
         if not self._stamp_ns:
             return fault('stale', self._silence(self.source))
-        live = self._live
-        limit = live.stale_timeout * 1e9
+        limit = self._oldest_ns
         silent = context.now_ns - self._came_ns
         age = context.stamp_now_ns - self._stamp_ns if context.stamps_hold else silent
         if silent > limit and age < silent:
@@ -162,7 +166,7 @@ class SampleGuard:
                 f'{self.source} is stale: the newest {sample} is {age / 1e6:.0f} ms old, '
                 f'at most {limit / 1e6:.0f} ms are accepted{hint}',
             )
-        if age < -live.clock_tolerance * 1e9:
+        if age < -self._most_ahead_ns:
             return fault(
                 'future',
                 f'{self.source} is stamped {-age / 1e6:.0f} ms in the future: the clocks of the '
