@@ -174,12 +174,13 @@ class SensorFrame:
         if effort is not None and len(effort) != len(names):
             effort = None
         if joints.whole:
-            np.take(position, joints.found, out=self.position)
-            np.take(velocity, joints.found, out=self.velocity)
+            # mode='clip' is numpy's fastest; every index is in range.
+            position.take(joints.found, None, self.position, 'clip')
+            velocity.take(joints.found, None, self.velocity, 'clip')
             if effort is None:
                 self.effort.fill(np.nan)
             else:
-                np.take(effort, joints.found, out=self.effort)
+                effort.take(joints.found, None, self.effort, 'clip')
             self._joint_stamps.fill(stamp_ns)
             self.joint_stamp_ns = stamp_ns
         else:
@@ -261,8 +262,8 @@ class SensorFrame:
         self.gravity[0] = -GRAVITY * 2.0 * (x * z - w * y)
         self.gravity[1] = -GRAVITY * 2.0 * (y * z + w * x)
         self.gravity[2] = -GRAVITY * (1.0 - 2.0 * (x * x + y * y))
-        np.dot(self._base_from_imu, gyro, out=self.gyro)
-        np.dot(self._base_from_imu, accel, out=self.accel)
+        self._base_from_imu.dot(gyro, self.gyro)
+        self._base_from_imu.dot(accel, self.accel)
         self.imu_stamp_ns = stamp_ns
         self._any_imu_order = False
 
