@@ -8,6 +8,7 @@ a log is a series, and what is none is named.
 import json
 from collections.abc import Iterator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -60,6 +61,7 @@ def _parse_int(text: str) -> int | float:
     return int(text) if len(text) < 19 else float(text)
 
 
+@lru_cache(maxsize=256)  # asked for every key of every record
 def is_by_joint(key: str) -> bool:
     """Return whether a row has a number for each of `joint_order`."""
     return key in BY_JOINT or (key.startswith('joint_') and key != 'joint_order')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import time
 from pathlib import Path
 
 import numpy as np
@@ -220,15 +219,13 @@ def test_a_log_without_records_is_one_clear_error(copy, capsys):
     assert 'has no record' in capsys.readouterr().err
 
 
-def test_ten_minutes_in_under_5_s_and_10_mb(copy, capsys):
-    """30000 records of a walk."""
+def test_ten_minutes_are_under_10_mb(copy, capsys):
+    """30000 records of a walk; how long it takes is in benchmarks/record.py."""
     pytest.importorskip('bokeh')
     lines = (copy / 'steps.ndjson').read_bytes().splitlines()
     with (copy / 'steps.ndjson').open('wb') as file:
         for step in range(30_000):
             record = lines[step % len(lines)].partition(b',')[2]
             file.write(b'{"step_id":%d,' % step + record + b'\n')
-    begin = time.process_time()
     assert main(['report', str(copy)]) == 0
-    assert time.process_time() - begin < 5.0
     assert (copy / 'report.html').stat().st_size < 10e6
