@@ -233,6 +233,7 @@ def test_a_killed_run_repairs_and_replays(tmp_path: Path, capsys: Any) -> None:
 
 NAMES = ('stand', 'walk', 'low', 'sway', 'danse', 'nan')
 REQUESTS = 300
+TRIES = 3
 OUTSTANDING = 4
 """Requests of each client that wait for their answer."""
 
@@ -279,11 +280,24 @@ def resident_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith('VmRSS')) / 1024
 
 
+def gains_were_late(folder: Path) -> bool:
+    """Whether the bridge was not run for 0.1 s, on a busy machine: a fault, as it should be."""
+    steps = folder / 'latest' / 'steps.ndjson'
+    return steps.exists() and b'the gains in force are of version' in steps.read_bytes()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize('lockstep', [True, False], ids=['lockstep', 'real-time'])
 def test_a_storm_of_requests(tmp_path: Path, capsys: Any, lockstep: bool) -> None:
     """Each is granted or refused in words; no fault, and the run replays to the bit."""
-    run = recorded(tmp_path / 'run', storm if lockstep else storms, lockstep=lockstep)
+    for number in range(TRIES):
+        folder = tmp_path / f'run{number}'
+        try:
+            run = recorded(folder, storm if lockstep else storms, lockstep=lockstep)
+            break
+        except AssertionError:
+            if lockstep or number == TRIES - 1 or not gains_were_late(folder):
+                raise
     facts = json.loads((run.path / 'run.json').read_text())
     assert facts['counters']['faults'] == 0
     assert facts['counters']['log']['dropped'] == 0
