@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -31,6 +35,31 @@ def sections() -> dict[str, list[tuple[str, str]]]:
 
 SECTIONS = sections()
 
+ANSWERS = {
+    'Two policies': (
+        'evals/latest/comparison.html',
+        (
+            'B against A: better: .*power.*; worse: vx error; no difference: survived',
+            r'power W better [\d.]+ [\d.]+ -4\.\d+ -5\.\d+ to -3\.',
+            r'survived no difference 87\.5% 87\.5% .* 24 ',
+            r'vx error m/s worse [\d.]+ [\d.]+ \+0\.004',
+        ),
+    ),
+}  # fmt: skip
+"""By step: the page that it has the reader open, and what the page has to say."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """
+    A step that was typed.
+
+    :ivar outputs: what the tutorial says that is printed, and what was.
+    """
+
+    folder: Path
+    outputs: list[tuple[str, str]]
+
 
 def type_in(language: str, text: str, folder: Path) -> str:
     """Type a block; :return: what it prints."""
@@ -47,6 +76,12 @@ def type_in(language: str, text: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
+def text_of(page: Path) -> str:
+    """The text that an HTML page shows."""
+    html = re.sub(r'<(script|style).*?</\1>', ' ', page.read_text(), flags=re.DOTALL)
+    return ' '.join(unescape(re.sub(r'<[^>]*>', ' ', html)).split())
+
+
 def plain(line: str) -> str:
     """A line without its numbers and spacing, which differ."""
     line = re.sub(r'^\[(INFO|ERROR|WARN)\] \[[\d.]+\] ', '', line)
@@ -60,30 +95,56 @@ def missing(expected: str, output: str) -> list[str]:
     return [line for line in lines if not any(line in each for each in printed)]
 
 
+@pytest.fixture(scope='module')
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Typed]:
+    """Types a step in a folder of its own, once."""
+
+    @cache
+    def type_step(title: str) -> Typed:
+        folder = tmp_path_factory.mktemp('step')
+        for name in ('robots', 'config'):
+            (folder / name).symlink_to(REPOSITORY / name)
+        output, outputs = '', []
+        for language, text in SECTIONS[title]:
+            if language:
+                output += type_in(language, text, folder)
+            else:
+                outputs.append((text, output))
+                output = ''
+        return Typed(folder, outputs)
+
+    return type_step
+
+
 @pytest.mark.parametrize('title', SECTIONS)
-def test_a_step_prints_what_the_page_says(title: str, tmp_path: Path) -> None:
+def test_a_step_prints_what_the_page_says(title: str, typed: Callable[[str], Typed]) -> None:
     """A reader who sees something else stops reading."""
-    for name in ('robots', 'config'):
-        (tmp_path / name).symlink_to(REPOSITORY / name)
-    output = ''
-    for language, text in SECTIONS[title]:
-        if language:
-            output += type_in(language, text, tmp_path)
-        else:
-            assert not missing(text, output), output
-            output = ''
+    outputs = typed(title).outputs
+    assert outputs
+    for expected, output in outputs:
+        assert not missing(expected, output), output
+
+
+@pytest.mark.parametrize('title', ANSWERS)
+def test_a_page_alone_answers_its_question(title: str, typed: Callable[[str], Typed]) -> None:
+    """Who opens the page of a step, and reads no terminal, finds what the tutorial says."""
+    file, answers = ANSWERS[title]
+    assert f'`{file}`' in PAGE
+    text = text_of(typed(title).folder / file)
+    for answer in answers:
+        assert re.search(answer, text), f'{answer}\n{text}'
 
 
 def test_a_line_that_is_not_printed_is_found() -> None:
     """Otherwise the test above could not fail."""
-    assert len(SECTIONS) == 5
+    assert len(SECTIONS) == 6
     assert missing('falls 1\nended  fault: x', 'falls  0\nended  reached') == ['ended fault: x']
     assert not missing('run   runs/...', 'run  runs/latest')
 
 
 def test_the_answer_to_the_fault_stands_in_the_page() -> None:
     """Guard, joint, whether it fell, what was wrong: the output is enough to tell."""
-    fault = PAGE.split('## 5. A fault')[1]
+    fault = PAGE.split('## 6. A fault')[1]
     for word in ('`speed`', 'left knee', 'Did it fall?* No', 'The limit is wrong'):
         assert word in fault
     limit = re.search(r'left_knee moves at ([\d.]+) rad/s, at most ([\d.]+)', fault)
