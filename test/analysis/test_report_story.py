@@ -58,6 +58,15 @@ def test_a_threshold_that_was_changed_is_the_first_cause(lowered):
     assert f'python -m kinfer_ros replay {lowered}' in [each.command for each in story.next]
 
 
+def test_a_threshold_of_ones_own_is_told(tmp_path):
+    """A limit that was set too tight explains a fault of a robot that did nothing wrong."""
+    path = record_run(tmp_path, 3.0, joint_speed_factor=0.25)
+    run = subject(path)
+    story = tell(run, happened(run), clipped(run), path)
+    assert story.cause.endswith('are accepted. joint_speed_factor is 0.25, by default 1.5')
+    assert 'velocity_limit of the robot file times joint_speed_factor' in story.next[0].text
+
+
 def test_a_threshold_is_drawn_as_it_was_in_force(lowered):
     """A live change is a step, at its tick, though run.json has one value."""
     run = subject(lowered)

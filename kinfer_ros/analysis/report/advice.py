@@ -39,8 +39,9 @@ GUARD_ADVICE: dict[str, tuple[tuple[str, str], ...]] = {
     'finite': (('Look at that sensor: cable, driver, division by zero.', LIVE),),
     'position': (('Units (rad, not degrees), zero offsets and the limits of the robot file.',
                   CHECK),),
-    'speed': (('A joint that swings: gains and signs of the robot file; a velocity that is not '
-               'in rad/s.', CHECK),),
+    'speed': (('Is the limit right? It is velocity_limit of the robot file times '
+               'joint_speed_factor. If so: gains and signs of the robot file, or a velocity that '
+               'is not in rad/s.', CHECK),),
     'tracking': (('Blocked, without torque, or turned the other way? Gains, torque limits and '
                   'signs.', CHECK),),
     'temperature': (('Let it cool. Which joint works hardest is in the torques below.', TOP),),

@@ -16,6 +16,7 @@ from kinfer_ros.analysis.report.events import Clipped
 from kinfer_ros.analysis.report.events import Event
 from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.analysis.report.thresholds import changes_of
+from kinfer_ros.control.settings import LiveSettings
 
 BEFORE_S = 5.0
 """s before a fault in which its causes are looked for, and which a page shows first."""
@@ -114,13 +115,18 @@ def _fault(run: ReportedRun, events: list[Event], limits: list[Clipped], path: P
 
 
 def _explained(run: ReportedRun, guard: str, text: str, at: float) -> str:
-    """Add to the text of a fault that somebody had changed the threshold, which explains more."""
-    for name in SETTINGS.get(guard, ()):
+    """Add to the text of a fault that somebody had set the threshold, which explains more."""
+    names = SETTINGS.get(guard, ())
+    for name in names:
         changes = [each for each in changes_of(run, name) if each[0] <= at]
         if changes:
             when, old, new = changes[-1]
             ago = f'{_span(at - when)} before' if at - when > 0.0 else 'in the same tick'
             return f'{text}. {name} had been changed from {old:g} to {new:g} {ago}'
+    for name in names:
+        value, default = run.setting(name), float(getattr(LiveSettings, name))
+        if value is not None and value != default:
+            return f'{text}. {name} is {value:g}, by default {default:g}'
     return text
 
 
