@@ -33,6 +33,7 @@ FACT_TYPES: dict[str, type | tuple[type, ...]] = {
             'limits',
             'gains',
             'policies',
+            'command_ranges',
             'parameters',
             'counters',
             'timing',

@@ -290,6 +290,7 @@ def _policy_facts(policy: Policy, own: Gains, robot: Robot) -> dict[str, Any]:
         'provenance': dict(contract.provenance or {}),
         'joint_order': list(contract.joint_names),
         'command_names': list(contract.command_names),
+        'command_ranges': dict(contract.command_ranges),
         'gains': _gains_fact(own, robot),
     }
 

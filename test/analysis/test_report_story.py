@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers.recorded import record_run
+from helpers.walking import MODEL
 from kinfer_ros.analysis.columns import read_columns
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report.advice import GUARD_ADVICE
 from kinfer_ros.analysis.report.advice import advice_for
 from kinfer_ros.analysis.report.advice import guard_of
+from kinfer_ros.analysis.report.clipped import clipped
 from kinfer_ros.analysis.report.colours import COLOURS
 from kinfer_ros.analysis.report.colours import DASHES
 from kinfer_ros.analysis.report.colours import shade
-from kinfer_ros.analysis.report.events import clipped
 from kinfer_ros.analysis.report.events import happened
 from kinfer_ros.analysis.report.limbs import MAX_TOGETHER
 from kinfer_ros.analysis.report.limbs import grouped
@@ -27,6 +29,9 @@ from kinfer_ros.analysis.report.story import find_film
 from kinfer_ros.analysis.report.story import tell
 from kinfer_ros.analysis.report.thresholds import staircases
 from kinfer_ros.control.guards.verdict import GUARDS
+from kinfer_ros.policy.archive import read_archive
+from kinfer_ros.policy.archive import write_archive
+from kinfer_ros.policy.policy import load_model
 from kinfer_ros.run.writer import read_steps
 
 
@@ -95,6 +100,58 @@ def test_a_clipped_joint_is_named_and_counted(lowered):
     assert expected
     found = {each.what: len(each.places) for each in clipped(run)}
     assert found['left_ankle_roll clipped at its joint limit'] == expected
+
+
+def weak_knee(folder: Path) -> Path:
+    """The shipped policy, whose left knee may give 4 Nm."""
+    archive = read_archive(MODEL)
+    meta = dict(load_model(MODEL).contract.metadata)
+    limits = list(meta['joint_torque_limits'])
+    limits[meta['joint_names'].index('left_knee')] = 4.0
+    path = folder / 'weak.kinfer'
+    write_archive(path, archive.init_fn, archive.step_fn, meta | {'joint_torque_limits': limits})
+    return path
+
+
+def test_a_joint_at_its_torque_limit_is_named(tmp_path):
+    """Each tick of the guard belongs to the joint whose target asks for all of its torque."""
+    model = str(weak_knee(tmp_path))
+    factors = {'kp_factor': 1.1, 'kd_factor': 0.9}
+    run = subject(record_run(tmp_path, 3.0, torque_band=3.0, model=model, **factors))
+    count = run.run.facts['guards']['torque']['limits']
+    assert count > 10
+    found = {each.what: len(each.places) for each in clipped(run)}
+    assert {name: n for name, n in found.items() if 'torque' in name} == {
+        'left_knee clipped at its torque limit': count
+    }
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        {'default_command': [0.9, 0.0, 0.1]},
+        {'default_command': [-0.9, 0.0, 0.1]},
+        {'command_limit': [0.2, 0.0, 0.3]},
+    ],
+)
+def test_an_entry_of_the_command_at_its_limit_is_named(tmp_path, given):
+    """At an end of the range of its policy, and at a limit of the operator."""
+    run = subject(record_run(tmp_path, 2.0, **given))
+    (found,) = [each for each in clipped(run) if 'command' in each.what]
+    assert found.what == 'xvel of the command held at its limit'
+    assert len(found.places) == run.run.facts['guards']['command']['limits'] > 90
+
+
+def test_a_limit_that_cannot_be_named_is_counted(lowered):
+    """A log of an earlier version has no ranges of its commands, a damaged one no gains."""
+    run = subject(lowered)
+    run.columns.events += [(50, 'command limit'), (50, 'torque limit'), (51, 'torque limit')]
+    facts = dict(run.run.facts) | {'command_ranges': {'xvel': 'wide'}, 'gains': {}}
+    found = clipped(replace(run, run=replace(run.run, facts=facts)))
+    assert {each.what: len(each.places) for each in found if ': ' in each.what} == {
+        f'torque: {GUARDS["torque"]}': 2,
+        f'command: {GUARDS["command"]}': 1,
+    }
 
 
 def test_what_happened_has_no_row_for_each_limit(lowered):

@@ -20,15 +20,15 @@ from kinfer_ros.analysis.report.charts import Charts
 from kinfer_ros.analysis.report.charts import Drawn
 from kinfer_ros.analysis.report.charts import View
 from kinfer_ros.analysis.report.charts import library
+from kinfer_ros.analysis.report.clipped import Clipped
+from kinfer_ros.analysis.report.clipped import clipped
 from kinfer_ros.analysis.report.colours import DASH_NAMES
 from kinfer_ros.analysis.report.colours import mode_colour
 from kinfer_ros.analysis.report.curves import CurveReducer
 from kinfer_ros.analysis.report.events import FAULT
 from kinfer_ros.analysis.report.events import MAX_LISTED
 from kinfer_ros.analysis.report.events import WARNING
-from kinfer_ros.analysis.report.events import Clipped
 from kinfer_ros.analysis.report.events import Event
-from kinfer_ros.analysis.report.events import clipped
 from kinfer_ros.analysis.report.events import happened
 from kinfer_ros.analysis.report.plots import Group
 from kinfer_ros.analysis.report.plots import Plot

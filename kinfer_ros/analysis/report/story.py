@@ -10,9 +10,9 @@ from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report.advice import Advice
 from kinfer_ros.analysis.report.advice import advice_for
 from kinfer_ros.analysis.report.advice import guard_of
+from kinfer_ros.analysis.report.clipped import Clipped
 from kinfer_ros.analysis.report.events import FAULT
 from kinfer_ros.analysis.report.events import MODE
-from kinfer_ros.analysis.report.events import Clipped
 from kinfer_ros.analysis.report.events import Event
 from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.analysis.report.thresholds import changes_of

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.arrays import Float64
@@ -67,6 +68,13 @@ def staircases(
         for sign in (1.0, -1.0) if mirrored else (1.0,):
             found.append(Threshold(name, number, time, sign * values))
     return found
+
+
+def values_at(run: ReportedRun, name: str, places: npt.NDArray[np.int64]) -> Float64:
+    """Return a setting of the policy node in these records; NaN where it is not known."""
+    time, values = _steps(run, name)
+    at = np.searchsorted(time, run.columns.time[places], side='right') - 1
+    return values[np.clip(at, 0, None)]
 
 
 def _steps(run: ReportedRun, name: str) -> tuple[Float64, Float64]:
