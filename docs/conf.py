@@ -24,6 +24,8 @@ myst_heading_anchors = 3
 suppress_warnings = ['myst.header']  # CONTRIBUTING.md and others begin with their own title
 html_theme = 'furo'
 html_title = f'kinfer_ros {release}'
+html_static_path = ['_static']
+html_css_files = ['narrow.css']
 
 # The API is read from the docstrings; what it runs on need not be installed for that.
 autodoc_mock_imports = [
