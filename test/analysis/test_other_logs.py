@@ -313,3 +313,17 @@ def test_the_log_of_the_shared_files(tmp_path, capsys):
     capsys.readouterr()
     assert main(['report', str(path), '--out', str(tmp_path / 'r.html')]) == 0
     assert 'problem' not in capsys.readouterr().out
+
+
+def test_the_report_of_a_foreign_log_has_no_empty_rows(tmp_path):
+    """It has no run.json: `model None` and a table of no records say nothing."""
+    pytest.importorskip('bokeh')
+    log = tmp_path / 'kinfer_log.ndjson'
+    log.write_text(''.join(json.dumps(firmware(n)) + '\n' for n in range(20)))
+    out = tmp_path / 'report.html'
+    assert main(['report', str(log), '--out', str(out)]) == 0
+    body = out.read_text().split('<script')[0]
+    assert 'None' not in body
+    assert '<h3>Events</h3>' not in body
+    assert '<td>late</td>' not in body
+    assert '<td>dt_imu</td>' in body

@@ -323,7 +323,8 @@ def _events_section(
         parts.append(_guards(subject))
         if held:
             parts.append('<h3>Limits that held a value back</h3>' + _limit_rows(subject, held))
-        parts.append('<h3>Events</h3>' + _event_rows(listed))
+        if listed:
+            parts.append('<h3>Events</h3>' + _event_rows(listed))
     return '\n'.join([*parts, '</section>'])
 
 

@@ -42,20 +42,19 @@ def statistics(values: Float64) -> dict[str, float | int | None]:
 
 
 def facts_of(facts: Mapping[str, Any], columns: Columns) -> list[list[str]]:
-    """Return what ran, as label and text."""
-    versions = facts.get('versions') or {}
-    host = facts.get('host') or {}
-    return [
-        ['model', str(facts.get('model'))],
-        ['sha256', str(facts.get('model_sha256'))],
-        ['robot', str(facts.get('robot'))],
-        ['control rate', f'{facts.get("control_rate_hz")} Hz'],
-        ['started', str(facts.get('started'))],
-        ['ended', f'{facts.get("ended")}: {facts.get("reason")}'],
-        ['records', f'{len(columns.step_id)}, from step {columns.step_id[0]}'],
-        ['versions', ', '.join(f'{k} {v}' for k, v in versions.items() if v)],
-        ['machine', ', '.join(f'{k} {v}' for k, v in host.items())],
-    ]
+    """Return what ran, as label and text; nothing of what is not known."""
+    found = {
+        label: facts.get(key)
+        for label, key in (('model', 'model'), ('sha256', 'model_sha256'), ('robot', 'robot'))
+    }
+    rate, ended = facts.get('control_rate_hz'), facts.get('ended')
+    found['control rate'] = None if rate is None else f'{rate} Hz'
+    found['started'] = facts.get('started')
+    found['ended'] = None if ended is None else f'{ended}: {facts.get("reason")}'
+    found['records'] = f'{len(columns.step_id)}, from step {columns.step_id[0]}'
+    for label, key in (('versions', 'versions'), ('machine', 'host')):
+        found[label] = ', '.join(f'{k} {v}' for k, v in (facts.get(key) or {}).items() if v)
+    return [[label, str(value)] for label, value in found.items() if value]
 
 
 def timing_table(subjects: Sequence[ReportedRun]) -> Table:
@@ -67,7 +66,7 @@ def timing_table(subjects: Sequence[ReportedRun]) -> Table:
         unit = 'us' if key.startswith('stage.') else time_unit(key)
         for run, subject in enumerate(subjects):
             values = subject.columns.scalars.get(key)
-            if values is not None and unit:
+            if values is not None and unit and np.isfinite(values).any():
                 name = key.removesuffix(f'_{unit}').removeprefix('stage.')
                 micros = values * (1e3 if unit == 'ms' else 1.0)
                 letter = [LETTERS[run]] if several else []
