@@ -55,12 +55,16 @@ def share_difference(gained: int, lost: int, count: int) -> Interval:
     Return the difference of two shares of the same jobs, with an exact interval.
 
     Only pairs that differ tell the two apart: the interval is Clopper and Pearson's of the
-    gained ones among them, so that it leaves out 0 exactly where McNemar's exact test does.
+    gained ones among them, so that it leaves out 0 exactly where McNemar's exact test does. Where
+    no pair differs, it is the share of pairs that may still differ, either way.
 
     :param gained: pairs in which the second has what the first lacks; `lost` the other way.
     """
     differing = gained + lost
-    low, high = exact_share(gained, differing) if differing else (0.5, 0.5)
+    if not differing:
+        most = exact_share(0, count)[1]
+        return Interval(0.0, -most, most)
+    low, high = exact_share(gained, differing)
     return Interval(
         (gained - lost) / count,
         (2.0 * low - 1.0) * differing / count,

@@ -179,7 +179,8 @@ class RunSession:
 
     def _with_cause(self, reason: str) -> str:
         """Return how the run ended, with the first cause before what followed."""
-        if not self._causes or reason in self._causes:
+        known = any(each == reason or each.endswith(f': {reason}') for each in self._causes)
+        if not self._causes or known:
             return reason
         return f'{self._causes[0]}; then: {reason}'
 

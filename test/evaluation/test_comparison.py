@@ -60,6 +60,13 @@ def test_five_falls_more_are_not_enough(lost, differs):
     assert (found.high < 0.0) is differs
 
 
+def test_pairs_that_are_alike_may_still_differ():
+    """Of a hundred runs that end alike, R's binom.test(0, 100) leaves 3.6 %, not nothing."""
+    found = share_difference(0, 0, 100)
+    assert (found.mean, found.low) == (0.0, -found.high)
+    assert found.high == pytest.approx(0.0362167, abs=1e-6)
+
+
 def results(count: int, **numbers: object) -> dict[str, dict]:
     """Results of jobs; a number may be a function of the seed."""
     return {

@@ -137,6 +137,16 @@ def test_a_fault_writes_the_black_box(rig, tmp_path):
     assert session.guards()['shell']['faults'] == 1
 
 
+def test_a_cause_is_told_once(rig, tmp_path):
+    """An evaluation ends a run with the fault's own words, without the mode before them."""
+    session = begin(rig, tmp_path)
+    rig.run()
+    rig.controller.request_fault('the bridge is disabled')
+    drive(rig, session, 2)
+    session.finish(rig.controller.reason)
+    assert RecordedRun.open(session.path).fact('reason') == 'the bridge is disabled'
+
+
 def test_a_swap_is_in_run_json_before_it_runs(rig, tmp_path):
     """A killed run could not be replayed without it."""
     session = begin(rig, tmp_path)
