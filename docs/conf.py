@@ -23,6 +23,7 @@ extensions = ['myst_parser', 'sphinx.ext.autodoc']
 myst_heading_anchors = 3
 suppress_warnings = ['myst.header']  # CONTRIBUTING.md and others begin with their own title
 html_theme = 'furo'
+html_show_copyright = False  # the license says it
 html_title = f'kinfer_ros {release}'
 html_static_path = ['_static']
 html_css_files = ['narrow.css']

@@ -20,6 +20,8 @@ LATCHED_EVENTS = QoSProfile(
 """For a recorder that comes late."""
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 RELIABLE_SENSORS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+LOCKSTEP = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+"""For a publisher in lockstep: nobody waits for the next message, and a recorder misses none."""
 SENSORS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 """For joint states and IMU: a message that is not the robot's must not displace its own."""
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -59,6 +59,7 @@ from kinfer_ros.ros.clocks import Clocks
 from kinfer_ros.ros.messages import gains_message
 from kinfer_ros.ros.messages import read_command
 from kinfer_ros.ros.process import run_node
+from kinfer_ros.ros.qos import LOCKSTEP
 from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.viewers.film import Film
 from kinfer_ros.viewers.window import PAUSE
@@ -144,7 +145,7 @@ class MujocoBridge(BridgeNode):
         return int(time.monotonic_ns() / self._slowdown)
 
     def _make_topics(self, lockstep: bool) -> None:
-        sensors = RELIABLE if lockstep else SENSORS
+        sensors = LOCKSTEP if lockstep else SENSORS
         self._make_publishers(sensors)
         self._odometry = self._publisher(Odometry, 'odom', sensors)
         if self._scan is not None:

@@ -72,6 +72,7 @@ from kinfer_ros.ros.polling import take_waiting_bytes
 from kinfer_ros.ros.qos import BEST_EFFORT
 from kinfer_ros.ros.qos import LATCHED
 from kinfer_ros.ros.qos import LATCHED_HISTORY
+from kinfer_ros.ros.qos import LOCKSTEP
 from kinfer_ros.ros.qos import RELIABLE
 from kinfer_ros.ros.qos import RELIABLE_SENSORS
 from kinfer_ros.ros.qos import SENSORS
@@ -141,7 +142,8 @@ class RobotLink:
         self._messages: CommandMessages | None = None
         # Ordinary publishers: a lifecycle publisher cannot send the last damping commands, which
         # go out during the transition to inactive.
-        self._commands = self._publisher(JointState, 'joint_commands', RELIABLE)
+        commands = LOCKSTEP if lockstep else RELIABLE
+        self._commands = self._publisher(JointState, 'joint_commands', commands)
         self._gains = self._publisher(JointState, 'joint_gains', LATCHED)
         self._mode = self._publisher(String, '~/mode', LATCHED)
         self._run = self._publisher(String, '~/run', LATCHED)
