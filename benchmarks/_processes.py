@@ -27,6 +27,7 @@ from helpers.processes import domain_environment  # noqa: E402
 from helpers.processes import node  # noqa: E402
 from helpers.processes import wait_until  # noqa: E402
 from helpers.robots import small_robot  # noqa: E402
+from helpers.walking import MODEL  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 JOINTS = 20
@@ -127,6 +128,20 @@ def parameters(folder: Path, rate: float, **more: object) -> dict[str, object]:
         'tracking_error': 0.0,
         # How many ticks are missed is what is measured.
         'max_missed_ticks': 100000,
+        **more,
+    }
+
+
+def biped_walk(folder: Path, **more: object) -> dict[str, object]:
+    """Parameters of a policy node with which the robot that ships walks forward."""
+    return {
+        'robot': 'biped',
+        'model': MODEL,
+        'runs_dir': folder / 'runs',
+        'autostart': True,
+        'auto_run': True,
+        'default_command': [0.3, 0.0, 0.0],
+        'sensor_timeout': 60.0,
         **more,
     }
 

@@ -22,6 +22,7 @@ from _figures import print_figures
 from _figures import progress
 from _processes import HERE
 from _processes import Process
+from _processes import biped_walk
 from _processes import domain_environment
 from _processes import last_json
 from _processes import node
@@ -45,18 +46,7 @@ def walk_us(seconds: float) -> float:
     """Us of wall time that a tick of a walk in lockstep takes, on average."""
     with tempfile.TemporaryDirectory() as name:
         folder, environment = Path(name), domain_environment()
-        policy = {
-            'robot': 'biped',
-            'model': MODEL,
-            'runs_dir': folder / 'runs',
-            'autostart': True,
-            'auto_run': True,
-            'duration': seconds,
-            'default_command': [0.3, 0.0, 0.0],
-            'lockstep': True,
-            'use_sim_time': True,
-            'sensor_timeout': 60.0,
-        }
+        policy = biped_walk(folder, duration=seconds, lockstep=True, use_sim_time=True)
         with (
             node('mujoco_bridge', folder, environment, {'lockstep': True}) as bridge,
             node('policy_node', folder, environment, policy) as process,

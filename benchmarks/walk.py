@@ -24,6 +24,7 @@ from _figures import of_summary
 from _figures import print_figures
 from _processes import HERE
 from _processes import Process
+from _processes import biped_walk
 from _processes import cpu_share
 from _processes import cpu_shares
 from _processes import domain_environment
@@ -32,7 +33,6 @@ from _processes import node
 from _processes import resident_mb
 from _processes import wait_until
 
-from helpers.walking import MODEL
 from kinfer_ros.robot.robot import load_robot
 
 SENSOR_HZ = 250.0
@@ -43,19 +43,10 @@ def walk(seconds: float, folder: Path) -> dict[str, Any]:
     """Walk and measure; :return: cpu share and MB by process, and the timing of run.json."""
     environment = domain_environment()
     bridge = {'physics_rate': SENSOR_HZ, 'sensor_rate': SENSOR_HZ}
-    policy = {
-        'robot': 'biped',
-        'model': MODEL,
-        'runs_dir': folder / 'runs',
-        'autostart': True,
-        'auto_run': True,
-        'default_command': [0.3, 0.0, 0.0],
-        'sensor_timeout': 60.0,
-    }
     with (
         node('mujoco_bridge', folder, environment, bridge) as robot_side,
         node('recorder', folder, environment) as recorder,
-        node('policy_node', folder, environment, policy) as policy_side,
+        node('policy_node', folder, environment, biped_walk(folder)) as policy_side,
     ):
         processes = {'policy node': policy_side, 'recorder': recorder, 'bridge': robot_side}
         if not wait_until(lambda: 'mode run' in policy_side.output, 60):

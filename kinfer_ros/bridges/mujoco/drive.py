@@ -78,7 +78,7 @@ class JointDrive:
         return None if self._velocity is None else self._velocity.copy()
 
     def set_target(self, position: Float64, velocity: Float64 | None = None) -> None:
-        """Set targets [N] that are checked; see MujocoRobot.set_target."""
+        """Set targets [N] that were checked before; see MujocoRobot.set_target."""
         same = velocity is None and self._velocity is None
         self._target[:], self._velocity = position, velocity
         if self.damped:

@@ -51,6 +51,8 @@ class Stepper:
 
         :param before: called before each step, `after` after it.
         """
+        if not n:
+            return
         halfway = self._refreshed is not None and self._refreshed == self._state()
         self._refreshed = None
         self._options.disableflags |= SENSORS_OFF

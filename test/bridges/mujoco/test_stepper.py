@@ -123,6 +123,18 @@ def test_what_is_written_into_the_data_counts():
     np.testing.assert_array_equal(ours.qpos, plain.qpos)
 
 
+def test_no_step_moves_nothing():
+    """The half of a step that `refresh` has made must not become a whole one."""
+    model = scene()
+    data = mujoco.MjData(model)
+    stepper = Stepper(model, data)
+    stepper.refresh()
+    before = data.qvel.copy()
+    stepper.step(0)
+    np.testing.assert_array_equal(data.qvel, before)
+    assert (stepper.steps, data.time) == (0, 0.0)
+
+
 def test_a_state_that_is_not_plausible_is_found():
     """MuJoCo looks at positions and speeds at the beginning of a whole step only."""
     model = scene()
