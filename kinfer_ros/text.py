@@ -1,9 +1,19 @@
 """Text for people: safe to show, no control characters, no endless lines; tables."""
 
+import re
 from collections.abc import Sequence
 
 MAX_SHOWN = 4000
 """Characters of an error; the rest is counted."""
+
+_ROS_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+ROS_NAME_RULE = 'names of letters, digits and _, with / between them'
+"""What `is_ros_name` expects, in words."""
+
+
+def is_ros_name(text: str) -> bool:
+    """Return whether a text is a ROS namespace, or the name of a node."""
+    return _ROS_NAME.fullmatch(text) is not None
 
 
 def printable(text: str) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 from typing import NoReturn
 
 from kinfer_ros.errors import ConfigError
-
-NAME = re.compile(r'/|/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
-"""A ROS namespace, or the name of a node."""
+from kinfer_ros.text import ROS_NAME_RULE
+from kinfer_ros.text import is_ros_name
 
 PROGRAM = 'python -m kinfer_ros'
 WIDTH = 79
@@ -128,10 +127,8 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
 
 def ros_name(text: str) -> str:
     """Return a namespace or the name of a node; the type of an option."""
-    if text and not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f'found {text!r}, expected names of letters, digits and _, with / between them'
-        )
+    if text not in ('', '/') and not is_ros_name(text):
+        raise argparse.ArgumentTypeError(f'found {text!r}, expected {ROS_NAME_RULE}')
     return text
 
 

@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from kinfer_ros.launching.argument import Argument
 from kinfer_ros.launching.argument import switch
 from kinfer_ros.launching.simulation import ROBOT_ARGUMENTS
 from kinfer_ros.launching.simulation import SIMULATION_ARGUMENTS
+from kinfer_ros.text import ROS_NAME_RULE
+from kinfer_ros.text import is_ros_name
 from kinfer_ros.untrusted import read_yaml
 
 MAX_NAMESPACES = 8
@@ -210,11 +211,8 @@ def read_number(
 
 def check_namespace(namespace: str) -> None:
     """:raises ConfigError: it is no ROS namespace."""
-    if namespace and not re.fullmatch(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', namespace, re.ASCII):
-        raise ConfigError(
-            f'argument namespace: found {namespace!r}, expected names of letters, digits and _, '
-            'with / between them'
-        )
+    if namespace and not is_ros_name(namespace):
+        raise ConfigError(f'argument namespace: found {namespace!r}, expected {ROS_NAME_RULE}')
 
 
 def check_params_file(path: str) -> None:
