@@ -91,10 +91,10 @@ class Parts:
         command.update(now_ns, period_s)
         if command.limited:
             self.guards.stats.note(_COMMAND)
-        if command.slowed:
-            self.guards.stats.note(_ACCELERATION)
         if not running:
-            command.reset()
+            command.reset()  # so that each such tick is the first of an acceleration
+        elif command.slowed:
+            self.guards.stats.note(_ACCELERATION)
         self.runner.observe(now_ns, running=running)
 
     def begin_overrides(self, context: TickContext) -> None:

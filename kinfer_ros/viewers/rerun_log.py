@@ -1,5 +1,6 @@
 """Shows a recorded run or a running robot in Rerun's viewer; rerun-sdk is an extra."""
 
+import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from itertools import cycle
@@ -12,6 +13,9 @@ from rerun import blueprint as rrb
 
 from kinfer_ros.analysis.columns import Columns
 from kinfer_ros.analysis.report.colours import COLOURS
+from kinfer_ros.analysis.report.events import WARNING
+from kinfer_ros.analysis.report.events import kind_of
+from kinfer_ros.analysis.report.events import listed
 from kinfer_ros.analysis.series import BASE
 from kinfer_ros.analysis.series import JOINTS
 from kinfer_ros.analysis.series import OTHER
@@ -25,6 +29,8 @@ from kinfer_ros.viewers.rerun_viewer import open_viewer
 CLOCK = 'time'
 EVENTS = 'events'
 MODE = 'mode'
+
+_FAULT = re.compile(r'\bfault\b')
 
 FLUSH_TIMEOUT = 20.0
 """s, for the viewer to receive all data."""
@@ -114,7 +120,7 @@ def send_run(recording: Any, columns: Columns, series: Sequence[Series]) -> None
     for index, mode in enumerate(modes):
         if not index or modes[index - 1] != mode:
             log_text(recording, MODE, columns.time[index], f'mode {mode}')
-    for index, text in columns.events:
+    for index, text in listed(columns.events):
         log_text(recording, EVENTS, columns.time[index], text)
 
 
@@ -143,7 +149,9 @@ class Batch:
 
 
 def log_text(recording: Any, where: str, seconds: float, text: str) -> None:
-    """Send a line of text; faults as errors."""
+    """Send a line of text; faults as errors, warnings as such."""
     recording.set_time(CLOCK, duration=float(seconds))
-    level = rr.TextLogLevel.ERROR if 'fault' in text else rr.TextLogLevel.INFO
+    level = rr.TextLogLevel.WARN if kind_of(text) == WARNING else rr.TextLogLevel.INFO
+    if _FAULT.search(text):
+        level = rr.TextLogLevel.ERROR
     recording.log(where, rr.TextLog(text, level=level))

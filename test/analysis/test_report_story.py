@@ -21,9 +21,11 @@ from kinfer_ros.analysis.report.colours import COLOURS
 from kinfer_ros.analysis.report.colours import DASHES
 from kinfer_ros.analysis.report.colours import shade
 from kinfer_ros.analysis.report.events import happened
+from kinfer_ros.analysis.report.events import listed
 from kinfer_ros.analysis.report.limbs import MAX_TOGETHER
 from kinfer_ros.analysis.report.limbs import grouped
 from kinfer_ros.analysis.report.limbs import limb_of
+from kinfer_ros.analysis.report.plots import plot_groups
 from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.analysis.report.story import find_film
 from kinfer_ros.analysis.report.story import tell
@@ -86,6 +88,29 @@ def test_a_threshold_is_drawn_as_it_was_in_force(lowered):
     assert values[inside].tolist() == [1.0, 1.0, 0.6, 0.6, 0.6]
 
 
+def test_the_speed_that_faults_is_drawn_in_the_plot_of_velocities(lowered):
+    """In each plot that of its joints, both ways, as joint_speed_factor was in force."""
+    run = subject(lowered)
+    run.columns.events.append((80, 'set joint_speed_factor 1.5 -> 0.5'))
+    plots = {plot.title: plot for group in plot_groups([run]) for plot in group.plots}
+    lines = plots['joint velocities: left leg'].thresholds
+    assert {each.name for each in lines} == {'joint_speed_factor'}
+    limits = run.run.facts['limits']
+    legs = [v for v, n in zip(limits['velocity'], limits['joints'], strict=True) if 'left' in n]
+    expected = sorted(sign * 1.5 * each for each in set(legs) for sign in (1.0, -1.0))
+    assert sorted(each.values[0] for each in lines) == expected
+    assert all(each.values[-1] * 3.0 == each.values[0] for each in lines)
+
+
+def test_a_log_without_limits_has_velocities_and_no_line(lowered):
+    """A log of an earlier version, or of another project."""
+    run = subject(lowered)
+    facts = {key: value for key, value in run.run.facts.items() if key != 'limits'}
+    run = replace(run, run=replace(run.run, facts=facts))
+    plots = {plot.title: plot for group in plot_groups([run]) for plot in group.plots}
+    assert plots['joint velocities: left leg'].thresholds == []
+
+
 def test_a_clipped_joint_is_named_and_counted(lowered):
     """Each tick of the guard belongs to the joints whose target is at a limit."""
     run = subject(lowered)
@@ -142,6 +167,27 @@ def test_an_entry_of_the_command_at_its_limit_is_named(tmp_path, given):
     assert len(found.places) == run.run.facts['guards']['command']['limits'] > 90
 
 
+def test_an_entry_of_the_command_that_was_slowed_down_is_named(tmp_path):
+    """Only the one that asked for more than its acceleration; the other is fast enough."""
+    given = {'default_command': [0.3, 0.0, 0.1], 'command_acceleration': [0.2, 0.0, 9.0]}
+    run = subject(record_run(tmp_path, 2.0, **given))
+    (found,) = [each for each in clipped(run) if 'command' in each.what]
+    assert found.what == 'xvel of the command slowed down to command_acceleration'
+    assert len(found.places) == run.run.facts['guards']['acceleration']['limits'] > 20
+
+
+def test_a_joint_that_a_later_limit_moved_is_named(tmp_path):
+    """Of all joints the one whose target moved further than the slew limit allows."""
+    run = subject(record_run(tmp_path, 1.0, target_slew=30.0))
+    run.columns.events += [(50, 'slew_broken limit')]
+    target = run.columns.row('target')
+    step = 30.0 / run.run.facts['control_rate_hz']
+    target[50] = target[49] + np.linspace(0.0, 0.9, target.shape[1]) * step
+    target[50, 3] = target[49, 3] - 1.01 * step
+    found = {each.what: each.places.tolist() for each in clipped(run) if 'later' in each.what}
+    assert found == {f'{run.joints[3]} moved faster than target_slew by a later limit': [50]}
+
+
 def test_a_limit_that_cannot_be_named_is_counted(lowered):
     """A log of an earlier version has no ranges of its commands, a damaged one no gains."""
     run = subject(lowered)
@@ -162,6 +208,19 @@ def test_what_happened_has_no_row_for_each_limit(lowered):
     assert len(events) < 20
     assert [each.count for each in events if each.kind == 'warning'] == [3]
     assert sum(each.kind == 'fault' for each in events) == 1
+
+
+def test_a_list_has_a_limit_once_for_ticks_in_a_row():
+    """A viewer lists events as text: not the word of the log, and not hundreds of rows."""
+    events = [(1, 'limit limit'), (1, 'mode run'), (2, 'limit limit'), (2, 'slew limit')]
+    events += [(3, 'limit limit'), (5, 'limit limit'), (6, 'warning stall: late')]
+    assert listed(events) == [
+        (1, 'limit: a target was brought within the joint limits, 3 ticks'),
+        (1, 'mode run'),
+        (2, 'slew: a target was slowed down'),
+        (5, 'limit: a target was brought within the joint limits'),
+        (6, 'warning stall: late'),
+    ]
 
 
 def test_every_guard_that_can_fault_has_advice():

@@ -32,8 +32,10 @@ Places = npt.NDArray[np.int64]
 _CLIPPED = {
     'limit': 'clipped at its joint limit',
     'slew': 'slowed down to target_slew',
+    'slew_broken': 'moved faster than target_slew by a later limit',
     'torque': 'clipped at its torque limit',
     'command': 'of the command held at its limit',
+    'acceleration': 'of the command slowed down to command_acceleration',
 }
 
 
@@ -61,7 +63,8 @@ def clipped(run: ReportedRun) -> list[Clipped]:
         places = np.unique(np.array(indices, np.int64))
         unnamed = np.ones(len(places), dtype=bool)
         find = {
-            'limit': _at_limit, 'slew': _fastest, 'torque': _at_torque, 'command': _at_range,
+            'limit': _at_limit, 'slew': _slowed, 'slew_broken': _beyond_slew,
+            'torque': _at_torque, 'command': _at_range, 'acceleration': _slowed_entries,
         }.get(guard)  # fmt: skip
         for name, hit in find(run, places) if find else ():
             if hit.any():
@@ -94,15 +97,41 @@ def _at_limit(run: ReportedRun, places: Places) -> Hits:
             yield joint, _is_at(target[places], *sides)
 
 
-def _fastest(run: ReportedRun, places: Places) -> Hits:
-    """Find the joints whose target moved furthest: those that were slowed move equally far."""
-    moved = {
-        joint: np.abs(target[places] - target[np.maximum(places - 1, 0)])
-        for joint, _, target in _targets(run)
-    }
-    most = np.fmax.reduce(list(moved.values()) or [np.zeros(len(places))], axis=0)
-    for joint, each in moved.items():
-        yield joint, (each > most - 1e-4) & (most > 0.0)
+def _moved(values: Float64, places: Places) -> Float64:
+    """Return how far a value [n] moved in each of the ticks."""
+    return np.abs(values[places] - values[np.maximum(places - 1, 0)])
+
+
+def _fastest(moved: Mapping[str, Float64]) -> Hits:
+    """Find what moved furthest: what was slowed down moves equally far."""
+    if not moved:
+        return
+    most = np.fmax.reduce(list(moved.values()), axis=0)
+    for name, each in moved.items():
+        yield name, (each > most - 1e-4) & (most > 0.0)
+
+
+def _slowed(run: ReportedRun, places: Places) -> Hits:
+    yield from _fastest({joint: _moved(each, places) for joint, _, each in _targets(run)})
+
+
+def _beyond_slew(run: ReportedRun, places: Places) -> Hits:
+    rate = run.run.facts.get('control_rate_hz') or np.nan
+    step = values_at(run, 'target_slew', places) / rate
+    for joint, _, target in _targets(run):
+        yield joint, _moved(target, places) > step + SAME
+
+
+def _slowed_entries(run: ReportedRun, places: Places) -> Hits:
+    """Find the entries of the command that took longest for their change."""
+    accelerations = _of_twist(run, 'command_acceleration')
+    yield from _fastest(
+        {
+            name: _moved(values, places) / accelerations[name]
+            for name, values in run.by_name('command').items()
+            if accelerations.get(name)
+        }
+    )
 
 
 def _at_torque(run: ReportedRun, places: Places) -> Hits:
@@ -125,8 +154,7 @@ def _at_torque(run: ReportedRun, places: Places) -> Hits:
 
 def _at_range(run: ReportedRun, places: Places) -> Hits:
     """Find the entries of the command at an end of their range, or at command_limit."""
-    parameters = run.run.facts.get('parameters') or {}
-    own = dict(zip(TWIST_ENTRIES, _numbers(parameters.get('command_limit')), strict=False))
+    own = _of_twist(run, 'command_limit')
     for name, values in run.by_name('command').items():
         hit = np.zeros(len(places), dtype=bool)
         for member, chosen in _members(run, places):
@@ -135,6 +163,12 @@ def _at_range(run: ReportedRun, places: Places) -> Hits:
         if own.get(name):
             hit |= _is_at(np.abs(values[places]), own[name])
         yield name, hit
+
+
+def _of_twist(run: ReportedRun, parameter: str) -> dict[str, float]:
+    """Return a parameter of the policy node by entry of the command."""
+    parameters = run.run.facts.get('parameters') or {}
+    return dict(zip(TWIST_ENTRIES, _numbers(parameters.get(parameter)), strict=False))
 
 
 def _numbers(value: object) -> list[float]:

@@ -1,5 +1,6 @@
 """Sorts the events of a log by kind; limits, of hundreds of ticks, are in clipped.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 
@@ -60,4 +61,27 @@ def happened(run: ReportedRun) -> list[Event]:
         else:
             before = found[place]
             found[place] = replace(before, count=before.count + 1, last=at)
+    return found
+
+
+def listed(events: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """
+    Return events by index of their record, for a list; a limit in words, once for ticks in a row.
+
+    :param events: such as `(7, 'slew limit')`, in order.
+    """
+    found: list[tuple[int, str]] = []
+    ticks: dict[str, tuple[int, int, int]] = {}  # by guard: place in `found`, first and last tick
+    for index, text in events:
+        if not is_limit(text):
+            found.append((index, text))
+            continue
+        guard = text.removesuffix(' limit')
+        place, first, last = ticks.get(guard, (-1, -1, -2))
+        if index > last + 1:
+            place, first = len(found), index
+            found.append((index, ''))
+        ticks[guard] = place, first, index
+        count = index - first + 1
+        found[place] = first, f'{guard}: {GUARDS[guard]}' + f', {count} ticks' * (count > 1)
     return found

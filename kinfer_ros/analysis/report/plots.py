@@ -1,5 +1,6 @@
 """Says what the plots of a report show: curves of all runs by name, with their thresholds."""
 
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from kinfer_ros.analysis.report.limbs import grouped
 from kinfer_ros.analysis.report.reported_run import Named
 from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.analysis.report.thresholds import Threshold
+from kinfer_ros.analysis.report.thresholds import speed_limits
 from kinfer_ros.analysis.report.thresholds import staircases
 from kinfer_ros.analysis.series import AXES
 from kinfer_ros.analysis.series import TITLES
@@ -133,11 +135,13 @@ class _Plots:
         found: Sequence[Named],
         left_out: Collection[str] = (),
         thresholds: Sequence[Threshold] = (),
+        of_names: Callable[[Sequence[str]], list[Threshold]] | None = None,
     ) -> None:
         """
         Add plots of curves that are matched by name, one for each limb where they are many.
 
         :param found: those of each run.
+        :param of_names: the thresholds of a plot, by the names that it shows.
         """
         names = [n for n in dict.fromkeys(n for each in found for n in each) if n not in left_out]
         if len(names) > MAX_NAMED and all(name.isdecimal() for name in names):
@@ -145,7 +149,8 @@ class _Plots:
             return
         for limb, chosen in grouped(names).items():
             curves = [(name, [each.get(name) for each in found]) for name in chosen]
-            self.add(f'{title}: {limb}' if limb else title, unit, curves, thresholds)
+            lines = [*thresholds, *(of_names(chosen) if of_names else ())]
+            self.add(f'{title}: {limb}' if limb else title, unit, curves, lines)
 
 
 def _ranges(found: Sequence[Named]) -> Curves:
@@ -268,7 +273,12 @@ def _joints(plots: _Plots, subjects: Sequence[ReportedRun]) -> None:
         else:
             plots.add(name, 'rad', curves, _limits(subjects, name))
     plots.add_rows('targets of another node', 'rad', 'override')
-    plots.add_rows('joint velocities', 'rad/s', *VELOCITY)
+    plots.add_named(
+        'joint velocities',
+        'rad/s',
+        found['velocity'],
+        of_names=lambda names: speed_limits(subjects, names),
+    )
     plots.add_rows('joint torques', 'Nm', 'joint_torques')
     hot = staircases(subjects, 'max_temperature')
     plots.add_rows('joint temperatures', 'deg C', 'joint_temps', thresholds=hot)

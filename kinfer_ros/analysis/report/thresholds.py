@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from kinfer_ros.analysis.report.reported_run import ReportedRun
 from kinfer_ros.arrays import Float64
+from kinfer_ros.errors import RunError
 
 _CHANGE = re.compile(r'set (\w+) (\S+) -> (\S+)')
 
@@ -59,15 +61,35 @@ def staircases(
     :param factor: units of the plot per unit of the setting.
     :param mirrored: the negative value is a threshold as well.
     """
+    return [
+        line
+        for number, run in enumerate(runs)
+        for line in _lines(run, number, name, factor, mirrored=mirrored)
+    ]
+
+
+def speed_limits(runs: Sequence[ReportedRun], joints: Sequence[str]) -> list[Threshold]:
+    """Return the speeds that fault, rad/s, of the joints of each run whose log has them."""
     found = []
     for number, run in enumerate(runs):
-        time, values = _steps(run, name)
-        values = np.where(values == 0.0, np.nan, values) * factor
-        if not np.isfinite(values).any():
-            continue
-        for sign in (1.0, -1.0) if mirrored else (1.0,):
-            found.append(Threshold(name, number, time, sign * values))
+        speeds: set[float] = set()
+        for joint in joints:
+            with suppress(RunError):  # a log of an earlier version, or not ours
+                speeds.add(float(run.run.joint_numbers('limits', 'velocity', (joint,))[0]))
+        for speed in sorted(speeds):
+            found += _lines(run, number, 'joint_speed_factor', speed, mirrored=True)
     return found
+
+
+def _lines(
+    run: ReportedRun, number: int, name: str, factor: float, *, mirrored: bool
+) -> list[Threshold]:
+    time, values = _steps(run, name)
+    values = np.where(values == 0.0, np.nan, values) * factor
+    if not np.isfinite(values).any():
+        return []
+    signs = (1.0, -1.0) if mirrored else (1.0,)
+    return [Threshold(name, number, time, sign * values) for sign in signs]
 
 
 def values_at(run: ReportedRun, name: str, places: npt.NDArray[np.int64]) -> Float64:

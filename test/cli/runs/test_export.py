@@ -125,6 +125,7 @@ def test_rerun(run, records, tmp_path, capsys):
         assert done.returncode == 0, text
         assert said in text
     assert '/joints/left_knee/target' in text
+    assert 'limit limit' not in text
     assert 'SeriesLines:colors' in text, "two lines of a plot may have the same of Rerun's own"
     watched = tmp_path / 'watched.rrd'
     assert main(['watch', str(run), '--save', str(watched)]) == 0
