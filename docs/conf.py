@@ -26,7 +26,7 @@ html_theme = 'furo'
 html_show_copyright = False  # the license says it
 html_title = f'kinfer_ros {release}'
 html_static_path = ['_static']
-html_css_files = ['narrow.css']
+html_css_files = ['style.css']
 
 # The API is read from the docstrings; what it runs on need not be installed for that.
 autodoc_mock_imports = [

@@ -33,7 +33,7 @@ def test_a_long_table_is_read_without_scrolling(section: str, tmp_path: Path) ->
     file = tmp_path / 'page.html'
     file.write_text(
         '<!doctype html><meta name="viewport" content="width=device-width">'
-        f'<style>.table-wrapper {{ overflow-x: auto }}{(DOCS / "_static/narrow.css").read_text()}'
+        f'<style>.table-wrapper {{ overflow-x: auto }}{(DOCS / "_static/style.css").read_text()}'
         f'</style><body data-plots="1"><section id="{section}">{body}</section></body>'
     )
     with Page(file, tmp_path, 400, 900) as opened:

@@ -13,6 +13,15 @@ def text(value: object) -> str:
     return html.escape(str(value))
 
 
+def code(command: str) -> str:
+    """Return a command as HTML: a line never breaks behind the hyphens of an option."""
+    words = (
+        f'<span class="option">{text(word)}</span>' if word.startswith('-') else text(word)
+        for word in command.split(' ')
+    )
+    return f'<code>{" ".join(words)}</code>'
+
+
 def row(tag: str, cells: Iterable[str]) -> str:
     """
     Return a row of a table.

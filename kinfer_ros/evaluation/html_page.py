@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from collections.abc import Sequence
 
+from kinfer_ros.analysis.html_page import code
 from kinfer_ros.analysis.html_page import make_html
 from kinfer_ros.analysis.html_page import row
 from kinfer_ros.analysis.html_page import scrolling_table
@@ -119,6 +120,4 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
 
 def again(command: str) -> str:
     """Return a command with a button that copies it."""
-    return (
-        f'<div class="again"><code>{text(command)}</code><button type="button">copy</button></div>'
-    )
+    return f'<div class="again">{code(command)}<button type="button">copy</button></div>'

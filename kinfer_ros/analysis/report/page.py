@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from kinfer_ros.analysis.html_page import PAGE
+from kinfer_ros.analysis.html_page import code
 from kinfer_ros.analysis.html_page import make_html
 from kinfer_ros.analysis.html_page import row
 from kinfer_ros.analysis.html_page import scrolling_table
@@ -176,9 +177,7 @@ def _card(run: int, subject: ReportedRun, story: Story, *, several: bool) -> str
         if texts
     ]
     steps = ''.join(
-        f'<p>{text(each.text)}'
-        + (f'<code>{text(each.command)}</code>' if each.command else '')
-        + '</p>'
+        f'<p>{text(each.text)}' + (code(each.command) if each.command else '') + '</p>'
         for each in story.next
     )
     name = f'<h2>{text(_named(run, subject))}</h2>' if several else ''

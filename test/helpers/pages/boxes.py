@@ -9,16 +9,22 @@ from typing import Any
 from helpers.pages.browser import Page
 
 MEASURE = """
-(() => {
+(within => {
   const found = [], boxes = [];
   const width = document.documentElement.clientWidth;
   scrollTo(0, 0);
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(document.querySelector(within), NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
     const text = node.textContent.trim();
     if (!text || parent.closest('script, style, title') || !parent.checkVisibility()) continue;
     const range = document.createRange();
+    const options = parent.closest('code') ? node.textContent.matchAll(/(?<!\\S)--?[a-z-]+/g) : [];
+    for (const option of options) {
+      range.setStart(node, option.index);
+      range.setEnd(node, option.index + option[0].length);
+      if (range.getClientRects().length > 1) found.push(`broken: ${option[0]}`);
+    }
     range.selectNodeContents(node);
     for (const box of range.getClientRects()) {
       if (box.width < 1 || box.height < 1) continue;
@@ -44,7 +50,7 @@ MEASURE = """
     }
   if (document.documentElement.scrollWidth > width + 1) found.push('the page scrolls sideways');
   return [found, boxes.length];
-})()
+})
 """
 LEAST_TEXTS = 30
 """Of a page that was drawn."""
@@ -65,9 +71,9 @@ def show_as(page: Page, width: int, scheme: str) -> None:
     )
 
 
-def problems(page: Page) -> list[str]:
-    """Return the texts that are clipped, overlap, or are too small to read."""
-    found, texts = page.value(MEASURE)
+def problems(page: Page, within: str = 'body') -> list[str]:
+    """Return the texts in an element that are clipped, overlap, or are too small to read."""
+    found, texts = page.value(f'{MEASURE}("{within}")')
     assert texts > LEAST_TEXTS, 'the page has hardly any text'
     return list(found)
 
