@@ -5,6 +5,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ class BoundGraph:
     One graph with its bindings, one for each direction between the two carries.
 
     :ivar converted: arrays that can be non-finite where the float32 numbers are not, by a name.
+    :ivar runs: called with the run options, the first runs it from the first carry to the second,
+        the second back.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class BoundGraph:
         )
         self._converts = any((self._inputs[1], self._outputs[1], *self._states))
         self.call, self._raw_bindings = _direct_call(wiring.graph.session, self._bindings)
+        self.runs = tuple(self._run_of(current) for current in (0, 1))
 
     def _wire(self, carry: Float32, next_carry: Float32) -> Any:
         """
@@ -137,13 +141,13 @@ class BoundGraph:
         if array.dtype.kind == 'f':
             self.converted[f'{name} as {array.dtype}'] = array
 
-    def run(self, current: int, options: Any) -> None:
-        """Run it; `current` is the carry that it reads."""
-        if not self._converts:
-            self.call(self._raw_bindings[current], options)
-            for target, source in self._after[current]:
-                target[...] = source
-            return
+    def _run_of(self, current: int) -> Callable[[Any], None]:
+        """Return what runs it; `current` is the carry that it reads."""
+        if self._converts or self._after[current]:
+            return partial(self._run_and_copy, current)
+        return partial(self.call, self._raw_bindings[current])
+
+    def _run_and_copy(self, current: int, options: Any) -> None:
         # A number beyond a type's range becomes an infinity, and is refused.
         with np.errstate(over='ignore', invalid='ignore'):
             for target, source in self._before[current]:

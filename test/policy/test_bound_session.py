@@ -19,7 +19,7 @@ from kinfer_ros.errors import ModelError
 from kinfer_ros.errors import NonFiniteError
 from kinfer_ros.policy import bound_graph
 from kinfer_ros.policy.policy import load_model
-from kinfer_ros.policy.session import FiniteCheck
+from kinfer_ros.policy.session import finite_check
 
 
 @pytest.mark.parametrize('shape', [(), (0,), (1,), (2, 3), (2, 1, 4)])
@@ -165,14 +165,14 @@ def test_step_does_not_grow(tmp_path):
 def test_quick_check_agrees_with_isfinite(action, vector):
     """Also on overflow, and with warnings as errors."""
     with warnings.catch_warnings(action=action):
-        assert FiniteCheck(vector)() == np.isfinite(vector).all()
+        assert finite_check(vector)() == np.isfinite(vector).all()
 
 
 @pytest.mark.filterwarnings('ignore:overflow encountered in dot')
 def test_quick_check_of_a_long_vector():
     """Long vectors are checked in chunks, including the last element."""
     vector = np.ones(30_001, np.float32)
-    check = FiniteCheck(vector)
+    check = finite_check(vector)
     assert check()
     for at in (0, 8191, 8192, 30_000):
         vector[at] = np.nan

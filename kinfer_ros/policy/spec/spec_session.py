@@ -13,7 +13,7 @@ from kinfer_ros.policy.motion.timeline import Timeline
 from kinfer_ros.policy.network import Network
 from kinfer_ros.policy.number_types import Array
 from kinfer_ros.policy.session import BoundSession
-from kinfer_ros.policy.session import FiniteCheck
+from kinfer_ros.policy.session import finite_check
 from kinfer_ros.policy.spec.action import MEASURED
 from kinfer_ros.policy.spec.flat_vector import FlatVector
 from kinfer_ros.policy.spec.joint_targets import JointTargets
@@ -57,7 +57,7 @@ class SpecSession:
         if timeline is not None:
             self.motion = PlayingMotion(timeline, self._sources.recorded, self._motion_ended)
         self.inputs = self._sources.inputs
-        self.inputs_finite = FiniteCheck(self._sources.buffer)
+        self.inputs_finite = finite_check(self._sources.buffer)
         self._vectors = self._make_vectors(spec, networks)
         self._results = self._find_results(spec)
         self._flat_vector = self._vectors[-1][0]
@@ -65,7 +65,7 @@ class SpecSession:
         outputs = self._session.buffers[-1][1]
         named = {name: outputs[own] for name, own in networks[-1].outputs.items()}
         self._targets = JointTargets(spec, self.inputs, self.memory, named)
-        self._targets_finite = FiniteCheck(self._targets.all_joints)
+        self._targets_finite = finite_check(self._targets.all_joints)
         self.action = self._targets.all_joints.view()
         self.action.flags.writeable = False
         self._no_flat = _why_no_flat(spec, networks)
