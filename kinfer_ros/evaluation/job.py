@@ -77,21 +77,33 @@ class Subject:
         return policy, robot
 
 
-class CompiledModel:
-    """A subject's MJCF, compiled once for many jobs: that takes as long as a hundred ticks."""
+class LoadedSubject:
+    """A subject's files, loaded and compiled once for many jobs: as long as hundreds of ticks."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
+        self._files: tuple[Policy, Robot] | None = None
         self._fitted: FittedModel | None = None
 
-    def copy(self) -> FittedModel:
+    def files(self) -> tuple[Policy, Robot]:
+        """
+        Return policy and robot for the next job; the policy begins anew.
+
+        :raises KinferRosError: as `Subject.load`.
+        """
+        if self._files is None:
+            self._files = self._subject.load()
+        self._files[0].reset()
+        return self._files
+
+    def model(self) -> FittedModel:
         """
         Return a model for one job.
 
         :raises KinferRosError: the MJCF or another file is missing or wrong.
         """
         if self._fitted is None:
-            self._fitted = fit_model(self._subject.load()[1])
+            self._fitted = fit_model(self.files()[1])
         return self._fitted.copy()
 
 
@@ -99,17 +111,19 @@ class Trial:
     """
     One job, ready to run.
 
-    :ivar policy: loaded for this job only.
+    :ivar policy: of `loaded`, which one trial at a time may use.
     """
 
-    def __init__(self, subject: Subject, job: Job, compiled: CompiledModel | None = None) -> None:
+    def __init__(self, subject: Subject, job: Job, loaded: LoadedSubject | None = None) -> None:
         """
-        Load the files, and compile the model unless that is done.
+        Load the files, and compile the model, unless that is done.
 
+        :param loaded: the subject, where many jobs share it.
         :raises KinferRosError: a file is wrong, or policy and robot do not fit.
         """
         self.job = job
-        self.policy, self.robot = subject.load()
+        loaded = loaded or LoadedSubject(subject)
+        self.policy, self.robot = loaded.files()
         settings = replace(
             _settings(self.policy.contract),
             auto_run=True,
@@ -123,7 +137,7 @@ class Trial:
             seed=job.seed,
             imu_noise=job.condition.imu_noise(),
             disturbance=job.condition.disturbance(job.seed),
-            fitted=None if compiled is None else compiled.copy(),
+            fitted=loaded.model(),
         )
         self.simulation = Simulation(self.controller, self.simulated)
         self._meter = Meter(self.simulated, settings.period_ns / 1e9)
@@ -235,15 +249,15 @@ def _settings(contract: Contract) -> SessionSettings:
     return SessionSettings(period_ns=round(1e9 / rate_hz), command_entries=contract.command_names)
 
 
-def run_job(subject: Subject, job: Job, compiled: CompiledModel | None = None) -> dict[str, Any]:
+def run_job(subject: Subject, job: Job, loaded: LoadedSubject | None = None) -> dict[str, Any]:
     """
     Run a job.
 
-    :param compiled: the subject's model, where many jobs share it.
+    :param loaded: the subject, where many jobs share it.
     :return: its result.
     :raises KinferRosError: a file is wrong, or policy and robot do not fit.
     """
-    return Trial(subject, job, compiled).run()
+    return Trial(subject, job, loaded).run()
 
 
 def check_subject(subject: Subject) -> tuple[Policy, list[str]]:

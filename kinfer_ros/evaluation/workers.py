@@ -23,7 +23,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from kinfer_ros.errors import KinferRosError
-from kinfer_ros.evaluation.job import CompiledModel
+from kinfer_ros.evaluation.job import LoadedSubject
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import run_job
 from kinfer_ros.evaluation.matrix import Job
@@ -126,15 +126,15 @@ def _end(team: Sequence[_Worker]) -> None:
 def _work(subject: Subject, pipe: Connection) -> None:
     """Run jobs until the pipe is closed; the main function of a worker."""
     logging.disable(logging.WARNING)  # physics warnings are in the result
-    compiled = CompiledModel(subject)
+    loaded = LoadedSubject(subject)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            pipe.send(outcome_of(subject, pipe.recv(), compiled))
+            pipe.send(outcome_of(subject, pipe.recv(), loaded))
 
 
-def outcome_of(subject: Subject, job: Job, compiled: CompiledModel | None = None) -> Outcome:
+def outcome_of(subject: Subject, job: Job, loaded: LoadedSubject | None = None) -> Outcome:
     """Run a job; the text of an error that a user can correct becomes its outcome."""
     try:
-        return run_job(subject, job, compiled)
+        return run_job(subject, job, loaded)
     except KinferRosError as error:
         return str(error)

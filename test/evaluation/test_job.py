@@ -13,6 +13,8 @@ from helpers.policies.flat_policies import FLAT
 from helpers.policies.models import metadata
 from helpers.policies.models import mlp_policy
 from helpers.policies.models import write_kinfer
+from helpers.policies.motions import dance
+from helpers.policies.motions import dance_robot
 from helpers.walking import MODEL
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.commands.sequence import HOLD
@@ -23,7 +25,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.evaluation.condition import CONDITIONS
 from kinfer_ros.evaluation.condition import Condition
-from kinfer_ros.evaluation.job import CompiledModel
+from kinfer_ros.evaluation.job import LoadedSubject
 from kinfer_ros.evaluation.job import Subject
 from kinfer_ros.evaluation.job import Trial
 from kinfer_ros.evaluation.job import check_subject
@@ -34,6 +36,7 @@ from kinfer_ros.evaluation.matrix import load_matrix
 from kinfer_ros.evaluation.meter import Meter
 from kinfer_ros.robot.robot import load_robot
 
+DANCES = ('g1_dance_102', 'g1_wbt_dancing')
 BIPED = Subject(MODEL, 'biped')
 FORWARD = Job('forward', {'xvel': 0.3}, 'calm', CONDITIONS['calm'], 0, 4.0)
 
@@ -50,11 +53,29 @@ def test_the_same_seed_gives_the_same_numbers():
     assert other['digest'] != first['digest']
 
 
-def test_jobs_that_share_a_compiled_model_do_not_affect_each_other():
-    """A job writes gains, friction and errors into its model; the next one must not have them."""
-    compiled = CompiledModel(BIPED)
-    run_job(BIPED, under('rough', 1), compiled)
-    assert run_job(BIPED, under('body'), compiled) == run_job(BIPED, under('body'))
+@pytest.mark.parametrize('before', [0.5, 3.0])
+def test_jobs_that_share_what_is_loaded_do_not_affect_each_other(before):
+    """A job writes gains, friction and errors into its model, and a carry into its policy."""
+    loaded = LoadedSubject(BIPED)
+    run_job(BIPED, replace(under('rough', 1), seconds=before), loaded)
+    assert run_job(BIPED, under('body'), loaded) == run_job(BIPED, under('body'))
+
+
+@pytest.mark.parametrize('name', [*(each.name for each in FLAT), *DANCES])
+def test_policies_of_every_kind_begin_anew(name, tmp_path):
+    """Histories, gait clocks and motions of the job before must not reach the next."""
+    if name in DANCES:
+        files = dance(tmp_path, name)
+        subject = files and Subject(files[0], str(dance_robot(tmp_path)), files[1])
+    else:
+        flat = next(each for each in FLAT if each.name == name)
+        subject = flat.path and Subject(flat.path, str(flat.robot_yaml(tmp_path)), flat.spec)
+    if subject is None:
+        pytest.skip(f'{name}: its files are not part of the repository')
+    job = replace(FORWARD, seconds=0.5)
+    loaded = LoadedSubject(subject)
+    first = run_job(subject, job, loaded)
+    assert run_job(subject, job, loaded) == first == run_job(subject, job)
 
 
 def test_it_measures_a_walk_that_is_known():
