@@ -209,6 +209,7 @@ def test_two_policies_are_compared(tmp_path, capsys, monkeypatch):
     assert power['difference'] == pytest.approx(sum(b[job] - a[job] for job in a) / 5)
     page = (latest / 'b' / 'report.html').read_text()
     again = html.unescape(page.partition('<code>')[2].partition('</code>')[0])
+    again = re.sub('<.*?>', '', again)
     assert f'eval {other} --robot biped --matrix' in again
     repeated = again.partition(' --record')[0].partition('kinfer_ros ')[2]
     assert main([*shlex.split(repeated), '--json']) == 0
