@@ -128,8 +128,12 @@ def test_zbot_damps_by_following(server):
         await rig.enable()
         configured = server.calls.count('configure')
         rig.send(None, 'damp')
-        server.actuators[34].position = 80.0
-        await rig.until(lambda: server.commands[-1][34] > 60.0)  # the old target was 50
+
+        def follows() -> bool:
+            server.actuators[34].position = 80.0  # a hand that does not let go: the joint pulls
+            return server.commands[-1][34] > 60.0  # the old target was 50
+
+        await rig.until(follows)
         assert server.calls.count('configure') == configured
 
     on(server, work, backend='kos-zbot')
