@@ -92,7 +92,7 @@ class Parts:
         if command.limited:
             self.guards.stats.note(_COMMAND)
         if not running:
-            command.reset()  # so that each such tick is the first of an acceleration
+            command.reset()  # the next run accelerates from zero
         elif command.slowed:
             self.guards.stats.note(_ACCELERATION)
         self.runner.observe(now_ns, running=running)

@@ -78,7 +78,7 @@ class Subject:
 
 
 class LoadedSubject:
-    """A subject's files, loaded and compiled once for many jobs: as long as hundreds of ticks."""
+    """A subject's files, loaded once for many jobs: loading takes as long as hundreds of ticks."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject

@@ -33,10 +33,12 @@ _MAX_VALUE = float(np.finfo(np.float32).max)
 
 def finite_check(vector: Float32) -> Callable[[], bool]:
     """
-    Return what checks that a float32 vector is finite, in under a microsecond, without allocating.
+    Make a check that a float32 vector is finite, in about a microsecond and without allocating.
 
-    x·x is finite only if x is; where it overflows, every number is checked. It returns False when
-    any element is NaN or infinite. (A function: an object that can be called costs more to call.)
+    x·x is finite only if x is; where it overflows, every number is checked.
+
+    :return: a function, which costs less to call than an object does; it returns False when any
+        element is NaN or infinite.
     """
     chunks = [vector[at : at + _DOT_CHUNK] for at in range(0, vector.size, _DOT_CHUNK)]
     dots = tuple((chunk.dot, chunk) for chunk in chunks)

@@ -112,7 +112,7 @@ def _fastest(moved: Mapping[str, Float64]) -> Hits:
 
 
 def _slowed(run: ReportedRun, places: Places) -> Hits:
-    yield from _fastest({joint: _moved(each, places) for joint, _, each in _targets(run)})
+    return _fastest({joint: _moved(each, places) for joint, _, each in _targets(run)})
 
 
 def _beyond_slew(run: ReportedRun, places: Places) -> Hits:
@@ -123,9 +123,9 @@ def _beyond_slew(run: ReportedRun, places: Places) -> Hits:
 
 
 def _slowed_entries(run: ReportedRun, places: Places) -> Hits:
-    """Find the entries of the command that took longest for their change."""
+    """Find the entries of the command whose change is the largest share of what is allowed."""
     accelerations = _of_twist(run, 'command_acceleration')
-    yield from _fastest(
+    return _fastest(
         {
             name: _moved(values, places) / accelerations[name]
             for name, values in run.by_name('command').items()

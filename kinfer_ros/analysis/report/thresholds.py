@@ -69,7 +69,7 @@ def staircases(
 
 
 def speed_limits(runs: Sequence[ReportedRun], joints: Sequence[str]) -> list[Threshold]:
-    """Return the speeds that fault, rad/s, of the joints of each run whose log has them."""
+    """Return the limits of the speed guard for these joints, rad/s, of each run that has them."""
     found = []
     for number, run in enumerate(runs):
         speeds: set[float] = set()
