@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from kinfer_ros.run.directory import replace_lines
+
 SECONDS = 10.0
 """Time before a fault whose records are kept."""
 
@@ -56,14 +58,12 @@ class BlackBox:
         self._lines.append(line)
 
     def write(self, count: int) -> None:
-        """Consumer: write `count` of the files due."""
+        """Consumer: write `count` of the files due. A file is there once it is whole."""
         for _ in range(count):
             header = self._requested.popleft()
             path = self._folder / f'fault_{header["fault"]}.ndjson'
             try:
-                with path.open('wb') as file:
-                    file.write(orjson.dumps(header, option=_OPTIONS))
-                    file.writelines(self._lines)
+                replace_lines(path, [orjson.dumps(header, option=_OPTIONS), *self._lines])
             except OSError as error:
                 self.error = f'{path}: cannot be written ({error.strerror})'
             else:

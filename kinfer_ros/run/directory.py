@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 import threading
+from collections.abc import Iterable
 from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime
@@ -105,10 +106,20 @@ def replace_file(path: Path, data: bytes) -> None:
 
     :raises OSError: the file cannot be written; the old one is unchanged.
     """
+    replace_lines(path, [data])
+
+
+def replace_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """
+    Write a file atomically, as replace_file, without the whole of it in memory once more.
+
+    :param lines: with their line ends.
+    :raises OSError: the file cannot be written; the old one is unchanged.
+    """
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
     try:
         with os.fdopen(handle, 'wb') as file:
-            file.write(data)
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes it 0600.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 from helpers.step_records import produce
@@ -86,3 +87,19 @@ def test_a_loop_of_faults_does_not_fill_the_disk(tmp_path, monkeypatch):
         box.request({'reason': 'fell'})
     box.write(box.requested())
     assert sorted(path.name for path in tmp_path.iterdir()) == ['fault_1.ndjson', 'fault_2.ndjson']
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    """A reader that looks while it is written, or a disk that fills up, finds no half of one."""
+    box = BlackBox(tmp_path, 10)
+    for _ in range(10):
+        box.add(b'{"step_id": 1}\n' * 100)
+    box.request({'reason': 'fell'})
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        box.write(box.requested())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert 'fault_1.ndjson: cannot be written (File too large)' in box.error
+    assert list(tmp_path.iterdir()) == []
