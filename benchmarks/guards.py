@@ -1,9 +1,9 @@
 """What the guards cost in a tick: `python benchmarks/guards.py`.
 
 A controller of 20 joints in mode `run`, on sensors that change in every tick, and the same
-controller with its guards taken out; both tick in turns within one process. The bounds are
-multiples of a bare inference of a small policy on the same machine. Without this, a guard more
-would be a tick later.
+controller with its guards taken out; they tick in turns, within one process, with a bare inference
+of a small policy, and the bounds are multiples of that. Without this, a guard more would be a
+tick later.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from _beside import SMALL
-from _beside import bare_inference
 from _beside import bare_session
 from _beside import write_small
 from _figures import Figure
 from _figures import print_figures
 from _figures import quantiles
-from _figures import typical
 from _processes import models
 from record import timed_add
 
@@ -32,10 +31,14 @@ from kinfer_ros.control.guards.guard_set import GuardSet
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.policy import load_model
 from kinfer_ros.run.step_log import StepLog
+from kinfer_ros.run.writer import PERIOD
 
 JOINTS = 20
 TICKS = 20_000
 RATE_HZ = 1000.0
+WRITTEN = 200
+"""Ticks without a pause, after which the writer gets one."""
+
 MOST_GUARDS, MOST_BOTH = 0.6, 3.0
 """Of a bare inference, p50: all guards; the whole controller with guards and record."""
 Quantiles = tuple[float, ...]
@@ -88,59 +91,74 @@ def measure(*, quick: bool = False) -> list[Figure]:
     ticks = TICKS // 5 if quick else TICKS
     with tempfile.TemporaryDirectory() as folder:
         bare_policy = load_model(write_small(Path(folder)))
-        with_guards, without = guards_alone(Path(folder), ticks)
-        inference = quantiles(bare_inference(bare_policy))
-        whole, cold = with_record(Path(folder), ticks // 4, bare_policy)
-        again = quantiles(bare_inference(bare_policy))
-    inference = typical([inference, again])
+        with_guards, without, whole, inference = in_turns(Path(folder), ticks, bare_policy)
+        paced, paced_bare = after_pauses(Path(folder), ticks // 4, bare_policy)
     figures = [
         Figure('controller, all guards', 'us', with_guards, 'without guards', without),
-        Figure('controller, guards and record, 1 kHz', 'us', whole, BARE, inference),
-        Figure('the same', 'us', whole, 'the inference in the same pauses', cold),
+        Figure('controller, guards and record', 'us', whole, BARE, inference),
+        Figure('the same, after a pause of a ms', 'us', paced, BARE, paced_bare),
     ]
     added = (with_guards[0] - without[0]) / inference[0]
     figures[0].bounded(added, MOST_GUARDS, 'p50 more, over a bare inference:')
-    figures[1].bounded(figures[1].ratios[0], MOST_BOTH, 'p50 ratio')
+    for figure in figures[1:]:
+        figure.bounded(figure.ratios[0], MOST_BOTH, 'p50 ratio')
     return figures
 
 
-def guards_alone(folder: Path, ticks: int) -> tuple[Quantiles, Quantiles]:
-    """Us of the controller with guards, and without, in turns and without pauses."""
+def in_turns(folder: Path, ticks: int, bare_policy: Policy) -> list[Quantiles]:
+    """
+    Us of the controller with guards, without, with guards and record, and of a bare inference.
+
+    Without pauses, but for those in which the writer takes the records.
+    """
     noise = np.random.default_rng(0).normal(size=(256, 2 * JOINTS))
-    times = np.empty((2, ticks))
+    times = np.empty((4, ticks))
     guarded, plain = rig(folder / 'guarded'), bare(rig(folder / 'plain'))
+    made, inference = rig(folder / 'recorded'), bare_session(bare_policy)
+    log = log_of(made, folder)
     gc.disable()
     for i in range(ticks):
         times[0, i] = tick(guarded, noise[i % 256])
         times[1, i] = tick(plain, noise[i % 256])
+        times[2, i] = tick(made, noise[i % 256]) + timed_add(log, made, i)
+        times[3, i] = timed(inference)
+        if i % WRITTEN == 0:
+            time.sleep(2 * PERIOD)
     gc.enable()
-    assert guarded.controller.mode == plain.controller.mode == 'run'
+    log.close()
+    assert guarded.controller.mode == plain.controller.mode == made.controller.mode == 'run'
     assert GuardSet.check is not plain.controller._parts.guards.check
-    return quantiles(times[0] / 1000), quantiles(times[1] / 1000)
+    return [quantiles(each / 1000) for each in times]
 
 
-def with_record(folder: Path, ticks: int, bare_policy: Policy) -> tuple[Quantiles, Quantiles]:
-    """
-    Us of the controller with guards and the record of its step, and of an inference beside it.
-
-    In real time, at 1 kHz, so that the writer keeps up as it does in a node.
-    """
+def after_pauses(folder: Path, ticks: int, bare_policy: Policy) -> list[Quantiles]:
+    """Us of the controller with guards and record, and of an inference: a turn each ms."""
     noise = np.random.default_rng(0).normal(size=(256, 2 * JOINTS))
     times = np.empty((2, ticks))
-    made, inference = rig(folder / 'recorded'), bare_session(bare_policy)
-    policy = made.controller._parts.runner.bound.policy
-    log = StepLog(
-        folder, made.controller, {'': policy}, rate_hz=RATE_HZ, carry_every=50, record=True
-    )
+    made, inference = rig(folder / 'paced'), bare_session(bare_policy)
+    log = log_of(made, folder / 'paced')
     start = time.perf_counter()
-    for i in range(ticks):
+    for i in range(2 * ticks):
         time.sleep(max(start + i / RATE_HZ - time.perf_counter(), 0.0))
-        times[0, i] = tick(made, noise[i % 256]) + timed_add(log, made, i)
-        begin = time.perf_counter_ns()
-        inference()
-        times[1, i] = time.perf_counter_ns() - begin
+        if i % 2:
+            times[1, i // 2] = timed(inference)
+        else:
+            times[0, i // 2] = tick(made, noise[i % 256]) + timed_add(log, made, i)
     log.close()
-    return quantiles(times[0] / 1000), quantiles(times[1] / 1000)
+    return [quantiles(each / 1000) for each in times]
+
+
+def log_of(made: Rig, folder: Path) -> StepLog:
+    """The step log of a controller."""
+    policies = {'': made.controller._parts.runner.bound.policy}
+    return StepLog(folder, made.controller, policies, rate_hz=RATE_HZ, carry_every=50, record=True)
+
+
+def timed(call: Callable[[], object]) -> int:
+    """Ns of a call."""
+    begin = time.perf_counter_ns()
+    call()
+    return time.perf_counter_ns() - begin
 
 
 def main() -> None:

@@ -242,7 +242,7 @@ class Replay:
             for name in REPLAYED_WITH_WHEELS if self._run.velocity_joints else REPLAYED:
                 setattr(self._live, name, float(resume['settings'][name]))
             self._gain_ramp = GainRamp(**{k: float(v) for k, v in resume['factors'].items()})
-            before = np.array([resume['last'], resume['smooth']], dtype=np.float64)
+            before = np.array([resume['smooth'], resume['last']], dtype=np.float64)
             self.lane.limiter.resume(before)
             self._runner.began_ns = int(resume['began_ns'])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -149,7 +149,7 @@ class Parts:
         """Return what a replay needs, with the carry, to begin at the last step."""
         bound = self.runner.bound
         # Row by row: orjson needs contiguous arrays.
-        last, smooth = (row[bound.joints] for row in self.limiter.before)
+        smooth, last = (row[bound.joints] for row in self.limiter.before)
         replayed = REPLAYED if self.wheels is None else REPLAYED_WITH_WHEELS
         return {
             'model': bound.policy.contract.sha256[:12],

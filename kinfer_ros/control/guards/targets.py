@@ -66,9 +66,9 @@ class TargetLimiter:
     limit, the stiffness must not act against it. A joint without stiffness has no band.
 
     :ivar lower, upper: the limits of the targets [N], rad, of a wheel rad/s.
-    :ivar state: [2, N] the last target and the low-passed one, rad.
-    :ivar before: [2, N] the last target and the low-passed one before the last `apply`, rad; a
-        replay that begins at that step needs them.
+    :ivar state: [2, N] the low-passed target and the last one, rad.
+    :ivar before: [2, N] `state` before the last `apply`; a replay that begins at that step needs
+        it.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class TargetLimiter:
         # (where the joint is at rest) and position limits, which `_is_clear` subtracts at once.
         block = np.zeros((4, n))
         self._smooth, self._last, self._rest, middle = block
-        self.state = block[1::-1]
+        self.state = block[:2]
         self.before = np.zeros((2, n))
         self._scratch = np.zeros(n)
         # Of the same three: half width, the target, its distance from the middle, flat [3 N].
@@ -132,6 +132,9 @@ class TargetLimiter:
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor
         stiff = (kp > NO_STIFFNESS) & (live.torque_band > 0.0)
+        # Without a band no measured state limits a target: `_rest` stays as it is.
+        self._banded = bool(stiff.any())
+        self._rest.fill(0.0)
         self._band.fill(math.inf)
         np.divide(self._torque * live.torque_band, kp, out=self._band, where=stiff)
         self._band_per_speed.fill(0.0)
@@ -167,14 +170,15 @@ class TargetLimiter:
         :return: which limits moved a target.
         """
         self.before[...] = self.state
-        self._rounded[...] = measured
-        self._measured[...] = self._rounded
         if self._share < 1.0:
             target -= self._smooth
             target *= self._share
             target += self._smooth
-        np.multiply(self._velocity, self._band_per_speed, self._rest)
-        np.add(self._rest, self._position, self._rest)
+        if self._banded:
+            self._rounded[...] = measured
+            self._measured[...] = self._rounded
+            np.multiply(self._velocity, self._band_per_speed, self._rest)
+            np.add(self._rest, self._position, self._rest)
         if self._is_clear(target):
             self.state[...] = target
             return ()
