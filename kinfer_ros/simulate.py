@@ -15,6 +15,27 @@ from kinfer_ros.rotations import yaw_of
 from kinfer_ros.run.odometer import Odometer
 
 
+class BaseMotion:
+    """
+    The true motion of a simulated robot's base, as of the last `read`.
+
+    :ivar position: [3] m, in the world; `yaw` rad.
+    :ivar quaternion: [4] w x y z, in the world.
+    :ivar linear: [3] m/s, in the base's frame; `angular` [3] rad/s.
+    """
+
+    def __init__(self, robot: MujocoRobot) -> None:
+        self._robot = robot
+        self.position, self.quaternion = np.zeros(3), np.zeros(4)
+        self.linear, self.angular = np.zeros(3), np.zeros(3)
+        self.yaw = 0.0
+
+    def read(self) -> None:
+        """Read the present one."""
+        self._robot.base(self.position, self.quaternion, self.linear, self.angular)
+        self.yaw = yaw_of(*self.quaternion.tolist())
+
+
 class Simulation:
     """
     Steps a controller and a simulated robot in turn, one control period at a time.
@@ -24,6 +45,7 @@ class Simulation:
 
     :ivar now_ns: simulated time, ns.
     :ivar outcome: what the newest tick decided, or None.
+    :ivar base: the base's motion, read in every tick of mode run.
     :ivar odometer: path of the base since `run` began.
     """
 
@@ -44,6 +66,7 @@ class Simulation:
             )
         self.controller = controller
         self.robot = robot
+        self.base = BaseMotion(robot)
         self.odometer = Odometer()
         self.outcome: Tick | None = None
         self.now_ns = period_ns
@@ -55,8 +78,6 @@ class Simulation:
         n = len(self._names)
         self._position, self._velocity, self._effort = np.zeros(n), np.zeros(n), np.zeros(n)
         self._quaternion, self._gyro, self._accel = np.zeros(4), np.zeros(3), np.zeros(3)
-        self._base, self._base_quaternion = np.zeros(3), np.zeros(4)
-        self._linear, self._angular = np.zeros(3), np.zeros(3)
         self._scanner = _make_scanner(controller, robot)
 
     def run(self, seconds: float, each_tick: 'Callable[[Simulation], None] | None' = None) -> None:
@@ -84,9 +105,9 @@ class Simulation:
         self._read_sensors()
         self.outcome = self.controller.tick(self.now_ns, self.now_ns)
         if self.controller.mode is Mode.RUN:
-            self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
-            x, y, _ = self._base.tolist()
-            self.odometer.update(x, y, yaw_of(*self._base_quaternion.tolist()))
+            self.base.read()
+            x, y, _ = self.base.position.tolist()
+            self.odometer.update(x, y, self.base.yaw)
 
     def _read_sensors(self) -> None:
         frame = self.controller.inputs.frame
@@ -95,8 +116,8 @@ class Simulation:
         self.robot.imu(self._quaternion, self._gyro, self._accel)
         frame.update_imu(self._quaternion.tolist(), self._gyro, self._accel, self.now_ns)
         if frame.needs_odometry:
-            self.robot.base(self._base, self._base_quaternion, self._linear, self._angular)
-            frame.update_odometry(self._linear.tolist(), self.now_ns)
+            self.base.read()
+            frame.update_odometry(self.base.linear.tolist(), self.now_ns)
         if self._scanner is not None:
             self._scanner.scan()
             frame.update_scan(self._scanner.heights, self._scanner.shape, self.now_ns)

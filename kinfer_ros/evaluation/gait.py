@@ -16,7 +16,7 @@ from kinfer_ros.bridges.mujoco.robot import MujocoRobot
 from kinfer_ros.control.command import NEUTRAL
 from kinfer_ros.evaluation.ground_contacts import GroundContacts
 from kinfer_ros.evaluation.meter import SETTLE_S
-from kinfer_ros.rotations import yaw_of
+from kinfer_ros.simulate import BaseMotion
 
 SHORTEST_SWING_S = 0.04
 """s; a foot that leaves the ground for less has bounced, not stepped."""
@@ -35,16 +35,18 @@ class GaitMeter:
         self._velocities: list[tuple[float, float]] = []
         self._yaws: list[float] = []
         self._commands: list[tuple[float, float, float]] = []
-        self._arrays = np.empty(3), np.empty(4), np.empty(3), np.empty(3)
 
-    def measure(self, command: tuple[float, float, float]) -> None:
-        """Measure this tick; :param command: vx, vy, yaw rate of it."""
-        robot = self._robot
+    def measure(self, base: BaseMotion, command: tuple[float, float, float]) -> None:
+        """
+        Measure this tick.
+
+        :param base: its motion in this tick.
+        :param command: vx, vy, yaw rate of it.
+        """
         self._contacts.measure()
-        robot.base(*self._arrays)
-        _, quat, linear, _ = self._arrays
-        self._velocities.append((float(linear[0]), float(linear[1])))
-        self._yaws.append(yaw_of(*quat.tolist()))
+        x, y, _ = base.linear.tolist()
+        self._velocities.append((x, y))
+        self._yaws.append(base.yaw)
         self._commands.append(command)
 
     def result(self) -> dict[str, Any]:

@@ -145,6 +145,10 @@ class Trial:
         self._pushes = Pushes(job.condition, job.seed)
         named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
         self._named = list(named), list(named.values())
+        entries = self.controller.inputs.command.names
+        self._twist_places = [
+            entries.index(name) if name in entries else -1 for name in TWIST_ENTRIES
+        ]
         self._playback = _playback(job, self.policy.contract)
         self._digest = hashlib.sha256()
         self._reason = ''
@@ -181,8 +185,9 @@ class Trial:
             run_s = controller.run_ns / 1e9
             self._digest.update(controller.target.tobytes())
             commanded = self._commanded()
-            self._meter.measure(run_s, commanded if self._playback is not None else None)
-            self._gait.measure(commanded)
+            changing = commanded if self._playback is not None else None
+            self._meter.measure(run_s, simulation.base, changing)
+            self._gait.measure(simulation.base, commanded)
             self._push(run_s)
         elif controller.mode is Mode.FAULT:
             self._reason = self._reason or controller.reason
@@ -196,10 +201,9 @@ class Trial:
 
     def _commanded(self) -> tuple[float, float, float]:
         """Return the velocity that the policy is told now; a heading turns at its rate."""
-        command = self.controller.inputs.command
-        told = dict(zip(command.names, command.value.tolist(), strict=True))
-        x, y, rate = twist_of(told)
-        return x, y, rate if 'yawrate' in told else twist_of(self.job.values)[2]
+        told = self.controller.inputs.command.value.tolist()
+        x, y, rate = (told[at] if at >= 0 else 0.0 for at in self._twist_places)
+        return x, y, rate if self._twist_places[2] >= 0 else twist_of(self.job.values)[2]
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)

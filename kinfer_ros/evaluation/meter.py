@@ -4,6 +4,7 @@ import numpy as np
 
 from kinfer_ros.arrays import Float64
 from kinfer_ros.bridges.mujoco.robot import MujocoRobot
+from kinfer_ros.simulate import BaseMotion
 
 AXES = ('vx', 'vy', 'wz')
 """Axes of the velocity in the base frame: m/s forward, m/s to the left, rad/s to the left."""
@@ -28,7 +29,6 @@ class Meter:
         """:param period: of the ticks, s."""
         self._work_j = 0.0
         self.running = False
-        self._robot = robot
         self._dof = robot.fitted.dof
         self._timestep = robot.timestep_ns / 1e9
         self._torque, self._speed = robot.data.qfrc_actuator, robot.data.qvel
@@ -38,7 +38,6 @@ class Meter:
         self._window = max(1, round(MEAN_OVER_S / period))
         self._velocities: list[Triple] = []
         self._commands: list[Triple] = []
-        self._arrays = np.empty(3), np.empty(4), np.empty(3), np.empty(3)
         robot.after_step = self._after_step
 
     def _after_step(self) -> None:
@@ -63,16 +62,16 @@ class Meter:
         self._add_work()
         return self._work_j
 
-    def measure(self, run_s: float, command: Triple | None = None) -> None:
+    def measure(self, run_s: float, base: BaseMotion, command: Triple | None = None) -> None:
         """
         Measure the velocity of this tick, at `run_s` of the run.
 
+        :param base: its motion in this tick.
         :param command: of this tick, where it changes: by axis.
         """
         if run_s >= SETTLE_S:
-            self._robot.base(*self._arrays)
-            linear, angular = self._arrays[2], self._arrays[3]
-            self._velocities.append((float(linear[0]), float(linear[1]), float(angular[2])))
+            x, y, _ = base.linear.tolist()
+            self._velocities.append((x, y, float(base.angular[2])))
             if command is not None:
                 self._commands.append(command)
 

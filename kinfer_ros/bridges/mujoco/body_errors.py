@@ -70,7 +70,8 @@ class BodyErrors:
 
     def turn_imu(self, quat_wxyz: Float64, gyro: Float64, accel: Float64) -> None:
         """Turn a reading in place as an IMU does that is mounted askew."""
-        if not self.imu.any():
+        x, y, z = self.imu.tolist()
+        if not (x or y or z):
             return
         turn, back = np.array([1.0, 0.0, 0.0, 0.0]), np.empty(4)
         mujoco.mju_quatIntegrate(turn, self.imu, 1.0)
