@@ -143,18 +143,23 @@ class BoundGraph:
 
     def _run_of(self, current: int) -> Callable[[Any], None]:
         """Return what runs it; `current` is the carry that it reads."""
-        if self._converts or self._after[current]:
+        if self._converts:
+            return partial(self._run_and_convert, current)
+        if self._after[current]:
             return partial(self._run_and_copy, current)
         return partial(self.call, self._raw_bindings[current])
 
-    def _run_and_copy(self, current: int, options: Any) -> None:
+    def _run_and_convert(self, current: int, options: Any) -> None:
         # A number beyond a type's range becomes an infinity, and is refused.
         with np.errstate(over='ignore', invalid='ignore'):
-            for target, source in self._before[current]:
-                target[...] = source
-            self.call(self._raw_bindings[current], options)
-            for target, source in self._after[current]:
-                target[...] = source
+            self._run_and_copy(current, options)
+
+    def _run_and_copy(self, current: int, options: Any) -> None:
+        for target, source in self._before[current]:
+            target[...] = source
+        self.call(self._raw_bindings[current], options)
+        for target, source in self._after[current]:
+            target[...] = source
 
 
 def _binding(session: Any, sources: Mapping[str, Array], targets: Mapping[str, Array]) -> Any:
