@@ -20,17 +20,17 @@ MARKS = re.compile(r'(<!-- (\w+): .*? -->\n).*?(<!-- end -->)', re.DOTALL)
 
 def tables(facts: dict[str, Any], groups: dict[str, list[Figure]]) -> dict[str, str]:
     """
-    Every table of the page, by the word of its mark.
+    The tables of the page that these groups fill, by the word of their mark.
 
     :param facts: machine and speed, as in the JSON.
     """
     usual = {name: group for name, group in groups.items() if name != LONG}
     rows = [(name, each) for name, group in usual.items() for each in group]
-    found = {
-        'speed': _speed(facts),
-        'figures': _table(row for row in rows if row[1].held is not None),
-        'native': _table(row for row in rows if row[1].beside.startswith(C_AND_RUST)),
-    }
+    found: dict[str, str] = {}
+    if rows:
+        found['speed'] = _speed(facts)
+        found['figures'] = _table(row for row in rows if row[1].held is not None)
+        found['native'] = _table(row for row in rows if row[1].beside.startswith(C_AND_RUST))
     if LONG in groups:
         found['hour'] = _quantiles(groups[LONG])
     return found

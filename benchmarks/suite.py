@@ -13,6 +13,8 @@ import argparse
 import importlib
 import os
 import time
+from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from _beside import machine_speed
@@ -66,7 +68,25 @@ def parse() -> argparse.Namespace:
     unknown = set(arguments.names) - set(known)
     if unknown:
         parser.error(f'there is no {", ".join(sorted(unknown))}: expected {", ".join(known)}')
+    if arguments.page and not arguments.source and (problem := page_problem(chosen(arguments))):
+        parser.error(problem)
     return arguments
+
+
+def chosen(arguments: argparse.Namespace) -> Sequence[str]:
+    """The parts to measure."""
+    return arguments.names or (QUICK if arguments.quick else NAMES)
+
+
+def page_problem(names: Iterable[str]) -> str:
+    """:return: why the page cannot be filled from these parts, or ''."""
+    found = set(names) & set(NAMES)
+    if found in (set(), set(NAMES)):
+        return ''
+    return (
+        f'--page: found {len(found)} of {len(NAMES)} parts, expected all of one run, or '
+        f'{LONG[0]} alone: a row of another run stands beside another machine'
+    )
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, list[Figure]]:
@@ -75,7 +95,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, list[Figure]]:
     print('how fast this machine is, us: ratios of two machines compare where these are alike')
     for name, value in speed.items():
         print(f'  {name}: {value:.3g}')
-    names = arguments.names or (QUICK if arguments.quick else NAMES)
+    names = chosen(arguments)
     groups: dict[str, list[Figure]] = {}
     start = time.monotonic()
     for number, name in enumerate(names, 1):
@@ -104,6 +124,8 @@ def main() -> int:
     if arguments.markdown:
         print('\n' + '\n'.join(found.values()))
     if arguments.page:
+        if problem := page_problem(groups):
+            raise SystemExit(problem)
         write_page(found)
     return int(bool(over))
 

@@ -12,6 +12,7 @@ from helpers.processes import REPOSITORY
 
 sys.path.append(str(REPOSITORY / 'benchmarks'))
 
+import suite
 from _figures import Figure
 from _figures import read_json
 from _figures import write_json
@@ -87,6 +88,22 @@ def test_the_page_keeps_what_was_not_measured(tmp_path):
     page.write_text(text)
     write_page({'speed': 'new\n'}, page)
     assert page.read_text() == text.replace('old', 'new')
+
+
+def test_a_run_of_the_long_part_fills_its_table_alone(tmp_path):
+    """It emptied the others."""
+    write_json(tmp_path / 'b.json', SPEED, {'hour': groups()['hour']})
+    assert list(tables(*read_json(tmp_path / 'b.json'))) == ['hour']
+
+
+def test_the_page_is_of_one_whole_run(monkeypatch, capsys):
+    """Ratios of two runs do not belong into one table: refused before anything is measured."""
+    monkeypatch.setattr(sys, 'argv', ['suite.py', 'step', 'hour', '--page'])
+    with pytest.raises(SystemExit):
+        suite.parse()
+    refusal = '--page: found 1 of 14 parts, expected all of one run, or hour'
+    assert refusal in capsys.readouterr().err
+    assert suite.page_problem(suite.NAMES) == suite.page_problem(['hour']) == ''
 
 
 def test_our_page_has_every_mark():
