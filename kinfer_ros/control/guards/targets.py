@@ -132,7 +132,7 @@ class TargetLimiter:
         kp = self._kp * kp_factor
         kd = self._kd * kd_factor
         stiff = (kp > NO_STIFFNESS) & (live.torque_band > 0.0)
-        # Without a band no measured state limits a target: `_rest` stays as it is.
+        # Without a band no measured state limits a target: `_rest` stays zero.
         self._banded = bool(stiff.any())
         self._rest.fill(0.0)
         self._band.fill(math.inf)
