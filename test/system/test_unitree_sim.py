@@ -30,6 +30,8 @@ from kinfer_ros.bridges.unitree.repeater import GONE_NS
 
 SPEC = Path(__file__).parents[1] / 'data' / 'specs' / 'g1.yaml'
 SECONDS, SPEED = 10.0, 0.5
+PATIENCE = 2.5
+"""How much slower than real time the peer may be: it is Python, and so is the SDK's checksum."""
 
 pytestmark = [
     needs_cyclonedds,
@@ -109,7 +111,7 @@ def test_our_messages_are_the_sdks():
 
 
 def test_it_walks(make_peer, tmp_path):
-    """10 s at 0.5 m/s: no command refused, no fall, at least 0.4 m of the way in each second."""
+    """At 0.5 m/s for at least 10 s: no command refused, no fall, 4 m of way in each ten."""
     environment = domain_environment()
     peer = make_peer()
     with (
@@ -118,7 +120,7 @@ def test_it_walks(make_peer, tmp_path):
     ):
         enable_for(policy, tmp_path, environment)
         peer.let_go()
-        time.sleep(SECONDS)
+        time.sleep(PATIENCE * SECONDS)
         assert 'mode fault' not in policy.output, policy.output
         assert 'state damping' not in bridge.output, bridge.output
         seen = peer.summary()  # before the policy ends, which lets the robot down
@@ -126,9 +128,8 @@ def test_it_walks(make_peer, tmp_path):
     assert seen['bad_crc'] == seen['bad_mode_machine'] == seen['not_finite'] == 0
     assert seen['commands'] > 400 * SECONDS
     assert seen['falls'] == 0
-    # A slow machine does not simulate in real time, which the peer counts.
-    assert seen['walked_s'] > max(SECONDS - 1.0 - seen['stalled_s'], 2.0)
-    assert seen['distance_m'][0] >= 0.4 * seen['walked_s']
+    assert seen['walked_s'] > SECONDS - 1.0
+    assert seen['distance_m'][0] >= max(4.0, 4.0 * seen['walked_s'] / SECONDS)
 
 
 @dataclass
@@ -207,7 +208,7 @@ def test_a_robot_that_was_stopped_stays_damped(make_peer, tmp_path):
 def test_a_frozen_robot_is_a_fault(make_peer, tmp_path):
     """Lowstate comes on, and never changes: its samples are not published."""
     with running(make_peer, tmp_path, '--freeze-after', '40') as graph:
-        graph.bridge.wait_for('it repeats itself', 120)  # s of its own time, on a slow machine
+        graph.bridge.wait_for('it repeats itself', PATIENCE * 60)
         graph.policy.wait_for('mode fault', 10)
         graph.assert_damped()
 
@@ -215,7 +216,7 @@ def test_a_frozen_robot_is_a_fault(make_peer, tmp_path):
 def test_the_remote_stops_the_robot(make_peer, tmp_path):
     """L2 and B, whatever the policy says."""
     with running(make_peer, tmp_path, '--remote-stop-after', '30') as graph:
-        graph.bridge.wait_for('state damping stopped by the remote', 120)
+        graph.bridge.wait_for('state damping stopped by the remote', PATIENCE * 60)
         graph.policy.wait_for('mode fault', 10)
         graph.assert_damped()
 
