@@ -85,7 +85,7 @@ def page_problem(names: Iterable[str]) -> str:
         return ''
     return (
         f'--page: found {len(found)} of {len(NAMES)} parts, expected all of one run, or '
-        f'{LONG[0]} alone: a row of another run stands beside another machine'
+        f'{LONG[0]} alone: rows of different runs cannot be compared'
     )
 
 

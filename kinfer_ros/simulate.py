@@ -45,7 +45,7 @@ class Simulation:
 
     :ivar now_ns: simulated time, ns.
     :ivar outcome: what the newest tick decided, or None.
-    :ivar base: the base's motion, read in every tick of mode run.
+    :ivar base: the base's motion, read with the sensors of each tick.
     :ivar odometer: path of the base since `run` began.
     """
 
@@ -105,7 +105,6 @@ class Simulation:
         self._read_sensors()
         self.outcome = self.controller.tick(self.now_ns, self.now_ns)
         if self.controller.mode is Mode.RUN:
-            self.base.read()
             x, y, _ = self.base.position.tolist()
             self.odometer.update(x, y, self.base.yaw)
 
@@ -115,8 +114,8 @@ class Simulation:
         frame.update_joints(self._names, self._position, self._velocity, self.now_ns, self._effort)
         self.robot.imu(self._quaternion, self._gyro, self._accel)
         frame.update_imu(self._quaternion.tolist(), self._gyro, self._accel, self.now_ns)
+        self.base.read()
         if frame.needs_odometry:
-            self.base.read()
             frame.update_odometry(self.base.linear.tolist(), self.now_ns)
         if self._scanner is not None:
             self._scanner.scan()

@@ -137,7 +137,7 @@ def check_values(
     if len(values) != len(names):
         raise BridgeError(f'found {len(values)} values of {what}, expected {len(names)}')
     finite = np.isfinite(values)
-    if 0 in finite.tobytes():  # four times as fast as `all`
+    if not finite.all():
         wrong = ', '.join(name for name, fine in zip(names, finite, strict=True) if not fine)
         raise BridgeError(f'found a {what} that is not finite for {wrong}')
     if minimum > -math.inf and (values < minimum).any():

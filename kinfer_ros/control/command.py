@@ -176,6 +176,12 @@ class CommandVector:
                 value[slot] = 0.0
         self._limit()
 
+    def twist(self) -> Triple:
+        """Return the Twist that `value` tells the policy; 0 for an entry that it does not take."""
+        told = self.value.tolist()
+        x, y, yaw_rate = (told[slot] if slot >= 0 else 0.0 for slot in self._twist_slots)
+        return x, y, yaw_rate
+
     def _requested_twist(self, now_ns: int) -> list[float]:
         """Return cmd_vel, scaled, with the entries that policy_command overrides."""
         twist = self._twist if self._alive(self._twist_ns, now_ns) else self._default

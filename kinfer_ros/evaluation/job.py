@@ -145,10 +145,6 @@ class Trial:
         self._pushes = Pushes(job.condition, job.seed)
         named = {name: v for name, v in job.values.items() if name not in TWIST_ENTRIES}
         self._named = list(named), list(named.values())
-        entries = self.controller.inputs.command.names
-        self._twist_places = [
-            entries.index(name) if name in entries else -1 for name in TWIST_ENTRIES
-        ]
         self._playback = _playback(job, self.policy.contract)
         self._digest = hashlib.sha256()
         self._reason = ''
@@ -201,9 +197,9 @@ class Trial:
 
     def _commanded(self) -> tuple[float, float, float]:
         """Return the velocity that the policy is told now; a heading turns at its rate."""
-        told = self.controller.inputs.command.value.tolist()
-        x, y, rate = (told[at] if at >= 0 else 0.0 for at in self._twist_places)
-        return x, y, rate if self._twist_places[2] >= 0 else twist_of(self.job.values)[2]
+        command = self.controller.inputs.command
+        x, y, rate = command.twist()
+        return x, y, rate if 'yawrate' in command.names else twist_of(self.job.values)[2]
 
     def _push(self, run_s: float) -> None:
         push = self._pushes.due(run_s)

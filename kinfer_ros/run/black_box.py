@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from kinfer_ros.run.directory import replace_lines
+from kinfer_ros.run.directory import replace_file
 
 SECONDS = 10.0
 """Time before a fault whose records are kept."""
@@ -58,12 +58,12 @@ class BlackBox:
         self._lines.append(line)
 
     def write(self, count: int) -> None:
-        """Consumer: write `count` of the files due. A file is there once it is whole."""
+        """Consumer: write `count` of the files due, each atomically."""
         for _ in range(count):
             header = self._requested.popleft()
             path = self._folder / f'fault_{header["fault"]}.ndjson'
             try:
-                replace_lines(path, [orjson.dumps(header, option=_OPTIONS), *self._lines])
+                replace_file(path, orjson.dumps(header, option=_OPTIONS), *self._lines)
             except OSError as error:
                 self.error = f'{path}: cannot be written ({error.strerror})'
             else:

@@ -8,7 +8,6 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterable
 from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime
@@ -100,26 +99,17 @@ def iso_utc(when: datetime) -> str:
     return utc.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, *parts: bytes) -> None:
     """
     Write a file atomically: there is always either the old content or the new.
 
-    :raises OSError: the file cannot be written; the old one is unchanged.
-    """
-    replace_lines(path, [data])
-
-
-def replace_lines(path: Path, lines: Iterable[bytes]) -> None:
-    """
-    Write a file atomically, as replace_file, without the whole of it in memory once more.
-
-    :param lines: with their line ends.
+    :param parts: of the new content; they are not joined in memory.
     :raises OSError: the file cannot be written; the old one is unchanged.
     """
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
     try:
         with os.fdopen(handle, 'wb') as file:
-            file.writelines(lines)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes it 0600.
