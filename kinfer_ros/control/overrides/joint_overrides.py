@@ -153,8 +153,8 @@ class JointOverrides:
     def _say(self) -> None:
         """Note who moves what as an event where it changes; rate-limited."""
         moved = self._alive.tobytes()
-        owner = self.inbox.owner
-        state = (self.active, moved if any(moved) else b'', owner.id if owner else None)
+        owner = self.inbox.owner  # its name as well: DDS may tell it after the first messages
+        state = (self.active, moved if any(moved) else b'', owner)
         if state != self._state:
             self._state = state
             self._text = self._describe(owner.name if owner else '')

@@ -30,6 +30,10 @@ LOST = 20
 STREAM_S = 1.0
 """s of silence after which a publisher without an id may have left."""
 NAMELESS = 'a node of unknown name'
+ASK_PERIOD = 0.2
+"""s between two questions for a name that the graph did not know yet: each takes a millisecond."""
+UNNAMED_LOOKS = 3
+"""How often a publisher without a name is looked at before it is said without."""
 
 
 class JointOverrideTopic:
@@ -42,8 +46,8 @@ class JointOverrideTopic:
         self._senders: dict[bytes | int, Sender] = {}
         self._streams = _Streams()
         self._logged: set[str] = set()
-        self._unwanted = False
-        self._questions = MAX_SENDERS
+        self._unwanted_looks = 0
+        self._next_question = 0.0
 
     def is_published(self) -> bool:
         """Whether a node publishes targets."""
@@ -87,28 +91,30 @@ class JointOverrideTopic:
     def begin_session(self) -> None:
         """Log again what was logged in another session."""
         self._logged.clear()
-        self._questions = MAX_SENDERS
 
     def warn_if_unwanted(self) -> None:
         """Log once that a node publishes targets where no joint may be moved."""
         node, name = self._node, 'override_joints'
         wanted = node.has_parameter(name) and any(value(node, name))
-        if not wanted and not self._unwanted and self.is_published():
-            self._unwanted = True
-            nodes = ', '.join(publisher_nodes(self._node, TOPIC)) or NAMELESS
-            self._node.get_logger().warning(
-                f'{TOPIC} is published by {nodes}, and no joint may be moved: override_joints is '
-                'empty'
+        if wanted or self._unwanted_looks >= UNNAMED_LOOKS or not self.is_published():
+            return
+        nodes = publisher_nodes(node, TOPIC)
+        self._unwanted_looks = UNNAMED_LOOKS if nodes else self._unwanted_looks + 1
+        if self._unwanted_looks == UNNAMED_LOOKS:
+            node.get_logger().warning(
+                f'{TOPIC} is published by {", ".join(nodes) or NAMELESS}, and no joint may be '
+                'moved: override_joints is empty'
             )
 
     def _sender(self, info: Any) -> Sender:
-        """Return who published a message; the graph is asked once for each publisher."""
-        key = publisher_id(info) or self._streams.find(info, time.monotonic())
+        """Return who published a message; the graph is asked until it knows the name."""
+        now = time.monotonic()
+        key = publisher_id(info) or self._streams.find(info, now)
         known = self._senders.get(key)
-        if known is None or (known.name == NAMELESS and self._questions > 0):
+        if known is None or (known.name == NAMELESS and now >= self._next_question):
             if len(self._senders) >= MAX_SENDERS:
                 self._senders.clear()
-            self._questions -= 1
+            self._next_question = now + ASK_PERIOD
             known = self._senders[key] = Sender(key, self._find_name(key) or NAMELESS)
         return known
 

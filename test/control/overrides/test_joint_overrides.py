@@ -74,6 +74,17 @@ def test_joints_move_over_within_the_time(rig):
     assert events == ['override: /wave moves left_wrist, joint_1']
 
 
+def test_a_name_that_is_known_late_is_said(rig):
+    """DDS may tell the name of a node after its first messages."""
+    made, events = rig(), []
+    for sender in (Sender(1, 'a node of unknown name'), WAVE, WAVE):
+        send(made, sender, joint_1=-0.5)
+        made.tick()
+        events += made.outcome.events
+    assert events[-1] == 'override: /wave moves joint_1'
+    assert made.controller.inputs.overrides.describe() == '/wave moves joint_1'
+
+
 def test_they_go_back_slowly_when_it_is_silent(rig):
     """Five ticks of silence are borne; then at the speed of the parameter, and it is said."""
     made = rig()

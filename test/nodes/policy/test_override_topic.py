@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from sensor_msgs.msg import JointState
 from helpers.processes import domain
 from helpers.processes import wait_until
 from kinfer_ros.control.overrides.inbox import OverrideInbox
+from kinfer_ros.nodes.policy.joint_overrides import NAMELESS
 from kinfer_ros.nodes.policy.joint_overrides import _Streams
 from kinfer_ros.nodes.policy.robot_link import RobotLink
 
@@ -71,6 +73,28 @@ def test_who_published_it(made):
     assert 'moves the joints' in made.inbox.problem
     publish(made, 'wave', 0.7, NOW + 3 * MS)
     read_until(made, lambda: made.inbox.target[0] == 0.7, NOW + 3 * MS)
+
+
+def test_a_name_that_the_graph_knows_late(made, monkeypatch):
+    """DDS tells the name of a node after its first messages, on a busy machine after hundreds."""
+    find, known = made.topic._find_name, []
+    monkeypatch.setattr(made.topic, '_find_name', lambda key: find(key) if known else '')
+    stamps = itertools.count(NOW, 1000)
+
+    def follow(target: float) -> None:
+        publish(made, 'wave', target, next(stamps))
+        read_until(made, lambda: made.inbox.target[0] == target)
+
+    for number in range(100):
+        follow(number / 1000)
+    assert made.inbox.owner.name == NAMELESS
+    known.append(True)
+
+    def named() -> bool:
+        follow(0.5)
+        return '/wave' in made.inbox.owner.name
+
+    assert wait_until(named, 10.0), made.inbox.owner
 
 
 def test_what_waited_for_the_session_is_no_refusal(made):
