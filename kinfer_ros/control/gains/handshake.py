@@ -19,8 +19,13 @@ from kinfer_ros.errors import BridgeError
 
 ECHO_TIMEOUT = 1.0
 """s of real time that the bridge may take to echo gains."""
-SWITCH_TIMEOUT = 0.1
-"""s that it may take after a switch of policies: as long as a bridge holds the last target."""
+SWITCH_TIMEOUT = 0.2
+"""
+s that it may take after a switch of policies.
+
+A bridge holds the last target for 0.1 s and then says what it lacks. That is the cause, and it has
+0.1 s to come.
+"""
 
 
 @dataclass(frozen=True)

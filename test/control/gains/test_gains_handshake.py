@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kinfer_ros.bridges.core import HOLD_NS
 from kinfer_ros.control.gains.handshake import ECHO_TIMEOUT
 from kinfer_ros.control.gains.handshake import SWITCH_TIMEOUT
 from kinfer_ros.control.gains.handshake import GainsEcho
@@ -98,8 +99,9 @@ def test_a_wrong_echo_is_a_fault_once_there_was_time_for_it(made):
     assert made.handshake.fault() == ''
 
 
-def test_old_gains_are_borne_for_as_long_as_a_bridge_holds_the_target(made):
-    """After a switch of policies; then they are a fault by name, as any others."""
+def test_a_bridge_has_time_to_say_that_gains_have_not_come(made):
+    """It holds the last target meanwhile; then old gains are a fault by name, as any others."""
+    assert SWITCH_TIMEOUT >= HOLD_NS / 1e9 + 0.1
     made.handshake.in_force = echo()
     switch(made)
     made.now[0] += SWITCH_TIMEOUT - 0.01
