@@ -33,8 +33,10 @@ MAX_KEPT = 1000
 WARN_PERIOD = 5.0
 """s between two warnings of broken messages on one topic."""
 
-UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
+_UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
 """As rmw_fastrtps names a node of which it knows only an endpoint."""
+NAMELESS = 'a node of unknown name'
+"""As people are told of it. DDS may tell the name a moment later: ask again."""
 SERVE_PERIOD_NS = 1_000_000
 """And the callbacks are run this often at most: it takes some 0.3 ms."""
 
@@ -215,11 +217,13 @@ def publisher_nodes(node: Node, topic: str) -> list[str]:
     Names are discovered a little later than publishers: one that is not known yet is left out.
     """
     found = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return sorted({full_name(each) for each in found if each.node_name != UNKNOWN_NODE})
+    return sorted({full_name(each) for each in found} - {NAMELESS})
 
 
 def full_name(info: Any) -> str:
-    """Return the full name of the node that an endpoint of the graph belongs to."""
+    """Return the full name of the node that an endpoint of the graph belongs to, or NAMELESS."""
+    if info.node_name == _UNKNOWN_NODE:
+        return NAMELESS
     return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
 
 

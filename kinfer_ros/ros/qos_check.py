@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 
+from kinfer_ros.ros.polling import NAMELESS
 from kinfer_ros.ros.polling import full_name
 
 RELIABLE = ReliabilityPolicy.RELIABLE
@@ -46,9 +47,12 @@ class QosCheck:
             number = count(topic)
             if self._counts.get(topic) == number:
                 continue
-            self._counts[topic] = number
+            found = others(topic)
+            # A name may come later than its endpoint: then look again.
+            named = all(full_name(info) != NAMELESS for info in found)
+            self._counts[topic] = number if named else -1
             problem = '; '.join(
-                _describe(topic, mine.qos_profile, info, wanted=wanted) for info in others(topic)
+                _describe(topic, mine.qos_profile, info, wanted=wanted) for info in found
             ).strip('; ')
             if problem and problem != self.problems.get(topic):
                 new.append(problem)

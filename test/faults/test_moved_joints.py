@@ -19,7 +19,7 @@ from sensor_msgs.msg import JointState
 
 from helpers.client import CLEANUP
 from helpers.client import CONFIGURE
-from kinfer_ros.nodes.policy.joint_overrides import NAMELESS
+from kinfer_ros.ros.polling import NAMELESS
 
 JOINT, TWIST = 'left_hip_yaw', 0.2
 """The first joint of the robot, and rad to which it is turned."""

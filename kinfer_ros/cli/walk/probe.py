@@ -18,6 +18,7 @@ from kinfer_ros.errors import ConfigError
 from kinfer_ros.launching.arguments import parse
 from kinfer_ros.robot.robot import load_robot
 from kinfer_ros.ros.context import ros_context
+from kinfer_ros.ros.polling import NAMELESS
 from kinfer_ros.ros.polling import PollOnlyGroup
 from kinfer_ros.ros.polling import publisher_nodes
 from kinfer_ros.ros.polling import subscribe
@@ -87,7 +88,7 @@ def refuse_second_robot(
 def _refuse(probe: Node, topic: str) -> NoReturn:
     """:raises ConfigError: always, with the names of the publishers."""
     time.sleep(NAMES_S)
-    names = ', '.join(publisher_nodes(probe, topic)) or 'a node of unknown name'
+    names = ', '.join(publisher_nodes(probe, topic)) or NAMELESS
     raise ConfigError(
         f'{probe.resolve_topic_name(topic)} is already published by {names}: two '
         "robots on one topic would get each other's commands. Stop the other graph, or use "

@@ -16,7 +16,7 @@ from kinfer_ros.ros.cdr import JointSample
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.messages import read_joint_sample
 from kinfer_ros.ros.parameters import value
-from kinfer_ros.ros.polling import UNKNOWN_NODE
+from kinfer_ros.ros.polling import NAMELESS
 from kinfer_ros.ros.polling import full_name
 from kinfer_ros.ros.polling import publisher_id
 from kinfer_ros.ros.polling import publisher_nodes
@@ -29,7 +29,6 @@ LOST = 20
 """Messages of one publisher that may be lost between two others."""
 STREAM_S = 1.0
 """s of silence after which a publisher without an id may have left."""
-NAMELESS = 'a node of unknown name'
 ASK_PERIOD = 0.2
 """s between two questions for a name that the graph did not know yet: each takes a millisecond."""
 UNNAMED_LOOKS = 3
@@ -126,10 +125,8 @@ class JointOverrideTopic:
             others = {self._senders[each].name for each in heard if each in self._senders}
             names = publisher_nodes(self._node, topic)
             return ' or '.join([name for name in names if name not in others] or names)
-        for each in self._node.get_publishers_info_by_topic(topic):
-            if bytes(each.endpoint_gid) == key and each.node_name != UNKNOWN_NODE:
-                return full_name(each)
-        return ''
+        found = self._node.get_publishers_info_by_topic(topic)
+        return next((full_name(each) for each in found if bytes(each.endpoint_gid) == key), '')
 
 
 class _Streams:

@@ -15,9 +15,12 @@ from kinfer_ros.errors import MessageError
 from kinfer_ros.ros.cdr import JointSample
 from kinfer_ros.ros.cdr import JointStateReader
 from kinfer_ros.ros.messages import read_joint_sample
+from kinfer_ros.ros.polling import NAMELESS
 from kinfer_ros.ros.polling import publisher_id
 from kinfer_ros.ros.polling import publisher_nodes
 from kinfer_ros.ros.polling import take_waiting_bytes
+
+REPORT_NS = 1_000_000_000
 
 
 class JointStates:
@@ -31,6 +34,7 @@ class JointStates:
         self._number = 0
         self._senders: JointSenders | None = None
         self._senders_until_ns = 0
+        self._next_report_ns = 0
         self._strange: list[str] = []
         self._frame: SensorFrame | None = None
 
@@ -85,12 +89,18 @@ class JointStates:
                 continue
             number = info.get('publication_sequence_number')
             self._senders.on_message(publisher_id(info), names, number, now)
-        joints = self._senders.conflict(now)
-        if joints and not frame.joint_conflict:
-            topic = self._subscription.topic_name
-            nodes = publisher_nodes(self._node, topic)
-            frame.joint_conflict = describe_conflict(topic, joints, nodes)
-            self._node.get_logger().warning(frame.joint_conflict)
+        self._report_conflict(self._senders.conflict(now), frame, now)
+
+    def _report_conflict(self, joints: list[str], frame: SensorFrame, now_ns: int) -> None:
+        """Say who publishes the same joints; once a second, since names may come later."""
+        if not joints or (frame.joint_conflict and now_ns < self._next_report_ns):
+            return
+        self._next_report_ns = now_ns + REPORT_NS
+        topic = self._subscription.topic_name
+        text = describe_conflict(topic, joints, publisher_nodes(self._node, topic))
+        if text != frame.joint_conflict:
+            frame.joint_conflict = text
+            self._node.get_logger().warning(text)
 
     def _warn_of_effort(self, sample: JointSample) -> None:
         self._node.get_logger().warning(
@@ -107,5 +117,5 @@ class JointStates:
         self._strange = joints
         self._node.get_logger().warning(
             f"{topic}: messages with none of the robot's joints ({', '.join(joints[:5])}) are "
-            f'passed over; published by {", ".join(others) or "a node of unknown name"}'
+            f'passed over; published by {", ".join(others) or NAMELESS}'
         )

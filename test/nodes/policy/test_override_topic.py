@@ -14,9 +14,9 @@ from sensor_msgs.msg import JointState
 from helpers.processes import domain
 from helpers.processes import wait_until
 from kinfer_ros.control.overrides.inbox import OverrideInbox
-from kinfer_ros.nodes.policy.joint_overrides import NAMELESS
 from kinfer_ros.nodes.policy.joint_overrides import _Streams
 from kinfer_ros.nodes.policy.robot_link import RobotLink
+from kinfer_ros.ros.polling import NAMELESS
 
 NOW = 5_000_000_000
 MS = 1_000_000
