@@ -39,8 +39,13 @@ def server():
 
 @pytest.fixture(scope='module')
 def running(server):
-    """Run one bridge for most tests: finding each other takes seconds."""
-    parameters = (f'kos_port:={server.port}', 'ramp_time:=0.2', 'kos_timeout:=0.5')
+    """
+    Run one bridge for most tests: finding each other takes seconds.
+
+    A robot that does not answer for half a second is lost: on a busy machine that is this process.
+    """
+    patience = ('kos_timeout:=1.0', 'lost_timeout:=2.0')
+    parameters = (f'kos_port:={server.port}', 'ramp_time:=0.2', *patience)
     with running_bridge('kos', *parameters, node='kos_bridge') as (client, _):
         yield client
 
