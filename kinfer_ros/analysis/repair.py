@@ -24,11 +24,11 @@ from rosbags.typesys import get_typestore
 
 from kinfer_ros.analysis.log_parts import log_parts
 from kinfer_ros.analysis.recorded_run import RecordedRun
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.errors import RunError
 from kinfer_ros.recording.mcap_scan import Channel
 from kinfer_ros.recording.mcap_scan import Scan
 from kinfer_ros.run.directory import iso_utc
-from kinfer_ros.run.directory import replace_file
 from kinfer_ros.run.writer import read_steps
 
 SETTLED_S = 3.0

@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 import orjson
 
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.bridges.mujoco.model import fit_model
 from kinfer_ros.errors import RunError
 from kinfer_ros.evaluation.job import Subject
@@ -22,7 +23,6 @@ from kinfer_ros.evaluation.matrix import Matrix
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.run.directory import RunDirectory
-from kinfer_ros.run.directory import replace_file
 from kinfer_ros.run.versions import versions
 
 SETTINGS, RESULTS, PAGE = 'settings.json', 'results.ndjson', 'report.html'

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import stat
 import tarfile
 import zlib
@@ -22,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.errors import ModelError
 from kinfer_ros.file_kind import no_model
 from kinfer_ros.policy.external_data import file_beside
@@ -279,22 +279,14 @@ def write_archive(
 
 def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
     """
-    Write a temporary file and rename it, so that no reader sees an incomplete file.
+    Write a file that no reader sees incomplete.
 
     :raises ModelError: it exists and may not be overwritten, or cannot be written.
     """
     try:
         if not overwrite and path.exists():
             raise ModelError(f'{path}: exists already; choose another name')
-        partial = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.partial')
-        try:
-            with partial.open('xb') as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        replace_file(path, data)
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise ModelError(f'{path}: cannot be written: {reason}') from None

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from kinfer_ros.run.directory import replace_file
+from kinfer_ros.atomic_file import replace_file
 
 SECONDS = 10.0
 """Time before a fault whose records are kept."""

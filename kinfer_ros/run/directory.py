@@ -6,7 +6,6 @@ write is atomic: a reader never sees half a file.
 
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Mapping
 from datetime import UTC
@@ -16,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.errors import RunError
 
 _OPTIONS = (
@@ -97,27 +97,6 @@ def iso_utc(when: datetime) -> str:
     """Return a time as ISO 8601 in UTC, with milliseconds."""
     utc = when.astimezone(UTC)
     return utc.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
-
-
-def replace_file(path: Path, *parts: bytes) -> None:
-    """
-    Write a file atomically: there is always either the old content or the new.
-
-    :param parts: of the new content; they are not joined in memory.
-    :raises OSError: the file cannot be written; the old one is unchanged.
-    """
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes it 0600.
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _make(runs_dir: Path, name: str) -> Path:

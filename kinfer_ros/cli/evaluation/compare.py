@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.cli.evaluation.evaluate import write_page
 from kinfer_ros.cli.evaluation.jobs import Record
 from kinfer_ros.cli.evaluation.jobs import make_matrix
@@ -35,7 +36,6 @@ from kinfer_ros.evaluation.results_table import write_rows
 from kinfer_ros.evaluation.summary import align
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.run.directory import RunDirectory
-from kinfer_ros.run.directory import replace_file
 
 PAGE, DATA, TABLE = 'comparison.html', 'comparison.json', 'comparison.csv'
 MATRIX = 'matrix.yaml'

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.cli.evaluation.jobs import Record
 from kinfer_ros.cli.evaluation.jobs import print_failed
 from kinfer_ros.cli.evaluation.jobs import records_of
@@ -31,7 +32,6 @@ from kinfer_ros.evaluation.summary import by_condition
 from kinfer_ros.evaluation.summary import describe
 from kinfer_ros.evaluation.summary import summarise
 from kinfer_ros.policy.policy import Policy
-from kinfer_ros.run.directory import replace_file
 
 # One job --------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kinfer_ros.analysis.recorded_run import RecordedRun
 from kinfer_ros.analysis.report.reported_run import ReportedRun
+from kinfer_ros.atomic_file import replace_file
 from kinfer_ros.cli.common import command
 from kinfer_ros.cli.common import default_output
 from kinfer_ros.cli.common import require_module
@@ -21,7 +22,6 @@ from kinfer_ros.cli.runs.several import ReadRun
 from kinfer_ros.cli.runs.several import read_runs
 from kinfer_ros.cli.runs.verdict import judge
 from kinfer_ros.errors import RunError
-from kinfer_ros.run.directory import replace_file
 
 
 def make_parser() -> argparse.ArgumentParser:
