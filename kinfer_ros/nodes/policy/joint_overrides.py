@@ -114,19 +114,21 @@ class JointOverrideTopic:
             if len(self._senders) >= MAX_SENDERS:
                 self._senders.clear()
             self._next_question = now + ASK_PERIOD
-            known = self._senders[key] = Sender(key, self._find_name(key) or NAMELESS)
+            known = self._senders[key] = Sender(key, self._find_name(key))
         return known
 
     def _find_name(self, key: bytes | int) -> str:
-        """Return the full name of the node of a publisher, as far as discovery knows it."""
-        topic = self._subscription.topic_name
-        if isinstance(key, int):
-            heard = self._streams.heard(time.monotonic())
-            others = {self._senders[each].name for each in heard if each in self._senders}
-            names = publisher_nodes(self._node, topic)
-            return ' or '.join([name for name in names if name not in others] or names)
-        found = self._node.get_publishers_info_by_topic(topic)
-        return next((full_name(each) for each in found if bytes(each.endpoint_gid) == key), '')
+        """Return the full name of the node of a publisher, or NAMELESS."""
+        found = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+        if isinstance(key, bytes):
+            its = (full_name(each) for each in found if bytes(each.endpoint_gid) == key)
+            return next(its, NAMELESS)
+        names = sorted({full_name(each) for each in found})
+        if not names or NAMELESS in names:
+            return NAMELESS  # that may be this one
+        heard = self._streams.heard(time.monotonic())
+        others = {self._senders[each].name for each in heard if each in self._senders}
+        return ' or '.join([name for name in names if name not in others] or names)
 
 
 class _Streams:

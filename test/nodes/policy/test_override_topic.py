@@ -78,7 +78,7 @@ def test_who_published_it(made):
 def test_a_name_that_the_graph_knows_late(made, monkeypatch):
     """DDS tells the name of a node after its first messages, on a busy machine after hundreds."""
     find, known = made.topic._find_name, []
-    monkeypatch.setattr(made.topic, '_find_name', lambda key: find(key) if known else '')
+    monkeypatch.setattr(made.topic, '_find_name', lambda key: find(key) if known else NAMELESS)
     stamps = itertools.count(NOW, 1000)
 
     def follow(target: float) -> None:
@@ -95,6 +95,24 @@ def test_a_name_that_the_graph_knows_late(made, monkeypatch):
         return '/wave' in made.inbox.owner.name
 
     assert wait_until(named, 10.0), made.inbox.owner
+
+
+def test_without_ids_nobody_is_named_while_a_name_is_missing(made, monkeypatch):
+    """On Jazzy a name is found by leaving out the others: it would be that of another node."""
+    other, unknown = (
+        SimpleNamespace(node_name=name, node_namespace='/')
+        for name in ('other', '_NODE_NAME_UNKNOWN_')
+    )
+    found = [other, unknown]
+    asked = SimpleNamespace(get_publishers_info_by_topic=lambda topic: found)
+    monkeypatch.setattr(made.topic, '_node', asked)
+    assert made.topic._find_name(1) == NAMELESS
+    unknown.node_name = 'wave'
+    assert made.topic._find_name(1) == '/other or /wave'
+    found.remove(other)
+    assert made.topic._find_name(1) == '/wave'
+    found.clear()
+    assert made.topic._find_name(1) == NAMELESS
 
 
 def test_what_waited_for_the_session_is_no_refusal(made):
