@@ -36,6 +36,19 @@ def shortened(text: str, limit: int = MAX_SHOWN) -> str:
     return f'{text[:limit]} ... ({len(text) - limit} more characters)'
 
 
+def decimals_apart(found: float, limit: float, least: int = 0) -> int:
+    """
+    Return how many decimals tell the sizes of two numbers apart.
+
+    Nobody understands "tilted by 57 deg, at most 57 deg". Three more than `least` at most.
+    """
+    most = least + 3
+    for decimals in range(least, most):
+        if f'{abs(found):.{decimals}f}' != f'{abs(limit):.{decimals}f}':
+            return decimals
+    return most
+
+
 def aligned(rows: Sequence[Sequence[str]], indent: str = '') -> list[str]:
     """Return a table as lines: columns aligned to the left, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.text import MAX_SHOWN
+from kinfer_ros.text import decimals_apart
 from kinfer_ros.text import is_name
 from kinfer_ros.text import printable
 
@@ -39,3 +42,20 @@ def test_an_error_has_an_end() -> None:
 def test_what_is_no_name(name: object) -> None:
     """Of a joint, a robot, a command."""
     assert not is_name(name)
+
+
+@pytest.mark.parametrize(
+    ('found', 'limit', 'least', 'decimals'),
+    [
+        (58.0, 57.3, 0, 0),
+        (57.4, 57.3, 0, 1),
+        (-3.02, 3.0, 1, 2),
+        (0.203, 0.2, 2, 3),
+        (57.3 + 1e-9, 57.3, 0, 3),
+        (math.inf, 1.0, 0, 0),
+        (math.nan, 1.0, 0, 0),
+    ],
+)
+def test_a_number_is_told_from_the_limit_that_it_exceeds(found, limit, least, decimals):
+    """A size: the sign alone says nothing about a limit."""
+    assert decimals_apart(found, limit, least) == decimals

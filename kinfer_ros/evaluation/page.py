@@ -168,12 +168,13 @@ def _worst_list(records: Sequence[Record], replay: Mapping[str, str]) -> str:
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    versions = (f'{name} {v or "not installed"}' for name, v in settings['versions'].items())
     rows = [
         ('model', settings['model']),
         ('sha256', settings['model_sha256']),
         ('robot', settings['robot']),
         ('seconds', f'{settings["seconds"]:g} of each run'),
-        ('versions', ', '.join(f'{k} {v}' for k, v in settings['versions'].items())),
+        ('versions', ', '.join(versions)),
         ('machine', settings['machine']),
     ]
     rows += condition_facts(settings)

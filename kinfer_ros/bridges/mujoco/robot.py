@@ -35,6 +35,7 @@ from kinfer_ros.bridges.mujoco.views import Views
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.text import decimals_apart
 
 _log = logging.getLogger(__name__)
 
@@ -140,9 +141,11 @@ class MujocoRobot:
         lean = self.fitted.seeming_lean
         if lean <= max_tilt:
             return ''
+        found, most = math.degrees(lean), math.degrees(max_tilt)
+        digits = decimals_apart(found, most)
         return (
-            f'with this IMU mounting an upright base seems to lean by {math.degrees(lean):.0f} '
-            f'deg, at most {math.degrees(max_tilt):.0f} deg are accepted (max_tilt): expected '
+            f'with this IMU mounting an upright base seems to lean by {found:.{digits}f} deg, '
+            f'at most {most:.{digits}f} deg are accepted (max_tilt): expected '
             "another mounting; imu_mounting:=mjcf (--imu-mounting mjcf) takes the model's"
         )
 

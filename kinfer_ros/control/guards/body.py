@@ -14,6 +14,7 @@ from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.text import decimals_apart
 
 SPEED_TICKS = 3
 """Samples in a row in which a joint is too fast before it is a fault: one may be an outlier."""
@@ -35,10 +36,12 @@ class TiltGuard:
         if upright > math.cos(limit):
             return OK
         angle = math.degrees(math.acos(max(-1.0, min(1.0, upright))))
+        most = math.degrees(limit)
+        digits = decimals_apart(angle, most)
         return fault(
             'tilt',
-            f'fell: the base is tilted by {angle:.0f} deg, '
-            f'at most {math.degrees(limit):.0f} deg are accepted',
+            f'fell: the base is tilted by {angle:.{digits}f} deg, '
+            f'at most {most:.{digits}f} deg are accepted',
         )
 
 
@@ -137,9 +140,11 @@ class JointGuard:
     def _check_speed(self, velocity: Float64, context: TickContext) -> Verdict:
         self._fast_ticks += context.new_joints
         worst = int((self._values[1] - self.limits[1]).argmax())
+        speed, limit = float(velocity[worst]), float(self.limits[1][worst])
+        digits = decimals_apart(speed, limit, 1)
         text = (
-            f'{self._names[worst]} moves at {velocity[worst]:.1f} rad/s, '
-            f'at most {self.limits[1][worst]:.1f} are accepted'
+            f'{self._names[worst]} moves at {speed:.{digits}f} rad/s, '
+            f'at most {limit:.{digits}f} are accepted'
         )
         return (fault if self._fast_ticks >= SPEED_TICKS else warn)('speed', text)
 

@@ -11,6 +11,7 @@ from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.wheels import farthest_joint
 from kinfer_ros.policy.sets.transition import Conditions
+from kinfer_ros.text import decimals_apart
 
 DOWN = (0.0, 0.0, -1.0)
 
@@ -39,16 +40,17 @@ class ConditionCheck:
             tilt = self._angle_to(DOWN)
             if not tilt <= conditions.max_tilt:
                 return (
-                    f'the base is tilted by {tilt:.2f} rad, expected at most '
-                    f'{conditions.max_tilt:g} (max_tilt)'
+                    f'the base is tilted by {_beyond(tilt, conditions.max_tilt)} rad, '
+                    f'expected at most {conditions.max_tilt:g} (max_tilt)'
                 )
         if conditions.gravity is not None:
             angle = self._angle_to(conditions.gravity.axis)
-            if not angle <= conditions.gravity.within:
+            within = conditions.gravity.within
+            if not angle <= within:
                 x, y, z = conditions.gravity.axis
                 return (
-                    f'gravity is {angle:.2f} rad from [{x:.2g}, {y:.2g}, {z:.2g}], expected at '
-                    f'most {conditions.gravity.within:g} (gravity)'
+                    f'gravity is {_beyond(angle, within)} rad from [{x:.2g}, {y:.2g}, {z:.2g}], '
+                    f'expected at most {within:g} (gravity)'
                 )
         if conditions.neutral and (pushed := self._command.not_neutral(now_ns)):
             return f'{pushed}, expected a neutral command (command_neutral)'
@@ -72,7 +74,7 @@ class ConditionCheck:
         if away <= limit:
             return ''
         return (
-            f'{self._frame.joint_names[worst]} is {away:.2f} rad from the start pose, '
+            f'{self._frame.joint_names[worst]} is {_beyond(away, limit)} rad from the start pose, '
             f'expected at most {limit:g} (pose_within)'
         )
 
@@ -82,6 +84,11 @@ class ConditionCheck:
         if speed <= limit:
             return ''
         return (
-            f'{self._frame.joint_names[fastest]} moves with {speed:.2f} rad/s, expected at most '
-            f'{limit:g} (max_joint_speed)'
+            f'{self._frame.joint_names[fastest]} moves with {_beyond(speed, limit)} rad/s, '
+            f'expected at most {limit:g} (max_joint_speed)'
         )
+
+
+def _beyond(found: float, limit: float) -> str:
+    """Return a number with the decimals that tell it from the limit it is beyond."""
+    return f'{found:.{decimals_apart(found, limit, 2)}f}'
