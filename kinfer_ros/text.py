@@ -36,17 +36,19 @@ def shortened(text: str, limit: int = MAX_SHOWN) -> str:
     return f'{text[:limit]} ... ({len(text) - limit} more characters)'
 
 
-def decimals_apart(found: float, limit: float, least: int = 0) -> int:
+def told_apart(found: float, limit: float, least: int = 0) -> tuple[str, str]:
     """
-    Return how many decimals tell the sizes of two numbers apart.
+    Return two numbers as texts, with as many decimals as tell their sizes apart.
 
-    Nobody understands "tilted by 57 deg, at most 57 deg". Three more than `least` at most.
+    Nobody understands "tilted by 57 deg, at most 57 deg".
+
+    :param least: decimals; there are three more at most.
     """
-    most = least + 3
-    for decimals in range(least, most):
-        if f'{abs(found):.{decimals}f}' != f'{abs(limit):.{decimals}f}':
-            return decimals
-    return most
+    for decimals in range(least, least + 4):
+        texts = f'{found:.{decimals}f}', f'{limit:.{decimals}f}'
+        if texts[0].lstrip('-') != texts[1].lstrip('-'):
+            break
+    return texts
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = '') -> list[str]:

@@ -8,9 +8,9 @@ import pytest
 
 from kinfer_ros.errors import KinferRosError
 from kinfer_ros.text import MAX_SHOWN
-from kinfer_ros.text import decimals_apart
 from kinfer_ros.text import is_name
 from kinfer_ros.text import printable
+from kinfer_ros.text import told_apart
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,17 @@ def test_what_is_no_name(name: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ('found', 'limit', 'least', 'decimals'),
+    ('found', 'limit', 'least', 'texts'),
     [
-        (58.0, 57.3, 0, 0),
-        (57.4, 57.3, 0, 1),
-        (-3.02, 3.0, 1, 2),
-        (0.203, 0.2, 2, 3),
-        (57.3 + 1e-9, 57.3, 0, 3),
-        (math.inf, 1.0, 0, 0),
-        (math.nan, 1.0, 0, 0),
+        (58.0, 57.3, 0, ('58', '57')),
+        (57.4, 57.3, 0, ('57.4', '57.3')),
+        (-3.02, 3.0, 1, ('-3.02', '3.00')),
+        (0.203, 0.2, 2, ('0.203', '0.200')),
+        (57.3 + 1e-9, 57.3, 0, ('57.300', '57.300')),
+        (math.inf, 1.0, 0, ('inf', '1')),
+        (math.nan, 1.0, 0, ('nan', '1')),
     ],
 )
-def test_a_number_is_told_from_the_limit_that_it_exceeds(found, limit, least, decimals):
+def test_a_number_is_told_from_the_limit_that_it_exceeds(found, limit, least, texts):
     """A size: the sign alone says nothing about a limit."""
-    assert decimals_apart(found, limit, least) == decimals
+    assert told_apart(found, limit, least) == texts

@@ -1,6 +1,6 @@
 """The command time-out of all bridges: silence of the sender, and commands that come too late."""
 
-from kinfer_ros.text import decimals_apart
+from kinfer_ros.text import told_apart
 
 
 class CommandTimeout:
@@ -43,8 +43,8 @@ class CommandTimeout:
         """Return why a target is late that answers a sample of this age, or ''."""
         if age_ns <= self.limit_ns:
             return ''
-        digits = decimals_apart(age_ns / 1e6, self.limit_ns / 1e6)
+        age, most = told_apart(age_ns / 1e6, self.limit_ns / 1e6)
         return (
-            f'it answers a sample of {age_ns / 1e6:.{digits}f} ms ago, at most '
-            f'{self.limit_ns / 1e6:.{digits}f} ms (command_timeout) are accepted'
+            f'it answers a sample of {age} ms ago, '
+            f'at most {most} ms (command_timeout) are accepted'
         )

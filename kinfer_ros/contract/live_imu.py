@@ -19,6 +19,7 @@ from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.control.sensors import MAX_REST_GYRO
 from kinfer_ros.robot.robot import Robot
 from kinfer_ros.rotations import rotation_matrix
+from kinfer_ros.text import told_apart
 
 MAX_GRAVITY_ANGLE = math.radians(20.0)
 """rad between the measured and the expected direction of the specific force."""
@@ -103,12 +104,12 @@ def _up_vector(wxyz: Float64) -> Float64:
 
 def _check_direction(xyzw: Float64, accel: Float64, robot: Robot) -> Row:
     angle = _angle(_up_vector(_wxyz(xyzw)), accel)
-    found = f'orientation and accelerometer are {math.degrees(angle):.0f} deg apart'
+    degrees, most = told_apart(math.degrees(angle), math.degrees(MAX_GRAVITY_ANGLE))
+    found = f'orientation and accelerometer are {degrees} deg apart'
     if angle <= MAX_GRAVITY_ANGLE:
         return Row('gravity sign', OK, found)
     cause, remedy = _cause(xyzw, accel, robot)
-    most = f'at most {math.degrees(MAX_GRAVITY_ANGLE):.0f} deg'
-    return Row('gravity sign', FAIL, f'{found}; {cause}', most, remedy)
+    return Row('gravity sign', FAIL, f'{found}; {cause}', f'at most {most} deg', remedy)
 
 
 def _cause(xyzw: Float64, accel: Float64, robot: Robot) -> tuple[str, str]:

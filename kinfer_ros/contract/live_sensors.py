@@ -23,6 +23,7 @@ from kinfer_ros.contract.sensor_capture import CapturedScan
 from kinfer_ros.contract.sensor_capture import SensorCapture
 from kinfer_ros.policy.spec.scan import HeightScan
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.text import told_apart
 
 MIN_RATE_RATIO = 0.9
 """Lowest rate of a topic, as a fraction of the control rate."""
@@ -156,7 +157,7 @@ def _check_clock(topic: str, ages: list[float], stamps: list[int], stale_s: floa
         return Row(name, FAIL, 'a stamp of 0', 'the time of measurement', 'fill in header.stamp')
     remedy = 'synchronise the clocks of the hosts (or use_sim_time is set on one side only)'
     if age > stale_s:
-        found = f'samples are {age:.3f} s old'
+        found = f'samples are {told_apart(age, stale_s, 3)[0]} s old'
         return Row(name, FAIL, found, f'at most {stale_s:g} s', remedy)
     if age < -0.05:
         found = f'stamps are {-age:.3f} s in the future'

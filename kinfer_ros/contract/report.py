@@ -30,6 +30,7 @@ from kinfer_ros.policy.motion.motion import too_fast
 from kinfer_ros.policy.policy import Policy
 from kinfer_ros.policy.sets.policy_set import MemberSpec
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.text import told_apart
 from kinfer_ros.yaml_file import did_you_mean
 
 OK, WARN, FAIL, ASSUMED = 'ok', 'warn', 'fail', 'assumed'
@@ -331,7 +332,8 @@ def _check_rest(policy: Policy, robot: Robot) -> Row:
     distance = np.where(wheels, 0.0, np.abs(target - pose))
     worst = int(distance.argmax())
     name = contract.joint_names[worst]
-    found = f'{name} would move {distance[worst]:.2f} rad from the start pose'
+    away, _ = told_apart(distance[worst], MAX_REST_DISTANCE, 2)
+    found = f'{name} would move {away} rad from the start pose'
     if distance[worst] > MAX_REST_DISTANCE:
         expected = f'at most {MAX_REST_DISTANCE:g} rad'
         remedy = 'default pose, joint order, action scale or relative_to may be wrong'

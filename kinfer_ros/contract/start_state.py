@@ -14,6 +14,7 @@ from kinfer_ros.control.guards.sensor_samples import TickContext
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.wheels import farthest_joint
 from kinfer_ros.robot.robot import Robot
+from kinfer_ros.text import told_apart
 
 MAX_LIMIT_EXCESS = 0.05
 """rad outside its limits that a joint may have at activation."""
@@ -85,7 +86,8 @@ class ActivationChecks:
         worst, away = farthest_joint(self._frame.position, pose, self._wheels)
         if away <= max_ramp:
             return ''
+        found, _ = told_apart(away, max_ramp, 2)
         return (
-            f'{self._frame.joint_names[worst]} is {away:.2f} rad from the start pose, '
+            f'{self._frame.joint_names[worst]} is {found} rad from the start pose, '
             f'at most {max_ramp:g} rad (max_ramp): bring the robot nearer to it by hand'
         )

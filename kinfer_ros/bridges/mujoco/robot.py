@@ -35,7 +35,7 @@ from kinfer_ros.bridges.mujoco.views import Views
 from kinfer_ros.errors import BridgeError
 from kinfer_ros.errors import RobotError
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.text import decimals_apart
+from kinfer_ros.text import told_apart
 
 _log = logging.getLogger(__name__)
 
@@ -141,11 +141,10 @@ class MujocoRobot:
         lean = self.fitted.seeming_lean
         if lean <= max_tilt:
             return ''
-        found, most = math.degrees(lean), math.degrees(max_tilt)
-        digits = decimals_apart(found, most)
+        found, most = told_apart(math.degrees(lean), math.degrees(max_tilt))
         return (
-            f'with this IMU mounting an upright base seems to lean by {found:.{digits}f} deg, '
-            f'at most {most:.{digits}f} deg are accepted (max_tilt): expected '
+            f'with this IMU mounting an upright base seems to lean by {found} deg, '
+            f'at most {most} deg are accepted (max_tilt): expected '
             "another mounting; imu_mounting:=mjcf (--imu-mounting mjcf) takes the model's"
         )
 

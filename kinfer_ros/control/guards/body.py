@@ -14,7 +14,7 @@ from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.sensors import GRAVITY
 from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.robot.robot import Robot
-from kinfer_ros.text import decimals_apart
+from kinfer_ros.text import told_apart
 
 SPEED_TICKS = 3
 """Samples in a row in which a joint is too fast before it is a fault: one may be an outlier."""
@@ -36,12 +36,9 @@ class TiltGuard:
         if upright > math.cos(limit):
             return OK
         angle = math.degrees(math.acos(max(-1.0, min(1.0, upright))))
-        most = math.degrees(limit)
-        digits = decimals_apart(angle, most)
+        found, most = told_apart(angle, math.degrees(limit))
         return fault(
-            'tilt',
-            f'fell: the base is tilted by {angle:.{digits}f} deg, '
-            f'at most {most:.{digits}f} deg are accepted',
+            'tilt', f'fell: the base is tilted by {found} deg, at most {most} deg are accepted'
         )
 
 
@@ -140,12 +137,8 @@ class JointGuard:
     def _check_speed(self, velocity: Float64, context: TickContext) -> Verdict:
         self._fast_ticks += context.new_joints
         worst = int((self._values[1] - self.limits[1]).argmax())
-        speed, limit = float(velocity[worst]), float(self.limits[1][worst])
-        digits = decimals_apart(speed, limit, 1)
-        text = (
-            f'{self._names[worst]} moves at {speed:.{digits}f} rad/s, '
-            f'at most {limit:.{digits}f} are accepted'
-        )
+        found, most = told_apart(velocity[worst], self.limits[1][worst], 1)
+        text = f'{self._names[worst]} moves at {found} rad/s, at most {most} are accepted'
         return (fault if self._fast_ticks >= SPEED_TICKS else warn)('speed', text)
 
     def _check_tracking(self, position: Float64, target: Float64, context: TickContext) -> Verdict:
@@ -247,14 +240,16 @@ class HealthGuard:
         if not hottest > limit - self.WARN_MARGIN:
             return OK
         name = self._names[int(np.nanargmax(temperature))]
-        text = f'{name} is at {hottest:.0f} deg C, at most {limit:g} are accepted'
+        found, _ = told_apart(hottest, limit)
+        text = f'{name} is at {found} deg C, at most {limit:g} are accepted'
         return (fault if hottest > limit else warn)('temperature', text)
 
     def _check_battery(self, charge: float) -> Verdict:
         limit = self._live.min_battery
         if not charge < 2 * limit:
             return OK
-        text = f'the battery is at {100 * charge:.0f} %, at least {100 * limit:g} % are needed'
+        found, _ = told_apart(100 * charge, 100 * limit)
+        text = f'the battery is at {found} %, at least {100 * limit:g} % are needed'
         return (fault if charge < limit else warn)('battery', text)
 
 

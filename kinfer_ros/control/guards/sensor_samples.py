@@ -11,7 +11,7 @@ from kinfer_ros.control.guards.verdict import Verdict
 from kinfer_ros.control.guards.verdict import fault
 from kinfer_ros.control.guards.verdict import warn
 from kinfer_ros.control.settings import LiveSettings
-from kinfer_ros.text import decimals_apart
+from kinfer_ros.text import told_apart
 
 TOO_LARGE = 1e12
 """Limit of the sum of squares of a source's numbers: no robot measures a million of anything, and
@@ -162,11 +162,11 @@ class SampleGuard:
             )
             lacks = self._missing()
             sample = f'sample of {", ".join(lacks)}' if lacks else 'sample'
-            digits = decimals_apart(age / 1e6, limit / 1e6)
+            found, most = told_apart(age / 1e6, limit / 1e6)
             return fault(
                 'stale',
-                f'{self.source} is stale: the newest {sample} is {age / 1e6:.{digits}f} ms old, '
-                f'at most {limit / 1e6:.{digits}f} ms are accepted{hint}',
+                f'{self.source} is stale: the newest {sample} is {found} ms old, '
+                f'at most {most} ms are accepted{hint}',
             )
         if age < -self._most_ahead_ns:
             return fault(

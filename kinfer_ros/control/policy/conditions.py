@@ -11,7 +11,7 @@ from kinfer_ros.control.policy.runner import TickPolicy
 from kinfer_ros.control.sensors import SensorFrame
 from kinfer_ros.control.wheels import farthest_joint
 from kinfer_ros.policy.sets.transition import Conditions
-from kinfer_ros.text import decimals_apart
+from kinfer_ros.text import told_apart
 
 DOWN = (0.0, 0.0, -1.0)
 
@@ -91,4 +91,4 @@ class ConditionCheck:
 
 def _beyond(found: float, limit: float) -> str:
     """Return a number with the decimals that tell it from the limit it is beyond."""
-    return f'{found:.{decimals_apart(found, limit, 2)}f}'
+    return told_apart(found, limit, 2)[0]

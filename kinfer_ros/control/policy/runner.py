@@ -22,6 +22,7 @@ from kinfer_ros.control.settings import LiveSettings
 from kinfer_ros.errors import ModelError
 from kinfer_ros.policy.contract import Contract
 from kinfer_ros.policy.motion.timeline import Timeline
+from kinfer_ros.text import told_apart
 
 WHEEL_UNIT = 10.0
 """rad/s of a wheel that are as plausible as 1 rad of a joint."""
@@ -316,9 +317,10 @@ class PolicyRunner:
             self.policy_ns += spent
         if failure and told_to_end:
             self.abandoned = True
+            took, most = told_apart(spent / 1e6, watch.limit_ns() / 1e6)
             failure = (
-                f"the policy's inference did not end and was abandoned after {spent / 1e6:.0f} "
-                f'ms, at most {watch.limit_ns() / 1e6:.0f} ms are borne (max_missed_ticks)'
+                f"the policy's inference did not end and was abandoned after {took} ms, "
+                f'at most {most} ms are borne (max_missed_ticks)'
             )
         if failure:
             return failure, self.action
