@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KBOT = load_robot('kbot')
 IDS = JointUnits(KBOT).ids
 SECOND = 1_000_000_000
+CONFIGURE_TIMEOUT = 2.0
+"""s; a busy machine does not run this process, and the server in it, for half a second."""
 
 
 class Rig:
@@ -40,7 +42,7 @@ class Rig:
         """:param lost_timeout: s; long where no loss is tested: a busy machine stalls."""
         self.server = server
         self.said: list[str] = []
-        client = KosClient(Connection('127.0.0.1', server.port, timeout, 0.5), IDS)
+        client = KosClient(Connection('127.0.0.1', server.port, timeout, CONFIGURE_TIMEOUT), IDS)
         timeouts = Timeouts(SECOND, round(lost_timeout * SECOND), round(ramp_time * SECOND))
         self.robot = KosRobot(
             KBOT, client, BACKENDS[backend], gyro, timeouts, self.said.append, lambda: None
