@@ -36,7 +36,7 @@ WARN_PERIOD = 5.0
 _UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
 """As rmw_fastrtps names a node of which it knows only an endpoint."""
 NAMELESS = 'a node of unknown name'
-"""As people are told of it. DDS may tell the name a moment later: ask again."""
+"""Shown in place of such a name. DDS may tell it a moment later: ask again."""
 SERVE_PERIOD_NS = 1_000_000
 """And the callbacks are run this often at most: it takes some 0.3 ms."""
 

@@ -23,8 +23,8 @@ SWITCH_TIMEOUT = 0.2
 """
 s that it may take after a switch of policies.
 
-A bridge holds the last target for 0.1 s and then says what it lacks. That is the cause, and it has
-0.1 s to come.
+A bridge without the new gains holds the last target for 0.1 s, then reports it. That report is the
+better reason for the fault, so it gets another 0.1 s to arrive.
 """
 
 

@@ -31,8 +31,6 @@ STREAM_S = 1.0
 """s of silence after which a publisher without an id may have left."""
 ASK_PERIOD = 0.2
 """s between two questions for a name that the graph did not know yet: each takes a millisecond."""
-UNNAMED_LOOKS = 3
-"""How often a publisher without a name is looked at before it is said without."""
 
 
 class JointOverrideTopic:
@@ -45,7 +43,7 @@ class JointOverrideTopic:
         self._senders: dict[bytes | int, Sender] = {}
         self._streams = _Streams()
         self._logged: set[str] = set()
-        self._unwanted_looks = 0
+        self._unwanted = ''
         self._next_question = 0.0
 
     def is_published(self) -> bool:
@@ -92,17 +90,17 @@ class JointOverrideTopic:
         self._logged.clear()
 
     def warn_if_unwanted(self) -> None:
-        """Log once that a node publishes targets where no joint may be moved."""
+        """Log who publishes targets where no joint may be moved; again once there is a name."""
         node, name = self._node, 'override_joints'
         wanted = node.has_parameter(name) and any(value(node, name))
-        if wanted or self._unwanted_looks >= UNNAMED_LOOKS or not self.is_published():
+        if wanted or self._unwanted not in ('', NAMELESS) or not self.is_published():
             return
-        nodes = publisher_nodes(node, TOPIC)
-        self._unwanted_looks = UNNAMED_LOOKS if nodes else self._unwanted_looks + 1
-        if self._unwanted_looks == UNNAMED_LOOKS:
+        nodes = ', '.join(publisher_nodes(node, TOPIC)) or NAMELESS
+        if nodes != self._unwanted:
+            self._unwanted = nodes
             node.get_logger().warning(
-                f'{TOPIC} is published by {", ".join(nodes) or NAMELESS}, and no joint may be '
-                'moved: override_joints is empty'
+                f'{TOPIC} is published by {nodes}, and no joint may be moved: override_joints is '
+                'empty'
             )
 
     def _sender(self, info: Any) -> Sender:

@@ -21,6 +21,7 @@ from kinfer_ros.ros.polling import publisher_nodes
 from kinfer_ros.ros.polling import take_waiting_bytes
 
 REPORT_NS = 1_000_000_000
+"""Between two looks at who publishes the same joints: a name may come later."""
 
 
 class JointStates:
@@ -92,7 +93,7 @@ class JointStates:
         self._report_conflict(self._senders.conflict(now), frame, now)
 
     def _report_conflict(self, joints: list[str], frame: SensorFrame, now_ns: int) -> None:
-        """Say who publishes the same joints; once a second, since names may come later."""
+        """Log who publishes the same joints, where it has changed."""
         if not joints or (frame.joint_conflict and now_ns < self._next_report_ns):
             return
         self._next_report_ns = now_ns + REPORT_NS
